@@ -1,0 +1,1 @@
+"""Task heads trained on backbone features: detection, and the engine that trains them."""

@@ -1,0 +1,242 @@
+"""Settings of Faster R-CNN training. The defaults are detectron2's recipe. Imports no torch.
+
+Sources: detectron2 `config/defaults.py` and `Base-RCNN-FPN.yaml`; torchvision `models/detection/*` for the alternatives.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """One split of a data set."""
+
+    images: str | None = None
+    """Folder that the file names in `annotations` are relative to; null to look under data.root."""
+    annotations: str | None = None
+    """COCO JSON file; null to look under data.root."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Data set, batches and augmentation."""
+
+    root: str | None = None
+    """Data set in COCO's layout: train2017/ + annotations/instances_train2017.json, or train/ + instances_train.json."""
+    train: SplitConfig = field(default_factory=SplitConfig)
+    """Training split."""
+    val: SplitConfig = field(default_factory=SplitConfig)
+    """Validation split."""
+    batch_size: int = 16
+    """Images per optimiser step, over all ranks and micro-batches."""
+    short_edge: tuple[int, ...] = (640, 672, 704, 736, 768, 800)
+    """Shorter image side in pixels after resizing; training draws one of the list for each image."""
+    long_edge: int = 1333
+    """Longest allowed image side in pixels after resizing."""
+    val_short_edge: int | None = None
+    """Shorter image side in evaluation and prediction; null for the largest of `short_edge`."""
+    resize_rounding: Literal["half_up", "floor"] = "half_up"
+    """Rounding of the resized sides: `half_up` is detectron2's int(x + 0.5), `floor` torchvision's."""
+    resize_filter: Literal["antialias", "bilinear"] = "antialias"
+    """`antialias` is PIL's bilinear filter, as in detectron2; `bilinear` the plain one of torchvision's detector."""
+    flip: float = 0.5
+    """Probability of a horizontal flip in training."""
+    color_jitter: float = 0.0
+    """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a tenth of it)."""
+    augment: str | None = None
+    """File written by albumentations' `save` (JSON or YAML) whose transforms are applied before the resize."""
+    keep_empty: bool = False
+    """Train on images without objects too."""
+    exif: Literal["apply", "ignore"] = "apply"
+    """Whether EXIF rotation is applied to the pixels, in training and at test alike."""
+    check_sizes: bool = True
+    """Read every image's header at the start and compare its size with the annotations; false to skip."""
+    size_divisor: int = 32
+    """Padded sides are multiples of this many pixels."""
+    workers: int = 2
+    """Loader processes per rank; 0 loads in the main process."""
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
+        require(len(self.short_edge) > 0 and min(self.short_edge) >= 1, "data.short_edge must be >= 1", self.short_edge)
+        rule = "data.long_edge must be at least the largest data.short_edge"
+        require(self.long_edge >= max(*self.short_edge, self.val_short_edge or 0), rule, self.long_edge)
+        require(0 <= self.flip <= 1, "data.flip must be in [0, 1]", self.flip)
+        require(0 <= self.color_jitter <= 1, "data.color_jitter must be in [0, 1]", self.color_jitter)
+        divisible = self.size_divisor >= 32 and self.size_divisor % 32 == 0
+        require(divisible, "data.size_divisor must be a multiple of 32", self.size_divisor)
+        require(self.workers >= 0, "data.workers must be >= 0", self.workers)
+
+    @property
+    def test_short_edge(self) -> int:
+        """Shorter image side in evaluation and prediction, in pixels."""
+        return self.val_short_edge or max(self.short_edge)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorConfig:
+    """Anchor boxes: one size a pyramid level, every aspect ratio at every cell."""
+
+    sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
+    """Square root of the anchors' area in pixels, by level from p2 to p6."""
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """Height over width."""
+    rounded: bool = False
+    """Round anchor corners to whole pixels, as torchvision does."""
+    strides: Literal["nominal", "measured"] = "nominal"
+    """Distance of the cells: the level's stride, or padded image size // feature size as in torchvision."""
+
+    def __post_init__(self) -> None:
+        require(len(self.sizes) == 5, "model.anchors.sizes must name five sizes, p2 to p6", self.sizes)
+        require(min(self.sizes) > 0, "model.anchors.sizes must be > 0", self.sizes)
+        require(len(self.ratios) > 0 and min(self.ratios) > 0, "model.anchors.ratios must be > 0", self.ratios)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RpnConfig:
+    """Region proposal network."""
+
+    positive_iou: float = 0.7
+    """Anchors that overlap an object at least this much are positive."""
+    negative_iou: float = 0.3
+    """Anchors that overlap every object less than this are negative."""
+    low_quality: bool = True
+    """The best anchors of each object are positive whatever their overlap."""
+    samples: int = 256
+    """Anchors per image that carry a loss."""
+    positive_fraction: float = 0.5
+    """Largest share of positives among them."""
+    train_pre_nms: int = 2000
+    """Proposals per level before suppression, in training."""
+    train_post_nms: int = 1000
+    """Proposals per image after suppression, in training."""
+    test_pre_nms: int = 1000
+    """Proposals per level before suppression, at test."""
+    test_post_nms: int = 1000
+    """Proposals per image after suppression, at test."""
+    nms_threshold: float = 0.7
+    """Proposals of one level that overlap a better one more than this are suppressed."""
+    nms_passes: int = 16
+    """Fixed-point passes of the suppression in training on a GPU; inference is always exact."""
+    min_side: float = 0.0
+    """Proposals with a side not larger than this (pixels; torchvision: not smaller) are dropped."""
+    box_loss: Literal["l1", "smooth_l1"] = "l1"
+    """Loss of the box offsets."""
+    beta: float = 1 / 9
+    """Where smooth L1 turns from quadratic to linear."""
+    normalizer: Literal["fixed", "sampled"] = "fixed"
+    """Divide losses by samples x images (the same on any number of GPUs), or by the anchors really sampled."""
+    ignore_crowd_iof: float | None = None
+    """Negative anchors of which at least this share lies in a crowd box are ignored; null counts them as negatives."""
+
+    def __post_init__(self) -> None:
+        rule = "model.rpn needs 0 <= negative_iou <= positive_iou <= 1"
+        require(0 <= self.negative_iou <= self.positive_iou <= 1, rule, (self.negative_iou, self.positive_iou))
+        require(self.samples >= 2, "model.rpn.samples must be >= 2", self.samples)
+        require(0 < self.positive_fraction < 1, "model.rpn.positive_fraction must be in (0, 1)", self.positive_fraction)
+        counts = (self.train_pre_nms, self.train_post_nms, self.test_pre_nms, self.test_post_nms)
+        require(min(counts) >= 1, "model.rpn's proposal counts must be >= 1", counts)
+        require(0 < self.nms_threshold <= 1, "model.rpn.nms_threshold must be in (0, 1]", self.nms_threshold)
+        require(self.nms_passes >= 1, "model.rpn.nms_passes must be >= 1", self.nms_passes)
+        require(self.min_side >= 0, "model.rpn.min_side must be >= 0", self.min_side)
+        require(self.beta > 0, "model.rpn.beta must be > 0", self.beta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoiConfig:
+    """Box head: RoIAlign, two fully connected layers, class and box predictors, and the test-time rules."""
+
+    resolution: int = 7
+    """Side of the pooled window in cells."""
+    sampling_ratio: int = 2
+    """Sample points per cell and axis; 0 adapts to the box size, as detectron2 does."""
+    aligned: bool = True
+    """Half-pixel-correct RoIAlign; false is the legacy rule that torchvision's detector uses."""
+    level_rule: Literal["detectron2", "torchvision"] = "detectron2"
+    """Where the 1e-8 or 1e-6 of the pyramid level rule is added (Lin et al. 2017, eq. 1)."""
+    hidden: int = 1024
+    """Width of the two fully connected layers."""
+    init: Literal["detectron2", "torchvision"] = "detectron2"
+    """Initialisation of the fully connected layers and predictors."""
+    positive_iou: float = 0.5
+    """Proposals that overlap an object at least this much are its samples; the others are background."""
+    samples: int = 512
+    """Proposals per image that carry a loss."""
+    positive_fraction: float = 0.25
+    """Largest share of positives among them."""
+    box_loss: Literal["l1", "smooth_l1"] = "l1"
+    """Loss of the box offsets."""
+    beta: float = 1 / 9
+    """Where smooth L1 turns from quadratic to linear."""
+    normalizer: Literal["fixed", "sampled"] = "fixed"
+    """Divide losses by samples x images (the same on any number of GPUs), or by the proposals really sampled."""
+    ignore_crowd_iof: float | None = None
+    """Background proposals of which at least this share lies in a crowd box are ignored; null keeps them."""
+    score_threshold: float = 0.05
+    """Detections with a lower score are dropped."""
+    nms_threshold: float = 0.5
+    """Detections of one class that overlap a better one more than this are suppressed."""
+    detections_per_image: int = 100
+    """Most detections kept in an image."""
+    min_side: float = 0.0
+    """Detections with a smaller side (pixels of the resized image) are dropped; torchvision: 0.01."""
+
+    def __post_init__(self) -> None:
+        require(self.resolution >= 1, "model.roi.resolution must be >= 1", self.resolution)
+        require(self.sampling_ratio >= 0, "model.roi.sampling_ratio must be >= 0", self.sampling_ratio)
+        require(self.hidden >= 1, "model.roi.hidden must be >= 1", self.hidden)
+        require(0 < self.positive_iou <= 1, "model.roi.positive_iou must be in (0, 1]", self.positive_iou)
+        require(self.samples >= 2, "model.roi.samples must be >= 2", self.samples)
+        require(0 < self.positive_fraction < 1, "model.roi.positive_fraction must be in (0, 1)", self.positive_fraction)
+        require(self.beta > 0, "model.roi.beta must be > 0", self.beta)
+        require(0 <= self.score_threshold < 1, "model.roi.score_threshold must be in [0, 1)", self.score_threshold)
+        require(0 < self.nms_threshold <= 1, "model.roi.nms_threshold must be in (0, 1]", self.nms_threshold)
+        require(self.detections_per_image >= 1, "model.roi.detections_per_image must be >= 1", self.detections_per_image)
+        require(self.min_side >= 0, "model.roi.min_side must be >= 0", self.min_side)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Backbone, pyramid and heads."""
+
+    backbone: str = "resnet50"
+    """A registered backbone; a wrong name is answered with the list."""
+    weights: str | None = None
+    """Where training starts: a file of backbone or detector weights, `torchvision:…`, `timm:…`, or null for scratch."""
+    norm: Literal["auto", "batch", "frozen", "sync", "group"] = "auto"
+    """Backbone normalisation; `auto` is frozen with weights and batch without."""
+    freeze_through: Literal["auto", "none", "stem", "c2", "c3", "c4", "c5"] = "auto"
+    """Last backbone stage that is not trained; `auto` is c2 with weights and none without."""
+    stride_in: Literal["3x3", "1x1"] = "3x3"
+    """Which convolution of a bottleneck carries the stride; 1x1 is the original paper's."""
+    checkpoint_activations: bool = False
+    """Recompute backbone activations in the backward pass: less memory, about a third more time."""
+    pyramid_channels: int = 256
+    """Channels of every pyramid level."""
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    """Anchor boxes."""
+    rpn: RpnConfig = field(default_factory=RpnConfig)
+    """Region proposal network."""
+    roi: RoiConfig = field(default_factory=RoiConfig)
+    """Box head."""
+
+    def __post_init__(self) -> None:
+        require(self.pyramid_channels >= 1, "model.pyramid_channels must be >= 1", self.pyramid_channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionConfig:
+    """Everything that defines a Faster R-CNN experiment."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """Data set, batches and augmentation."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Backbone, pyramid and heads."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimiser, gradient handling and weight averaging."""
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    """Length of training and learning-rate factor by step."""
+    run: RunConfig = field(default_factory=RunConfig)
+    """Where and how the run is carried out."""
