@@ -1,0 +1,158 @@
+"""Box head: RoIAlign over the pyramid, two fully connected layers, class and box predictors.
+
+B images, K boxes an image, N = B · K, L levels, C channels, F foreground classes; boxes are (x1, y1, x2, y2) in pixels of
+the resized image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import roi_align
+
+from tasks.detection.boxes import box_area, constant
+from tasks.detection.config import RoiConfig
+from tasks.detection.rows import level_layout, pyramid_rows, shapes_of
+
+OFFSET_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+
+
+def assign_levels(boxes: Tensor, levels: int, rule: Literal["detectron2", "torchvision"]) -> Tensor:
+    """Pyramid level (..., ) int64 of each box, 0 being p2: p4 for 224 pixels, one finer for half that (Lin et al. 2017, eq. 1).
+
+    The rules differ in where a small number keeps exact powers of two on their level: detectron2 adds 1e-8 inside the
+    logarithm, torchvision 1e-6 outside.
+    """
+    side = box_area(boxes).sqrt()
+    if rule == "detectron2":
+        level = torch.floor(4 + torch.log2(side / 224 + 1e-8))
+    else:
+        level = torch.floor(4 + torch.log2(side / 224) + 1e-6)
+    return level.clamp(2, levels + 1).nan_to_num(2).long() - 2
+
+
+class RoiAlign:
+    """Windows (N, C, r, r) of boxes (B, K, 4), each from the pyramid level of its size.
+
+    `gather` sums weighted rows of the pyramid: the fast path of a CPU, for a fixed sampling ratio. `atlas` lays the levels
+    out in one map and calls torchvision's kernel once: the path of a GPU, and of the adaptive sampling ratio 0. The
+    legacy rule, which reads zeros beyond a map's edge, always takes `gather`.
+    """
+
+    def __init__(self, config: RoiConfig, strides: Sequence[int], path: Literal["gather", "atlas"]) -> None:
+        self.config = config
+        self.strides = tuple(strides)
+        self.path = "atlas" if config.sampling_ratio == 0 else path if config.aligned else "gather"
+
+    def __call__(self, levels: Sequence[Tensor], boxes: Tensor) -> Tensor:
+        """Windows of `boxes` (B, K, 4) in feature maps (B, C, h, w), fine to coarse."""
+        level = assign_levels(boxes, len(levels), self.config.level_rule)  # (B, K)
+        scales = constant(tuple(1 / stride for stride in self.strides), boxes.device)
+        scaled = boxes * scales[level][..., None]
+        if self.path == "gather":
+            return self._gather(levels, scaled, level)
+        return self._atlas(levels, scaled, level)
+
+    def _gather(self, levels: Sequence[Tensor], boxes: Tensor, level: Tensor) -> Tensor:
+        resolution = self.config.resolution
+        layout = level_layout(shapes_of(levels), boxes.device)
+        height, width = layout.shape[level].flatten(0, 1).unbind(-1)  # (N,)
+        x, x_weight = self._axis(boxes[..., 0].flatten(), boxes[..., 2].flatten(), width)  # (N, r, 2 s)
+        y, y_weight = self._axis(boxes[..., 1].flatten(), boxes[..., 3].flatten(), height)
+        image = torch.arange(len(boxes), device=boxes.device)[:, None].expand_as(level).flatten()
+        first = image * layout.total + layout.start[level].flatten()
+        rows = first[:, None, None] + y * layout.pitch[level].flatten()[:, None, None]
+        index = rows[:, :, None, :, None] + x[:, None, :, None, :]  # (N, r, r, 2 s, 2 s)
+        weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
+        table = pyramid_rows(levels).flatten(0, 1)
+        samples = index.shape[-1] * index.shape[-2]
+        pooled = F.embedding_bag(
+            index.reshape(-1, samples),
+            table,
+            mode="sum",
+            per_sample_weights=weight.reshape(-1, samples).to(table.dtype),
+        )  # (N · r · r, C)
+        return pooled.view(-1, resolution, resolution, table.shape[1]).permute(0, 3, 1, 2)
+
+    def _axis(self, low: Tensor, high: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells (N, r, 2 s) and weights of the sample points along one axis, as torchvision's roi_align takes them."""
+        resolution, ratio = self.config.resolution, self.config.sampling_ratio
+        start = low - 0.5 if self.config.aligned else low
+        extent = high - low if self.config.aligned else (high - low).clamp(min=1)
+        steps = (torch.arange(resolution * ratio, device=low.device) + 0.5) / ratio
+        points = start[:, None] + steps * (extent / resolution)[:, None]  # (N, r s)
+        limit = cells[:, None]
+        inside = (points >= -1) & (points <= limit)
+        points = torch.minimum(points.clamp(min=0), (limit - 1).to(points.dtype))
+        floor = points.floor()
+        fraction = points - floor
+        first = floor.long()
+        second = torch.minimum(first + 1, limit - 1)
+        index = torch.stack((first, second), dim=-1)
+        weight = torch.stack((1 - fraction, fraction), dim=-1) * (inside[..., None] / ratio)
+        return index.unflatten(1, (resolution, ratio)).flatten(2), weight.unflatten(1, (resolution, ratio)).flatten(2)
+
+    def _atlas(self, levels: Sequence[Tensor], boxes: Tensor, level: Tensor) -> Tensor:
+        atlas, origins = make_atlas(levels)
+        left = constant(tuple(float(x) for x, _ in origins), boxes.device)[level]
+        top = constant(tuple(float(y) for _, y in origins), boxes.device)[level]
+        corner = torch.stack((left, top, left, top), dim=-1)  # (B, K, 4)
+        image = torch.arange(len(boxes), dtype=torch.float32, device=boxes.device)[:, None, None]
+        rois = torch.cat((image.expand(-1, boxes.shape[1], 1), boxes + corner), dim=-1).flatten(0, 1)
+        side, ratio = self.config.resolution, self.config.sampling_ratio or -1
+        with torch.autocast(boxes.device.type, enabled=False):
+            pooled: Tensor = roi_align(atlas.float(), rois, side, 1.0, ratio, self.config.aligned)
+        return pooled.to(levels[0].dtype)
+
+
+def make_atlas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
+    """One map (B, C, H, W) of all levels (B, C, h, w), and each level's origin (x, y) in it.
+
+    Each level keeps a border of one replicated cell. RoIAlign reads at most one cell outside a map and takes the edge's
+    value there, so a box that lies in its level reads the same numbers as from the level by itself.
+    """
+    padded = [F.pad(level, (1, 1, 1, 1), mode="replicate") for level in levels]
+    finest, others = padded[0], padded[1:]
+    width = max(finest.shape[3], sum(level.shape[3] for level in others))
+    height = finest.shape[2] + max((level.shape[2] for level in others), default=0)
+    atlas = finest.new_zeros(finest.shape[0], finest.shape[1], height, width)
+    atlas[:, :, : finest.shape[2], : finest.shape[3]] = finest
+    origins, left = [(1, 1)], 0
+    for level in others:
+        atlas[:, :, finest.shape[2] : finest.shape[2] + level.shape[2], left : left + level.shape[3]] = level
+        origins.append((left + 1, finest.shape[2] + 1))
+        left += level.shape[3]
+    return atlas, origins
+
+
+class BoxHead(nn.Module):
+    """Two fully connected layers, then F + 1 class logits (background last) and 4 offsets for each of F classes."""
+
+    def __init__(self, channels: int, num_classes: int, config: RoiConfig) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.fc6 = nn.Linear(channels * config.resolution**2, config.hidden)
+        self.fc7 = nn.Linear(config.hidden, config.hidden)
+        self.classes = nn.Linear(config.hidden, num_classes + 1)
+        self.offsets = nn.Linear(config.hidden, 4 * num_classes)
+        if config.init == "detectron2":
+            self._init_as_detectron2()
+
+    def _init_as_detectron2(self) -> None:
+        for layer in (self.fc6, self.fc7):
+            nn.init.kaiming_uniform_(layer.weight, a=1)
+        nn.init.normal_(self.classes.weight, std=0.01)
+        nn.init.normal_(self.offsets.weight, std=0.001)
+        for layer in (self.fc6, self.fc7, self.classes, self.offsets):
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, F + 1) and offsets (N, F, 4), both fp32, of pooled windows (N, C, r, r)."""
+        hidden = F.relu(self.fc7(F.relu(self.fc6(windows.flatten(1)))))
+        with torch.autocast(hidden.device.type, enabled=False):
+            hidden = hidden.float()
+            return self.classes(hidden), self.offsets(hidden).unflatten(1, (-1, 4))

@@ -1,0 +1,55 @@
+"""Random numbers that are counted, not carried: each is a hash of the numbers that name it, so no state is saved.
+
+The hash is the finaliser of splitmix64 (Steele, Lea and Flood 2014) in 64-bit arithmetic that wraps around; numpy and
+torch, CPU and GPU give the same bits.  B images, N numbers.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Integers = TypeVar("Integers", Tensor, npt.NDArray[np.int64])
+
+
+def _signed(value: int) -> int:
+    """The int64 that has the bits of an unsigned 64-bit integer."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+GOLDEN = _signed(0x9E3779B97F4A7C15)
+FIRST = _signed(0xBF58476D1CE4E5B9)
+SECOND = _signed(0x94D049BB133111EB)
+
+
+def scramble(numbers: Integers) -> Integers:
+    """Hash int64 numbers one to one; shifts are logical, which int64 needs a mask for."""
+    numbers = (numbers ^ ((numbers >> 30) & ((1 << 34) - 1))) * FIRST
+    numbers = (numbers ^ ((numbers >> 27) & ((1 << 37) - 1))) * SECOND
+    return numbers ^ ((numbers >> 31) & ((1 << 33) - 1))
+
+
+def mix_keys(seed: int, step: int, images: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Keys (N,) in [0, 2**63) named by (seed, step, image): one for each of `images` (N,)."""
+    key = np.zeros(1, dtype=np.int64)
+    for part in (np.array([seed], dtype=np.int64), np.array([step], dtype=np.int64), images):
+        key = scramble((key + GOLDEN) ^ part)  # the order of the three counts
+    return key & ((1 << 63) - 1)
+
+
+def mix_key(seed: int, step: int, image: int) -> int:
+    """A key in [0, 2**63) named by three whole numbers; the same as `mix_keys` gives."""
+    return int(mix_keys(seed, step, np.array([image], dtype=np.int64))[0])
+
+
+def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
+    """Numbers (B, count) float32 in [0, 1), multiples of 2**-24, that depend on the key (B,) int64 and `stream` alone.
+
+    Runs on the keys' device without synchronising. Different purposes of one image take different streams.
+    """
+    start = scramble(scramble(keys + GOLDEN) ^ stream)  # (B,)
+    counters = torch.arange(1, count + 1, device=keys.device, dtype=torch.int64) * GOLDEN  # (count,)
+    bits = scramble(start[:, None] + counters) >> 40 & ((1 << 24) - 1)  # (B, count): the upper 24 bits
+    return bits.to(torch.float32) * 2.0**-24
