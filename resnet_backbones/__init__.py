@@ -1,0 +1,48 @@
+"""ResNet feature maps for detectors and segmenters. Importing this costs nothing: torch comes with the first use."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resnet_backbones.features import Backbone, FeatureLevel
+    from resnet_backbones.passport import Passport, PixelNormalizer
+    from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
+    from resnet_backbones.report import WeightReport
+    from resnet_backbones.weights import load_weights, save_weights
+
+__all__ = [
+    "Backbone",
+    "FeatureLevel",
+    "Passport",
+    "PixelNormalizer",
+    "WeightReport",
+    "build_backbone",
+    "create_backbone",
+    "list_backbones",
+    "load_weights",
+    "save_weights",
+]
+
+_MODULES = {
+    "Backbone": "features",
+    "FeatureLevel": "features",
+    "Passport": "passport",
+    "PixelNormalizer": "passport",
+    "WeightReport": "report",
+    "build_backbone": "registry",
+    "create_backbone": "registry",
+    "list_backbones": "registry",
+    "load_weights": "weights",
+    "save_weights": "weights",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module that defines it, the first time it is asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,81 @@
+"""Convolution with normalisation, and the normalisation layers.  B images, C channels in, K channels out."""
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+NormName = Literal["batch", "frozen", "sync", "group"]
+
+GROUPS = 32  # Wu and He 2018
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """Batch normalisation whose statistics and affine values are constants; same tensor names as nn.BatchNorm2d."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.register_buffer("weight", torch.ones(channels))
+        self.register_buffer("bias", torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape and type. After a convolution use `conv_norm`, which costs no extra pass."""
+        scale, shift = _scale_and_shift(self)
+        return x * scale.to(x.dtype).reshape(1, -1, 1, 1) + shift.to(x.dtype).reshape(1, -1, 1, 1)
+
+    def extra_repr(self) -> str:
+        """Channels and epsilon, for print()."""
+        return f"{self.weight.shape[0]}, eps={self.eps}"
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        state_dict.pop(f"{prefix}num_batches_tracked", None)  # nn.BatchNorm2d's counter, which is not needed here
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def make_norm(name: NormName, channels: int, eps: float = 1e-5) -> nn.Module:
+    """A normalisation layer for (B, channels, H, W)."""
+    if name == "batch":
+        return nn.BatchNorm2d(channels, eps=eps)
+    if name == "frozen":
+        return FrozenBatchNorm2d(channels, eps=eps)
+    if name == "sync":
+        return nn.SyncBatchNorm(channels, eps=eps)
+    return nn.GroupNorm(GROUPS, channels, eps=eps)
+
+
+def conv_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
+    """`norm(conv(x))` (B, K, h, w); one convolution with scaled weights where the statistics are constants.
+
+    That is one pass less over the activations, and it leaves autocast's bf16 activations bf16: fp32 statistics touch
+    the weights only. Gradients reach `conv.weight`, and the norm's own parameters if it has any.
+    """
+    constant = isinstance(norm, FrozenBatchNorm2d) or (isinstance(norm, _BatchNorm) and not norm.training)
+    if not constant:
+        return norm(conv(x))  # type: ignore[no-any-return]
+    assert conv.bias is None
+    assert isinstance(conv.padding, tuple)
+    scale, shift = _scale_and_shift(norm)
+    weight = conv.weight * scale.reshape(-1, 1, 1, 1)  # (K, C, kh, kw)
+    return F.conv2d(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def init_residual(module: nn.Module) -> None:
+    """Initialise convolutions as He et al. 2015 (fan out), as torchvision does; norms start as the identity."""
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d):
+            nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")

@@ -1,0 +1,113 @@
+"""What a set of weights expects of its input, and the normalisation that follows from it.
+
+B images of C channels, H x W pixels.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passport:
+    """Architecture, preprocessing and origin of weights; travels in the metadata of a .safetensors file."""
+
+    architecture: str
+    """Registered backbone name."""
+    source: str = "scratch"
+    """Where the weights come from: `scratch`, a path, `torchvision:…` or `timm:…`."""
+    stride_in: str = "3x3"
+    """Convolution of a bottleneck that carries the stride, `3x3` or `1x1`."""
+    channel_order: str = "rgb"
+    """`rgb`, or `bgr` for networks that come from Caffe."""
+    value_range: float = 1.0
+    """Value of a white pixel before the mean is subtracted: 1 or 255."""
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    """Subtracted, by channel in `channel_order`."""
+    std: tuple[float, ...] = IMAGENET_STD
+    """Divided by, after the mean."""
+    norm_eps: float = 1e-5
+    """Epsilon of the normalisation layers."""
+    assumed: bool = False
+    """Whether the preprocessing was assumed because the file said nothing."""
+
+    def __post_init__(self) -> None:
+        if self.stride_in not in ("3x3", "1x1"):
+            raise ValueError(f"passport: stride_in must be 3x3 or 1x1, got {self.stride_in!r}")
+        if self.channel_order not in ("rgb", "bgr"):
+            raise ValueError(f"passport: channel_order must be rgb or bgr, got {self.channel_order!r}")
+        if self.value_range not in (1.0, 255.0):
+            raise ValueError(f"passport: value_range must be 1 or 255, got {self.value_range!r}")
+        if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
+            seen = f"mean {self.mean}, std {self.std}"
+            raise ValueError(f"passport: mean and std need one value a channel and std > 0, got {seen}")
+
+    def with_channels(self, channels: int) -> "Passport":
+        """The passport for inputs of `channels` channels: mean and std are repeated cyclically."""
+        if channels == len(self.mean):
+            return self
+        if self.channel_order == "bgr":
+            raise ValueError(
+                f"weights of channel order bgr cannot take {channels} input channels; use in_channels={len(self.mean)}"
+            )
+        cycle = [index % len(self.mean) for index in range(channels)]
+        return replace(self, mean=tuple(self.mean[i] for i in cycle), std=tuple(self.std[i] for i in cycle))
+
+    def to_json(self) -> str:
+        """One line of JSON that `from_json` reads."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> "Passport":
+        """Read what `to_json` wrote; ValueError names the fields that are missing or unknown."""
+        values = json.loads(text)
+        known = {field.name for field in fields(Passport)}
+        seen = set(values) if isinstance(values, dict) else {type(values).__name__}
+        if seen != known:
+            raise ValueError(f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(seen ^ known)}")
+        values["mean"], values["std"] = tuple(values["mean"]), tuple(values["std"])
+        return Passport(**values)
+
+    def __str__(self) -> str:
+        mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        return f"{self.channel_order.upper()} in 0–{self.value_range:g}, mean ({mean}), std ({std})"
+
+
+class PixelNormalizer(nn.Module):
+    """(B, C, H, W) RGB pixels -> float32 channels_last network input, zero outside each image's valid size.
+
+    Integers are scaled by their type's largest value; floats are taken to be 0–1 already.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, passport: Passport) -> None:
+        super().__init__()
+        mean = torch.tensor(passport.mean, dtype=torch.float64).reshape(1, -1, 1, 1)
+        std = torch.tensor(passport.std, dtype=torch.float64).reshape(1, -1, 1, 1)
+        self.register_buffer("scale", (passport.value_range / std).float(), persistent=False)
+        self.register_buffer("shift", (-mean / std).float(), persistent=False)
+        self.reverse = passport.channel_order == "bgr"
+
+    def forward(self, images: Tensor, sizes: Tensor | None = None) -> Tensor:
+        """Normalise, then zero the padding. `sizes` (B, 2) holds each image's valid height and width; None is all."""
+        if images.shape[1] != self.scale.shape[1]:
+            raise ValueError(f"images must have {self.scale.shape[1]} channels, got {images.shape[1]}")
+        ordered = images.flip(1) if self.reverse else images
+        pixels = ordered.to(torch.float32, memory_format=torch.channels_last)
+        normalized = torch.addcmul(self.shift, pixels, self.scale / _WHITE.get(images.dtype, 1.0))
+        return normalized if sizes is None else normalized.masked_fill_(_padding(normalized, sizes), 0.0)
+
+
+def _padding(images: Tensor, sizes: Tensor) -> Tensor:
+    height, width = images.shape[-2:]
+    rows = torch.arange(height, device=images.device) >= sizes[:, :1]  # (B, H)
+    columns = torch.arange(width, device=images.device) >= sizes[:, 1:]  # (B, W)
+    return (rows[:, :, None] | columns[:, None, :])[:, None]  # (B, 1, H, W)

@@ -1,0 +1,51 @@
+"""Feature pyramid (Lin et al. 2017, fig. 3).  B images; level c{k} in, p{k} out, h x w cells."""
+
+from collections.abc import Mapping, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnet_backbones.features import FeatureLevel
+
+
+class FeaturePyramid(nn.Module):
+    """{"c2": …, "c5": …} -> {"p2": …, "p5": …, "p6": …}, each (B, channels, h, w), fine to coarse.
+
+    Every map has its input's size; p6 is every second cell of p5 (Lin et al. 2017, footnote 2). `levels` says what
+    comes out.
+    """
+
+    levels: tuple[FeatureLevel, ...]
+
+    def __init__(self, levels: Sequence[FeatureLevel], channels: int = 256) -> None:
+        super().__init__()
+        if not levels:
+            raise ValueError("a feature pyramid needs at least one level, got none")
+        self.inputs = tuple(levels)  # fine to coarse
+        outputs = [FeatureLevel(f"p{level.name[1:]}", channels, level.stride) for level in self.inputs]
+        coarsest = outputs[-1]
+        self.extra = FeatureLevel(f"p{int(coarsest.name[1:]) + 1}", channels, 2 * coarsest.stride)
+        self.levels = (*outputs, self.extra)
+        self.lateral = nn.ModuleDict({level.name: nn.Conv2d(level.channels, channels, 1) for level in self.inputs})
+        self.smooth = nn.ModuleDict({level.name: nn.Conv2d(channels, channels, 3, padding=1) for level in self.inputs})
+        for conv in (*self.lateral.values(), *self.smooth.values()):
+            assert isinstance(conv, nn.Conv2d)
+            assert conv.bias is not None
+            nn.init.kaiming_uniform_(conv.weight, a=1)
+            nn.init.zeros_(conv.bias)
+
+    def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Merge the levels from coarse to fine."""
+        merged: Tensor | None = None
+        pyramid: dict[str, Tensor] = {}
+        for level in reversed(self.inputs):  # coarse to fine
+            lateral = self.lateral[level.name](features[level.name])  # (B, channels, h, w)
+            merged = lateral if merged is None else lateral + _upsample_to(merged, lateral)
+            pyramid[f"p{level.name[1:]}"] = self.smooth[level.name](merged)
+        pyramid[self.extra.name] = F.max_pool2d(pyramid[self.levels[-2].name], kernel_size=1, stride=2)
+        return {level.name: pyramid[level.name] for level in self.levels}
+
+
+def _upsample_to(coarse: Tensor, fine: Tensor) -> Tensor:
+    """Nearest-neighbour upsampling to the finer map's real size, which may be odd."""
+    return F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")

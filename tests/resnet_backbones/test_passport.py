@@ -1,0 +1,95 @@
+"""The passport's JSON and the normalisation derived from it."""
+
+import pytest
+import torch
+
+from resnet_backbones.passport import Passport, PixelNormalizer
+
+IMAGENET = Passport(architecture="resnet18")
+
+
+def test_json_round_trip() -> None:
+    passport = Passport(
+        architecture="resnet50", source="MSRA", stride_in="1x1", channel_order="bgr", value_range=255.0,
+        mean=(103.53, 116.28, 123.675), std=(1.0, 1.0, 1.0), norm_eps=1e-3, assumed=True,
+    )  # fmt: skip
+    assert Passport.from_json(passport.to_json()) == passport
+
+
+def test_json_with_other_fields_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"missing or unknown: .*'crop'"):
+        Passport.from_json('{"crop": 1}')
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"stride_in": "5x5"}, {"channel_order": "gbr"}, {"value_range": 2.0}, {"mean": ()}, {"std": (1, 0, 1)}]
+)
+def test_impossible_values_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"passport: .*{next(iter(wrong))}"):
+        Passport(architecture="resnet18", **wrong)
+
+
+def test_other_channel_counts_repeat_mean_and_std() -> None:
+    assert IMAGENET.with_channels(1).mean == (0.485,)
+    assert IMAGENET.with_channels(5).std == (0.229, 0.224, 0.225, 0.229, 0.224)
+
+
+def test_bgr_with_other_channel_counts_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"bgr cannot take 4 input channels"):
+        Passport(architecture="resnet50", channel_order="bgr").with_channels(4)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "white"), [(torch.uint8, 255), (torch.uint16, 65535), (torch.float32, 1), (torch.float64, 1)]
+)
+def test_white_is_one_minus_mean_over_std_for_every_type(dtype: torch.dtype, white: int) -> None:
+    normalized = PixelNormalizer(IMAGENET)(torch.full((1, 3, 2, 2), white, dtype=dtype))
+    expected = [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    assert normalized[0, :, 1, 1].tolist() == pytest.approx(expected, abs=1e-5)
+    assert normalized.dtype == torch.float32
+
+
+def test_bgr_255_takes_rgb_images() -> None:
+    passport = Passport(
+        architecture="resnet50", channel_order="bgr", value_range=255.0, mean=(1.0, 2.0, 3.0), std=(1.0, 1.0, 10.0)
+    )
+    image = torch.tensor([33, 20, 10], dtype=torch.uint8).reshape(1, 3, 1, 1)  # red, green, blue
+    assert PixelNormalizer(passport)(image).flatten().tolist() == pytest.approx([9.0, 18.0, 3.0], abs=1e-4)
+
+
+def test_padding_is_exactly_zero_after_normalisation_and_pixels_are_not() -> None:
+    images = torch.zeros(2, 3, 4, 6, dtype=torch.uint8)
+    normalized = PixelNormalizer(IMAGENET)(images, torch.tensor([[2, 6], [4, 3]]))
+    valid = torch.zeros(2, 4, 6, dtype=torch.bool)
+    valid[0, :2, :] = True
+    valid[1, :, :3] = True
+    assert (normalized != 0).all(1).equal(valid)
+    assert (normalized == 0).all(1).equal(~valid)
+
+
+def test_padding_may_hold_anything() -> None:
+    images = torch.full((1, 3, 2, 2), float("nan"))
+    assert PixelNormalizer(IMAGENET)(images, torch.tensor([[0, 0]])).abs().sum().item() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_output_is_channels_last_whatever_the_input(dtype: torch.dtype) -> None:
+    for layout in (torch.contiguous_format, torch.channels_last):
+        images = torch.zeros(2, 3, 4, 6, dtype=dtype).contiguous(memory_format=layout)
+        normalized = PixelNormalizer(IMAGENET)(images, torch.tensor([[4, 6], [2, 2]]))
+        assert normalized.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_input_is_left_alone() -> None:
+    images = torch.ones(1, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    PixelNormalizer(IMAGENET)(images, torch.tensor([[1, 1]]))
+    assert images.eq(1).all()
+
+
+def test_constants_are_not_in_the_state_dict() -> None:
+    assert PixelNormalizer(IMAGENET).state_dict() == {}
+
+
+def test_a_wrong_number_of_channels_is_refused() -> None:
+    with pytest.raises(ValueError, match="images must have 3 channels, got 1"):
+        PixelNormalizer(IMAGENET)(torch.zeros(1, 1, 2, 2))
