@@ -4,6 +4,7 @@ The hash is the finaliser of splitmix64 (Steele, Lea and Flood 2014) in 64-bit a
 torch, CPU and GPU give the same bits.  B images, N numbers.
 """
 
+import os
 from typing import TypeVar
 
 import numpy as np
@@ -53,3 +54,16 @@ def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
     counters = torch.arange(1, count + 1, device=keys.device, dtype=torch.int64) * GOLDEN  # (count,)
     bits = scramble(start[:, None] + counters) >> 40 & ((1 << 24) - 1)  # (B, count): the upper 24 bits
     return bits.to(torch.float32) * 2.0**-24
+
+
+def prepare_torch(seed: int, deterministic: bool) -> None:
+    """Seed torch's own generator, for the initial weights, and with `deterministic` refuse operations that may vary.
+
+    Call it before the model is built and before the GPU is first used. A step draws nothing from this generator.
+    """
+    torch.manual_seed(seed)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for to be reproducible
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False

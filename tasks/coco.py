@@ -1,0 +1,336 @@
+"""COCO JSON read into packed arrays, so that memory does not grow with loader workers.
+
+N images, M objects, K classes.  Boxes are COCO's (x, y, width, height) in pixels; sizes are (height, width).  Inside,
+images are numbered 1..N in the order of their ids and classes 0..K-1; ids of the file appear at input and output only.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.coco_objects import Record, parse_objects
+from tasks.images import Exif, image_size
+
+FileId = int | str
+
+
+class PackedValues(Sequence[FileId]):
+    """A sequence of numbers and texts that is one buffer, not one Python object each."""
+
+    def __init__(self, values: Sequence[FileId]) -> None:
+        texts = [json.dumps(value).encode() for value in values]
+        self._ends = np.cumsum([0, *map(len, texts)])
+        self._buffer = np.frombuffer(b"".join(texts), dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> FileId: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FileId]: ...
+    def __getitem__(self, index: int | slice) -> FileId | Sequence[FileId]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]  # raises IndexError, counts negative ones from the end
+        value: FileId = json.loads(self._buffer[self._ends[place] : self._ends[place + 1]].tobytes())
+        return value
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Classes in the order of their labels 0..K-1."""
+
+    category_ids: tuple[FileId, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.category_ids) != len(self.names):
+            raise ValueError(
+                f"a label map needs one name per id, got {len(self.category_ids)} ids, {len(self.names)} names"
+            )
+        for kind, values in (("id", self.category_ids), ("name", self.names)):
+            if repeated := [value for value, count in Counter(values).items() if count > 1]:
+                raise ValueError(f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge them")
+
+    @property
+    def num_classes(self) -> int:
+        """Foreground classes, K."""
+        return len(self.names)
+
+    def to_json(self) -> dict[str, list[Any]]:
+        """The label map as JSON can hold it."""
+        return {"category_ids": list(self.category_ids), "names": list(self.names)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "LabelMap":
+        """The label map that `to_json` wrote."""
+        return cls(tuple(content["category_ids"]), tuple(content["names"]))
+
+
+@dataclass(frozen=True)
+class CocoDataset:
+    """A data set as arrays; objects of image i are rows first[i] to first[i + 1]."""
+
+    path: Path  # the JSON file
+    image_root: Path  # folder that file names are relative to
+    label_map: LabelMap
+    image_ids: NDArray[np.int64]  # (N,) 1..N
+    original_ids: Sequence[FileId]  # (N,) image ids of the file
+    file_names: Sequence[FileId]  # (N,)
+    sizes: NDArray[np.int32]  # (N, 2) by the annotations
+    first: NDArray[np.int64]  # (N + 1,)
+    boxes: NDArray[np.float64]  # (M, 4) as in the file
+    labels: NDArray[np.int64]  # (M,)
+    crowd: NDArray[np.bool_]  # (M,)
+    areas: NDArray[np.float64]  # (M,) square pixels, of the mask where the file says so
+    warnings: tuple[str, ...]  # what was mended or left out, with counts and examples
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def objects(self, index: int) -> slice:
+        """Rows of the objects of the image at a place 0..N-1."""
+        return slice(int(self.first[index]), int(self.first[index + 1]))
+
+    def image_path(self, index: int) -> Path:
+        """File of the image at a place 0..N-1."""
+        return self.image_root / str(self.file_names[index])
+
+
+def read_coco(
+    annotations: str | Path,
+    images: str | Path | None = None,
+    *,
+    label_map: LabelMap | None = None,
+    check_sizes: bool = False,
+    exif: Exif = "apply",
+) -> CocoDataset:
+    """Read a COCO instances file; `images` is the folder of its file names, the file's own folder when None.
+
+    Images are sorted by id. With `label_map` (a checkpoint's), categories take its labels by name; what the two lack of
+    each other is in `warnings`. `check_sizes` compares every image file's header with the annotations. Raises
+    ValueError naming the entry that cannot be understood, and the files that are missing or of another size.
+    """
+    path = Path(annotations)
+    content = _read_json(path)
+    try:
+        dataset = _parse(content, path, Path(images) if images is not None else path.parent, label_map, exif)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if check_sizes:
+        _check_sizes(dataset, exif)
+    return dataset
+
+
+def ground_truth(dataset: CocoDataset) -> dict[str, Any]:
+    """The data set as pycocotools wants it: image ids 1..N, annotation ids 1..M, category ids 0..K-1."""
+    images = np.repeat(dataset.image_ids, np.diff(dataset.first)).tolist()
+    columns = (images, dataset.labels.tolist(), dataset.boxes.tolist(), dataset.areas.tolist(), dataset.crowd.tolist())
+    return {
+        "images": [
+            {"id": image, "height": height, "width": width}
+            for image, (height, width) in zip(dataset.image_ids.tolist(), dataset.sizes.tolist(), strict=True)
+        ],
+        "categories": [{"id": label, "name": name} for label, name in enumerate(dataset.label_map.names)],
+        "annotations": [
+            {"id": row, "image_id": image, "category_id": label, "bbox": box, "area": area, "iscrowd": int(crowd)}
+            for row, (image, label, box, area, crowd) in enumerate(zip(*columns, strict=True), start=1)
+        ],
+    }
+
+
+def locate_split(
+    root: str | Path | None,
+    split: Literal["train", "val"],
+    images: str | Path | None = None,
+    annotations: str | Path | None = None,
+) -> tuple[Path, Path]:
+    """Image folder and JSON file of a split: those given, the others looked up under `root` in COCO's layouts.
+
+    Raises ValueError that lists everything tried.
+    """
+    folders = _candidates(root, images, (f"{split}2017", split, f"images/{split}2017", f"images/{split}"))
+    files = _candidates(
+        root, annotations, tuple(f"annotations/instances_{name}.json" for name in (f"{split}2017", split))
+    )
+    folder = next((path for path in folders if path.is_dir()), None)
+    file = next((path for path in files if path.is_file()), None)
+    if folder is None or file is None:
+        tried = [str(path) for path in (*(folders if folder is None else ()), *(files if file is None else ()))]
+        missing = " and ".join(name for name, found in (("images", folder), ("annotations", file)) if found is None)
+        raise ValueError(
+            f"no {missing} for the {split} split, tried {', '.join(tried) or 'nothing, as no path is set'}; "
+            f"set data.root, or data.{split}.images and data.{split}.annotations"
+        )
+    return folder, file
+
+
+def _candidates(root: str | Path | None, given: str | Path | None, names: Sequence[str]) -> list[Path]:
+    if given is not None:
+        return [Path(given)]
+    return [Path(root) / name for name in names] if root is not None else []
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The file's content, with the lists that COCO's instances format has."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ValueError(f"annotations must be a COCO JSON file, found no file at {path}; check the path") from error
+    except (OSError, ValueError) as error:  # ValueError: not JSON, not text
+        raise ValueError(f"annotations must be a COCO JSON file, cannot read {path}: {error}") from error
+    lists = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
+        found = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"a COCO instances file holds the lists {', '.join(lists)}, {path} holds {found}")
+    return content
+
+
+def _parse(
+    content: Mapping[str, Any], path: Path, image_root: Path, wanted: LabelMap | None, exif: Exif
+) -> CocoDataset:
+    images, categories = _sorted_by_id(content["images"], "image"), _sorted_by_id(content["categories"], "category")
+    label_map, labels, notes = _labels(categories, wanted)
+    sizes = np.array([_size(record, image_root, exif) for record in images], dtype=np.int32).reshape(-1, 2)
+    positions = {record["id"]: place for place, record in enumerate(images)}
+    objects = parse_objects(content["annotations"], positions, labels, sizes)
+    return CocoDataset(
+        path=path,
+        image_root=image_root,
+        label_map=label_map,
+        image_ids=np.arange(1, len(images) + 1),
+        original_ids=PackedValues([record["id"] for record in images]),
+        file_names=PackedValues([_file_name(record) for record in images]),
+        sizes=sizes,
+        first=np.searchsorted(objects.images, np.arange(len(images) + 1)),
+        boxes=objects.boxes,
+        labels=objects.labels,
+        crowd=objects.crowd,
+        areas=objects.areas,
+        warnings=notes + objects.warnings,
+    )
+
+
+def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
+    """Records in the order of their ids, whole numbers before texts; ids must be unique."""
+    for record in records:
+        if not isinstance(record, Mapping) or not isinstance(record.get("id"), int | str):
+            raise ValueError(f"every {kind} needs an id that is a whole number or a text, got {record!r}")
+    ordered = sorted(records, key=lambda record: (isinstance(record["id"], str), record["id"]))
+    for one, other in pairwise(ordered):
+        if one["id"] == other["id"]:
+            raise ValueError(
+                f"{kind} ids must be unique, got {one['id']!r} twice ({one!r} and {other!r}); renumber one"
+            )
+    return ordered
+
+
+def _file_name(record: Record) -> str:
+    name = record.get("file_name")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"every image needs a file_name, got {name!r} in image {record['id']!r}")
+    return name
+
+
+def _size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
+    """(height, width) of the annotations, of the file's header where they say nothing."""
+    height, width = record.get("height"), record.get("width")
+    if height is None or width is None:
+        return image_size(image_root / _file_name(record), exif)
+    if int(height) < 1 or int(width) < 1:
+        raise ValueError(
+            f"an image's height and width must be >= 1, got {height} and {width} in image {record['id']!r}"
+        )
+    return int(height), int(width)
+
+
+def _labels(
+    categories: Sequence[Record], wanted: LabelMap | None
+) -> tuple[LabelMap, dict[Any, int | None], tuple[str, ...]]:
+    """The label map, the label of each category id (None to leave out), and what to warn of."""
+    names, notes = _unique_names(categories)
+    own = LabelMap(tuple(record["id"] for record in categories), names)
+    if wanted is None:
+        return own, {category: label for label, category in enumerate(own.category_ids)}, notes
+    if own.num_classes and not set(names) & set(wanted.names):
+        raise ValueError(f"no category has a name of the label map: got {_few(names)}, expected {_few(wanted.names)}")
+    missing = [name for name in wanted.names if name not in names]
+    extra = [name for name in names if name not in wanted.names]
+    if missing:
+        notes += (f"{len(missing)} classes of the label map are no category here: {_few(missing)}",)
+    if extra:
+        notes += (f"{len(extra)} categories are no class of the label map: {_few(extra)}",)
+    place = {name: label for label, name in enumerate(wanted.names)}
+    labels = {category: place.get(name) for category, name in zip(own.category_ids, names, strict=True)}
+    return _with_ids_of(wanted, own), labels, notes
+
+
+def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Category names, those that repeat an earlier one with their id added, and a warning of each such."""
+    names: list[str] = []
+    notes: list[str] = []
+    for record in categories:
+        name = str(record.get("name", record["id"]))
+        if name in names:
+            notes.append(
+                f"two categories are called {name!r}; the one with id {record['id']!r} is now {name} ({record['id']})"
+            )
+            name = f"{name} ({record['id']})"
+        names.append(name)
+    return tuple(names), tuple(notes)
+
+
+def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
+    """The wanted classes under this file's ids; one that the file lacks keeps its id or, if taken, its name."""
+    by_name = dict(zip(own.names, own.category_ids, strict=True))
+    pairs = zip(wanted.names, wanted.category_ids, strict=True)
+    ids = tuple(by_name.get(name, name if category in own.category_ids else category) for name, category in pairs)
+    return replace(wanted, category_ids=ids)
+
+
+def _few(values: Sequence[str], limit: int = 8) -> str:
+    return ", ".join(values[:limit]) + (f", … ({len(values)} in all)" if len(values) > limit else "")
+
+
+def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
+    """Compare every image's header with the annotations; raise ValueError with the first differences."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = pool.map(lambda place: _size_problem(dataset, place, exif), range(len(dataset)))
+        problems = [problem for problem in found if problem]
+    if problems:
+        shown = "\n  ".join(problems[:3])
+        raise ValueError(
+            f"{dataset.path}: image files must exist and have the annotated size, {len(problems)} of {len(dataset)} "
+            f"do not:\n  {shown}"
+        )
+
+
+def _size_problem(dataset: CocoDataset, place: int, exif: Exif) -> str | None:
+    path = dataset.image_path(place)
+    annotated = tuple(dataset.sizes[place].tolist())
+    try:
+        if image_size(path, exif) == annotated:
+            return None
+        return size_mismatch(path, image_size(path, exif), annotated, exif)
+    except ValueError as error:
+        return str(error)
+
+
+def size_mismatch(path: Path, found: tuple[int, ...], annotated: tuple[int, ...], exif: Exif) -> str:
+    """What to tell of an image whose (height, width) is not the annotated one."""
+    other: Exif = "ignore" if exif == "apply" else "apply"
+    message = (
+        f"{path} is {found[1]}x{found[0]} pixels (width x height), its annotations say {annotated[1]}x{annotated[0]}"
+    )
+    if image_size(path, other) == annotated:
+        return f"{message}, as with data.exif={other}: set that if boxes were drawn so, else swap width and height"
+    return f"{message}; mend one of the two"

@@ -1,0 +1,156 @@
+"""Annotations of a COCO JSON as arrays: what is missing is derived from the masks, what cannot be used is counted.
+
+M objects in the order of their images; boxes are (x, y, width, height) in pixels.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Record = Mapping[str, Any]  # an object of the JSON file
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class CocoObjects:
+    """All objects of a data set; row j of every array is object j."""
+
+    images: NDArray[np.int64]  # (M,) position of the image, ascending
+    boxes: NDArray[np.float64]  # (M, 4)
+    labels: NDArray[np.int64]  # (M,)
+    crowd: NDArray[np.bool_]  # (M,)
+    areas: NDArray[np.float64]  # (M,)
+    warnings: tuple[str, ...]
+
+
+def parse_objects(
+    records: Sequence[Record],
+    positions: Mapping[Hashable, int],
+    labels: Mapping[Hashable, int | None],
+    sizes: NDArray[np.int32],
+) -> CocoObjects:
+    """Arrays of the annotations in `records`.
+
+    `positions` gives the place of an image id in `sizes` (N, 2), `labels` the label of a category id, None for those to
+    leave out. Raises ValueError naming an annotation of an unknown image or category, or without box and mask.
+    """
+    notes = _Notes()
+    rows = [row for record in records for row in _row(record, positions, labels, sizes, notes)]
+    notes.count_repeated(record.get("id") for record in records)
+    numbers = np.array(rows, dtype=np.float64).reshape(-1, 8)  # (M, 8): image, label, crowd, area, box
+    numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
+    return CocoObjects(
+        images=numbers[:, 0].astype(np.int64),
+        boxes=np.ascontiguousarray(numbers[:, 4:]),
+        labels=numbers[:, 1].astype(np.int64),
+        crowd=numbers[:, 2] > 0,
+        areas=numbers[:, 3].copy(),
+        warnings=notes.lines(),
+    )
+
+
+class _Notes:
+    """Counts what was mended or left out, with one example of each."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.examples: dict[str, object] = {}
+
+    def add(self, what: str, example: object) -> None:
+        self.counts[what] += 1
+        self.examples.setdefault(what, example)
+
+    def count_repeated(self, ids: Iterator[Any]) -> None:
+        for value, count in Counter(str(value) for value in ids if value is not None).items():
+            if count > 1:
+                self.add("annotation ids that occur more than once; all were renumbered", value)
+
+    def lines(self) -> tuple[str, ...]:
+        return tuple(f"{count} {what} (first: {self.examples[what]})" for what, count in self.counts.items())
+
+
+def _row(
+    record: Record,
+    positions: Mapping[Hashable, int],
+    labels: Mapping[Hashable, int | None],
+    sizes: NDArray[np.int32],
+    notes: _Notes,
+) -> list[tuple[float, ...]]:
+    """The annotation as one row (image, label, crowd, area, box), or nothing where it is left out."""
+    name = f"annotation {record.get('id', '(without id)')!r} of image {record.get('image_id')!r}"
+    image = _look_up(record, "image_id", positions, name)
+    label = _look_up(record, "category_id", labels, name)
+    if label is None:
+        notes.add("annotations of categories that the label map lacks were left out", name)
+        return []
+    height, width = sizes[image].tolist()
+    mask = record.get("segmentation") or None
+    box = _box(record.get("bbox"), mask, height, width, name)
+    if not all(map(math.isfinite, box)) or box[2] <= 0 or box[3] <= 0:
+        notes.add("boxes without a positive finite width and height were left out", f"{name}, bbox {list(box)}")
+        return []
+    return [(image, label, bool(record.get("iscrowd")), _area(record.get("area"), mask, box, height, width), *box)]
+
+
+def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str) -> Any:
+    value = record.get(key)
+    if not isinstance(value, int | str) or value not in known:
+        raise ValueError(
+            f"every {key} must be listed in the file's {'images' if key == 'image_id' else 'categories'}, "
+            f"got {value!r} in {name}; add the entry or remove the annotation (the number 7 and the text '7' differ)"
+        )
+    return known[value]
+
+
+def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
+    """The annotation's box, or the one around its mask."""
+    if box:
+        try:
+            x, y, box_width, box_height = map(float, box)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"bbox must be four numbers x, y, width, height, got {box!r} in {name}") from error
+        return x, y, box_width, box_height
+    if mask is None:
+        raise ValueError(f"an annotation needs bbox or segmentation, got neither in {name}; remove it or add one")
+    if isinstance(mask, list):
+        return _polygon_box(mask)
+    from pycocotools import mask as masks
+
+    x, y, box_width, box_height = map(float, masks.toBbox(_encoded(mask, height, width)))
+    return x, y, box_width, box_height
+
+
+def _polygon_box(polygons: list[list[float]]) -> Box:
+    """Extent of the polygons' corners; they are exact where a mask's pixels are not."""
+    corners = np.concatenate([np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons])
+    (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    return left, top, right - left, bottom - top
+
+
+def _area(area: Any, mask: Any, box: Box, height: int, width: int) -> float:
+    """The annotation's area where it is positive, else the mask's, else the box's."""
+    if isinstance(area, int | float) and math.isfinite(area) and area > 0:
+        return float(area)
+    if mask is not None and (encoded := _encoded(mask, height, width)) is not None:
+        from pycocotools import mask as masks
+
+        if (pixels := float(masks.area(encoded))) > 0:
+            return pixels
+    return box[2] * box[3]
+
+
+def _encoded(mask: Any, height: int, width: int) -> Any:
+    """Compressed run lengths of polygons or of either kind of RLE; None for polygons of fewer than three corners."""
+    from pycocotools import mask as masks
+
+    if isinstance(mask, list):
+        polygons = [polygon for polygon in mask if len(polygon) >= 6 and len(polygon) % 2 == 0]
+        return masks.merge(masks.frPyObjects(polygons, height, width)) if polygons else None
+    if isinstance(mask["counts"], list):
+        return masks.frPyObjects(mask, *mask["size"])
+    return mask

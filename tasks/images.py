@@ -1,0 +1,128 @@
+"""One decoder for training, evaluation and prediction: any image file to RGB bytes.
+
+H and W are height and width in pixels.
+"""
+
+import io
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+Exif = Literal["apply", "ignore"]
+ImageSource = str | Path | bytes | Image.Image | NDArray[np.generic]
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
+_ORIENTATION_TAG = 0x0112
+_TURNS = {  # EXIF orientation to the operation that undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What PIL raises on files that are no images, or cut off, or damaged.
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
+    """RGB pixels (H, W, 3) uint8 of a file, its bytes, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4).
+
+    Gray and palette images become RGB, alpha is dropped, 16-bit values are divided by 257. Raises ValueError naming the
+    file that is missing, cut off, or of a kind that has no agreed conversion (floating point).
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    try:
+        if isinstance(source, Image.Image):
+            return _to_rgb(_upright(source, exif))
+        with Image.open(_stream(source)) as image:
+            return _to_rgb(_upright(image, exif))
+    except _UNREADABLE as error:
+        raise ValueError(_unreadable(source, error)) from error
+
+
+def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, int]:
+    """(height, width) of the decoded image, from the file's header alone."""
+    try:
+        with Image.open(_stream(source)) as image:
+            width, height = image.size
+            return (width, height) if exif == "apply" and _orientation(image) >= 5 else (height, width)
+    except _UNREADABLE as error:
+        raise ValueError(_unreadable(source, error)) from error
+
+
+def find_images(path: str | Path) -> list[Path]:
+    """The image files under a folder, sorted, or the one file given; ValueError where there are none."""
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not found:
+        problem = "holds no file ending in " + ", ".join(sorted(SUFFIXES)) if path.is_dir() else "does not exist"
+        raise ValueError(f"expected an image or a folder of images, but {path} {problem}")
+    return found
+
+
+def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+
+
+def _unreadable(source: str | Path | bytes | Image.Image, error: BaseException) -> str:
+    name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
+    if isinstance(error, FileNotFoundError):
+        return f"image file {name} does not exist; check the image folder and the annotations' file names"
+    reason = "not an image file that PIL knows" if isinstance(error, UnidentifiedImageError) else str(error)
+    return f"cannot decode {name}: {reason}; replace the file or take it out of the data"
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1..8; 1 where there is none or it is damaged."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except (SyntaxError, ValueError, KeyError, TypeError, EOFError, struct.error):
+        return 1  # a damaged EXIF block says nothing about the pixels
+    return value if value in _TURNS else 1
+
+
+def _upright(image: Image.Image, exif: Exif) -> Image.Image:
+    turn = _TURNS.get(_orientation(image)) if exif == "apply" else None
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I"):  # 16 bits, which PIL also gives as 32
+        return _from_array(_checked_16_bit(np.asarray(image)))
+    if image.mode == "F":
+        raise ValueError("floating-point images have no agreed range; save them with 8 or 16 bits")
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")
+    return np.array(image.convert("RGB"))
+
+
+def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
+    whole = values.astype(np.int64)
+    if whole.size and (whole.min() < 0 or whole.max() > 65535):
+        raise ValueError(f"gray values must be 0..65535, got {whole.min()}..{whole.max()}; save with 8 or 16 bits")
+    return whole.astype(np.uint16)
+
+
+def _from_array(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    shape: Sequence[int] = values.shape
+    if values.dtype not in (np.uint8, np.uint16) or not (
+        len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    ):
+        raise ValueError(
+            "an image array must be uint8 or uint16 of shape (H, W), (H, W, 3) or (H, W, 4), RGB, "
+            f"got {values.dtype} of shape {tuple(shape)}"
+        )
+    if values.dtype == np.uint16:
+        values = (values.astype(np.uint32) + 128) // 257
+    colours = values.reshape(*shape[:2], -1)[:, :, :3].astype(np.uint8, order="C")
+    return np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours
