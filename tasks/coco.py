@@ -93,6 +93,7 @@ class CocoDataset:
     crowd: NDArray[np.bool_]  # (M,)
     areas: NDArray[np.float64]  # (M,) square pixels, of the mask where the file says so
     warnings: tuple[str, ...]  # what was mended or left out, with counts and examples
+    absent: frozenset[int] = frozenset()  # labels of the label map that are no category of the file
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -129,6 +130,24 @@ def read_coco(
     if check_sizes:
         _check_sizes(dataset, exif)
     return dataset
+
+
+def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
+    """The data set's first `count` images by id, or all where it has fewer, with their objects and all classes."""
+    count = min(count, len(dataset))
+    objects = slice(0, int(dataset.first[count]))
+    return replace(
+        dataset,
+        image_ids=dataset.image_ids[:count],
+        original_ids=PackedValues(dataset.original_ids[:count]),
+        file_names=PackedValues(dataset.file_names[:count]),
+        sizes=dataset.sizes[:count],
+        first=dataset.first[: count + 1],
+        boxes=dataset.boxes[objects],
+        labels=dataset.labels[objects],
+        crowd=dataset.crowd[objects],
+        areas=dataset.areas[objects],
+    )
 
 
 def ground_truth(dataset: CocoDataset) -> dict[str, Any]:
@@ -217,6 +236,7 @@ def _parse(
         crowd=objects.crowd,
         areas=objects.areas,
         warnings=notes + objects.warnings,
+        absent=frozenset(range(label_map.num_classes)) - set(labels.values()),
     )
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
-from tasks.coco import CocoDataset, LabelMap, PackedValues, ground_truth, locate_split, read_coco
+from tasks.coco import CocoDataset, LabelMap, PackedValues, first_images, ground_truth, locate_split, read_coco
 
 IMAGES = [{"id": 7, "file_name": "a.png", "height": 20, "width": 30}]
 CATEGORIES = [{"id": 3, "name": "cat"}]
@@ -61,6 +61,18 @@ def test_images_are_numbered_in_the_order_of_their_ids(tmp_path: Path) -> None:
     assert dataset.boxes[dataset.objects(0)].tolist() == [[1, 2, 10, 5], [3, 3, 3, 3]]  # in the order of the file
     assert dataset.boxes[dataset.objects(1)].tolist() == []
     assert dataset.boxes[dataset.objects(2)].tolist() == [[9, 9, 9, 9]]
+
+
+def test_the_first_images_keep_their_objects_and_all_classes(tmp_path: Path) -> None:
+    images = [{"id": number, "file_name": f"{number}.png", "height": 20, "width": 30} for number in (9, 7, 8)]
+    objects = [annotation(id=1, image_id=9), annotation(id=2, image_id=7), annotation(id=3, image_id=8, area=3)]
+    dataset = read(tmp_path, *objects, images=images)
+    first = first_images(dataset, 2)
+    assert list(first.original_ids) == [7, 8]
+    assert first.areas.tolist() == [40, 3]
+    assert first.first.tolist() == [0, 1, 2]
+    assert first.label_map == dataset.label_map
+    assert len(first_images(dataset, 50)) == 3
 
 
 def test_sparse_category_ids_become_labels_in_their_order(tmp_path: Path) -> None:

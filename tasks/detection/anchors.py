@@ -1,4 +1,7 @@
-"""Anchor boxes on every cell of every pyramid level.  A anchors in all, R aspect ratios; boxes are (x1, y1, x2, y2) in pixels."""
+"""Anchor boxes on every cell of every pyramid level.
+
+R aspect ratios; h, w cells of a level; boxes are (x1, y1, x2, y2) in pixels of the padded image.
+"""
 
 from __future__ import annotations
 

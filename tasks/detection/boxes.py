@@ -34,7 +34,7 @@ class Detections:
 
 @lru_cache(maxsize=64)
 def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """A float32 tensor of fixed numbers, sent to the device once: sending it again each step would wait for the device."""
+    """A float32 tensor of fixed numbers, sent to the device once: sending it each step would wait for the device."""
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
@@ -100,6 +100,12 @@ def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
     limits = sizes.flip(-1).repeat(1, 2).to(boxes.dtype)  # (B, 4): width, height, width, height
     limits = limits.view(-1, *(1,) * (boxes.dim() - 2), 4)
     return torch.minimum(boxes.clamp(min=0), limits)
+
+
+def have_extent(boxes: Tensor, least: float) -> Tensor:
+    """Which boxes (..., 4) have both sides above 0 and not below `least` pixels, (...,) bool."""
+    sides = boxes[..., 2:] - boxes[..., :2]
+    return ((sides > 0) & (sides >= least)).all(dim=-1)
 
 
 def suppress(boxes: Tensor, valid: Tensor, threshold: float, passes: int | None) -> Tensor:

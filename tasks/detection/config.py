@@ -1,6 +1,7 @@
 """Settings of Faster R-CNN training. The defaults are detectron2's recipe. Imports no torch.
 
-Sources: detectron2 `config/defaults.py` and `Base-RCNN-FPN.yaml`; torchvision `models/detection/*` for the alternatives.
+Sources: detectron2 `config/defaults.py` and `Base-RCNN-FPN.yaml`; for the alternatives, torchvision
+`models/detection/*`.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ class SplitConfig:
     """Folder that the file names in `annotations` are relative to; null to look under data.root."""
     annotations: str | None = None
     """COCO JSON file; null to look under data.root."""
+    limit: int | None = None
+    """Use only so many images, the first by id; null for all."""
+
+    def __post_init__(self) -> None:
+        require(self.limit is None or self.limit >= 1, "data.train.limit and data.val.limit must be >= 1", self.limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +30,7 @@ class DataConfig:
     """Data set, batches and augmentation."""
 
     root: str | None = None
-    """Data set in COCO's layout: train2017/ + annotations/instances_train2017.json, or train/ + instances_train.json."""
+    """Data set in COCO's layout: train2017/ and annotations/instances_train2017.json, or the same without 2017."""
     train: SplitConfig = field(default_factory=SplitConfig)
     """Training split."""
     val: SplitConfig = field(default_factory=SplitConfig)
@@ -121,7 +127,7 @@ class RpnConfig:
     nms_passes: int = 16
     """Fixed-point passes of the suppression in training on a GPU; inference is always exact."""
     min_side: float = 0.0
-    """Proposals with a side not larger than this (pixels; torchvision: not smaller) are dropped."""
+    """Proposals with a smaller side (resized pixels), or without extent, are dropped; torchvision: 0.001."""
     box_loss: Literal["l1", "smooth_l1"] = "l1"
     """Loss of the box offsets."""
     beta: float = 1 / 9
@@ -181,11 +187,13 @@ class RoiConfig:
     detections_per_image: int = 100
     """Most detections kept in an image."""
     min_side: float = 0.0
-    """Detections with a smaller side (pixels of the resized image) are dropped; torchvision: 0.01."""
+    """Detections with a smaller side (resized pixels), or without extent, are dropped; torchvision: 0.01."""
 
     def __post_init__(self) -> None:
         require(self.resolution >= 1, "model.roi.resolution must be >= 1", self.resolution)
         require(self.sampling_ratio >= 0, "model.roi.sampling_ratio must be >= 0", self.sampling_ratio)
+        rule = "model.roi.aligned=false needs a fixed model.roi.sampling_ratio such as 2"
+        require(self.aligned or self.sampling_ratio > 0, rule, self.sampling_ratio)
         require(self.hidden >= 1, "model.roi.hidden must be >= 1", self.hidden)
         require(0 < self.positive_iou <= 1, "model.roi.positive_iou must be in (0, 1]", self.positive_iou)
         require(self.samples >= 2, "model.roi.samples must be >= 2", self.samples)
@@ -193,7 +201,8 @@ class RoiConfig:
         require(self.beta > 0, "model.roi.beta must be > 0", self.beta)
         require(0 <= self.score_threshold < 1, "model.roi.score_threshold must be in [0, 1)", self.score_threshold)
         require(0 < self.nms_threshold <= 1, "model.roi.nms_threshold must be in (0, 1]", self.nms_threshold)
-        require(self.detections_per_image >= 1, "model.roi.detections_per_image must be >= 1", self.detections_per_image)
+        rule = "model.roi.detections_per_image must be >= 1"
+        require(self.detections_per_image >= 1, rule, self.detections_per_image)
         require(self.min_side >= 0, "model.roi.min_side must be >= 0", self.min_side)
 
 

@@ -1,6 +1,7 @@
 """Match anchors or proposals to objects, and sample them, without loops over images and without leaving the device.
 
-B images, A anchors or proposals, G padded objects, S samples; boxes are (x1, y1, x2, y2) in pixels of the resized image.
+B images, A anchors or proposals, G padded objects, S samples; boxes are (x1, y1, x2, y2) in pixels of the resized
+image.
 """
 
 from __future__ import annotations
@@ -56,13 +57,13 @@ def match(
     """Match anchors (B or 1, A, 4) to objects (B, G, 4), of which those `present` (B, G) count.
 
     Overlap of at least `positive_iou` is positive, below `negative_iou` negative, between them ignored. With
-    `low_quality`, the anchors that overlap an object as much as any does are positive too, but keep the object that they
-    themselves overlap most (torchvision's and detectron2's Matcher; Ren et al. 2015, 3.1.2).
+    `low_quality`, the anchors that overlap an object as much as any does are positive too, but keep the object that
+    they themselves overlap most (torchvision's and detectron2's Matcher; Ren et al. 2015, 3.1.2).
     With `ignore_iof`, negatives of which that share lies in one of the `crowd` boxes (B, G) are ignored.
     Memory stays below a few times 4 · overlaps_at_once bytes: anchors are taken in chunks.
     """
     chunk = max(1, overlaps_at_once // max(1, objects.shape[0] * objects.shape[1]))
-    chunks = anchors.split(chunk, dim=1)
+    chunks = torch.split(anchors, chunk, dim=1)
     kept = [_overlaps(part, objects, present) for part in chunks] if len(chunks) == 1 else None
     best = torch.full(objects.shape[:2], -1.0, device=objects.device)
     if low_quality:
@@ -93,7 +94,7 @@ def _overlaps(anchors: Tensor, objects: Tensor, present: Tensor) -> Tensor:
 def sample(kinds: Tensor, keys: Tensor, stream: int, count: int, positive_fraction: float) -> Samples:
     """Draw `count` anchors an image: positives up to their fraction, uniformly, then negatives.
 
-    The draw follows from the image's key (B,) and `stream` alone: random keys and top-k, so there is nothing to read back.
+    The draw follows from the image's key (B,) and `stream` alone: random keys and top-k, nothing to read back.
     Counts are those of torchvision's BalancedPositiveNegativeSampler.
     """
     draw = uniform(keys, stream, kinds.shape[1])  # (B, A) in [0, 1)

@@ -1,7 +1,7 @@
 """Box head: RoIAlign over the pyramid, two fully connected layers, class and box predictors.
 
-B images, K boxes an image, N = B · K, L levels, C channels, F foreground classes; boxes are (x1, y1, x2, y2) in pixels of
-the resized image.
+B images, K boxes an image, N = B · K, C channels, F foreground classes; boxes are (x1, y1, x2, y2) in pixels of the
+resized image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OFFSET_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
 
 def assign_levels(boxes: Tensor, levels: int, rule: Literal["detectron2", "torchvision"]) -> Tensor:
-    """Pyramid level (..., ) int64 of each box, 0 being p2: p4 for 224 pixels, one finer for half that (Lin et al. 2017, eq. 1).
+    """Pyramid level (...,) int64 of each box, 0 being p2: p4 for 224 pixels, p3 for half (Lin et al. 2017, eq. 1).
 
     The rules differ in where a small number keeps exact powers of two on their level: detectron2 adds 1e-8 inside the
     logarithm, torchvision 1e-6 outside.
@@ -38,9 +38,9 @@ def assign_levels(boxes: Tensor, levels: int, rule: Literal["detectron2", "torch
 class RoiAlign:
     """Windows (N, C, r, r) of boxes (B, K, 4), each from the pyramid level of its size.
 
-    `gather` sums weighted rows of the pyramid: the fast path of a CPU, for a fixed sampling ratio. `atlas` lays the levels
-    out in one map and calls torchvision's kernel once: the path of a GPU, and of the adaptive sampling ratio 0. The
-    legacy rule, which reads zeros beyond a map's edge, always takes `gather`.
+    `gather` sums weighted rows of the pyramid: the fast path of a CPU, for a fixed sampling ratio. `atlas` lays the
+    levels out in one map and calls torchvision's kernel once: the path of a GPU, and of the adaptive sampling ratio 0.
+    The legacy rule, which reads zeros beyond a map's edge, always takes `gather`.
     """
 
     def __init__(self, config: RoiConfig, strides: Sequence[int], path: Literal["gather", "atlas"]) -> None:
@@ -94,7 +94,8 @@ class RoiAlign:
         second = torch.minimum(first + 1, limit - 1)
         index = torch.stack((first, second), dim=-1)
         weight = torch.stack((1 - fraction, fraction), dim=-1) * (inside[..., None] / ratio)
-        return index.unflatten(1, (resolution, ratio)).flatten(2), weight.unflatten(1, (resolution, ratio)).flatten(2)
+        shape = (len(low), resolution, 2 * ratio)
+        return index.reshape(shape), weight.reshape(shape)
 
     def _atlas(self, levels: Sequence[Tensor], boxes: Tensor, level: Tensor) -> Tensor:
         atlas, origins = make_atlas(levels)

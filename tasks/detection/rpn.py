@@ -1,7 +1,7 @@
 """Region proposal network (Ren et al. 2015) on a feature pyramid (Lin et al. 2017).
 
-B images, C channels, R anchors a cell, A anchors in all, S samples, K proposals; boxes are (x1, y1, x2, y2) in pixels of the
-resized image.
+B images, C channels, R anchors a cell, A anchors in all, S samples, K proposals; boxes are (x1, y1, x2, y2) in pixels
+of the resized image.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tasks.detection.boxes import clip, decode, suppress
+from tasks.detection.boxes import clip, decode, have_extent, suppress
 from tasks.detection.config import RpnConfig
 from tasks.detection.rows import cell_rows, pyramid_rows, shapes_of
 
@@ -65,7 +65,7 @@ class RpnHead(nn.Module):
         patches = F.embedding(window + first_row, rows.flatten(0, 1)).flatten(2)  # (B, S, 9 · C)
         hidden = F.relu(F.linear(patches, self.conv.weight.permute(0, 2, 3, 1).flatten(1), self.conv.bias))
         logits = F.linear(hidden, self.objectness.weight.flatten(1), self.objectness.bias)  # (B, S, R)
-        offsets = F.linear(hidden, self.offsets.weight.flatten(1), self.offsets.bias).unflatten(2, (-1, 4))
+        offsets = F.linear(hidden, self.offsets.weight.flatten(1), self.offsets.bias).view(*indices.shape, per_cell, 4)
         anchor = (indices % per_cell)[..., None]
         return logits.gather(2, anchor)[..., 0], offsets.gather(2, anchor[..., None].expand(-1, -1, -1, 4))[:, :, 0]
 
@@ -92,12 +92,11 @@ def propose(
         best, index = level_logits.float().topk(min(pre_nms, level_logits.shape[1]), dim=1)  # (B, k)
         chosen = level_offsets.gather(1, index[..., None].expand(-1, -1, 4))
         level_boxes = clip(decode(chosen, level_anchors[index], OFFSET_WEIGHTS), sizes)
-        sides = level_boxes[..., 2:] - level_boxes[..., :2]
-        large = (sides > config.min_side) if config.min_side == 0 else (sides >= config.min_side)
-        keep = suppress(level_boxes, large.all(dim=-1), config.nms_threshold, passes)
+        keep = suppress(level_boxes, have_extent(level_boxes, config.min_side), config.nms_threshold, passes)
         boxes.append(level_boxes)
         scores.append(best.masked_fill(~keep, -torch.inf))
     all_scores = torch.cat(scores, dim=1)
     best, index = all_scores.topk(min(post_nms, all_scores.shape[1]), dim=1)
+    valid = best > -torch.inf
     kept_boxes = torch.cat(boxes, dim=1).gather(1, index[..., None].expand(-1, -1, 4))
-    return Proposals(kept_boxes, valid=best > -torch.inf)
+    return Proposals(torch.where(valid[..., None], kept_boxes, 0), valid)  # padding may hold boxes that are no numbers

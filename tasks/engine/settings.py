@@ -57,13 +57,13 @@ class ScheduleConfig:
     steps: int = 90_000
     """Optimiser steps in all."""
     reference_steps: int = 90_000
-    """Number of steps that `milestones` and `warmup_steps` are stated for; they scale when `steps` differs."""
+    """Number of steps that `milestones` are stated for; they scale when `steps` differs."""
     milestones: tuple[int, ...] = (60_000, 80_000)
     """Steps, of `reference_steps`, at which the learning rate is multiplied by `gamma`."""
     gamma: float = 0.1
     """Factor at each milestone."""
     warmup_steps: int = 1000
-    """Steps, of `reference_steps`, of linear warm-up."""
+    """Steps of linear warm-up, whatever `steps` is, but at most a third of it."""
     warmup_factor: float = 0.001
     """Learning-rate factor at step 0."""
 
@@ -107,7 +107,7 @@ class RunConfig:
     """`auto` continues the run in `output_dir` from its last checkpoint, or starts it where there is none."""
 
     def __post_init__(self) -> None:
-        require(self.seed >= 0, "run.seed must be >= 0", self.seed)
+        require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
         require(self.eval_every >= 0, "run.eval_every must be >= 0", self.eval_every)
         require(self.save_every >= 1, "run.save_every must be >= 1", self.save_every)
         require(self.keep_every >= 0, "run.keep_every must be >= 0", self.keep_every)

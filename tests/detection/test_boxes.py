@@ -6,7 +6,7 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_iou as torchvision_iou
 from torchvision.ops import nms
 
-from tasks.detection.boxes import Detections, box_iof, box_iou, clip, decode, encode, suppress, to_original
+from tasks.detection.boxes import Detections, box_iof, box_iou, clip, decode, encode, have_extent, suppress, to_original
 
 
 def random_boxes(*shape: int, seed: int = 0, extent: float = 100.0) -> torch.Tensor:
@@ -56,6 +56,12 @@ def test_clip_takes_each_images_own_size() -> None:
     clipped = clip(boxes, torch.tensor([[10, 20], [30, 40]]))
     assert clipped[0, 0].tolist() == [0, 0, 20, 10]
     assert clipped[1, 2].tolist() == [0, 0, 40, 30]
+
+
+def test_boxes_have_extent_by_hand() -> None:
+    boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1], [0, 0, 0, 5], [3, 3, 2, 9]])
+    assert have_extent(boxes, 0).tolist() == [True, True, False, False]
+    assert have_extent(boxes, 2).tolist() == [True, False, False, False]
 
 
 @pytest.mark.parametrize("passes", [None, 24])

@@ -1,0 +1,63 @@
+# Needs make, git and a Python >= 3.11; everything else goes into .venv.
+# `make PYTHON=/path/to/python …` names the Python to make it with.
+
+PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
+TEST_PROCESSES ?= 2
+PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test test-all test-oldest lint clean
+# Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
+test test-all test-oldest: export OMP_NUM_THREADS := 1
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+quickstart: .venv/installed  ## draw a data set, train a detector on it and print its scores; resumes
+	.venv/bin/python tools/make_shapes.py data/shapes
+	.venv/bin/python tools/train_det.py configs/quickstart.yaml run.resume=auto
+
+test: .venv/installed  ## run the tests, but for the slow ones
+	.venv/bin/python $(PYTEST) -m "not slow"
+
+test-all: .venv/installed  ## run all tests
+	.venv/bin/python $(PYTEST)
+
+test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported versions
+	.venv-oldest/bin/python $(PYTEST) -m "not slow"
+
+lint: .venv/installed  ## check style, formatting and types
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m mypy
+
+clean:  ## remove the environments, build products and caches; runs/ and data/ stay
+	rm -rf .venv .venv-oldest build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so that after an interrupted install the next make takes it up again.
+.venv/installed: pyproject.toml constraints.txt
+	$(call install,.venv,constraints.txt)
+
+.venv-oldest/installed: pyproject.toml constraints-oldest.txt
+	$(call install,.venv-oldest,constraints-oldest.txt)
+
+# $(call install,FOLDER,CONSTRAINTS): the package and all that it needs in FOLDER, made anew if it has no working pip.
+define install
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
+  python=$$($(find_python)) && echo "make: $(1) is made with $$python" && "$$python" -m venv --clear $(1); }
+$(1)/bin/python -m pip install -c $(2) -e '.[train,dev]'
+@touch $@
+endef
+
+# Prints the first Python that can make an environment; each is run, since a name on the PATH may be an empty shim.
+# 3.11 comes first because the constraints are tested with it.
+define find_python
+for python in $(PYTHON); do \
+  if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+  then echo "$$python"; exit 0; fi; \
+done; \
+echo "make: a Python >= 3.11 with venv is needed, and none of these is one: $(PYTHON)." \
+  "Install one (Debian and Ubuntu: apt install python3 python3-venv)" \
+  "or name one: make PYTHON=/path/to/python …" >&2; exit 1
+endef

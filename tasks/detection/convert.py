@@ -1,0 +1,47 @@
+"""Detector weights of torchvision under our names, so that its released detectors start a training here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+_PREFIXES = (
+    ("backbone.body.", "backbone."),
+    *((f"backbone.fpn.inner_blocks.{index}.0.", f"pyramid.lateral.c{index + 2}.") for index in range(4)),
+    *((f"backbone.fpn.inner_blocks.{index}.", f"pyramid.lateral.c{index + 2}.") for index in range(4)),
+    *((f"backbone.fpn.layer_blocks.{index}.0.", f"pyramid.smooth.c{index + 2}.") for index in range(4)),
+    *((f"backbone.fpn.layer_blocks.{index}.", f"pyramid.smooth.c{index + 2}.") for index in range(4)),
+    ("rpn.head.conv.0.0.", "rpn.conv."),
+    ("rpn.head.conv.", "rpn.conv."),
+    ("rpn.head.cls_logits.", "rpn.objectness."),
+    ("rpn.head.bbox_pred.", "rpn.offsets."),
+    ("roi_heads.box_head.", "box_head."),
+    ("roi_heads.box_predictor.cls_score.", "box_head.classes."),
+    ("roi_heads.box_predictor.bbox_pred.", "box_head.offsets."),
+)
+
+
+def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our state dict of a `torchvision.models.detection.fasterrcnn_resnet*_fpn` (not v2).
+
+    torchvision puts the background first and gives it offsets; here it is last and has none. So class c of torchvision
+    becomes label c - 1. Raises ValueError with the first name that has no place here.
+    """
+    converted = {_rename(name): value for name, value in state.items()}
+    for kind in ("weight", "bias"):
+        converted[f"box_head.classes.{kind}"] = converted[f"box_head.classes.{kind}"].roll(-1, dims=0)
+        converted[f"box_head.offsets.{kind}"] = converted[f"box_head.offsets.{kind}"][4:].clone()
+    return {name: value.contiguous() if value.dim() < 4 else _channels_last(value) for name, value in converted.items()}
+
+
+def _channels_last(value: Tensor) -> Tensor:
+    return value.contiguous(memory_format=torch.channels_last)
+
+
+def _rename(name: str) -> str:
+    for theirs, ours in _PREFIXES:
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    raise ValueError(f"weights must be those of torchvision's fasterrcnn_resnet*_fpn, got a tensor named {name}")

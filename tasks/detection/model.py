@@ -1,0 +1,197 @@
+"""Faster R-CNN with a feature pyramid (Ren et al. 2015; Lin et al. 2017).
+
+B images, K boxes, F foreground classes; images are (B, C, H, W) pixel values, padded, with their valid heights and
+widths in sizes (B, 2).  The parts below are called twice and written once: by `FasterRCNN.forward` to detect, and by
+`losses.DetectionObjective` to learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import batched_nms
+
+from resnet_backbones.features import Backbone
+from resnet_backbones.passport import Passport, PixelNormalizer
+from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.weights import adopt_passport
+from tasks.detection.anchors import AnchorGenerator
+from tasks.detection.boxes import Detections, clip, decode, have_extent
+from tasks.detection.config import ModelConfig, RoiConfig
+from tasks.detection.roi import OFFSET_WEIGHTS, BoxHead, RoiAlign
+from tasks.detection.rows import shapes_of
+from tasks.detection.rpn import Proposals, RpnHead, propose
+from tasks.fpn import FeaturePyramid
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Which of two equal routes to take; chosen when the model is built, so that tests run the GPU's on a CPU."""
+
+    roi_align: Literal["gather", "atlas"] = "gather"
+    """Windows by gathering rows, or by torchvision's kernel."""
+    training_passes: int | None = None
+    """Passes of proposal suppression in training; None is the exact routine, which reads boxes on the host."""
+
+    @staticmethod
+    def of(device: torch.device, config: ModelConfig) -> Kernels:
+        """The fast route of a device; on a GPU, one that never waits for it in training."""
+        return Kernels("atlas", config.rpn.nms_passes) if device.type == "cuda" else Kernels()
+
+
+class FasterRCNN(nn.Module):
+    """Backbone, pyramid, region proposal head and box head."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        pyramid: FeaturePyramid,
+        rpn: RpnHead,
+        box_head: BoxHead,
+        anchors: AnchorGenerator,
+        config: ModelConfig,
+        kernels: Kernels,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pyramid = pyramid
+        self.rpn = rpn
+        self.box_head = box_head
+        self.normalizer = PixelNormalizer(backbone.passport)
+        self.anchors = anchors
+        self.config = config
+        self.kernels = kernels
+        self.roi_align = RoiAlign(config.roi, [level.stride for level in pyramid.levels[:-1]], kernels.roi_align)
+
+    @property
+    def num_classes(self) -> int:
+        """Foreground classes."""
+        return self.box_head.num_classes
+
+    def levels(self, images: Tensor, sizes: Tensor) -> list[Tensor]:
+        """Pyramid maps p2 to p6, (B, C, h, w) each, fine to coarse."""
+        return list(self.pyramid(self.backbone(self.normalizer(images, sizes))).values())
+
+    def anchors_of(self, images: Tensor, levels: list[Tensor]) -> tuple[Tensor, ...]:
+        """Anchors (a, 4) of each level."""
+        return self.anchors((images.shape[2], images.shape[3]), shapes_of(levels), images.device)
+
+    def propose(
+        self,
+        logits: list[Tensor],
+        offsets: list[Tensor],
+        anchors: tuple[Tensor, ...],
+        sizes: Tensor,
+        *,
+        training: bool,
+    ) -> Proposals:
+        """Candidate boxes from what the region proposal head says of each level's anchors."""
+        passes = self.kernels.training_passes if training else None
+        with torch.no_grad():
+            return propose(logits, offsets, anchors, sizes, self.config.rpn, training=training, passes=passes)
+
+    def classify(self, levels: list[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, K, F + 1) and offsets (B, K, F, 4) of boxes (B, K, 4)."""
+        logits, offsets = self.box_head(self.roi_align(levels[:-1], boxes))
+        return logits.unflatten(0, boxes.shape[:2]), offsets.unflatten(0, boxes.shape[:2])
+
+    def forward(self, images: Tensor, sizes: Tensor) -> Detections:
+        """Detections in pixels of the resized images, `config.roi.detections_per_image` at most."""
+        return self.detect(images, self.levels(images, sizes), sizes)
+
+    def detect(self, images: Tensor, levels: list[Tensor], sizes: Tensor) -> Detections:
+        """Detections from pyramid maps that are there already."""
+        logits, offsets = self.rpn(levels)
+        proposals = self.propose(logits, offsets, self.anchors_of(images, levels), sizes, training=False)
+        class_logits, box_offsets = self.classify(levels, proposals.boxes)
+        return select_detections(proposals, class_logits, box_offsets, sizes, self.config.roi)
+
+
+def select_detections(
+    proposals: Proposals, logits: Tensor, offsets: Tensor, sizes: Tensor, config: RoiConfig
+) -> Detections:
+    """Score, decode, clip and suppress per class; the best `config.detections_per_image` of each image.
+
+    `logits` (B, K, F + 1) and `offsets` (B, K, F, 4) are those of the proposals (B, K).
+    """
+    scores = logits.softmax(dim=-1)[..., :-1].masked_fill(~proposals.valid[..., None], 0)  # (B, K, F)
+    wanted = scores > config.score_threshold
+    found = [
+        _select(image_wanted, image_scores, image_offsets, image_boxes, size[None], config)
+        for image_wanted, image_scores, image_offsets, image_boxes, size in zip(
+            wanted, scores, offsets, proposals.boxes, sizes, strict=True
+        )
+    ]
+    return _pad(found, config.detections_per_image)
+
+
+def _select(
+    wanted: Tensor, scores: Tensor, offsets: Tensor, boxes: Tensor, size: Tensor, config: RoiConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes (D, 4), scores (D,) and labels (D,) of one image."""
+    proposal, label = wanted.nonzero(as_tuple=True)
+    score = scores[proposal, label]
+    box = clip(decode(offsets[proposal, label], boxes[proposal], OFFSET_WEIGHTS)[None], size)[0]
+    large = have_extent(box, config.min_side)
+    box, score, label = box[large], score[large], label[large]
+    keep = batched_nms(box, score, label, config.nms_threshold)[: config.detections_per_image]
+    return box[keep], score[keep], label[keep]
+
+
+def _pad(found: list[tuple[Tensor, Tensor, Tensor]], count: int) -> Detections:
+    first = found[0][0]
+    boxes = first.new_zeros(len(found), count, 4)
+    scores = first.new_zeros(len(found), count)
+    labels = torch.full((len(found), count), -1, dtype=torch.int64, device=first.device)
+    for image, (box, score, label) in enumerate(found):
+        boxes[image, : len(box)], scores[image, : len(box)], labels[image, : len(box)] = box, score, label
+    return Detections(boxes, scores, labels, valid=labels >= 0)
+
+
+def build_faster_rcnn(
+    config: ModelConfig, num_classes: int, kernels: Kernels | None = None, *, passport: Passport | None = None
+) -> FasterRCNN:
+    """The detector that `config` describes, in channels_last; backbone weights are loaded, the rest is initialised.
+
+    With `passport`, nothing is loaded: the caller will load a whole detector's weights, made for that preprocessing.
+    """
+    if num_classes < 1:
+        raise ValueError(f"a detector needs at least one class, got {num_classes}; look at the annotations' categories")
+    backbone = _build_backbone(config, passport)
+    pyramid = FeaturePyramid(backbone.levels, channels=config.pyramid_channels)
+    anchors = AnchorGenerator(tuple(level.stride for level in pyramid.levels), config.anchors)
+    model = FasterRCNN(
+        backbone,
+        pyramid,
+        RpnHead(config.pyramid_channels, anchors.per_cell),
+        BoxHead(config.pyramid_channels, num_classes, config.roi),
+        anchors,
+        config,
+        kernels or Kernels(),
+    )
+    return model.to(memory_format=torch.channels_last)
+
+
+def _build_backbone(config: ModelConfig, passport: Passport | None) -> Backbone:
+    if passport is None:
+        return create_backbone(
+            config.backbone,
+            weights=config.weights,
+            norm=config.norm,
+            freeze_through=config.freeze_through,
+            stride_in=config.stride_in,
+            checkpoint_activations=config.checkpoint_activations,
+        )
+    backbone = build_backbone(
+        config.backbone,
+        pretrained=config.weights is not None,
+        norm=config.norm,
+        freeze_through=config.freeze_through,
+        stride_in=config.stride_in,
+        checkpoint_activations=config.checkpoint_activations,
+    )
+    adopt_passport(backbone, passport)
+    return backbone

@@ -1,0 +1,165 @@
+"""Use a trained detector: images in, boxes in their own pixels out.
+
+N detections of one image; boxes are (x1, y1, x2, y2) in pixels of the original image, whose pixels are (H, W, 3) RGB.
+
+    detector = load_detector("runs/shapes")
+    found = detector("photo.jpg")  # or a PIL image, or a uint8 array; a list of them gives a list
+    for box, score, name in zip(found.boxes, found.scores, found.names): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tasks.coco import CocoDataset, LabelMap
+from tasks.detection.boxes import to_original
+from tasks.detection.config import DataConfig
+from tasks.detection.data import collate_images
+from tasks.detection.evaluate import evaluation_mode
+from tasks.detection.model import FasterRCNN
+from tasks.detection.restore import read_detector
+from tasks.engine.distributed import resolve_device
+from tasks.engine.precision import Precision
+from tasks.images import ImageSource, decode
+from tasks.plots import LabelledBoxes, Pixels, predictions_grid
+
+
+@dataclass(frozen=True)
+class ImageDetections:
+    """N detections of one image, by falling score."""
+
+    boxes: NDArray[np.float32]
+    """(N, 4) in pixels of the original image, inside it."""
+    scores: NDArray[np.float32]
+    """(N,) in 0–1."""
+    labels: NDArray[np.int64]
+    """(N,) contiguous labels, places in `LabelMap.names`."""
+    names: tuple[str, ...]
+    """N class names."""
+    size: tuple[int, int]
+    """Height and width of the image."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, score: float) -> ImageDetections:
+        """Those with at least this score."""
+        keep = self.scores >= score
+        names = tuple(name for name, kept in zip(self.names, keep, strict=True) if kept)
+        return ImageDetections(self.boxes[keep], self.scores[keep], self.labels[keep], names, self.size)
+
+    def to_coco(self, image_id: int | str, label_map: LabelMap) -> list[dict[str, Any]]:
+        """Records of a COCO results file."""
+        extents = np.concatenate((self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]), axis=1)
+        columns = (self.labels.tolist(), extents.tolist(), self.scores.tolist())
+        return [
+            {"image_id": image_id, "category_id": label_map.category_ids[label], "bbox": box, "score": score}
+            for label, box, score in zip(*columns, strict=True)
+        ]
+
+    def to_plot(self) -> LabelledBoxes:
+        """What `tasks.plots` draws."""
+        return LabelledBoxes(self.boxes, self.labels, self.scores)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector with what it needs around it; call it on images."""
+
+    model: FasterRCNN
+    label_map: LabelMap
+    config: DataConfig
+    """How images are decoded and resized: as in the evaluation of training."""
+    precision: Precision
+    batch_size: int = 8
+    """Most images that are run together; only images of one size ever are."""
+
+    @overload
+    def __call__(self, images: ImageSource) -> ImageDetections: ...  # type: ignore[overload-overlap]  # str
+    @overload
+    def __call__(self, images: Sequence[ImageSource]) -> list[ImageDetections]: ...
+    def __call__(self, images: ImageSource | Sequence[ImageSource]) -> ImageDetections | list[ImageDetections]:
+        """Detections of one image, or of each in a list or tuple.
+
+        An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB, of uint8. ValueError
+        for anything else and for files that cannot be decoded.
+        """
+        if isinstance(images, list | tuple):
+            return list(self.stream(self.read(image) for image in images))
+        return next(self.stream([self.read(images)]))  # type: ignore[arg-type]  # other Sequences are refused
+
+    def read(self, image: ImageSource) -> Pixels:
+        """The pixels of an image, decoded as in training."""
+        if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
+            raise ValueError(
+                "an image must be a path, the bytes of a file, a PIL image or a uint8 array of shape (H, W) or "
+                f"(H, W, 3), got {type(image).__name__}; several images go into one list"
+            )
+        return decode(image, self.config.exif)
+
+    def stream(self, images: Iterable[Pixels]) -> Iterator[ImageDetections]:
+        """Detections of each decoded image, in their order; neighbours of one size are run together."""
+        for _, alike in groupby(images, key=lambda pixels: pixels.shape):
+            while batch := list(islice(alike, self.batch_size)):
+                yield from self._detect(batch)
+
+    def _detect(self, images: Sequence[Pixels]) -> Iterator[ImageDetections]:
+        batch = collate_images(images, self.config).to(next(self.model.parameters()).device)
+        with evaluation_mode(self.model), self.precision.autocast():
+            found = self.model(batch.images, batch.sizes)
+        found = to_original(found, batch.scales, batch.original_sizes)
+        columns = (found.boxes, found.scores, found.labels, found.valid)
+        for pixels, boxes, scores, labels, valid in zip(images, *(x.cpu().numpy() for x in columns), strict=True):
+            names = tuple(self.label_map.names[label] for label in labels[valid].tolist())
+            size = (pixels.shape[0], pixels.shape[1])
+            yield ImageDetections(boxes[valid], scores[valid], labels[valid], names, size)
+
+
+def load_detector(
+    path: str | Path,
+    device: str = "auto",
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    *,
+    score_threshold: float | None = None,
+) -> Detector:
+    """The detector of a checkpoint file or a run's folder (its best checkpoint), ready to be called.
+
+    `device` is auto, cpu, cuda or cuda:N. `score_threshold` replaces the checkpoint's model.roi.score_threshold.
+    ValueError says what is wrong with the path, the file or the device.
+    """
+    overrides = [] if score_threshold is None else [f"model.roi.score_threshold={score_threshold}"]
+    place = resolve_device(device, 0, 1)
+    saved = read_detector(path, overrides)
+    return Detector(saved.build(place), saved.label_map, saved.config.data, Precision.resolve(precision, place))
+
+
+def save_predictions_picture(
+    detector: Detector, dataset: CocoDataset, path: str | Path, *, count: int = 12, score: float = 0.5
+) -> None:
+    """Write ground truth beside predictions of at least `score` for `count` images spread over the data set.
+
+    Images without objects are shown only where there are no others.
+    """
+    counts = np.diff(dataset.first)
+    candidates = np.flatnonzero(counts) if counts.any() else np.arange(len(dataset))
+    chosen = candidates[np.unique(np.linspace(0, len(candidates) - 1, min(count, len(candidates))).round().astype(int))]
+    images = [detector.read(dataset.image_path(index)) for index in chosen.tolist()]
+    predictions = [found.above(score).to_plot() for found in detector.stream(images)]
+    truths = [_ground_truth(dataset, index) for index in chosen.tolist()]
+    note = f"score at least {score:g}"
+    predictions_grid(images, truths, predictions, dataset.label_map, path, note=note)
+
+
+def _ground_truth(dataset: CocoDataset, index: int) -> LabelledBoxes:
+    rows = dataset.objects(index)
+    corners = dataset.boxes[rows].copy()
+    corners[:, 2:] += corners[:, :2]
+    return LabelledBoxes(corners, dataset.labels[rows], crowd=dataset.crowd[rows])

@@ -1,0 +1,174 @@
+"""One optimiser step without a device-to-host synchronisation, and the sums that the log reads now and then.
+
+M micro-batches a step and rank, B images each, L named losses.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from tasks.engine.precision import Precision
+
+
+class Batch(Protocol):
+    """What the engine knows of a micro-batch: stacked tensors that move together."""
+
+    @property
+    def image_ids(self) -> Tensor:
+        """(B,) int64, on the CPU until `to` is called."""
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Self:
+        """The batch on a device."""
+
+    def pin_memory(self) -> Self:
+        """The batch in page-locked memory."""
+
+    def __len__(self) -> int: ...
+
+
+class Batches(Protocol):
+    """An endless training set: what it yields depends on the step and the rank only."""
+
+    def start(self, step: int) -> Iterator[Batch]:
+        """This rank's micro-batches from an optimiser step on, M for each step."""
+
+
+class Feed:
+    """The stream of micro-batches, moved to the device; `waited` counts the seconds that the loader was waited for."""
+
+    def __init__(self, stream: Iterator[Batch], device: torch.device) -> None:
+        self.stream, self.device, self.waited = stream, device, 0.0
+
+    def take(self) -> tuple[Batch, Tensor]:
+        """The next micro-batch on the device, and its image ids on the host."""
+        started = time.perf_counter()
+        batch = next(self.stream)
+        self.waited += time.perf_counter() - started
+        return batch.to(self.device, non_blocking=True), batch.image_ids
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step leaves on the device, to be read when the log is due."""
+
+    names: tuple[str, ...]
+    """Names of `values`: the L losses, their sum and the gradient norm before clipping."""
+    values: Tensor
+    """(L + 2,) fp32."""
+    masked: Tensor
+    """() fp32: 1 where a gradient was not finite, so that the update was left out, else 0."""
+    finite: Tensor
+    """(M,) bool: whether the loss of each micro-batch of this rank was finite."""
+    image_ids: tuple[Tensor, ...]
+    """M tensors (B,) int64 on the host."""
+
+
+class RunningStatistics:
+    """The statistics of the batch norms in training; a step whose update is masked must not leave its mark on them."""
+
+    def __init__(self, model: nn.Module) -> None:
+        norms = [part for part in model.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+        self.current = [norm.get_buffer(name) for norm in norms for name in ("running_mean", "running_var")]
+        self.kept = [torch.clone(buffer) for buffer in self.current]
+
+    def keep(self) -> None:
+        """Remember the statistics as they are."""
+        if self.current:
+            torch._foreach_copy_(self.kept, self.current)
+
+    def restore_where(self, masked: Tensor) -> None:
+        """Put the remembered ones back where `masked` is 1; does not synchronise."""
+        for current, kept in zip(self.current, self.kept, strict=True):
+            current.copy_(torch.where(masked > 0, kept, current))
+
+
+def train_step(
+    objective: nn.Module,
+    feed: Feed,
+    accumulate: int,
+    optimizer: torch.optim.Optimizer,
+    statistics: RunningStatistics,
+    clip_norm: float | None,
+    precision: Precision,
+) -> StepResult:
+    """Average the gradients of M micro-batches over micro-batches and ranks, clip them, and update where finite."""
+    statistics.keep()
+    parts, image_ids = [], []
+    for index in range(accumulate):
+        batch, ids = feed.take()
+        with _gradients_stay_local(objective, index < accumulate - 1):
+            losses = _backward(objective, batch, accumulate, precision)
+        parts.append(torch.stack([loss.detach().float() for loss in losses.values()]))  # (L,)
+        image_ids.append(ids)
+    stacked = torch.stack(parts)  # (M, L)
+    norm, masked = _update(optimizer, clip_norm)
+    statistics.restore_where(masked)
+    means = stacked.mean(dim=0)  # (L,)
+    values = torch.cat([means, means.sum()[None], norm[None]])
+    names = (*(f"loss/{name}" for name in losses), "loss", "grad_norm")
+    return StepResult(names, values, masked, stacked.sum(dim=1).isfinite(), tuple(image_ids))
+
+
+def _backward(objective: nn.Module, batch: Batch, accumulate: int, precision: Precision) -> dict[str, Tensor]:
+    """Add the gradient of a micro-batch's share of the step's loss; its named losses."""
+    with precision.autocast():
+        losses: dict[str, Tensor] = objective(batch)
+    (torch.stack(list(losses.values())).sum() / accumulate).backward()  # type: ignore[no-untyped-call]
+    return losses
+
+
+def _gradients_stay_local(objective: nn.Module, local: bool) -> AbstractContextManager[None]:
+    """Context in which DDP does not average gradients over ranks: all but the last micro-batch of a step."""
+    if local and isinstance(objective, DistributedDataParallel):
+        return objective.no_sync()
+    return contextlib.nullcontext()
+
+
+@torch.no_grad()
+def _update(optimizer: torch.optim.Optimizer, clip_norm: float | None) -> tuple[Tensor, Tensor]:
+    """Clip and apply the gradients; the norm before clipping () and whether it was not finite () as 0 or 1.
+
+    The fused optimisers take `found_inf` as a tensor and leave weights and state alone where it is 1.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    if clip_norm is not None:
+        torch._foreach_mul_(gradients, (clip_norm / (norm + 1e-6)).clamp(max=1.0))
+    masked = (~norm.isfinite()).float()
+    optimizer.found_inf = masked  # type: ignore[attr-defined]
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return norm, masked
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give every parameter group the learning rate of the coming step."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+@contextlib.contextmanager
+def explain_out_of_memory(step: int) -> Iterator[None]:
+    """Turn running out of memory into a ValueError that names the settings to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        settings = "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge"
+        way_out = f"{settings} and data.long_edge, or data.batch_size"
+        raise ValueError(f"a step must fit into memory, but step {step} did not: {way_out} ({error})") from error
+
+
+def mean_rows(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each key over dicts with the same keys."""
+    return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}

@@ -1,0 +1,109 @@
+"""What happened since the last log line: sums on the device, times on the host, and the steps that were masked."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from tasks.engine.distributed import World
+from tasks.engine.step import Feed, StepResult, mean_rows
+
+
+class Window:
+    """Sums of losses and gradient norm over the steps since the last log line; masked steps count apart."""
+
+    def __init__(self, saved: Mapping[str, float]) -> None:
+        self.saved = dict(saved)
+        self.names: tuple[str, ...] = ()
+        self.sums: Tensor | None = None  # (L + 3,): the values of StepResult and the number of steps not masked
+        self.steps = int(saved.get("steps", 0))
+        self.suspects: list[tuple[int, StepResult]] = []
+
+    def add(self, step: int, result: StepResult) -> None:
+        """Count the step that made `step` finished steps; does not synchronise."""
+        if self.sums is None:
+            self.names = (*result.names, "kept")
+            self.sums = self._start(result.values.device)
+        counted = torch.cat([result.values, torch.ones_like(result.masked)[None]])
+        self.sums += counted.masked_fill(result.masked > 0, 0.0)  # a product would keep NaN
+        self.steps += 1
+        self.suspects.append((step, result))
+
+    def _start(self, device: torch.device) -> Tensor:
+        """Zeros, or the sums that a resumed run had; only these come from the host."""
+        if not self.saved:
+            return torch.zeros(len(self.names), device=device)
+        return torch.tensor([self.saved[name] for name in self.names], device=device)
+
+    def totals(self, world: World) -> dict[str, float]:
+        """The sums, averaged over ranks, with the number of steps; rank 0's answer is the one to use. Synchronises."""
+        if self.sums is None:
+            return self.saved
+        own = dict(zip(self.names, self.sums.tolist(), strict=True)) | {"steps": float(self.steps)}
+        rows = world.gather(own)
+        return own if rows is None else mean_rows(rows)
+
+    def means(self, world: World) -> dict[str, float]:
+        """Means over the steps that were not masked, and `skipped`, the number that were; then starts anew."""
+        totals = self.totals(world)
+        kept, steps = totals.pop("kept"), totals.pop("steps")
+        self.saved, self.sums, self.steps = {}, None, 0
+        means = {name: total / kept if kept else float("nan") for name, total in totals.items()}
+        return means | {"skipped": steps - kept}
+
+    def masked_steps(self, world: World, name_image: Callable[[int], str]) -> list[str]:
+        """A line for each masked step since the last call, with its images; none but on rank 0. Synchronises."""
+        suspects, self.suspects = self.suspects, []
+        masked = torch.stack([result.masked for _, result in suspects]).tolist() if suspects else []
+        found = [(step, result) for (step, result), flag in zip(suspects, masked, strict=True) if flag]
+        if not found:  # gradients are averaged over ranks, so that every rank finds the same steps
+            return []
+        gathered = world.gather([_images(result) for _, result in found])
+        lines = []
+        for index, (step, _) in enumerate(found if gathered else []):
+            reports = [report[index] for report in gathered or []]
+            guilty = [image for bad, _ in reports for image in bad] or [
+                image for _, images in reports for image in images
+            ]
+            images = ", ".join(name_image(image) for image in guilty)
+            lines.append(f"step {step}: a gradient was not finite and the update was left out; images {images}")
+        return lines
+
+
+def _images(result: StepResult) -> tuple[list[int], list[int]]:
+    """Ids of the images in micro-batches whose loss was not finite, and of all images of the step, on this rank."""
+    finite = result.finite.tolist()
+    bad = [image for ids, good in zip(result.image_ids, finite, strict=True) if not good for image in ids.tolist()]
+    return bad, [image for ids in result.image_ids for image in ids.tolist()]
+
+
+class Stopwatch:
+    """Speed of the steps since the last reading; evaluations and saves do not count."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new reading."""
+        self.started, self.waited_before, self.steps = time.perf_counter(), self.feed.waited, 0
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Context whose duration does not count."""
+        paused = time.perf_counter()
+        yield
+        self.started += time.perf_counter() - paused
+
+    def read(self, batch_size: int) -> tuple[dict[str, float], float]:
+        """`images_per_s` and `data_share` of the time, and the seconds a step took; then starts anew."""
+        seconds = max(time.perf_counter() - self.started, 1e-9)
+        row = {
+            "images_per_s": self.steps * batch_size / seconds,
+            "data_share": min(1.0, (self.feed.waited - self.waited_before) / seconds),
+        }
+        per_step = seconds / max(1, self.steps)
+        self.restart()
+        return row, per_step

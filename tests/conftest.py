@@ -1,0 +1,79 @@
+"""What all tests share: one thread a process, and the real data sets where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is first imported, here and in the processes tests start
+
+if TYPE_CHECKING:
+    from command_line import FinishedRun, Tools
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _data_set(name: str) -> Path:
+    """Folder of a real data set, or a skip that says where it was looked for."""
+    folder = Path(os.environ.get("RB_DATA", ROOT.parent / "shared" / "data")) / name
+    if not folder.is_dir():
+        pytest.skip(f"needs the data set {name}, looked for in {folder}; RB_DATA names the folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def coco200() -> Path:
+    """200 COCO images: images/{train,val}/*.jpg and annotations/instances_{train,val}.json."""
+    return _data_set("coco200")
+
+
+@pytest.fixture(scope="session")
+def bccd() -> Path:
+    """Blood cells in Pascal VOC's layout: JPEGImages, Annotations, ImageSets."""
+    return _data_set("bccd")
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all test processes of this session share; hold a FileLock while making something in it."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def shapes(shared_folder: Path) -> Path:
+    """Drawn shapes, 24 training and 8 validation images of 96 pixels."""
+    from filelock import FileLock
+
+    from tasks.shapes import draw_shapes
+
+    with FileLock(shared_folder / "shapes.lock"):
+        draw_shapes(shared_folder / "shapes", train=24, val=8, size=96)
+    return shared_folder / "shapes"
+
+
+@pytest.fixture(scope="session")
+def finished_run(shared_folder: Path, shapes: Path) -> FinishedRun:
+    """14 steps through the command line, saved every 4, scored after 8 and 14, with 2 workers, EMA and accumulation."""
+    from command_line import FinishedRun, train, write_settings
+    from filelock import FileLock
+
+    overrides = ("data.workers=2", "optim.ema_decay=0.9", "optim.accumulate=2", "schedule.steps=14")
+    grid = ("run.save_every=4", "run.eval_every=8")
+    arguments = (str(write_settings(shapes, shapes)), *overrides, *grid)
+    folder, printed = shared_folder / "finished", shared_folder / "finished.txt"
+    with FileLock(shared_folder / "finished.lock"):
+        if not printed.exists():
+            printed.write_text(train(*arguments, f"run.output_dir={folder}"))
+    return FinishedRun(arguments, folder, printed.read_text())
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tools:
+    """Runs a tool in this process: `tools("tools/train_det.py", "settings.yaml", "optim.lr=0.1")`."""
+    from command_line import Tools
+
+    return Tools(monkeypatch, capsys)

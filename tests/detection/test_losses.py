@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_detector import TINY, tiny_batch, tiny_detector
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tasks.detection.config import RpnConfig
+from tasks.detection.losses import DetectionObjective, box_loss, rpn_losses
+from tasks.detection.matching import Samples
+from tasks.detection.model import Kernels
+
+BOXES = [[[10.0, 10, 60, 60], [70, 20, 120, 90]], [[5.0, 40, 30, 90]]]
+
+
+def run(batch: object, kernels: Kernels | None = None, config: object = None) -> tuple[torch.nn.Module, torch.Tensor]:
+    model = tiny_detector(config or TINY, kernels=kernels)
+    losses = DetectionObjective(model)(batch)
+    total = torch.stack(list(losses.values())).sum()
+    total.backward()
+    return model, total
+
+
+def assert_learns(model: torch.nn.Module, total: torch.Tensor) -> None:
+    assert total.isfinite()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, f"no gradient reaches {name}"
+        assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [BOXES, [[], []], [BOXES[0], []], [[[50.0, 50, 51, 51]], [[0.0, 0, 128, 96]]], [[[3.0, 40, 125, 52]], []]],
+    ids=["objects", "no objects", "one image without", "one pixel and whole image", "1:10"],
+)
+def test_every_parameter_gets_a_finite_gradient(boxes: list[list[list[float]]]) -> None:
+    assert_learns(*run(tiny_batch(boxes)))
+
+
+def test_image_of_32_pixels_learns() -> None:
+    assert_learns(*run(tiny_batch([[[2.0, 2, 30, 30]]], shape=(32, 32))))
+
+
+def test_image_of_two_thousand_objects_learns() -> None:
+    generator = torch.Generator().manual_seed(0)
+    corner = torch.rand(2000, 2, generator=generator) * 80
+    boxes = torch.cat((corner, corner + 1 + torch.rand(2000, 2, generator=generator) * 15), dim=1)
+    assert_learns(*run(tiny_batch([boxes.tolist()], slots=2048)))
+
+
+def test_crowds_are_no_objects() -> None:
+    """A batch with crowds only has the losses of one without objects."""
+    with_crowds = DetectionObjective(tiny_detector())(tiny_batch(BOXES, crowd=True))
+    without = DetectionObjective(tiny_detector())(tiny_batch([[], []]))
+    for name, loss in without.items():
+        torch.testing.assert_close(with_crowds[name], loss)
+
+
+def test_negatives_inside_crowds_are_ignored_when_asked() -> None:
+    config = replace(
+        TINY,
+        rpn=replace(TINY.rpn, ignore_crowd_iof=0.01),
+        roi=replace(TINY.roi, ignore_crowd_iof=0.01),
+    )
+    batch = tiny_batch([[[0.0, 0, 128, 96]], [[0.0, 0, 128, 96]]], crowd=True)
+    losses = DetectionObjective(tiny_detector(config))(batch)
+    assert losses["roi/class"] == 0
+    assert losses["rpn/class"] < 0.2  # anchors wholly outside the image still count
+
+
+def test_losses_without_gradients_equal_those_of_training() -> None:
+    objective = DetectionObjective(tiny_detector())
+    batch = tiny_batch(BOXES)
+    training = objective(batch)
+    with torch.no_grad():
+        validation = objective(batch)
+    for name, loss in training.items():
+        torch.testing.assert_close(validation[name], loss.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_has_the_mean_of_its_images_losses() -> None:
+    """What makes one gradient of any split over ranks and micro-batches."""
+    model = tiny_detector()
+    together = DetectionObjective(model)(tiny_batch(BOXES))
+    batch = tiny_batch(BOXES)
+    alone = []
+    for image in range(2):
+        fields = {name: getattr(batch, name)[image : image + 1] for name in batch.__dataclass_fields__}
+        alone.append(DetectionObjective(model)(type(batch)(**fields)))
+    for name, loss in together.items():
+        torch.testing.assert_close(loss, (alone[0][name] + alone[1][name]) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_gpu_path_has_the_losses_of_the_cpu_path() -> None:
+    _, cpu = run(tiny_batch(BOXES))
+    _, gpu = run(tiny_batch(BOXES), kernels=Kernels("atlas", training_passes=50))
+    torch.testing.assert_close(gpu, cpu, rtol=1e-4, atol=1e-6)
+
+
+def test_rpn_losses_by_hand() -> None:
+    """Two slots: a positive with logit 0 and one offset off by 2, and an empty one."""
+    samples = Samples(
+        torch.zeros(1, 2, dtype=torch.int64), torch.tensor([[True, False]]), torch.tensor([[True, False]])
+    )
+    logits, offsets = torch.tensor([[0.0, 9.0]]), torch.zeros(1, 2, 4)
+    targets = torch.tensor([[[2.0, 0, 0, 0], [torch.inf] * 4]])
+    fixed = rpn_losses(logits, offsets, targets, samples, RpnConfig(samples=4))
+    assert fixed["rpn/class"].item() == pytest.approx(0.693147 / 4)
+    assert fixed["rpn/box"].item() == pytest.approx(2 / 4)
+    sampled = rpn_losses(logits, offsets, targets, samples, RpnConfig(samples=4, normalizer="sampled"))
+    assert sampled["rpn/box"].item() == pytest.approx(2)
+
+
+def test_smooth_l1_by_hand() -> None:
+    """Below beta x² / (2 beta), above it |x| - beta / 2."""
+    offsets = torch.tensor([0.05, 1.0])
+    assert box_loss(offsets, torch.zeros(2), "smooth_l1", 0.1).item() == pytest.approx(0.0125 + 0.95)
+    assert box_loss(offsets, torch.zeros(2), "l1", 0.1).item() == pytest.approx(1.05)
+
+
+class NoSynchronisation(TorchDispatchMode):
+    """Refuse every operation that would make the host wait for a GPU."""
+
+    REFUSED = (
+        "aten._local_scalar_dense",
+        "aten.item",
+        "aten.nonzero",
+        "aten.masked_select",
+        "aten.unique",
+        "aten._unique",
+        "aten.equal",
+        "aten.is_nonzero",
+        "aten.repeat_interleave.Tensor",
+        "aten.bincount",
+        "torchvision.nms",
+    )
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        name = str(func)
+        if name.startswith(self.REFUSED):
+            raise AssertionError(f"{name} waits for the device")
+        if name.startswith(("aten.index.", "aten.index_put")):
+            indices = [index for index in args[1] if index is not None]
+            if any(index.dtype in (torch.bool, torch.uint8) for index in indices):
+                raise AssertionError(f"{name} with a mask waits for the device")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("crowd_rule", [None, 0.5])
+def test_gpu_path_never_waits_for_the_device(sparse: bool, crowd_rule: float | None) -> None:
+    config = replace(
+        TINY,
+        rpn=replace(TINY.rpn, samples=32 if sparse else 4000, ignore_crowd_iof=crowd_rule),
+        roi=replace(TINY.roi, ignore_crowd_iof=crowd_rule),
+    )
+    objective = DetectionObjective(tiny_detector(config, kernels=Kernels("atlas", training_passes=8)))
+    batch = tiny_batch(BOXES)
+    objective(batch)  # anchors and layouts of this size are made and kept
+    with NoSynchronisation():
+        torch.stack(list(objective(batch).values())).sum().backward()
+
+
+def test_the_refusal_refuses() -> None:
+    with NoSynchronisation(), pytest.raises(AssertionError, match="waits for the device"):
+        torch.ones(3)[torch.tensor([True, False, True])]
+    with NoSynchronisation(), pytest.raises(AssertionError, match="waits for the device"):
+        torch.ones(1).item()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_training_step_on_a_gpu_never_waits_for_it() -> None:
+    device = torch.device("cuda")
+    model = tiny_detector(kernels=Kernels.of(device, TINY)).to(device)
+    objective = DetectionObjective(model)
+    batch = tiny_batch(BOXES).to(device)
+    for _ in range(2):
+        torch.stack(list(objective(batch).values())).sum().backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        torch.stack(list(objective(batch).values())).sum().backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -1,0 +1,217 @@
+"""The loop in one process: exact resume, masked updates, evaluation, best checkpoint, and no synchronisation."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tasks.engine.checkpoint import read_checkpoint
+from tasks.engine.distributed import World
+from tasks.engine.log import read_metrics
+from tasks.engine.optim import Ema, build_optimizer
+from tasks.engine.precision import Precision
+from tasks.engine.step import Feed, RunningStatistics, train_step
+from tasks.engine.window import Window
+
+WORLD = World(0, 0, 1, torch.device("cpu"))
+
+
+def train(toy: ModuleType, folder: Path, *overrides: str) -> dict[str, float]:
+    return toy.run(toy.toy_config(folder, *overrides), WORLD)
+
+
+def steps(folder: Path) -> list[int]:
+    return [row["step"] for row in read_metrics(folder / "metrics.jsonl")]
+
+
+def test_a_run_leaves_rows_scores_checkpoints_and_pictures(toy: ModuleType, tmp_path: Path) -> None:
+    scores = train(toy, tmp_path, "run.keep_every=5")
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [2, 4, 6, 8, 10, 12]
+    assert rows[-1]["box/AP"] == scores["box/AP"]
+    assert rows[-1]["weights"] == "model"
+    assert rows[0]["loss"] == pytest.approx(rows[0]["loss/square"] + rows[0]["loss/tilt"], rel=1e-5)
+    assert rows[0]["lr"] == pytest.approx(0.05 * (0.001 + 0.999 * 0.5))
+    names = {"last.pt", "best.pt", "step_5.pt", "step_10.pt", "config.yaml", "environment.json", "curves.png"}
+    assert names <= {path.name for path in tmp_path.iterdir()}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_finished_run_resumes_to_its_scores_without_a_step(toy: ModuleType, tmp_path: Path) -> None:
+    scores = train(toy, tmp_path)
+    before = (tmp_path / "metrics.jsonl").read_text()
+    assert train(toy, tmp_path, "run.resume=auto") == scores
+    assert (tmp_path / "metrics.jsonl").read_text() == before
+
+
+def test_the_rows_are_means_over_all_steps_since_the_last_row(toy: ModuleType, tmp_path: Path) -> None:
+    train(toy, tmp_path / "each", "run.log_every=1")
+    train(toy, tmp_path / "six", "run.log_every=6")
+    each = [row["loss"] for row in read_metrics(tmp_path / "each" / "metrics.jsonl")]
+    six = [row["loss"] for row in read_metrics(tmp_path / "six" / "metrics.jsonl")]
+    assert six == pytest.approx([sum(each[:6]) / 6, sum(each[6:]) / 6], rel=1e-5)
+
+
+def test_accumulation_gives_the_weights_of_the_whole_batch(toy: ModuleType, tmp_path: Path) -> None:
+    train(toy, tmp_path / "whole")
+    train(toy, tmp_path / "halves", "optim.accumulate=2")
+    whole, halves = (read_checkpoint(tmp_path / name / "last.pt").model for name in ("whole", "halves"))
+    assert all(torch.allclose(whole[key], halves[key], atol=1e-5) for key in whole)
+
+
+def test_a_batch_that_does_not_divide_is_refused(toy: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"data.batch_size is global .* got 4; try 3"):
+        train(toy, tmp_path, "optim.accumulate=3")
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_a_masked_first_step_leaves_weights_and_state_untouched(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, norm: str
+) -> None:
+    config = toy.toy_config(tmp_path, f"optim.name={name}", f"norm={norm}", "optim.clip_norm=1.0")
+    torch.manual_seed(0)
+    model = toy.ToyModel(norm)
+    before = {key: value.clone() for key, value in model.state_dict().items() if value.is_floating_point()}
+    optimizer, statistics = build_optimizer(model, config.optim), RunningStatistics(model)
+    monkeypatch.setenv("POISON", "1")
+    feed = Feed(toy.ToyBatches(config, WORLD).start(0), WORLD.device)
+    result = train_step(toy.ToyObjective(model, 0), feed, 1, optimizer, statistics, 1.0, Precision("fp32", "cpu"))
+    assert result.masked == 1
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in before.items())
+    for state in optimizer.state.values():
+        assert all(not value.any() for value in state.values())
+
+
+def test_a_masked_step_is_counted_and_reported_with_its_images(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POISON", "3")
+    train(toy, tmp_path, "optim.accumulate=2")
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row["skipped"] for row in rows] == [0, 1, 0, 0, 0, 0]
+    assert all(row["loss"] is not None for row in rows)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "not finite" in line)
+    indices = toy.global_batch(2, toy.np.zeros(toy.IMAGES), 4, 0)
+    assert line.endswith(f"images {indices[0] + 1:03d}.jpg, {indices[1] + 1:03d}.jpg")  # the poisoned micro-batch's
+    assert all(torch.isfinite(value).all() for value in read_checkpoint(tmp_path / "last.pt").model.values())
+
+
+def test_the_moving_average_is_what_is_scored(toy: ModuleType, tmp_path: Path) -> None:
+    scores = train(toy, tmp_path, "optim.ema_decay=0.9")
+    checkpoint = read_checkpoint(tmp_path / "last.pt")
+    model = toy.ToyModel("group")
+    model.load_state_dict(checkpoint.weights())
+    batches = toy.ToyBatches(toy.toy_config(tmp_path), WORLD)
+    assert toy.evaluation(batches)(model, 12)["box/AP"] == scores["box/AP"]
+    assert checkpoint.ema is not None
+    assert not torch.equal(checkpoint.ema["last.weight"], checkpoint.model["last.weight"])
+    assert read_metrics(tmp_path / "metrics.jsonl")[-1]["weights"] == "ema"
+
+
+def test_the_best_checkpoint_is_of_the_best_score_and_nan_never_wins(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([0.1, float("nan"), 0.3, 0.2])
+    monkeypatch.setattr(toy, "evaluation", lambda batches: lambda model, step: {"box/AP": next(values)})
+    train(toy, tmp_path, "run.eval_every=3")
+    best = read_checkpoint(tmp_path)
+    assert (best.step, best.progress.best) == (9, 0.3)
+    assert read_checkpoint(tmp_path / "last.pt").progress.best_step == 9
+    assert [row.get("box/AP", "-") for row in read_metrics(tmp_path / "metrics.jsonl") if "box/AP" in row][1] is None
+
+
+def test_a_missing_metric_is_named_and_the_run_continues_with_another(toy: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"run.best_metric must be one of box/AP, val/loss, got 'mask/AP'.*step 6"):
+        train(toy, tmp_path, "run.best_metric=mask/AP")
+    train(toy, tmp_path, "run.resume=auto")
+    assert steps(tmp_path) == [2, 4, 6, 8, 10, 12]
+    assert "box/AP" in read_metrics(tmp_path / "metrics.jsonl")[2]
+
+
+def test_other_classes_are_refused_on_resume(toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(toy, tmp_path)
+    checkpoints = toy.Checkpoints
+    changed = {"label_map": {"names": ["other"]}}
+    monkeypatch.setattr(toy, "Checkpoints", lambda folder, metadata: checkpoints(folder, metadata | changed))
+    with pytest.raises(ValueError, match=r"must keep its label map.*toy.*other"):
+        train(toy, tmp_path, "run.resume=auto")
+
+
+def test_out_of_memory_names_the_settings(toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(toy.ToyModel, "forward", exhausted)
+    names = r"step 1 .*optim.accumulate.*model.checkpoint_activations.*data.short_edge.*data.batch_size"
+    with pytest.raises(ValueError, match=names):
+        train(toy, tmp_path)
+
+
+class RefuseSynchronisation(TorchDispatchMode):
+    """Raises at every operation that makes the host wait for a GPU."""
+
+    refused = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "unique", "is_nonzero", "item")
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        name = function._schema.name.removeprefix("aten::")
+        masks = [] if name not in ("index", "index_put", "index_put_") else args[1]
+        if name.strip("_").startswith(("unique", "nonzero")) or name in self.refused:
+            raise AssertionError(f"{name} synchronises")
+        if any(mask is not None and mask.dtype in (torch.bool, torch.uint8) for mask in masks):
+            raise AssertionError(f"{name} with a mask synchronises")
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_step_does_not_synchronise(toy: ModuleType, tmp_path: Path, name: str, precision: str) -> None:
+    config = toy.toy_config(tmp_path, "optim.accumulate=2", f"optim.name={name}", "norm=batch")
+    model = toy.ToyModel("batch")
+    optimizer, statistics, ema = build_optimizer(model, config.optim), RunningStatistics(model), Ema(model, 0.9)
+    feed, window = Feed(toy.ToyBatches(config, WORLD).start(0), WORLD.device), Window({})
+    objective = toy.ToyObjective(model, 0)
+    with RefuseSynchronisation():
+        for step in range(2):
+            result = train_step(objective, feed, 2, optimizer, statistics, 1.0, Precision(precision, "cpu"))
+            ema.update(model, step)
+            window.add(step + 1, result)
+    assert window.means(WORLD)["skipped"] == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_step_on_a_gpu_does_not_synchronise(toy: ModuleType, tmp_path: Path, name: str) -> None:
+    config = toy.toy_config(tmp_path, "optim.accumulate=2", f"optim.name={name}", "norm=batch")
+    model = toy.ToyModel("batch").cuda()
+    optimizer, statistics, ema = build_optimizer(model, config.optim), RunningStatistics(model), Ema(model, 0.9)
+    feed, window = Feed(toy.ToyBatches(config, WORLD).start(0), torch.device("cuda")), Window({})
+    objective = toy.ToyObjective(model, 0)
+    try:
+        for step in range(4):
+            torch.cuda.set_sync_debug_mode("error" if step >= 2 else "default")  # the first steps may set things up
+            result = train_step(objective, feed, 2, optimizer, statistics, 1.0, Precision("bf16", "cuda"))
+            ema.update(model, step)
+            window.add(step + 1, result)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert window.means(WORLD)["skipped"] == 0
+
+
+def test_the_refusal_itself_refuses() -> None:
+    with RefuseSynchronisation(), pytest.raises(AssertionError, match="synchronises"):
+        float(torch.ones(1))
+    with RefuseSynchronisation(), pytest.raises(AssertionError, match="synchronises"):
+        torch.ones(2)[torch.tensor([True, False])]
+
+
+def test_the_environment_has_one_entry_a_start(toy: ModuleType, tmp_path: Path) -> None:
+    train(toy, tmp_path)
+    train(toy, tmp_path, "run.resume=auto")
+    starts = json.loads((tmp_path / "environment.json").read_text())
+    assert len(starts) == 2
+    assert starts[0]["processes"] == 1

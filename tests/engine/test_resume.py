@@ -1,0 +1,76 @@
+"""A run that was stopped anywhere ends with the weights of one that was not, to the last bit."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from tasks.engine.checkpoint import Checkpoint, read_checkpoint
+from tasks.engine.distributed import World
+from tasks.engine.log import read_metrics
+
+SETTINGS = ("optim.ema_decay=0.9", "optim.accumulate=2", "run.log_every=2", "run.save_every=3")
+TIMES = ("images_per_s", "data_share")
+
+
+@pytest.fixture(scope="module")
+def straight(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("straight")
+    toy.run(toy.toy_config(folder, *SETTINGS), World(0, 0, 1, torch.device("cpu")))
+    return folder
+
+
+def tensors(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+    momentum = {f"momentum.{i}": state["momentum_buffer"] for i, state in checkpoint.optimizer["state"].items()}
+    average = {f"ema.{key}": value for key, value in (checkpoint.ema or {}).items()}
+    return checkpoint.model | average | momentum
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    found = read_metrics(folder / "metrics.jsonl")
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in found]
+
+
+def assert_same_run(folder: Path, straight: Path) -> None:
+    for name in ("last.pt", "best.pt"):
+        expected, got = (tensors(read_checkpoint(path / name)) for path in (straight, folder))
+        assert expected.keys() == got.keys()
+        assert all(torch.equal(expected[key], got[key]) for key in expected)
+    assert rows(folder) == rows(straight)
+    assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
+
+
+@pytest.mark.parametrize(
+    ("where", "count", "saved"),
+    [
+        ("KILL_AT", "15", 6),  # the first micro-batch of step 8, between the saves of steps 6 and 9
+        ("KILL_RENAME", "4", 6),  # the save of step 9: written, not yet renamed (step 6 was saved twice)
+        ("KILL_WRITE", "3", 6),  # the best checkpoint of step 6, half written
+        ("KILL_AT", "3", 0),  # before the first save: starts again
+    ],
+)
+def test_a_killed_run_resumes_exactly(
+    toy: ModuleType, run_toy: Callable, straight: Path, tmp_path: Path, where: str, count: str, saved: int
+) -> None:
+    arguments = [f"run.output_dir={tmp_path}", *SETTINGS]
+    assert run_toy(*arguments, **{where: count}).returncode == -signal.SIGKILL
+    last = tmp_path / "last.pt"
+    assert (read_checkpoint(last).step if last.exists() else 0) == saved
+    toy.run(toy.toy_config(tmp_path, *SETTINGS, "run.resume=auto"), World(0, 0, 1, torch.device("cpu")))
+    assert_same_run(tmp_path, straight)
+
+
+def test_sigterm_finishes_the_step_saves_and_prints_the_command_that_resumes(
+    toy: ModuleType, run_toy: Callable, straight: Path, tmp_path: Path
+) -> None:
+    arguments = [f"run.output_dir={tmp_path}", *SETTINGS, "run.resume=never"]
+    stopped = run_toy(*arguments, TERM_AT="9")  # the first micro-batch of step 5
+    assert stopped.returncode == 128 + signal.SIGTERM
+    assert read_checkpoint(tmp_path / "last.pt").step == 5
+    command = stopped.stdout.splitlines()[-1]
+    assert command.endswith(f"toy_run.py run.output_dir={tmp_path} {' '.join(SETTINGS)} run.resume=auto")
+    toy.run(toy.toy_config(tmp_path, *SETTINGS, "run.resume=auto"), World(0, 0, 1, torch.device("cpu")))
+    assert_same_run(tmp_path, straight)

@@ -1,0 +1,73 @@
+"""A used folder is refused, a resumed run may change little, and the folder says what made it."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from tasks.engine.config import load_config
+from tasks.engine.distributed import World
+from tasks.engine.run_folder import describe_environment, prepare_output_dir
+
+WORLD = World(0, 0, 1, torch.device("cpu"))
+
+
+def prepare(toy: ModuleType, folder: Path, *overrides: str) -> Path:
+    config = toy.toy_config(folder, *overrides)
+    return prepare_output_dir(config.run, WORLD, config)
+
+
+def test_a_fresh_folder_gets_settings_and_environment(toy: ModuleType, tmp_path: Path) -> None:
+    folder = prepare(toy, tmp_path / "a" / "b", "optim.lr=0.3")
+    assert load_config(toy.ToyConfig, folder / "config.yaml", []) == toy.toy_config(folder, "optim.lr=0.3")
+    (start,) = json.loads((folder / "environment.json").read_text())
+    assert {"command", "commit", "versions", "processor", "device", "processes"} <= set(start)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "last.pt"])
+def test_a_used_folder_is_refused(toy: ModuleType, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    with pytest.raises(ValueError, match=f"must be unused, got .*{name}; run.resume=auto continues"):
+        prepare(toy, tmp_path)
+
+
+def test_a_folder_with_other_files_is_used(toy: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert prepare(toy, tmp_path) == tmp_path
+
+
+def test_a_file_in_place_of_the_folder_is_refused(toy: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="must be a folder"):
+        prepare(toy, tmp_path / "file")
+
+
+def test_a_resume_that_changes_what_is_learnt_is_refused_by_name(toy: ModuleType, tmp_path: Path) -> None:
+    prepare(toy, tmp_path)
+    (tmp_path / "last.pt").write_text("")
+    changes = ("run.resume=auto", "optim.lr=0.4", "schedule.milestones=[7]", "run.log_every=1")
+    message = r"optim\.lr=0\.05, now 0\.4; schedule\.milestones=\[8\], now \[7\]; give the old values"
+    with pytest.raises(ValueError, match=message) as error:
+        prepare(toy, tmp_path, *changes)
+    assert "log_every" not in str(error.value)
+
+
+def test_a_resume_may_change_how_it_is_run(toy: ModuleType, tmp_path: Path) -> None:
+    prepare(toy, tmp_path)
+    (tmp_path / "last.pt").write_text("")
+    prepare(toy, tmp_path, "run.resume=auto", "run.log_every=1", "run.best_metric=val/loss", "run.eval_every=3")
+    assert "log_every: 1" in (tmp_path / "config.yaml").read_text()
+
+
+def test_without_a_checkpoint_a_resume_starts_anew_with_any_settings(toy: ModuleType, tmp_path: Path) -> None:
+    prepare(toy, tmp_path)
+    prepare(toy, tmp_path, "run.resume=auto", "optim.lr=0.4")
+    assert "lr: 0.4" in (tmp_path / "config.yaml").read_text()
+
+
+def test_no_repository_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert describe_environment(WORLD)["commit"] is None

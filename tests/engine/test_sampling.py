@@ -1,0 +1,50 @@
+"""Batches of a step: every image once an epoch, one group a batch, the same for the same arguments."""
+
+import numpy as np
+import pytest
+
+from tasks.engine.sampling import batches_per_epoch, global_batch
+
+
+def epoch(groups: np.ndarray, batch_size: int, seed: int = 0, number: int = 0) -> np.ndarray:
+    batches = batches_per_epoch(len(groups), batch_size)
+    return np.stack([global_batch(number * batches + i, groups, batch_size, seed) for i in range(batches)])
+
+
+def test_every_image_once_and_one_group_a_batch_when_groups_divide() -> None:
+    groups = np.array([0] * 12 + [1] * 8)
+    batches = epoch(groups, 4)
+    assert sorted(batches.ravel()) == list(range(20))
+    assert all(len(set(groups[batch])) == 1 for batch in batches)
+
+
+def test_leftovers_mix_and_the_last_batch_is_filled_without_repeating_inside_a_batch() -> None:
+    groups = np.array([0] * 7 + [1] * 6)  # 4 + 3 and 4 + 2: two pure batches, five left over in two mixed ones
+    batches = epoch(groups, 4)
+    assert batches.shape == (4, 4)
+    assert set(batches.ravel()) == set(range(13))
+    assert all(len(set(batch)) == 4 for batch in batches)
+    assert sum(len(set(groups[batch])) == 1 for batch in batches) >= 2
+
+
+def test_epochs_and_seeds_differ_and_arguments_decide() -> None:
+    groups = np.zeros(50, dtype=np.int64)
+    assert not np.array_equal(epoch(groups, 5), epoch(groups, 5, number=1))
+    assert not np.array_equal(epoch(groups, 5), epoch(groups, 5, seed=1))
+    assert np.array_equal(global_batch(17, groups, 5, 3), global_batch(17, groups.astype(np.int8), 5, 3))
+
+
+def test_pure_and_mixed_batches_come_in_random_order() -> None:
+    groups = np.array([0] * 40 + [1] * 40)
+    firsts = [groups[epoch(groups, 4, number=number)[:, 0]] for number in range(3)]
+    assert all(0 < first[:10].sum() < 10 for first in firsts)
+
+
+def test_a_data_set_smaller_than_a_batch_repeats() -> None:
+    batch = global_batch(5, np.zeros(3, dtype=np.int64), 8, 0)
+    assert sorted(np.bincount(batch).tolist()) == [2, 3, 3]
+
+
+def test_no_image_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        global_batch(0, np.zeros(0, dtype=np.int64), 8, 0)

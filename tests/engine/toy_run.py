@@ -1,0 +1,200 @@
+"""A training run in miniature, used in process and as a script: `toy_run.py [section.key=value …]`.
+
+Environment: KILL_AT=n kills the process in step n, KILL_RENAME=n before the n-th rename of last.pt, KILL_WRITE=n in the
+middle of the n-th save, TERM_AT=n sends SIGTERM in step n (n@r on rank r), POISON=n makes step n's first image NaN.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tasks.engine.checkpoint import Checkpoints
+from tasks.engine.config import load_config, to_dict
+from tasks.engine.distributed import World
+from tasks.engine.fit import Evaluate, FitConfig, fit
+from tasks.engine.log import RunLog
+from tasks.engine.precision import Precision
+from tasks.engine.randomness import prepare_torch
+from tasks.engine.run_folder import prepare_output_dir
+from tasks.engine.sampling import global_batch
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig
+
+IMAGES = 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyData:
+    """Batches."""
+
+    batch_size: int = 4
+    """Images a step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyConfig:
+    """A task's settings."""
+
+    data: ToyData = field(default_factory=ToyData)
+    """Data."""
+    norm: str = "group"
+    """group or batch."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimiser."""
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    """Schedule."""
+    run: RunConfig = field(default_factory=RunConfig)
+    """Run."""
+
+
+@dataclass(frozen=True)
+class ToyBatch:
+    images: Tensor  # (B, 6)
+    targets: Tensor  # (B,)
+    image_ids: Tensor  # (B,)
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "ToyBatch":
+        images, targets = (tensor.to(device, non_blocking=non_blocking) for tensor in (self.images, self.targets))
+        return ToyBatch(images, targets, self.image_ids.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "ToyBatch":
+        return self
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class ToyBatches:
+    def __init__(self, config: ToyConfig, world: World) -> None:
+        self.config, self.world = config, world
+        generator = torch.Generator().manual_seed(7)
+        self.images = torch.randn(IMAGES, 6, generator=generator)
+        self.targets = self.images.sin().sum(dim=1)
+
+    def start(self, step: int) -> Iterator[ToyBatch]:
+        size, accumulate = self.config.data.batch_size, self.config.optim.accumulate
+        own = size // self.world.size
+        while True:
+            indices = global_batch(step, np.zeros(IMAGES, dtype=np.int64), size, self.config.run.seed)
+            poisoned = step + 1 == int(os.environ.get("POISON", "0")) and self.world.rank == 0
+            for part in np.array_split(indices[self.world.rank * own :][:own], accumulate):
+                yield self.batch(part, poisoned)
+                poisoned = False
+            step += 1
+
+    def batch(self, indices: np.ndarray, poisoned: bool) -> ToyBatch:
+        images = self.images[indices].clone()
+        if poisoned:
+            images[0] = float("nan")
+        return ToyBatch(images, self.targets[indices], torch.from_numpy(indices + 1))
+
+
+class ToyModel(nn.Module):
+    def __init__(self, norm: str) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 8)
+        self.norm = nn.GroupNorm(2, 8) if norm == "group" else nn.BatchNorm1d(8)
+        self.last = nn.Linear(8, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.norm(self.first(images)).tanh())[:, 0]
+
+
+class ToyObjective(nn.Module):
+    def __init__(self, model: ToyModel, step: int) -> None:
+        super().__init__()
+        self.model, self.calls = model, step
+
+    def forward(self, batch: ToyBatch) -> dict[str, Tensor]:
+        self.calls += 1
+        for variable, number in (("KILL_AT", signal.SIGKILL), ("TERM_AT", signal.SIGTERM)):
+            step, _, rank = os.environ.get(variable, "0").partition("@")
+            if self.training and self.calls == int(step) and os.environ.get("RANK", "") == rank:
+                os.kill(os.getpid(), number)
+        difference = self.model(batch.images) - batch.targets
+        return {"square": difference.square().mean(), "tilt": 0.1 * difference.abs().mean()}
+
+
+def evaluation(batches: ToyBatches) -> Evaluate:
+    def evaluate(model: nn.Module, step: int) -> Mapping[str, float]:
+        difference = model(batches.images) - batches.targets
+        error = float(difference.detach().square().mean())
+        return {"box/AP": -error, "val/loss": error}
+
+    return evaluate
+
+
+def run(config: ToyConfig, world: World) -> dict[str, float]:
+    prepare_torch(config.run.seed, config.run.deterministic)
+    folder = prepare_output_dir(config.run, world, config)
+    model = ToyModel(config.norm)
+    batches = ToyBatches(config, world)
+    settings = FitConfig(
+        optim=config.optim, schedule=config.schedule, run=config.run, batch_size=config.data.batch_size
+    )
+    checkpoints = Checkpoints(folder, {"config": to_dict(config), "label_map": {"names": ["toy"]}, "task": "toy"})
+    precision = Precision.resolve(config.run.precision, world.device)
+    with RunLog(folder, world, config.schedule.steps) as log:
+        return fit(
+            model,
+            ToyObjective(model, 0),
+            batches,
+            settings,
+            checkpoints,
+            log,
+            world,
+            precision,
+            evaluate=evaluation(batches),
+            name_image=lambda image: f"{image:03d}.jpg",
+        )
+
+
+def toy_config(output_dir: Path | str, *overrides: str) -> ToyConfig:
+    base = [f"run.output_dir={output_dir}", "run.device=cpu", "run.precision=fp32", "schedule.steps=12"]
+    base += ["schedule.reference_steps=12", "schedule.milestones=[8]", "schedule.warmup_steps=2", "run.log_every=2"]
+    base += ["run.save_every=3", "run.eval_every=6", "optim.lr=0.05", "optim.reference_batch=4"]
+    return load_config(ToyConfig, None, [*base, *overrides])
+
+
+def die_while_saving() -> None:
+    """Replace the rename and the write of last.pt by ones that kill the process at the asked count."""
+    counts = {"rename": 0, "write": 0}
+    rename, write = os.replace, torch.save
+
+    def counted_rename(source: Path, target: Path) -> None:
+        counts["rename"] += Path(target).name == "last.pt"
+        if counts["rename"] == int(os.environ.get("KILL_RENAME", "-1")):
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(source, target)
+
+    def counted_write(content: object, file: object) -> None:
+        counts["write"] += 1
+        if counts["write"] == int(os.environ.get("KILL_WRITE", "-1")):
+            file.write(b"half a file")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(content, file)
+
+    os.replace, torch.save = counted_rename, counted_write
+
+
+def main(arguments: list[str]) -> None:
+    torch.set_num_threads(1)
+    if "KILL_RENAME" in os.environ or "KILL_WRITE" in os.environ:
+        die_while_saving()
+    config = toy_config("unset", *arguments)
+    world = World.create(config.run.device)
+    try:
+        run(config, world)
+    finally:
+        world.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

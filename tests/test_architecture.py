@@ -1,0 +1,158 @@
+"""The import table: who may import whom; and nothing is copied between files."""
+
+import ast
+import copy
+import graphlib
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for folder in ("resnet_backbones", "tasks", "tools", "benchmarks", "studies")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()}
+
+# Modules and what they may import: anywhere, and inside functions only. The first row that matches counts.
+# `x.*` is x and everything below it.
+PICTURES = {"numpy", "PIL", "pycocotools", "hotcoco", "matplotlib"}
+SHARED = {module for module, path in SOURCES.items() if path.parent == ROOT / "tasks" and module != "tasks"}
+TORCHLESS = SHARED - {"tasks.fpn"}
+EVERYTHING = {"torch", "torchvision", "timm", *PICTURES, "tasks.*", "resnet_backbones.*"}
+TABLE: list[tuple[str, set[str], set[str]]] = [
+    (
+        "resnet_backbones.weights",
+        {"torch", "safetensors", "resnet_backbones.*"},
+        {"torchvision", "timm", "huggingface_hub"},
+    ),  # the hub is timm's
+    ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
+    ("tasks.engine.settings", set(), set()),
+    ("tasks.engine.config", {"omegaconf", "tasks.engine.settings"}, set()),
+    ("tasks.engine.*", {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*"}, set()),
+    ("tasks.fpn", {"torch", "resnet_backbones.features", "resnet_backbones.layers"}, set()),
+    ("tasks.detection.config", {"tasks.engine.settings"}, set()),
+    (
+        "tasks.detection.*",
+        {"torch", "torchvision", "tasks.detection.*", "tasks.engine.*", "resnet_backbones.*", *SHARED, *PICTURES},
+        {"albumentations"},
+    ),
+    ("tasks.*", {*PICTURES, *TORCHLESS}, set()),
+    ("tools.*", {"torch", *PICTURES, "tasks.*", "resnet_backbones.*"}, set()),
+    ("benchmarks.*", EVERYTHING, set()),
+    ("studies.*", EVERYTHING, set()),
+]
+OWN = {"resnet_backbones", "tasks", "tools", "benchmarks", "studies", "tests"}
+
+
+def matches(module: str, pattern: str) -> bool:
+    """Whether a dotted name is meant by an entry of the table."""
+    stem = pattern.removesuffix(".*")
+    return module == stem or (pattern != stem and module.startswith(f"{stem}."))
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """What one statement imports: our modules by full name, other libraries by name, the standard library left out."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    else:
+        assert node.level == 0, f"line {node.lineno}: import by full name, not relatively"
+        below = [f"{node.module}.{alias.name}" for alias in node.names]
+        names = [name if name in SOURCES else str(node.module) for name in below]
+    tops = [(name, name.split(".")[0]) for name in names]
+    named = (name if top in OWN else top for name, top in tops if top not in {*sys.stdlib_module_names, "_typeshed"})
+    return list(dict.fromkeys(named))
+
+
+def imports(tree: ast.AST) -> list[ast.Import | ast.ImportFrom]:
+    """Every import statement in a tree, those inside functions too."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def functions(tree: ast.AST) -> list[ast.FunctionDef]:
+    """Every function and method in a tree."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def violations(module: str, tree: ast.Module) -> Iterator[str]:
+    """What `module` imports against the table, or takes from a package instead of the module that defines it."""
+    always, lazily = next(row[1:] for row in TABLE if matches(module, row[0]))
+    inside = {node for function in functions(tree) for node in imports(function)}
+    for node in imports(tree):
+        allowed = always | lazily if node in inside else always
+        for name in imported(node):
+            from_package = name in SOURCES and SOURCES[name].name == "__init__.py" and not module.startswith("tools.")
+            if from_package or not any(matches(name, pattern) for pattern in allowed):
+                yield f"{module}:{node.lineno} imports {name}"
+
+
+def fingerprint(function: ast.FunctionDef) -> str:
+    """A body without its docstring, local names numbered by first use; empty below six statements."""
+    function = copy.deepcopy(function)
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    nodes = [node for part in [function.args, *body] for node in ast.walk(part)]
+    if sum(isinstance(node, ast.stmt) for node in nodes) < 6:
+        return ""
+    bound = [node.arg for node in nodes if isinstance(node, ast.arg)]
+    bound += [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    numbers = {name: f"local{number}" for number, name in enumerate(dict.fromkeys(bound))}
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            node.id = numbers.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg = numbers[node.arg]
+    return "\n".join(ast.dump(statement) for statement in body)
+
+
+def copies(trees: dict[str, ast.Module]) -> list[list[str]]:
+    """Groups of functions in different modules whose bodies are the same."""
+    places: dict[str, list[tuple[str, str]]] = {}
+    for module, tree in trees.items():
+        for function in functions(tree):
+            places.setdefault(fingerprint(function), []).append((module, function.name))
+    groups = [group for body, group in places.items() if body and len({module for module, _ in group}) > 1]
+    return [[f"{module}.{name}" for module, name in group] for group in groups]
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_module_imports_only_what_the_table_allows(module: str) -> None:
+    assert list(violations(module, TREES[module])) == []
+
+
+def test_imports_inside_functions_and_from_packages_are_seen() -> None:
+    source = "from tasks import detection\ndef f():\n    import torch, json\n    from PIL import Image"
+    assert list(violations("tasks.plots", ast.parse(source))) == [
+        "tasks.plots:1 imports tasks.detection",
+        "tasks.plots:3 imports torch",
+    ]
+
+
+def test_no_import_cycle() -> None:
+    graph = {
+        module: {name for node in imports(tree) for name in imported(node) if name in SOURCES and name != module}
+        for module, tree in TREES.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
+
+
+def test_no_function_is_copied_between_modules() -> None:
+    assert copies(TREES) == []
+
+
+def test_a_copy_with_other_local_names_is_found() -> None:
+    text = textwrap.dedent('''
+        def {0}({1}):
+            """{0}"""
+            if {1}:
+                {2} = g({1})
+                h = {2} + 1
+            for i in {2}:
+                g(i, h)
+            return {2}
+    ''')
+    trees = {"a": ast.parse(text.format("first", "one", "x")), "b": ast.parse(text.format("second", "two", "y"))}
+    assert copies(trees) == [["a.first", "b.second"]]

@@ -1,0 +1,47 @@
+"""Every shipped recipe resolves to its committed snapshot, so that a changed default cannot silently change a recipe.
+
+After an intended change: `UPDATE_SNAPSHOTS=1 python -m pytest tests/test_config_snapshots.py`, then read the diff.
+"""
+
+import itertools
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from omegaconf import OmegaConf
+
+from tasks.detection.config import DetectionConfig
+from tasks.engine.config import flatten, load_config, to_dict, to_yaml
+
+TESTS = Path(__file__).parent
+CONFIGS = sorted((TESTS.parent / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_resolved_config_equals_its_snapshot(path: Path) -> None:
+    resolved = to_yaml(load_config(DetectionConfig, path, []))
+    snapshot = TESTS / "snapshots" / path.name
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.write_text(resolved)
+    assert snapshot.is_file(), f"no snapshot of {path.name}; {__doc__}"
+    assert resolved == snapshot.read_text()
+
+
+def test_every_snapshot_is_of_a_shipped_config() -> None:
+    assert {path.name for path in (TESTS / "snapshots").iterdir()} == {path.name for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_holds_only_what_differs_from_the_defaults(path: Path) -> None:
+    stated = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path)))
+    resolved = dict(flatten(to_dict(load_config(DetectionConfig, path, []))))
+    defaults = dict(flatten(to_dict(DetectionConfig())))
+    assert [key for key, _ in flatten(stated) if resolved[key] == defaults[key]] == []
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_opens_with_its_cost_and_expected_result(path: Path) -> None:
+    head = list(itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines()))
+    labels = [line[2:12].strip() for line in head]
+    assert labels.count("Cost") == labels.count("Expected") == 1

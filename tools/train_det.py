@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Train Faster R-CNN on COCO-style data, and score it.
+
+tools/train_det.py configs/faster_rcnn_r101.yaml data.root=/path/to/coco
+torchrun --nproc-per-node 8 tools/train_det.py configs/faster_rcnn_r101.yaml data.root=/path/to/coco
+"""
+
+import argparse
+
+from tasks.detection.config import DetectionConfig
+from tasks.engine.config import describe, load_config
+
+
+def main() -> None:
+    """Read the settings, then train."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"settings, with their defaults:\n\n{describe(DetectionConfig)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="settings file, such as configs/faster_rcnn_r101.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings that replace the file's")
+    arguments = parser.parse_args()
+    try:
+        config = load_config(DetectionConfig, arguments.config, arguments.overrides)
+        from tasks.detection.train import train  # after the settings are known to be right: it takes seconds
+
+        train(config)
+    except ValueError as error:
+        parser.exit(2, f"error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
