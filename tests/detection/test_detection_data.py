@@ -1,22 +1,19 @@
 """Batches: padding, which images they hold, and chance that depends on the step alone."""
 
 import copy
-import json
 import subprocess
 import sys
 from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from noise_data import only_batch, picture, write
+from noise_data import odd_dataset, only_batch, picture, write
 from PIL import Image
-from pycocotools import mask as masks
 
-from tasks.coco import CocoDataset, read_coco
+from tasks.coco import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data import DetectionBatch, TrainBatches, ValBatches, collate_images, object_slots, padded_side
 from tasks.detection.prepare import resize, resized_size
@@ -277,35 +274,6 @@ def test_a_batch_moves_as_a_whole(dataset: CocoDataset) -> None:
     batch = next(TrainBatches(dataset, CONFIG).start(0))
     moved = batch.to(torch.device("meta"))
     assert all(tensor.device.type == "meta" for tensor in tensors(moved))
-
-
-def odd_dataset(folder: Path) -> CocoDataset:
-    """EXIF-rotated, gray and RGBA files; text and sparse ids; crowds; run lengths without boxes."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(picture(60, 40)).save(folder / "turned.jpg", exif=exif)  # shown 40 high, 60 wide
-    Image.fromarray(picture(48, 64)[:, :, 0]).save(folder / "gray.png")
-    Image.fromarray(np.dstack([picture(50, 50), picture(50, 50)[:, :, :1]])).save(folder / "alpha.png")
-    covered = np.zeros((48, 64), dtype=np.uint8, order="F")
-    covered[10:30, 20:50] = 1
-    mask = masks.encode(covered)
-    sizes = {"turned.jpg": (40, 60), "gray.png": (48, 64), "alpha.png": (50, 50)}
-    images = [{"id": f"id {name}", "file_name": name, "height": h, "width": w} for name, (h, w) in sizes.items()]
-    annotations: list[dict[str, Any]] = [
-        {"id": 0, "image_id": "id turned.jpg", "category_id": 90, "bbox": [3.5, 4.25, 20, 30.5]},
-        {"id": 0, "image_id": "id turned.jpg", "category_id": 7, "bbox": [30, 0, 30, 40]},
-        {
-            "image_id": "id gray.png",
-            "category_id": 7,
-            "segmentation": {"size": [48, 64], "counts": mask["counts"].decode()},
-        },
-        {"image_id": "id gray.png", "category_id": 7, "bbox": [0, 0, 64, 9], "iscrowd": 1},
-        {"image_id": "id alpha.png", "category_id": 90, "segmentation": [[5, 5, 45, 5, 45, 41.5]]},
-    ]
-    categories = [{"id": 90, "name": "far"}, {"id": 7, "name": "near"}]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "instances.json").write_text(json.dumps(content))
-    return read_coco(folder / "instances.json", check_sizes=True)
 
 
 def test_ground_truth_of_odd_files_survives_the_way_through_batches(tmp_path: Path) -> None:
