@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tasks.engine.checkpoint import AtomicFile, Checkpoints, Progress, read_checkpoint
+from tasks.engine.checkpoint import AtomicFile, Checkpoints, Progress, is_checkpoint, read_checkpoint
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.settings import OptimConfig
 
@@ -58,6 +58,18 @@ def test_what_is_not_a_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     torch.save({"weight": torch.ones(1)}, tmp_path / "bare.pt")
     with pytest.raises(ValueError, match=r"format 1, got keys \['weight'\] in .*bare\.pt; model\.weights"):
         read_checkpoint(tmp_path / "bare.pt")
+
+
+def test_a_checkpoint_is_told_from_bare_weights(tmp_path: Path) -> None:
+    assert not is_checkpoint(tmp_path)
+    save(tmp_path, ("last.pt",), Progress())
+    torch.save({"weight": torch.ones(1)}, tmp_path / "bare.pt")
+    assert [is_checkpoint(tmp_path / name) for name in ("", "last.pt", "bare.pt", "nothing")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_metadata_that_is_not_json_fails_before_training(tmp_path: Path) -> None:

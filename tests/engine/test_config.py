@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from tasks.engine.config import describe, from_dict, load_config, to_dict, to_yaml
+from tasks.engine.config import describe, from_dict, load_config, to_dict, to_yaml, with_overrides
 from tasks.engine.settings import require
 
 
@@ -140,6 +140,16 @@ def test_dict_and_yaml_read_back_to_an_equal_value(tmp_path: Path) -> None:
     config = load_config(WholeConfig, None, ["model.lr=0.1111111111111111", "model.part.name='null'"])
     assert from_dict(WholeConfig, to_dict(config)) == config
     assert load_config(WholeConfig, write(tmp_path, to_yaml(config)), []) == config
+
+
+def test_overrides_of_settings_that_are_there_name_their_source() -> None:
+    config = load_config(WholeConfig, None, ["model.lr=0.5", "model.steps=3"])
+    changed = with_overrides(config, ["model.steps=4"], "the checkpoint")
+    assert (changed.model.lr, changed.model.steps) == (0.5, 4)
+    with pytest.raises(
+        ValueError, match=r"model.lr must be > 0, got -1.0 \(set in override model.lr=-1, the checkpoint"
+    ):
+        with_overrides(config, ["model.lr=-1"], "the checkpoint")
 
 
 def test_help_lists_every_setting_with_default_type_and_text() -> None:
