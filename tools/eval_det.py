@@ -21,7 +21,10 @@ def main() -> None:
     )
     parser.add_argument("--results", help="COCO results JSON to score instead of a checkpoint")
     parser.add_argument("--annotations", help="COCO annotations that --results are of")
-    parser.add_argument("--out", help="folder for evaluation.json (default: beside the checkpoint or the results)")
+    parser.add_argument(
+        "--out",
+        help="folder for evaluation.json (default: evaluation/ beside the checkpoint, or the results' own folder)",
+    )
     given = parser.parse_intermixed_args()
     if (given.checkpoint is None) == (given.results is None):
         parser.error("give either a checkpoint or --results")

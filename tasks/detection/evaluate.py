@@ -65,7 +65,7 @@ def evaluate_checkpoint(
 
     An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count more.
     Under torchrun the ranks share the images, and only rank 0 gets the report. detections.json and evaluation.json go
-    to `output_dir`, or beside the checkpoint.
+    to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they are.
     """
     if any(override.startswith("data.root=") for override in overrides):
         overrides = ["data.val.images=null", "data.val.annotations=null", *overrides]
@@ -74,7 +74,7 @@ def evaluate_checkpoint(
     try:
         dataset = read_split(saved.config.data, "val", label_map=saved.label_map)
         model = saved.build(world.device)
-        folder = saved.path.parent if output_dir is None else Path(output_dir)
+        folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
         precision = Precision.resolve(saved.config.run.precision, world.device)
         facts = {**saved.facts(), "device": str(world.device), "precision": precision.name}
         scores = evaluate_detector(

@@ -215,8 +215,8 @@ def test_a_checkpoint_is_scored_on_data_it_was_not_trained_on(tmp_path: Path) ->
     assert report is not None
     assert math.isnan(report.scores["box/AP/dog"])  # a class of the detector that these data lack
     assert report.scores["val/loss"] > 0
-    assert report.files == (run / "evaluation.json", run / "detections.json")
-    again = evaluate_results(run / "detections.json", annotations, tmp_path / "again").scores
+    assert report.files == (run / "evaluation/evaluation.json", run / "evaluation/detections.json")
+    again = evaluate_results(report.files[1], annotations, tmp_path / "again").scores
     assert {name: again[name] for name in ("box/AP", "box/AR100")} == {
         name: report.scores[name] for name in ("box/AP", "box/AR100")
     }
