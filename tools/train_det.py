@@ -23,7 +23,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = load_config(DetectionConfig, arguments.config, arguments.overrides)
-        from tasks.detection.train import train  # after the settings are known to be right: it takes seconds
+        from tasks.detection.splits import locate_splits
+
+        locate_splits(config.data)
+        from tasks.detection.train import train  # once settings and paths are known to be right: it takes seconds
 
         train(config)
     except ValueError as error:

@@ -8,6 +8,12 @@ from tasks.coco import CocoDataset, LabelMap, first_images, locate_split, read_c
 from tasks.detection.config import DataConfig
 
 
+def locate_splits(config: DataConfig) -> None:
+    """Raise ValueError listing what was tried where a split's images or annotations are not there. Needs no torch."""
+    for split, own in (("train", config.train), ("val", config.val)):
+        locate_split(config.root, split, own.images, own.annotations)
+
+
 def read_split(
     config: DataConfig,
     split: Literal["train", "val"],

@@ -150,9 +150,19 @@ def describe_data(
         f"{name} {split.path}: {len(split)} images, {len(split.labels)} objects, {split.label_map.num_classes} classes"
         for name, split in (("train", train_set), ("val", val_set))
     ]
-    lines += [f"warning: {text}" for text in (*train_set.warnings, *val_set.warnings, *batches.warnings)]
+    notes = (*train_set.warnings, *val_set.warnings, *batches.warnings, *small_batch_warnings(config, batches))
+    lines += [f"warning: {text}" for text in notes]
     epochs = config.schedule.steps / batches.epoch_length
     return [*lines, f"{config.schedule.steps} steps are {epochs:.3g} epochs of {batches.epoch_length} steps"]
+
+
+def small_batch_warnings(config: DetectionConfig, batches: TrainBatches) -> tuple[str, ...]:
+    """What to know of batch norm that learns its statistics from few images (Wu and He 2018, fig. 1)."""
+    learns = config.model.norm == "batch" or (config.model.norm == "auto" and config.model.weights is None)
+    if not learns or batches.micro_batch >= 8:
+        return ()
+    seen = f"batch norm sees {batches.micro_batch} images at a time, and fewer than 8 make poor statistics"
+    return (f"{seen}; model.norm=group does not depend on it, nor does frozen with model.weights",)
 
 
 def closing_lines(

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from noise_data import write
+
+from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig
+from tasks.detection.data import TrainBatches
+from tasks.detection.train import describe_data, fingerprint, small_batch_warnings
+
+ROOT = Path(__file__).resolve().parents[2]
+OBJECT = {"bbox": [2, 3, 12, 9]}
+
+
+def test_data_sets_of_other_boxes_have_other_fingerprints(tmp_path: Path) -> None:
+    one, other, moved = (tmp_path / name for name in ("one", "other", "moved"))
+    for folder in (one, other, moved):
+        folder.mkdir()
+    first = fingerprint(write(one, [(20, 30)], [[OBJECT]]))
+    assert fingerprint(write(moved, [(20, 30)], [[OBJECT]])) == first
+    assert fingerprint(write(other, [(20, 30)], [[{"bbox": [2, 3, 12, 8]}]])) != first
+
+
+def test_the_start_tells_sizes_warnings_and_epochs(tmp_path: Path) -> None:
+    dataset = write(tmp_path, [(20, 30)] * 5, [[OBJECT, OBJECT]] * 4 + [[]])
+    config = DetectionConfig(data=DataConfig(batch_size=2), schedule=replace(DetectionConfig().schedule, steps=9))
+    lines = describe_data(config, dataset, dataset, TrainBatches(dataset, config.data))
+    assert lines[0] == f"train {dataset.path}: 5 images, 8 objects, 1 classes"
+    assert any("1 of 5 training images have no object" in line for line in lines)
+    assert lines[-1] == "9 steps are 4.5 epochs of 2 steps"
+
+
+@pytest.mark.parametrize(
+    ("model", "batch_size", "warned"),
+    [
+        (ModelConfig(), 4, True),
+        (ModelConfig(), 8, False),
+        (ModelConfig(norm="group"), 4, False),
+        (ModelConfig(weights="resnet50.pth"), 4, False),
+        (ModelConfig(weights="resnet50.pth", norm="batch"), 4, True),
+    ],
+)
+def test_batch_norm_on_few_images_is_warned_of(
+    tmp_path: Path, model: ModelConfig, batch_size: int, warned: bool
+) -> None:
+    dataset = write(tmp_path, [(20, 30)], [[OBJECT]])
+    config = DetectionConfig(data=DataConfig(batch_size=batch_size), model=model)
+    assert bool(small_batch_warnings(config, TrainBatches(dataset, config.data))) == warned
+
+
+@pytest.mark.parametrize("wrong", ["data.root=nowhere", "optim.lr=fast", "data.batchsize=4"])
+def test_wrong_settings_and_paths_answer_without_importing_torch(wrong: str) -> None:
+    """A torch that fails on import stands in the way of the real one."""
+    without_torch = "import runpy, sys; sys.modules['torch'] = None; del sys.argv[0]; "
+    run_tool = "runpy.run_path(sys.argv[0], run_name='__main__')"
+    tool = ["tools/train_det.py", "configs/quickstart.yaml", "data.root=/absent", wrong]
+    command = [sys.executable, "-c", without_torch + run_tool, *tool]
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert answer.returncode == 2, answer.stderr
+    assert answer.stderr.startswith("error: "), answer.stderr
