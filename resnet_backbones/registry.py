@@ -39,7 +39,12 @@ def create_backbone(
 ) -> "Backbone":
     """Build a backbone and load `weights`: a local file, `torchvision:resnet50.IMAGENET1K_V1`, `timm:…`, or None.
 
-    The other arguments are those of `build_backbone`. Frozen norms or stages without weights are refused.
+    `levels` is any of c1 (the stem) to c5, None being c2 to c5; no more is built than they need. `norm="auto"` is
+    frozen with weights, else batch; `freeze_through`, the last stage that is not trained, is by default c2 with
+    weights, else none. `in_channels` other than 3 adapts the first convolution's weights, and mean and std repeat
+    cyclically. `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the bottleneck's
+    convolution with the stride. `checkpoint_activations` recomputes activations in the backward pass to save memory.
+    ValueError for a wrong argument, for frozen norms without weights, and for weights that do not fit or cannot be had.
     """
     if weights is None and norm == "frozen":
         raise ValueError(
@@ -78,10 +83,7 @@ def build_backbone(
 ) -> "Backbone":
     """Build a backbone with random weights, for callers that load a state dict themselves (`pretrained`) or train it.
 
-    `levels` is any of c1 (the stem) to c5, None being c2 to c5; no more is built than they need. `norm="auto"` is
-    frozen if `pretrained`, else batch; `freeze_through`, the last stage that is not trained, is c2 if `pretrained`,
-    else none. `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the bottleneck's
-    convolution with the stride. `checkpoint_activations` recomputes activations in the backward pass to save memory.
+    The other arguments are those of `create_backbone`, `auto` meaning what it means there with weights if `pretrained`.
     """
     if norm not in ("auto", "batch", "frozen", "sync", "group"):
         raise ValueError(f"norm must be auto, batch, frozen, sync or group, got {norm!r}")
@@ -105,9 +107,14 @@ def build_backbone(
     )
 
 
-def _builder(name: str) -> Callable[..., "Backbone"]:
+def check_name(name: str) -> None:
+    """Raise ValueError with the list and the nearest names where no backbone is called so."""
     if name not in _MODULE_OF:
         near = get_close_matches(name, _MODULE_OF, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"backbone must be one of {', '.join(_MODULE_OF)}, got {name!r}{hint}")
+
+
+def _builder(name: str) -> Callable[..., "Backbone"]:
+    check_name(name)
     return cast(Callable[..., "Backbone"], import_module(_MODULE_OF[name]).ResNet)

@@ -1,5 +1,6 @@
 """Read weights from files, torchvision or timm into a backbone, and write them with their passport."""
 
+import argparse
 import ctypes
 import hashlib
 import os
@@ -168,10 +169,13 @@ def _read_file(path: Path) -> Source:
     try:
         if path.suffix == ".safetensors":
             return _read_safetensors(path)
-        return _unwrap(torch.load(path, map_location="cpu", weights_only=True), path), None
+        with torch.serialization.safe_globals([argparse.Namespace]):  # training scripts save their arguments beside
+            return _unwrap(torch.load(path, map_location="cpu", weights_only=True), path), None
     except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError) as error:
+        foreign = isinstance(error, pickle.UnpicklingError)  # torch then advises to run whatever the file holds
+        seen = "a file of another kind or with other objects in it" if foreign else _first_line(error)
         raise ValueError(
-            f"weights {path} must be a .safetensors file or a torch.save of tensors, got {_first_line(error)}; "
+            f"weights {path} must be a .safetensors file or a torch.save of tensors, got {seen}; "
             "write it anew with torch.save(model.state_dict(), path)"
         ) from error
 
@@ -187,7 +191,7 @@ def _read_safetensors(path: Path) -> Source:
 
 
 def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    for wrapping in _WRAPPINGS:
+    for wrapping in _WRAPPINGS * 2:  # in either order
         if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):
             content = content[wrapping]
     if not isinstance(content, Mapping):

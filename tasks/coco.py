@@ -266,11 +266,16 @@ def _size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
     height, width = record.get("height"), record.get("width")
     if height is None or width is None:
         return image_size(image_root / _file_name(record), exif)
-    if int(height) < 1 or int(width) < 1:
+    try:
+        size = int(height), int(width)
+    except (TypeError, ValueError):
+        size = (0, 0)
+    if min(size) < 1:
         raise ValueError(
-            f"an image's height and width must be >= 1, got {height} and {width} in image {record['id']!r}"
+            f"an image's height and width must be whole numbers >= 1, got {height!r} and {width!r} in image "
+            f"{record['id']!r}"
         )
-    return int(height), int(width)
+    return size
 
 
 def _labels(

@@ -82,6 +82,8 @@ def _row(
     notes: _Notes,
 ) -> list[tuple[float, ...]]:
     """The annotation as one row (image, label, crowd, area, box), or nothing where it is left out."""
+    if not isinstance(record, Mapping):
+        raise ValueError(f"every annotation must be an object {{…}}, got {record!r}; remove it")
     name = f"annotation {record.get('id', '(without id)')!r} of image {record.get('image_id')!r}"
     image = _look_up(record, "image_id", positions, name)
     label = _look_up(record, "category_id", labels, name)
@@ -89,12 +91,13 @@ def _row(
         notes.add("annotations of categories that the label map lacks were left out", name)
         return []
     height, width = sizes[image].tolist()
-    mask = record.get("segmentation") or None
+    mask = _mask(record, name)
     box = _box(record.get("bbox"), mask, height, width, name)
     if not all(map(math.isfinite, box)) or box[2] <= 0 or box[3] <= 0:
         notes.add("boxes without a positive finite width and height were left out", f"{name}, bbox {list(box)}")
         return []
-    return [(image, label, bool(record.get("iscrowd")), _area(record.get("area"), mask, box, height, width), *box)]
+    crowd = record.get("iscrowd") not in (None, 0, "0")
+    return [(image, label, crowd, _area(record.get("area"), mask, box, height, width), *box)]
 
 
 def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str) -> Any:
@@ -105,6 +108,17 @@ def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str)
             f"got {value!r} in {name}; add the entry or remove the annotation (the number 7 and the text '7' differ)"
         )
     return known[value]
+
+
+def _mask(record: Record, name: str) -> Any:
+    """The annotation's polygons of whole corners, or its run lengths of either kind; None where it has neither."""
+    mask = record.get("segmentation") or None
+    if isinstance(mask, list) and all(isinstance(polygon, list) for polygon in mask):
+        return [polygon for polygon in mask if polygon and len(polygon) % 2 == 0] or None
+    if mask is None or (isinstance(mask, Mapping) and {"size", "counts"} <= mask.keys()):
+        return mask
+    rule = "segmentation must be polygons [[x, y, x, y, …], …] or run lengths with size and counts"
+    raise ValueError(f"{rule}, got {str(mask)[:60]} in {name}; mend it or set it to null")
 
 
 def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
@@ -149,7 +163,7 @@ def _encoded(mask: Any, height: int, width: int) -> Any:
     from pycocotools import mask as masks
 
     if isinstance(mask, list):
-        polygons = [polygon for polygon in mask if len(polygon) >= 6 and len(polygon) % 2 == 0]
+        polygons = [polygon for polygon in mask if len(polygon) >= 6]
         return masks.merge(masks.frPyObjects(polygons, height, width)) if polygons else None
     if isinstance(mask["counts"], list):
         return masks.frPyObjects(mask, *mask["size"])

@@ -167,6 +167,10 @@ def test_equal_category_names_are_told_apart(tmp_path: Path) -> None:
         (annotation(category_id=None), r"category_id must be listed .* got None in annotation 1"),
         (annotation(bbox=[1, 2, 3]), r"bbox must be four numbers .* got \[1, 2, 3\] in annotation 1"),
         (annotation(bbox=None), r"needs bbox or segmentation, got neither in annotation 1 of image 7"),
+        (annotation(segmentation=[1, 1, 6, 1, 6, 6]), r"must be polygons \[\[x, y, .* got \[1, 1, .* in annotation 1"),
+        (annotation(segmentation={"size": [20, 30]}), r"or run lengths with size and counts, got .* in annotation 1"),
+        (annotation(bbox=None, segmentation=[[1, 1, 5]]), r"needs bbox or segmentation, got neither in annotation 1"),
+        (5, r"every annotation must be an object \{…\}, got 5"),
     ],
 )
 def test_an_annotation_that_cannot_be_understood_is_named(tmp_path: Path, record: Any, message: str) -> None:
@@ -181,7 +185,8 @@ def test_an_annotation_that_cannot_be_understood_is_named(tmp_path: Path, record
         ({"categories": CATEGORIES * 2}, "category ids must be unique, got 3 twice"),
         ({"images": [{"id": 1.5, "file_name": "a.png"}]}, "every image needs an id that is a whole number or a text"),
         ({"images": [{"id": 1, "height": 2, "width": 2}]}, "every image needs a file_name, got None in image 1"),
-        ({"images": [IMAGES[0] | {"height": 0}]}, "height and width must be >= 1, got 0 and 30 in image 7"),
+        ({"images": [IMAGES[0] | {"height": 0}]}, "must be whole numbers >= 1, got 0 and 30 in image 7"),
+        ({"images": [IMAGES[0] | {"height": "tall"}]}, "must be whole numbers >= 1, got 'tall' and 30 in image 7"),
         ({"annotations": None}, "a COCO instances file holds the lists images, annotations, categories"),
     ],
 )

@@ -23,8 +23,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = load_config(DetectionConfig, arguments.config, arguments.overrides)
+        from resnet_backbones.registry import check_name
         from tasks.detection.splits import locate_splits
 
+        check_name(config.model.backbone)
         locate_splits(config.data)
         from tasks.detection.train import train  # once settings and paths are known to be right: it takes seconds
 

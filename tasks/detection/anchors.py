@@ -8,12 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tasks.detection.boxes import constant
 from tasks.detection.config import AnchorConfig
 
 
-def cell_anchors(size: float, config: AnchorConfig) -> Tensor:
+def cell_anchors(size: float, config: AnchorConfig, device: torch.device) -> Tensor:
     """Anchors (R, 4) centred on the origin, of area size² and height over width in `config.ratios`."""
-    ratios = torch.tensor(config.ratios, dtype=torch.float32)
+    ratios = constant(config.ratios, device)
     half_height = 0.5 * size * ratios.sqrt()
     half_width = 0.5 * size / ratios.sqrt()
     anchors = torch.stack((-half_width, -half_height, half_width, half_height), dim=1)
@@ -21,14 +22,13 @@ def cell_anchors(size: float, config: AnchorConfig) -> Tensor:
 
 
 class AnchorGenerator:
-    """Anchors of a padded image size; each set is made once and kept, since batches come in few sizes."""
+    """Anchors of a padded image size, made on the device each time: that is cheaper than to keep every size's."""
 
     def __init__(self, strides: tuple[int, ...], config: AnchorConfig) -> None:
         if len(strides) != len(config.sizes):
             raise ValueError(f"model.anchors.sizes must name {len(strides)} sizes, got {list(config.sizes)}")
         self.strides = strides
         self.config = config
-        self._made: dict[tuple[object, ...], tuple[Tensor, ...]] = {}
 
     @property
     def per_cell(self) -> int:
@@ -39,20 +39,15 @@ class AnchorGenerator:
         self, image_shape: tuple[int, int], shapes: tuple[tuple[int, int], ...], device: torch.device
     ) -> tuple[Tensor, ...]:
         """Anchors (h · w · R, 4) of each level, cell by cell in rows, for feature maps of `shapes` (h, w)."""
-        key = (image_shape, shapes, device)
-        if key not in self._made:
-            self._made[key] = tuple(
-                self._level(level, image_shape, shape).to(device) for level, shape in enumerate(shapes)
-            )
-        return self._made[key]
+        return tuple(self._level(level, image_shape, shape, device) for level, shape in enumerate(shapes))
 
-    def _level(self, level: int, image_shape: tuple[int, int], shape: tuple[int, int]) -> Tensor:
+    def _level(self, level: int, image_shape: tuple[int, int], shape: tuple[int, int], device: torch.device) -> Tensor:
         if self.config.strides == "measured":
             step_y, step_x = image_shape[0] // shape[0], image_shape[1] // shape[1]
         else:
             step_y = step_x = self.strides[level]
-        y = torch.arange(shape[0], dtype=torch.float32) * step_y
-        x = torch.arange(shape[1], dtype=torch.float32) * step_x
+        y = torch.arange(shape[0], dtype=torch.float32, device=device) * step_y
+        x = torch.arange(shape[1], dtype=torch.float32, device=device) * step_x
         grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
         corners = torch.stack((grid_x, grid_y, grid_x, grid_y), dim=-1)  # (h, w, 4)
-        return (corners[:, :, None] + cell_anchors(self.config.sizes[level], self.config)).view(-1, 4)
+        return (corners[:, :, None] + cell_anchors(self.config.sizes[level], self.config, device)).view(-1, 4)

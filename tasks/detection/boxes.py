@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -32,10 +32,11 @@ class Detections:
     """(B, K) bool; false marks padding."""
 
 
-@lru_cache(maxsize=64)
-def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """A float32 tensor of fixed numbers, sent to the device once: sending it each step would wait for the device."""
-    return torch.tensor(values, dtype=torch.float32, device=device)
+@cache
+def constant(values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A tensor of fixed numbers, sent to the device once and without waiting for it."""
+    tensor = torch.tensor(values, dtype=dtype)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def box_area(boxes: Tensor) -> Tensor:

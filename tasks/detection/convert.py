@@ -27,7 +27,8 @@ def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our state dict of a `torchvision.models.detection.fasterrcnn_resnet*_fpn` (not v2).
 
     torchvision puts the background first and gives it offsets; here it is last and has none. So class c of torchvision
-    becomes label c - 1. Raises ValueError with the first name that has no place here.
+    becomes label c - 1. The released COCO_V1 weights want norms of epsilon 0, which a state dict cannot say: build the
+    model with a passport of norm_eps=0. Raises ValueError with the first name that has no place here.
     """
     converted = {_rename(name): value for name, value in state.items()}
     for kind in ("weight", "bias"):

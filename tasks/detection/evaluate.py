@@ -63,12 +63,13 @@ def evaluate_checkpoint(
 ) -> EvaluationReport | None:
     """Score a checkpoint or a run's best one on the validation split of its settings with `overrides`.
 
-    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count more.
+    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count more or leave out
+    images.
     Under torchrun the ranks share the images, and only rank 0 gets the report. detections.json and evaluation.json go
     to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they are.
     """
     if any(override.startswith("data.root=") for override in overrides):
-        overrides = ["data.val.images=null", "data.val.annotations=null", *overrides]
+        overrides = [*(f"data.val.{name}=null" for name in ("images", "annotations", "limit")), *overrides]
     saved = read_detector(path, overrides)
     world = World.create(saved.config.run.device)
     try:
@@ -76,7 +77,13 @@ def evaluate_checkpoint(
         model = saved.build(world.device)
         folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
         precision = Precision.resolve(saved.config.run.precision, world.device)
-        facts = {**saved.facts(), "device": str(world.device), "precision": precision.name}
+        facts = {
+            **saved.facts(),
+            "annotations": str(dataset.path),
+            "images": len(dataset),
+            "device": str(world.device),
+            "precision": precision.name,
+        }
         scores = evaluate_detector(
             model,
             validation_batches(dataset, saved.config.data, world),

@@ -38,8 +38,13 @@ class Kernels:
 
     @staticmethod
     def of(device: torch.device, config: ModelConfig) -> Kernels:
-        """The fast route of a device; on a GPU, one that never waits for it in training."""
-        return Kernels("atlas", config.rpn.nms_passes) if device.type == "cuda" else Kernels()
+        """The fast route of a device; on a GPU, one that never waits for it in training.
+
+        Where torch must be deterministic, windows are gathered: torchvision's kernel adds up gradients in any order.
+        """
+        if device.type != "cuda":
+            return Kernels()
+        return Kernels("gather" if torch.are_deterministic_algorithms_enabled() else "atlas", config.rpn.nms_passes)
 
 
 class FasterRCNN(nn.Module):
@@ -185,6 +190,9 @@ def _build_backbone(config: ModelConfig, passport: Passport | None) -> Backbone:
             stride_in=config.stride_in,
             checkpoint_activations=config.checkpoint_activations,
         )
+    if passport.stride_in != config.stride_in:  # the weights would fit all the same
+        rule = "model.stride_in must be what the detector's weights were trained with"
+        raise ValueError(f"{rule}, {passport.stride_in}, got {config.stride_in}")
     backbone = build_backbone(
         config.backbone,
         pretrained=config.weights is not None,

@@ -96,12 +96,12 @@ def load(dataset: CocoDataset, sample: Sample, config: DataConfig, augmenter: Au
         objects = objects[kept]
         size = size if pixels.shape[:2] == annotated else fitted_size((pixels.shape[0], pixels.shape[1]), sample.size)
     image = resize(pixels, size, config.resize_filter)
-    boxes, valid = _to_image(boxes, (pixels.shape[0], pixels.shape[1]), size, sample.flip)
+    corners, valid = _to_image(boxes, (pixels.shape[0], pixels.shape[1]), size, sample.flip)
     objects = objects[valid]
     return Prepared(
         image=image.flip(-1) if sample.flip else image,
         original_size=(pixels.shape[0], pixels.shape[1]),
-        boxes=boxes[valid].astype(np.float32),
+        boxes=corners[valid],
         labels=dataset.labels[objects],
         crowd=dataset.crowd[objects],
     )
@@ -123,11 +123,11 @@ def _corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _to_image(
     boxes: NDArray[np.float64], old: Size, new: Size, flip: bool
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Boxes scaled by each axis's own exact ratio, flipped, then clipped; and which of them still have an area."""
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Boxes scaled by each axis's own exact ratio, flipped, then clipped; and which still have an area as float32."""
     height, width = new
     scaled = boxes * np.array([width / old[1], height / old[0]] * 2)
     if flip:
         scaled[:, [0, 2]] = width - scaled[:, [2, 0]]
-    clipped = np.clip(scaled, 0, np.array([width, height] * 2))
+    clipped = np.clip(scaled, 0, np.array([width, height] * 2)).astype(np.float32)
     return clipped, np.all(clipped[:, 2:] - clipped[:, :2] > _LEAST_SIDE, axis=1)

@@ -68,15 +68,16 @@ class RoiAlign:
         rows = first[:, None, None] + y * layout.pitch[level].flatten()[:, None, None]
         index = rows[:, :, None, :, None] + x[:, None, :, None, :]  # (N, r, r, 2 s, 2 s)
         weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
-        table = pyramid_rows(levels).flatten(0, 1)
+        table = pyramid_rows(levels).flatten(0, 1).float()  # bf16 would add up many boxes' gradients in bf16
         samples = index.shape[-1] * index.shape[-2]
         pooled = F.embedding_bag(
             index.reshape(-1, samples),
             table,
             mode="sum",
-            per_sample_weights=weight.reshape(-1, samples).to(table.dtype),
+            per_sample_weights=weight.reshape(-1, samples),
         )  # (N · r · r, C)
-        return pooled.view(-1, resolution, resolution, table.shape[1]).permute(0, 3, 1, 2)
+        windows = pooled.view(-1, resolution, resolution, table.shape[1]).permute(0, 3, 1, 2)
+        return windows.to(levels[0].dtype)
 
     def _axis(self, low: Tensor, high: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
         """Cells (N, r, 2 s) and weights of the sample points along one axis, as torchvision's roi_align takes them."""
@@ -106,28 +107,26 @@ class RoiAlign:
         rois = torch.cat((image.expand(-1, boxes.shape[1], 1), boxes + corner), dim=-1).flatten(0, 1)
         side, ratio = self.config.resolution, self.config.sampling_ratio or -1
         with torch.autocast(boxes.device.type, enabled=False):
-            pooled: Tensor = roi_align(atlas.float(), rois, side, 1.0, ratio, self.config.aligned)
+            pooled: Tensor = roi_align(atlas, rois, side, 1.0, ratio, self.config.aligned)
         return pooled.to(levels[0].dtype)
 
 
 def make_atlas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
-    """One map (B, C, H, W) of all levels (B, C, h, w), and each level's origin (x, y) in it.
+    """One fp32 map (B, C, H, W) of all levels (B, C, h, w), and each level's origin (x, y) in it.
 
-    Each level keeps a border of one replicated cell. RoIAlign reads at most one cell outside a map and takes the edge's
-    value there, so a box that lies in its level reads the same numbers as from the level by itself.
+    The finest level lies above the others, which stand in a row. Each keeps a border of one replicated cell: RoIAlign
+    reads at most one cell outside a map and takes the edge's value there, so a box that lies in its level reads the
+    same numbers as from the level by itself.
     """
-    padded = [F.pad(level, (1, 1, 1, 1), mode="replicate") for level in levels]
-    finest, others = padded[0], padded[1:]
-    width = max(finest.shape[3], sum(level.shape[3] for level in others))
-    height = finest.shape[2] + max((level.shape[2] for level in others), default=0)
-    atlas = finest.new_zeros(finest.shape[0], finest.shape[1], height, width)
-    atlas[:, :, : finest.shape[2], : finest.shape[3]] = finest
-    origins, left = [(1, 1)], 0
-    for level in others:
-        atlas[:, :, finest.shape[2] : finest.shape[2] + level.shape[2], left : left + level.shape[3]] = level
-        origins.append((left + 1, finest.shape[2] + 1))
-        left += level.shape[3]
-    return atlas, origins
+    finest, *others = (F.pad(level.float(), (1, 1, 1, 1), mode="replicate") for level in levels)
+    if not others:
+        return finest, [(1, 1)]
+    height = max(level.shape[2] for level in others)
+    row = torch.cat([F.pad(level, (0, 0, 0, height - level.shape[2])) for level in others], dim=3)
+    width = max(finest.shape[3], row.shape[3])
+    atlas = torch.cat([F.pad(part, (0, width - part.shape[3], 0, 0)) for part in (finest, row)], dim=2)
+    left = [sum(level.shape[3] for level in others[:index]) for index in range(len(others))]
+    return atlas, [(1, 1), *((x + 1, finest.shape[2] + 1) for x in left)]
 
 
 class BoxHead(nn.Module):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from tasks.detection.boxes import constant
 
 Shapes = tuple[tuple[int, int], ...]
 
@@ -30,33 +31,32 @@ class LevelLayout:
     """R, rows of an image."""
 
 
-@lru_cache(maxsize=256)
 def level_layout(shapes: Shapes, device: torch.device) -> LevelLayout:
     """Layout of levels of `shapes` (height, width), fine to coarse, each with its border."""
-    starts, pitches, total = [], [], 0
+    starts, total = _starts(shapes)
+    pitches = tuple(width + 2 for _, width in shapes)
+    sides = tuple(side for shape in shapes for side in shape)
+    start, pitch, flat = (constant(values, device, torch.int64) for values in (starts, pitches, sides))
+    return LevelLayout(start, pitch, flat.view(-1, 2), total)
+
+
+def _starts(shapes: Shapes) -> tuple[tuple[int, ...], int]:
+    """Row of each level's cell (0, 0), and the rows of an image."""
+    starts, total = [], 0
     for height, width in shapes:
         starts.append(total + (width + 2) + 1)
-        pitches.append(width + 2)
         total += (height + 2) * (width + 2)
-    return LevelLayout(
-        torch.tensor(starts, device=device),
-        torch.tensor(pitches, device=device),
-        torch.tensor(shapes, device=device),
-        total,
-    )
+    return tuple(starts), total
 
 
-@lru_cache(maxsize=256)
 def cell_rows(shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor]:
     """Row (cells,) and pitch (cells,) of every cell, level by level, each in reading order."""
-    layout = level_layout(shapes, torch.device("cpu"))
     rows, pitches = [], []
-    for level, (height, width) in enumerate(shapes):
-        pitch = layout.pitch[level]
-        grid = layout.start[level] + torch.arange(height)[:, None] * pitch + torch.arange(width)
-        rows.append(grid.flatten())
-        pitches.append(pitch.expand(height * width))
-    return torch.cat(rows).to(device), torch.cat(pitches).to(device)
+    for start, (height, width) in zip(_starts(shapes)[0], shapes, strict=True):
+        below = torch.arange(height, device=device)[:, None] * (width + 2)
+        rows.append((start + below + torch.arange(width, device=device)).flatten())
+        pitches.append(torch.full((height * width,), width + 2, device=device))
+    return torch.cat(rows), torch.cat(pitches)
 
 
 def shapes_of(levels: Sequence[Tensor]) -> Shapes:

@@ -63,11 +63,16 @@ class RpnHead(nn.Module):
         window = torch.stack([centre + dy * pitch + dx for dy, dx in NEIGHBOURS], dim=-1)  # (B, S, 9)
         first_row = torch.arange(len(rows), device=rows.device)[:, None, None] * rows.shape[1]
         patches = F.embedding(window + first_row, rows.flatten(0, 1)).flatten(2)  # (B, S, 9 · C)
-        hidden = F.relu(F.linear(patches, self.conv.weight.permute(0, 2, 3, 1).flatten(1), self.conv.bias))
-        logits = F.linear(hidden, self.objectness.weight.flatten(1), self.objectness.bias)  # (B, S, R)
-        offsets = F.linear(hidden, self.offsets.weight.flatten(1), self.offsets.bias).view(*indices.shape, per_cell, 4)
+        hidden = F.relu(_linear(patches, self.conv))
+        logits = _linear(hidden, self.objectness)  # (B, S, R)
+        offsets = _linear(hidden, self.offsets).view(*indices.shape, per_cell, 4)
         anchor = (indices % per_cell)[..., None]
         return logits.gather(2, anchor)[..., 0], offsets.gather(2, anchor[..., None].expand(-1, -1, -1, 4))[:, :, 0]
+
+
+def _linear(patches: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """A convolution of patches (..., kernel cells · C); its weight's gradient is channels_last, as the weight is."""
+    return F.linear(patches, convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
 
 
 def propose(

@@ -10,8 +10,8 @@ from tasks.detection.config import DataConfig
 
 def locate_splits(config: DataConfig) -> None:
     """Raise ValueError listing what was tried where a split's images or annotations are not there. Needs no torch."""
-    for split, own in (("train", config.train), ("val", config.val)):
-        locate_split(config.root, split, own.images, own.annotations)
+    locate_split(config.root, "train", config.train.images, config.train.annotations)
+    locate_split(config.root, "val", config.val.images, config.val.annotations)
 
 
 def read_split(

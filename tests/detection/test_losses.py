@@ -39,6 +39,13 @@ def test_every_parameter_gets_a_finite_gradient(boxes: list[list[list[float]]]) 
     assert_learns(*run(tiny_batch(boxes)))
 
 
+@pytest.mark.parametrize("kernels", [Kernels("gather"), Kernels("atlas", training_passes=8)], ids=["gather", "atlas"])
+def test_every_parameter_gets_a_finite_gradient_in_bf16(kernels: Kernels) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        model, total = run(tiny_batch(BOXES), kernels)
+    assert_learns(model, total)
+
+
 def test_image_of_32_pixels_learns() -> None:
     assert_learns(*run(tiny_batch([[[2.0, 2, 30, 30]]], shape=(32, 32))))
 
@@ -157,10 +164,8 @@ def test_gpu_path_never_waits_for_the_device(sparse: bool, crowd_rule: float | N
         roi=replace(TINY.roi, ignore_crowd_iof=crowd_rule),
     )
     objective = DetectionObjective(tiny_detector(config, kernels=Kernels("atlas", training_passes=8)))
-    batch = tiny_batch(BOXES)
-    objective(batch)  # anchors and layouts of this size are made and kept
     with NoSynchronisation():
-        torch.stack(list(objective(batch).values())).sum().backward()
+        torch.stack(list(objective(tiny_batch(BOXES)).values())).sum().backward()
 
 
 def test_the_refusal_refuses() -> None:
@@ -176,11 +181,11 @@ def test_training_step_on_a_gpu_never_waits_for_it() -> None:
     device = torch.device("cuda")
     model = tiny_detector(kernels=Kernels.of(device, TINY)).to(device)
     objective = DetectionObjective(model)
-    batch = tiny_batch(BOXES).to(device)
     for _ in range(2):
-        torch.stack(list(objective(batch).values())).sum().backward()
+        torch.stack(list(objective(tiny_batch(BOXES).to(device)).values())).sum().backward()
+    other_size = tiny_batch(BOXES, shape=(128, 160)).to(device)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        torch.stack(list(objective(batch).values())).sum().backward()
+        torch.stack(list(objective(other_size).values())).sum().backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")

@@ -123,6 +123,16 @@ def test_boxes_are_clipped_and_those_outside_dropped(tmp_path: Path) -> None:
     assert batch.labels[0].tolist() == [0, 0, -1, -1, -1, -1, -1, -1]
 
 
+def test_a_box_without_extent_in_float32_is_dropped(tmp_path: Path) -> None:
+    """At x = 1000 float32 steps are 6e-5 pixels: a box of 2e-5 pixels has no width, and would match every anchor."""
+    batch = only_batch(
+        write(tmp_path, [(40, 1100)], [[{"bbox": [1000, 10, 2e-5, 20]}, {"bbox": [5, 5, 9, 9]}]]),
+        short_edge=(40,),
+        long_edge=1100,
+    )
+    assert (batch.labels >= 0).sum() == 1
+
+
 def test_crowds_are_flagged(tmp_path: Path) -> None:
     dataset = write(tmp_path, [(32, 40)], [[{"bbox": [1, 1, 9, 9]}, {"bbox": [20, 2, 9, 9], "iscrowd": 1}]])
     batch = only_batch(dataset, short_edge=(32,), long_edge=40)

@@ -17,7 +17,7 @@ def make_levels(channels: int = 8) -> list[torch.Tensor]:
 
 
 def test_cell_anchors_by_hand() -> None:
-    anchors = cell_anchors(32, AnchorConfig(ratios=(1.0, 4.0)))
+    anchors = cell_anchors(32, AnchorConfig(ratios=(1.0, 4.0)), torch.device("cpu"))
     assert anchors.tolist() == [[-16, -16, 16, 16], [-8, -32, 8, 32]]
 
 

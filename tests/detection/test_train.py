@@ -52,7 +52,7 @@ def test_batch_norm_on_few_images_is_warned_of(
     assert bool(small_batch_warnings(config, TrainBatches(dataset, config.data))) == warned
 
 
-@pytest.mark.parametrize("wrong", ["data.root=nowhere", "optim.lr=fast", "data.batchsize=4"])
+@pytest.mark.parametrize("wrong", ["data.root=nowhere", "optim.lr=fast", "data.batchsize=4", "model.backbone=resnet81"])
 def test_wrong_settings_and_paths_answer_without_importing_torch(wrong: str) -> None:
     """A torch that fails on import stands in the way of the real one."""
     without_torch = "import runpy, sys; sys.modules['torch'] = None; del sys.argv[0]; "

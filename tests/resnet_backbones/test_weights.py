@@ -1,5 +1,6 @@
 """Files of torchvision and timm, passports, and everything that must be refused."""
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 from urllib.error import URLError
@@ -54,9 +55,20 @@ def _assert_holds(backbone: Backbone, state: State) -> None:
         lambda state: {"model": state},
         lambda state: {"module." + name: tensor for name, tensor in state.items()},
         lambda state: {"model": {"module." + name: tensor for name, tensor in state.items()}, "best": 0.5},
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {"state_dict": state, "args": argparse.Namespace(lr=0.1)},
         lambda state: {name: tensor for name, tensor in state.items() if not name.startswith("fc.")},
     ],
-    ids=["plain", "state_dict", "model", "module.", "model and module.", "without fc"],
+    ids=[
+        "plain",
+        "state_dict",
+        "model",
+        "module.",
+        "model and module.",
+        "model and state_dict",
+        "arguments",
+        "without fc",
+    ],
 )
 def test_torchvision_pth_files_load_however_they_are_wrapped(head: State, tmp_path: Path, wrap: object) -> None:
     torch.save(wrap(head), tmp_path / "file.pth")
