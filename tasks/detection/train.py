@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -27,7 +28,7 @@ from tasks.engine.fit import FitConfig, fit
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
-from tasks.engine.run_folder import prepare_output_dir, write_text
+from tasks.engine.run_folder import check_output_dir, prepare_output_dir, write_text
 
 
 def train(config: DetectionConfig) -> dict[str, float]:
@@ -43,18 +44,20 @@ def run(config: DetectionConfig, world: World) -> dict[str, float]:
     """Train in a world that is there, and score; everything the run makes goes to run.output_dir."""
     prepare_torch(config.run.seed, config.run.deterministic)
     precision = Precision.resolve(config.run.precision, world.device)
-    train_set, val_set = read_splits(config, world)
-    batches = TrainBatches(
-        train_set,
-        config.data,
-        rank=world.rank,
-        world_size=world.size,
-        accumulate=config.optim.accumulate,
-        seed=config.run.seed,
-        pin_memory=world.device.type == "cuda",
-    )
-    output_dir = prepare_output_dir(config.run, world, config)
+    output_dir = check_output_dir(config.run, world, config)
+    with world.sharing_errors():
+        train_set, val_set = read_splits(config, world)
+        batches = TrainBatches(
+            train_set,
+            config.data,
+            rank=world.rank,
+            world_size=world.size,
+            accumulate=config.optim.accumulate,
+            seed=config.run.seed,
+            pin_memory=world.device.type == "cuda",
+        )
     model, report = build_detector(config, train_set.label_map, output_dir, world)
+    prepare_output_dir(config.run, world, config)
     metadata = detector_metadata(model, to_dict(config), train_set.label_map) | {"data": fingerprint(train_set)}
     with RunLog(output_dir, world, config.schedule.steps) as log:
         for line in (*describe_data(config, train_set, val_set, batches), report):
@@ -93,11 +96,11 @@ def build_detector(
     A run that is resumed loads nothing here: `fit` restores its checkpoint. `model.weights` may be a detector's.
     Rank 0 goes first, so that a download happens once.
     """
-    if not world.is_main:
-        world.barrier()
-    model, report = _build(config, label_map, output_dir, Kernels.of(world.device, config.model))
-    if world.is_main:
-        world.barrier()
+    build = partial(_build, config, label_map, output_dir, Kernels.of(world.device, config.model))
+    with world.sharing_errors():
+        built = build() if world.is_main else None
+    with world.sharing_errors():
+        model, report = built or build()
     return model.to(world.device), report
 
 

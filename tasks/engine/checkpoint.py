@@ -145,7 +145,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch passes on whatever the bytes of a foreign file make its reader stumble over
-        raise ValueError(f"a checkpoint must be a file that training wrote, got {file}: {error}") from error
+        seen = f"{file}, which torch cannot read as tensors and JSON ({type(error).__name__})"
+        raise ValueError(f"a checkpoint must be a file that training wrote, got {seen}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         seen = f"keys {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
         raise ValueError(

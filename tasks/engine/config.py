@@ -189,7 +189,7 @@ def _check_value(hint: Any, value: object, key: str, source: str) -> Any:
         fits, converted = _convert(choice, value)
         if fits:
             return converted
-    quote = f"; quote it: {key}='\"{value}\"'" if str in choices and not isinstance(value, list | dict) else ""
+    quote = f"; quote it: {key}='\"{value}\"'" if str in choices and isinstance(value, int | float) else ""
     raise ValueError(f"{key} must be {_expected(hint)}, got {value!r} in {source}{quote}")
 
 

@@ -1,6 +1,8 @@
 """The processes of a run as a value: made once from torchrun's environment and passed in."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -80,6 +82,21 @@ class World:
         """Wait for every rank."""
         if self.size > 1:
             dist.barrier(group=self.objects)
+
+    @contextmanager
+    def sharing_errors(self) -> Iterator[None]:
+        """Context that ends on every rank with the first ValueError of any; ranks must not communicate in it.
+
+        A rank that failed alone would leave the others waiting for it.
+        """
+        message: str | None = None
+        try:
+            yield
+        except ValueError as error:
+            message = str(error)
+        messages = self.gather(message)
+        if shared := self.broadcast(next(filter(None, messages or []), None)):
+            raise ValueError(shared)
 
     def close(self) -> None:
         """Leave the process group; the last call of a run."""

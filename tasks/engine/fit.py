@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -134,7 +135,9 @@ def _replicate(objective: nn.Module, world: World) -> nn.Module:
     if world.size == 1:
         return objective
     device_ids = [world.device.index] if world.device.type == "cuda" else None
-    return DistributedDataParallel(objective, device_ids=device_ids, broadcast_buffers=False)
+    with warnings.catch_warnings():  # newer versions of torch want forward_sync_buffers, which older ones do not have
+        warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
+        return DistributedDataParallel(objective, device_ids=device_ids, broadcast_buffers=False)
 
 
 def _report(

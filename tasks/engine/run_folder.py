@@ -43,17 +43,25 @@ MAY_CHANGE = (  # settings that a resumed run may change: none of them changes w
 LIBRARIES = ("resnet-backbones", "torch", "torchvision", "numpy", "timm", "pycocotools", "hotcoco", "albumentations")
 
 
-def prepare_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
-    """Make or check `run.output_dir` and write config.yaml and environment.json; every rank calls it.
+def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
+    """`run.output_dir`, when the run may use it; writes nothing yet, and every rank calls it.
 
     ValueError on every rank when the folder holds a run and `run.resume` is never, or when a resumed run changes a
     setting outside `MAY_CHANGE`.
     """
     folder = Path(run.output_dir)
-    refusal = _refusal(folder, run, config) if world.is_main else None
-    refusal = world.broadcast(refusal)
+    refusal = world.broadcast(_refusal(folder, run, config) if world.is_main else None)
     if refusal:
         raise ValueError(refusal)
+    return folder
+
+
+def prepare_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
+    """Check `run.output_dir` and write config.yaml and environment.json; every rank calls it.
+
+    Call it when nothing else can be refused, so that a mistaken start leaves no used folder behind.
+    """
+    folder = check_output_dir(run, world, config)
     if world.is_main:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / CONFIG, to_yaml(config))

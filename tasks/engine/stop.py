@@ -57,9 +57,11 @@ def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     kept = [argument for argument in arguments if not argument.startswith("run.resume=")] + ["run.resume=auto"]
     if "TORCHELASTIC_RUN_ID" not in environment:
         return shlex.join(kept)
-    launcher = ["torchrun", "--nproc-per-node", environment["LOCAL_WORLD_SIZE"]]
+    launcher = [kept[0], "-m", "torch.distributed.run", "--nproc-per-node", environment["LOCAL_WORLD_SIZE"]]
     if environment.get("GROUP_WORLD_SIZE", "1") != "1":
         launcher += ["--nnodes", environment["GROUP_WORLD_SIZE"], "--node-rank", environment["GROUP_RANK"]]
         launcher += ["--master-addr", environment["MASTER_ADDR"], "--master-port", environment["MASTER_PORT"]]
+    else:
+        launcher.append("--standalone")  # takes a free port
     script = [argument for argument in kept[1:] if argument != "-u"]  # torchrun starts `python -u script …`
     return shlex.join(launcher + script)

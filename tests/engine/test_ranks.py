@@ -45,13 +45,20 @@ def test_under_torchrun_one_rank_told_to_stop_stops_both_and_the_run_resumes_exa
     assert stopped.returncode != 0
     assert "stopped after step 5" in stopped.stdout
     command = stopped.stdout.splitlines()[-1]
-    assert command.split()[:3] == ["torchrun", "--nproc-per-node", "2"]
+    assert command.split()[1:6] == ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     assert command.endswith("run.resume=auto")
     resumed = run_two_ranks(f"run.output_dir={tmp_path / 'stopped'}", *settings, "run.resume=auto")
     assert resumed.returncode == 0, resumed.stderr
     one, two = (read_checkpoint(tmp_path / name / "last.pt") for name in ("straight", "stopped"))
     assert all(torch.equal(one.weights()[key], two.weights()[key]) for key in one.weights())
     assert one.progress.scores == two.progress.scores
+
+
+def test_an_error_is_shared_by_one_process_with_itself() -> None:
+    with pytest.raises(ValueError, match=r"^wrong$"), WORLD.sharing_errors():
+        raise ValueError("wrong")
+    with WORLD.sharing_errors():
+        pass
 
 
 class SecondRank(World):

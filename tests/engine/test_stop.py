@@ -38,4 +38,5 @@ def test_the_command_of_one_process() -> None:
 def test_the_command_under_torchrun() -> None:
     environment = {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "1"}
     command = resume_command(["/usr/bin/python", "-u", "tools/train.py", "optim.lr=1"], environment)
-    assert command == "torchrun --nproc-per-node 2 tools/train.py optim.lr=1 run.resume=auto"
+    launcher = "/usr/bin/python -m torch.distributed.run --nproc-per-node 2 --standalone"
+    assert command == f"{launcher} tools/train.py optim.lr=1 run.resume=auto"
