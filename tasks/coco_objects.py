@@ -97,7 +97,7 @@ def _row(
         notes.add("boxes without a positive finite width and height were left out", f"{name}, bbox {list(box)}")
         return []
     crowd = record.get("iscrowd") not in (None, 0, "0")
-    return [(image, label, crowd, _area(record.get("area"), mask, box, height, width), *box)]
+    return [(image, label, crowd, _area(record.get("area"), mask, box, height, width, name), *box)]
 
 
 def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str) -> Any:
@@ -135,7 +135,7 @@ def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
         return _polygon_box(mask)
     from pycocotools import mask as masks
 
-    x, y, box_width, box_height = map(float, masks.toBbox(_encoded(mask, height, width)))
+    x, y, box_width, box_height = map(float, masks.toBbox(_encoded(mask, height, width, name)))
     return x, y, box_width, box_height
 
 
@@ -146,11 +146,11 @@ def _polygon_box(polygons: list[list[float]]) -> Box:
     return left, top, right - left, bottom - top
 
 
-def _area(area: Any, mask: Any, box: Box, height: int, width: int) -> float:
+def _area(area: Any, mask: Any, box: Box, height: int, width: int, name: str) -> float:
     """The annotation's area where it is positive, else the mask's, else the box's."""
     if isinstance(area, int | float) and math.isfinite(area) and area > 0:
         return float(area)
-    if mask is not None and (encoded := _encoded(mask, height, width)) is not None:
+    if mask is not None and (encoded := _encoded(mask, height, width, name)) is not None:
         from pycocotools import mask as masks
 
         if (pixels := float(masks.area(encoded))) > 0:
@@ -158,13 +158,14 @@ def _area(area: Any, mask: Any, box: Box, height: int, width: int) -> float:
     return box[2] * box[3]
 
 
-def _encoded(mask: Any, height: int, width: int) -> Any:
+def _encoded(mask: Any, height: int, width: int, name: str) -> Any:
     """Compressed run lengths of polygons or of either kind of RLE; None for polygons of fewer than three corners."""
     from pycocotools import mask as masks
 
     if isinstance(mask, list):
         polygons = [polygon for polygon in mask if len(polygon) >= 6]
         return masks.merge(masks.frPyObjects(polygons, height, width)) if polygons else None
-    if isinstance(mask["counts"], list):
-        return masks.frPyObjects(mask, *mask["size"])
-    return mask
+    if list(mask["size"]) != [height, width]:
+        rule = f"run lengths must be of the image's height and width, {[height, width]}"
+        raise ValueError(f"{rule}, got {mask['size']} in {name}; mend them or give the annotation bbox and area")
+    return masks.frPyObjects(mask, height, width) if isinstance(mask["counts"], list) else mask

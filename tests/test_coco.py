@@ -119,6 +119,13 @@ def test_without_mask_a_missing_area_is_the_box(tmp_path: Path, area: float | No
     assert read(tmp_path, annotation(area=area)).areas.tolist() == [50]
 
 
+def test_run_lengths_of_another_size_are_named_where_they_are_needed(tmp_path: Path) -> None:
+    other = rectangle(height=40, width=30)
+    assert len(read(tmp_path, annotation(segmentation=other)).boxes) == 1  # box and area are there
+    with pytest.raises(ValueError, match=r"image's height and width, \[20, 30\], got \[40, 30\] in annotation 1"):
+        read(tmp_path, annotation(segmentation=other, bbox=None))
+
+
 def test_a_polygon_of_two_corners_counts_as_no_mask(tmp_path: Path) -> None:
     dataset = read(tmp_path, annotation(area=None, segmentation=[[1, 2, 3, 4]]))
     assert dataset.areas.tolist() == [50]

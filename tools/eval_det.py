@@ -6,6 +6,7 @@ tools/eval_det.py --results DETECTIONS.json --annotations GT.json
 """
 
 import argparse
+from pathlib import Path
 
 
 def main() -> None:
@@ -36,13 +37,16 @@ def main() -> None:
 
             print(evaluate_results(given.results, given.annotations, given.out))
         else:
-            from tasks.detection.evaluate import evaluate_checkpoint
+            from tasks.engine.checkpoint_files import find_checkpoint
+
+            find_checkpoint(Path(given.checkpoint))
+            from tasks.detection.evaluate import evaluate_checkpoint  # once the file is known to be there
 
             report = evaluate_checkpoint(given.checkpoint, given.overrides, given.out)
             if report is not None:  # rank 0
                 print(report)
     except ValueError as error:
-        parser.error(str(error))
+        parser.exit(2, f"error: {error}\n")
 
 
 if __name__ == "__main__":

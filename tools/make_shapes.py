@@ -18,7 +18,7 @@ def main() -> None:
     try:
         print(draw_shapes(**vars(arguments)))
     except ValueError as error:
-        parser.error(str(error))
+        parser.exit(2, f"error: {error}\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -15,14 +16,17 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="default auto")
     given = parser.parse_intermixed_args()
-    from tasks.detection.predict import load_detector
-    from tasks.detection.predict_files import predict_files
-
     try:
+        from tasks.engine.checkpoint_files import find_checkpoint
+
+        find_checkpoint(Path(given.checkpoint))
+        from tasks.detection.predict import load_detector  # once the file is known to be there
+        from tasks.detection.predict_files import predict_files
+
         detector = load_detector(given.checkpoint, given.device, given.precision)
         problems = predict_files(detector, given.images, given.out, score=given.score)
     except ValueError as error:
-        parser.error(str(error))
+        parser.exit(2, f"error: {error}\n")
     if problems:
         sys.exit("\n".join((f"{len(problems)} files were left out:", *problems)))
 

@@ -24,10 +24,10 @@ def main() -> None:
     try:
         config = load_config(DetectionConfig, arguments.config, arguments.overrides)
         from resnet_backbones.registry import check_name
-        from tasks.detection.splits import locate_splits
+        from tasks.detection.splits import check_files
 
         check_name(config.model.backbone)
-        locate_splits(config.data)
+        check_files(config)
         from tasks.detection.train import train  # once settings and paths are known to be right: it takes seconds
 
         train(config)

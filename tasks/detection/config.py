@@ -66,7 +66,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
-        require(len(self.short_edge) > 0 and min(self.short_edge) >= 1, "data.short_edge must be >= 1", self.short_edge)
+        named = len(self.short_edge) > 0 and min(self.short_edge) >= 1
+        require(named, "data.short_edge must name at least one size, and each be >= 1", self.short_edge)
         rule = "data.long_edge must be at least the largest data.short_edge"
         require(self.long_edge >= max(*self.short_edge, self.val_short_edge or 0), rule, self.long_edge)
         require(0 <= self.flip <= 1, "data.flip must be in [0, 1]", self.flip)
@@ -133,7 +134,7 @@ class RpnConfig:
     beta: float = 1 / 9
     """Where smooth L1 turns from quadratic to linear."""
     normalizer: Literal["fixed", "sampled"] = "fixed"
-    """Divide losses by samples x images (the same on any number of GPUs), or by the anchors really sampled."""
+    """Divide losses by samples x images, as detectron2 does, or by the anchors really sampled, as torchvision does."""
     ignore_crowd_iof: float | None = None
     """Negative anchors of which at least this share lies in a crowd box are ignored; null counts them as negatives."""
 
@@ -177,7 +178,8 @@ class RoiConfig:
     beta: float = 1 / 9
     """Where smooth L1 turns from quadratic to linear."""
     normalizer: Literal["fixed", "sampled"] = "fixed"
-    """Divide losses by samples x images (the same on any number of GPUs), or by the proposals really sampled."""
+    """Divide losses by samples x images, which is the same on any number of GPUs, or by the proposals really sampled,
+    as detectron2 and torchvision do; the two differ only where an image has fewer proposals than samples."""
     ignore_crowd_iof: float | None = None
     """Background proposals of which at least this share lies in a crowd box are ignored; null keeps them."""
     score_threshold: float = 0.05

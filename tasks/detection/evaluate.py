@@ -63,13 +63,15 @@ def evaluate_checkpoint(
 ) -> EvaluationReport | None:
     """Score a checkpoint or a run's best one on the validation split of its settings with `overrides`.
 
-    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count more or leave out
-    images.
-    Under torchrun the ranks share the images, and only rank 0 gets the report. detections.json and evaluation.json go
-    to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they are.
+    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count more, and one of
+    data.val.annotations its data.val.limit. Under torchrun the ranks share the images, and only rank 0 gets the
+    report. detections.json and evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that
+    those of the training itself stay as they are.
     """
     if any(override.startswith("data.root=") for override in overrides):
         overrides = [*(f"data.val.{name}=null" for name in ("images", "annotations", "limit")), *overrides]
+    elif any(override.startswith("data.val.annotations=") for override in overrides):
+        overrides = ["data.val.limit=null", *overrides]
     saved = read_detector(path, overrides)
     world = World.create(saved.config.run.device)
     try:

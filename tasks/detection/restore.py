@@ -14,7 +14,8 @@ from resnet_backbones.passport import Passport
 from tasks.coco import LabelMap
 from tasks.detection.config import DetectionConfig
 from tasks.detection.model import FasterRCNN, Kernels, build_faster_rcnn
-from tasks.engine.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from tasks.engine.checkpoint import Checkpoint, read_checkpoint
+from tasks.engine.checkpoint_files import find_checkpoint
 from tasks.engine.config import from_dict, with_overrides
 
 METADATA = ("config", "label_map", "passport")

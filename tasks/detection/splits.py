@@ -1,17 +1,27 @@
-"""The data set that the settings name, by split."""
+"""The files that the settings name: are they there, and the data set of a split.  Imports no torch."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from tasks.coco import CocoDataset, LabelMap, first_images, locate_split, read_coco
-from tasks.detection.config import DataConfig
+from tasks.detection.config import DataConfig, DetectionConfig
+from tasks.engine.checkpoint_files import LAST
 
 
-def locate_splits(config: DataConfig) -> None:
-    """Raise ValueError listing what was tried where a split's images or annotations are not there. Needs no torch."""
-    locate_split(config.root, "train", config.train.images, config.train.annotations)
-    locate_split(config.root, "val", config.val.images, config.val.annotations)
+def check_files(config: DetectionConfig) -> None:
+    """Raise ValueError where a split's images or annotations, listing what was tried, or the weights are not there."""
+    data, weights, run = config.data, config.model.weights, config.run
+    locate_split(data.root, "train", data.train.images, data.train.annotations)
+    locate_split(data.root, "val", data.val.images, data.val.annotations)
+    resumed = run.resume == "auto" and (Path(run.output_dir) / LAST).exists()  # which needs no weights
+    if weights is None or resumed or weights.startswith(("torchvision:", "timm:")) or Path(weights).exists():
+        return
+    raise ValueError(
+        "model.weights must be an existing file or run folder, torchvision:<model>.<weights> or timm:<model>.<tag>, "
+        f"got {weights}; check the path, or set model.weights=null to start from scratch"
+    )
 
 
 def read_split(

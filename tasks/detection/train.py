@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,8 @@ from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.restore import detector_metadata, read_metadata
 from tasks.detection.splits import read_split
 from tasks.detection.transfer import transfer
-from tasks.engine.checkpoint import LAST, Checkpoints, is_checkpoint, read_checkpoint
+from tasks.engine.checkpoint import Checkpoints, is_checkpoint, read_checkpoint
+from tasks.engine.checkpoint_files import BEST, LAST
 from tasks.engine.config import to_dict
 from tasks.engine.distributed import World
 from tasks.engine.fit import FitConfig, fit
@@ -172,6 +174,7 @@ def closing_lines(
     config: DetectionConfig, scores: dict[str, float], output_dir: Path, val_set: CocoDataset
 ) -> list[str]:
     """The table of scores, where the pictures are, and what to try next."""
+    best = output_dir / (BEST if (output_dir / BEST).exists() else LAST)  # none is best where every score is nan
     return [
         "",
         f"Scores on {val_set.path} after {config.schedule.steps} steps, x 100:",
@@ -179,9 +182,15 @@ def closing_lines(
         "",
         f"Pictures     {output_dir / 'predictions.png'}  ground truth beside predictions",
         f"             {output_dir / 'curves.png'}  losses and scores",
-        f"Detector     {output_dir / 'best.pt'}",
-        f"Try next     tools/predict.py {output_dir} {val_set.image_root} --out {output_dir / 'found'}",
+        f"Detector     {best}",
+        f"Try next     {python()} tools/predict.py {output_dir} {val_set.image_root} --out {output_dir / 'found'}",
     ]
+
+
+def python() -> str:
+    """This Python as one types it: from the working folder where it lies below, such as .venv/bin/python."""
+    program = Path(sys.executable)
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
 
 
 def fingerprint(dataset: CocoDataset) -> dict[str, int | str]:

@@ -10,10 +10,10 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
+from tasks.engine.checkpoint_files import BEST, LAST, find_checkpoint
 from tasks.engine.optim import Ema
 
 FORMAT = 1
-LAST, BEST = "last.pt", "best.pt"
 MUST_AGREE = ("label_map", "data")  # metadata that a resumed run must share with its checkpoint
 
 
@@ -167,12 +167,3 @@ def is_checkpoint(path: str | Path) -> bool:
     except Exception:  # whatever a file that is no checkpoint makes torch raise; its reader will say what is wrong
         return False
     return isinstance(content, dict) and {"format", "progress", "metadata"} <= content.keys()
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The file that a checkpoint's path or a run's folder stands for; ValueError where there is none."""
-    candidates = [path / BEST, path / LAST] if path.is_dir() else [path]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise ValueError(f"a checkpoint must exist, got {path}; looked for {', '.join(str(file) for file in candidates)}")

@@ -136,7 +136,8 @@ def _show(value: object) -> str:
 def _read_file(path: Path) -> dict[str, Any]:
     """The nested mapping in a YAML file; references such as ${oc.env:HOME} are resolved."""
     if not path.is_file():
-        raise ValueError(f"a settings file must exist, got {path}; configs/ holds the shipped ones")
+        first = "; the first argument names it, settings come after" if "=" in str(path) else ""
+        raise ValueError(f"a settings file must exist, got {path}; configs/ holds the shipped ones{first}")
     try:
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except Exception as error:  # the YAML library's errors share no base class with OmegaConf's

@@ -34,10 +34,11 @@ class World:
         rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         local_rank = int(os.environ.get("LOCAL_RANK", "0"))
         chosen = resolve_device(device, local_rank, size)
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
         if size == 1:
             return cls(rank, local_rank, size, chosen)
         if chosen.type == "cuda":
-            torch.cuda.set_device(chosen)
             dist.init_process_group("nccl", device_id=chosen)
         else:
             dist.init_process_group("gloo")
@@ -85,14 +86,14 @@ class World:
 
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
-        """Context that ends on every rank with the first ValueError of any; ranks must not communicate in it.
+        """Context that ends on every rank with the first ValueError or OSError of any, as a ValueError.
 
-        A rank that failed alone would leave the others waiting for it.
+        Ranks must not communicate in it. A rank that failed alone would leave the others waiting for it.
         """
         message: str | None = None
         try:
             yield
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             message = str(error)
         messages = self.gather(message)
         if shared := self.broadcast(next(filter(None, messages or []), None)):

@@ -5,19 +5,30 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tasks.engine.checkpoint import BEST, LAST, Checkpoints, Progress
+from tasks.engine.checkpoint import Checkpoints, Progress
+from tasks.engine.checkpoint_files import BEST, LAST
 from tasks.engine.distributed import World, micro_batch_size
 from tasks.engine.log import RunLog
 from tasks.engine.optim import Ema, build_optimizer, peak_lr
 from tasks.engine.precision import Precision
 from tasks.engine.schedule import is_due, lr_factor
 from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig
-from tasks.engine.step import Batches, Feed, RunningStatistics, explain_out_of_memory, set_lr, train_step
+from tasks.engine.step import (
+    FOR_A_STEP,
+    FOR_SCORING,
+    Batches,
+    Feed,
+    RunningStatistics,
+    explain_out_of_memory,
+    set_lr,
+    train_step,
+)
 from tasks.engine.stop import StopRequest, resume_command
 from tasks.engine.window import Stopwatch, Window
 
@@ -81,18 +92,25 @@ def fit(
     statistics = RunningStatistics(model)
     feed = Feed(batches.start(progress.step), world.device)
     window, stopwatch = Window(progress.window), Stopwatch(feed)
+    stopping = False
     with StopRequest(world) as stop:
         while True:
             if is_due(progress.step, run.eval_every, schedule.steps) and progress.evaluated < progress.step:
-                with stopwatch.paused():
+                with (
+                    stopwatch.paused(),
+                    explain_out_of_memory(f"the evaluation after step {progress.step}", FOR_SCORING),
+                ):
                     progress = _score(parts, progress, evaluate, run.best_metric)
                 objective.train()
+                stopping = stop.agreed()
             if progress.step == schedule.steps:
                 return progress.scores
+            if stopping:
+                _leave(parts, progress, stop)
 
             lr = peak * lr_factor(progress.step, schedule)
             set_lr(optimizer, lr)
-            with explain_out_of_memory(progress.step + 1):
+            with explain_out_of_memory(f"step {progress.step + 1}", FOR_A_STEP):
                 result = train_step(replica, feed, optim.accumulate, optimizer, statistics, optim.clip_norm, precision)
             if ema is not None:
                 ema.update(model, progress.step)
@@ -109,9 +127,7 @@ def fit(
                 with stopwatch.paused():
                     progress = _save(parts, progress, window, names or (LAST,), name_image)
             if stopping and progress.step < schedule.steps:
-                log.note(f"stopped after step {progress.step}; this continues:\n  {_resume_command()}")
-                world.barrier()  # torchrun ends the others as soon as one rank has left
-                raise SystemExit(stop.exit_code)
+                _leave(parts, progress, stop)
 
 
 def _announce(config: FitConfig, log: RunLog, world: World, precision: Precision, progress: Progress) -> None:
@@ -128,6 +144,13 @@ def _announce(config: FitConfig, log: RunLog, world: World, precision: Precision
     )
     if progress.step:
         log.note(f"resumed after step {progress.step} of {config.schedule.steps}")
+
+
+def _leave(parts: _Parts, progress: Progress, stop: StopRequest) -> NoReturn:
+    """Print how to continue the saved run, and exit."""
+    parts.log.note(f"stopped after step {progress.step}; this continues:\n  {_resume_command()}")
+    parts.world.barrier()  # torchrun ends the others as soon as one rank has left
+    raise SystemExit(stop.exit_code)
 
 
 def _replicate(objective: nn.Module, world: World) -> nn.Module:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tasks.engine.checkpoint import LAST, AtomicFile
+from tasks.engine.checkpoint import AtomicFile
+from tasks.engine.checkpoint_files import LAST
 from tasks.engine.config import flatten, load_config, to_dict, to_yaml
 from tasks.engine.distributed import World
 from tasks.engine.settings import RunConfig
@@ -62,11 +63,11 @@ def prepare_output_dir(run: RunConfig, world: World, config: "DataclassInstance"
     Call it when nothing else can be refused, so that a mistaken start leaves no used folder behind.
     """
     folder = check_output_dir(run, world, config)
-    if world.is_main:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / CONFIG, to_yaml(config))
-        _add_environment(folder / ENVIRONMENT, world)
-    world.barrier()
+    with world.sharing_errors():
+        if world.is_main:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / CONFIG, to_yaml(config))
+            _add_environment(folder / ENVIRONMENT, world)
     return folder
 
 
@@ -77,7 +78,8 @@ def _refusal(folder: Path, run: RunConfig, config: "DataclassInstance") -> str |
     used = [name for name in (CONFIG, METRICS, LAST) if (folder / name).exists()]
     if run.resume == "never" and used:
         seen = f"got {folder}, which holds {', '.join(used)}"
-        return f"run.output_dir must be unused, {seen}; run.resume=auto continues that run, or choose another folder"
+        verb = "continues that run" if LAST in used else "starts that run anew, as it saved nothing"
+        return f"run.output_dir must be unused, {seen}; run.resume=auto {verb}, or choose another folder"
     if LAST not in used or CONFIG not in used:
         return None
     changes = list(_changes(folder / CONFIG, config))

@@ -156,17 +156,23 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr
 
 
+FOR_A_STEP = (
+    "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge and data.long_edge"
+)
+FOR_SCORING = "lower data.val_short_edge and data.long_edge, or the model's test-time counts"
+
+
 @contextlib.contextmanager
-def explain_out_of_memory(step: int) -> Iterator[None]:
-    """Turn running out of memory into a ValueError that names the settings to lower."""
+def explain_out_of_memory(what: str, way_out: str) -> Iterator[None]:
+    """Turn running out of memory in `what` into a ValueError that names the settings to change."""
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
-        settings = "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge"
-        way_out = f"{settings} and data.long_edge, or data.batch_size"
-        raise ValueError(f"a step must fit into memory, but step {step} did not: {way_out} ({error})") from error
+        raise ValueError(
+            f"{what} must fit into memory, but did not: {way_out}, or data.batch_size ({error})"
+        ) from error
 
 
 def mean_rows(rows: Sequence[dict[str, float]]) -> dict[str, float]:

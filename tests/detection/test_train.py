@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from noise_data import write
 
-from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig
+from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig, SplitConfig
 from tasks.detection.data import TrainBatches
+from tasks.detection.splits import check_files
 from tasks.detection.train import describe_data, fingerprint, small_batch_warnings
+from tasks.engine.settings import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECT = {"bbox": [2, 3, 12, 9]}
@@ -52,13 +54,39 @@ def test_batch_norm_on_few_images_is_warned_of(
     assert bool(small_batch_warnings(config, TrainBatches(dataset, config.data))) == warned
 
 
-@pytest.mark.parametrize("wrong", ["data.root=nowhere", "optim.lr=fast", "data.batchsize=4", "model.backbone=resnet81"])
-def test_wrong_settings_and_paths_answer_without_importing_torch(wrong: str) -> None:
+TRAIN = ["tools/train_det.py", "configs/quickstart.yaml"]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        [*TRAIN, "data.root=nowhere"],
+        [*TRAIN, "optim.lr=fast"],
+        [*TRAIN, "data.batchsize=4"],
+        [*TRAIN, "model.backbone=resnet81"],
+        ["tools/train_det.py", "data.root=nowhere"],
+        ["tools/eval_det.py", "nowhere.pt"],
+        ["tools/predict.py", "nowhere.pt", "image.jpg", "--out", "nowhere"],
+        ["tools/eval_det.py", "--results", "nowhere.json", "--annotations", "nowhere.json"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_settings_and_paths_answer_without_importing_torch(tool: list[str]) -> None:
     """A torch that fails on import stands in the way of the real one."""
     without_torch = "import runpy, sys; sys.modules['torch'] = None; del sys.argv[0]; "
     run_tool = "runpy.run_path(sys.argv[0], run_name='__main__')"
-    tool = ["tools/train_det.py", "configs/quickstart.yaml", "data.root=/absent", wrong]
     command = [sys.executable, "-c", without_torch + run_tool, *tool]
     answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert answer.returncode == 2, answer.stderr
     assert answer.stderr.startswith("error: "), answer.stderr
+
+
+def test_missing_weights_are_named_unless_a_run_is_resumed(tmp_path: Path) -> None:
+    write(tmp_path, [(20, 30)], [[OBJECT]])
+    split = SplitConfig(images=str(tmp_path), annotations=str(tmp_path / "instances.json"))
+    data, model = DataConfig(train=split, val=split), ModelConfig(weights="absent.pth")
+    config = DetectionConfig(data=data, model=model, run=RunConfig(output_dir=str(tmp_path), resume="auto"))
+    with pytest.raises(ValueError, match=r"model\.weights must be an existing file.*got absent\.pth"):
+        check_files(config)
+    (tmp_path / "last.pt").touch()
+    check_files(config)

@@ -1,6 +1,8 @@
 """The loop in one process: exact resume, masked updates, evaluation, best checkpoint, and no synchronisation."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from types import ModuleType
 
@@ -149,6 +151,33 @@ def test_out_of_memory_names_the_settings(toy: ModuleType, tmp_path: Path, monke
     names = r"step 1 .*optim.accumulate.*model.checkpoint_activations.*data.short_edge.*data.batch_size"
     with pytest.raises(ValueError, match=names):
         train(toy, tmp_path)
+
+
+def test_out_of_memory_in_an_evaluation_names_settings_too(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(toy, "evaluation", lambda batches: exhausted)
+    with pytest.raises(ValueError, match=r"the evaluation after step 6 must fit into memory.*data.val_short_edge"):
+        train(toy, tmp_path)
+    assert read_checkpoint(tmp_path / "last.pt").step == 6
+
+
+def test_a_stop_asked_for_in_an_evaluation_comes_right_after_it(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(_: object, step: int) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {"box/AP": 0.5}
+
+    monkeypatch.setattr(toy, "evaluation", lambda batches: evaluate)
+    with pytest.raises(SystemExit) as stopped:
+        train(toy, tmp_path)
+    assert stopped.value.code == 143
+    saved = read_checkpoint(tmp_path / "last.pt").progress
+    assert (saved.step, saved.evaluated) == (6, 6)
 
 
 class RefuseSynchronisation(TorchDispatchMode):
