@@ -117,6 +117,9 @@ def write_evaluation(path: str | Path, scores: Mapping[str, float], about: Mappi
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
+NAMES_SHOWN = 10  # of the classes without ground truth
+
+
 def format_table(scores: Mapping[str, float]) -> str:
     """COCO's twelve numbers and the classes' AP, times 100, as text for a terminal."""
     names = [f"{name:>7}" for name in SCORE_NAMES]
@@ -135,7 +138,8 @@ def _class_lines(scores: Mapping[str, float], columns: int = 4) -> list[str]:
     width = max((len(name) for name in scored), default=0)
     cells = [f"  {name:<{width}}{_percent(value)}" for name, value in scored.items()]
     lines = ["AP by class", *("".join(cells[at : at + columns]) for at in range(0, len(cells), columns))]
-    return lines + ([f"no ground truth (n/a): {', '.join(absent)}"] if absent else [])
+    more = f", … ({len(absent)} in all)" if len(absent) > NAMES_SHOWN else ""
+    return lines + ([f"no ground truth (n/a): {', '.join(absent[:NAMES_SHOWN])}{more}"] if absent else [])
 
 
 def _percent(value: float) -> str:

@@ -181,6 +181,13 @@ def test_the_table_is_times_100_with_na_and_names_classes_without_ground_truth(t
     assert table.splitlines()[-2:] == ["  cat  100.0", "no ground truth (n/a): dog"]
 
 
+def test_many_classes_without_ground_truth_are_counted() -> None:
+    names = [f"box/{name}" for name in SCORE_NAMES] + [f"box/AP/class {number}" for number in range(60)]
+    last = format_table(dict.fromkeys(names, math.nan)).splitlines()[-1]
+    assert last.startswith("no ground truth (n/a): class 0, class 1, ")
+    assert last.endswith("class 9, … (60 in all)")
+
+
 def test_a_results_file_is_scored_without_importing_torch(tmp_path: Path) -> None:
     dataset = small(tmp_path, [box_of(10, 10, 20)])
     write_results_json(tmp_path / "results.json", dataset, results_of((1, 10, 20, 0.9)))

@@ -70,7 +70,7 @@ REFUSALS = {
     "no data": ("data.root=nowhere", "nowhere/train2017.*nowhere/annotations/instances_train.json"),
     "backbone": ("model.backbone=resnet81", "must be one of .*resnet18.*got 'resnet81'"),
     "batch size": ("data.batch_size=5 optim.accumulate=2", "data.batch_size .*must divide by .*got 5; try 4"),
-    "no weights": ("model.weights=nowhere.pth", "must be an existing file, .*got 'nowhere.pth'.*model.weights=null"),
+    "no weights": ("model.weights=nowhere.pth", "must be an existing file.*got nowhere.pth.*model.weights=null"),
     "device": ("run.device=tpu", "run.device must be auto, cpu, cuda or cuda:N, got 'tpu'"),
 }
 
@@ -96,10 +96,12 @@ def assert_refused(tools: Tools, sentence: str, *arguments: object) -> None:
 
 @pytest.mark.slow
 def test_a_refusal_of_one_rank_is_that_of_all(shapes: Path, tmp_path: Path) -> None:
-    arguments = (write_settings(tmp_path, shapes), f"run.output_dir={tmp_path}/run", "model.weights=nowhere.pth")
+    weights = tmp_path / "weights.pth"
+    weights.write_text("no tensors")
+    arguments = (write_settings(tmp_path, shapes), f"run.output_dir={tmp_path}/run", f"model.weights={weights}")
     running = Running(command_line(TRAIN, *arguments, ranks=2))
     assert running.end() != 0
-    assert running.printed.count("error: weights must be an existing file") >= 1
+    assert running.printed.count(f"error: weights {weights} must be a .safetensors file") >= 1
     assert "[rank" not in running.printed, "torch's mark of a traceback"
 
 

@@ -26,10 +26,13 @@ def test_a_fresh_folder_gets_settings_and_environment(toy: ModuleType, tmp_path:
     assert {"command", "commit", "versions", "processor", "device", "processes"} <= set(start)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "last.pt"])
-def test_a_used_folder_is_refused(toy: ModuleType, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("config.yaml", "starts that run anew"), ("metrics.jsonl", "starts that run anew"), ("last.pt", "continues")],
+)
+def test_a_used_folder_is_refused(toy: ModuleType, tmp_path: Path, name: str, way_out: str) -> None:
     (tmp_path / name).write_text("")
-    with pytest.raises(ValueError, match=f"must be unused, got .*{name}; run.resume=auto continues"):
+    with pytest.raises(ValueError, match=f"must be unused, got .*{name}; run.resume=auto {way_out}"):
         prepare(toy, tmp_path)
 
 
