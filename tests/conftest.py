@@ -31,12 +31,6 @@ def coco200() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bccd() -> Path:
-    """Blood cells in Pascal VOC's layout: JPEGImages, Annotations, ImageSets."""
-    return _data_set("bccd")
-
-
-@pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all test processes of this session share; hold a FileLock while making something in it."""
     base = tmp_path_factory.getbasetemp()

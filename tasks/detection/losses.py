@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from tasks.detection.boxes import encode
 from tasks.detection.config import RoiConfig, RpnConfig
 from tasks.detection.data import DetectionBatch
-from tasks.detection.matching import Samples, match, sample, take
+from tasks.detection.matching import IGNORED, Samples, match, sample, take
 from tasks.detection.model import FasterRCNN
 from tasks.detection.roi import OFFSET_WEIGHTS as ROI_WEIGHTS
 from tasks.detection.rpn import OFFSET_WEIGHTS as RPN_WEIGHTS
@@ -88,7 +88,7 @@ class DetectionObjective(nn.Module):
             crowd=batch.crowd,
             ignore_iof=config.ignore_crowd_iof,
         )
-        kinds = matches.kinds.masked_fill(~valid, -1)
+        kinds = matches.kinds.masked_fill(~valid, IGNORED)
         samples = sample(kinds, batch.keys, ROI_STREAM, config.samples, config.positive_fraction)
         sampled = take(boxes, samples.indices)
         matched = take(matches.objects, samples.indices)

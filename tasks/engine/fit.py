@@ -95,6 +95,8 @@ def fit(
     stopping = False
     with StopRequest(world) as stop:
         while True:
+            if stopping and progress.step < schedule.steps:
+                _leave(parts, progress, stop)
             if is_due(progress.step, run.eval_every, schedule.steps) and progress.evaluated < progress.step:
                 with (
                     stopwatch.paused(),
@@ -103,10 +105,9 @@ def fit(
                     progress = _score(parts, progress, evaluate, run.best_metric)
                 objective.train()
                 stopping = stop.agreed()
+                continue
             if progress.step == schedule.steps:
                 return progress.scores
-            if stopping:
-                _leave(parts, progress, stop)
 
             lr = peak * lr_factor(progress.step, schedule)
             set_lr(optimizer, lr)
@@ -126,8 +127,6 @@ def fit(
             if names or stopping:
                 with stopwatch.paused():
                     progress = _save(parts, progress, window, names or (LAST,), name_image)
-            if stopping and progress.step < schedule.steps:
-                _leave(parts, progress, stop)
 
 
 def _announce(config: FitConfig, log: RunLog, world: World, precision: Precision, progress: Progress) -> None:
