@@ -30,7 +30,7 @@ class FrozenBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape and type. After a convolution use `conv_norm`, which costs no extra pass."""
-        scale, shift = _scale_and_shift(self)
+        scale, shift = scale_and_shift(self)
         return x * scale.to(x.dtype).reshape(1, -1, 1, 1) + shift.to(x.dtype).reshape(1, -1, 1, 1)
 
     def extra_repr(self) -> str:
@@ -59,17 +59,32 @@ def conv_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
     That is one pass less over the activations, and it leaves autocast's bf16 activations bf16: fp32 statistics touch
     the weights only. Gradients reach `conv.weight`, and the norm's own parameters if it has any.
     """
-    constant = isinstance(norm, FrozenBatchNorm2d) or (isinstance(norm, _BatchNorm) and not norm.training)
-    if not constant:
+    if not is_constant(norm) or getattr(norm, "kept_apart", False):
         return norm(conv(x))  # type: ignore[no-any-return]
-    assert conv.bias is None
     assert isinstance(conv.padding, tuple)
-    scale, shift = _scale_and_shift(norm)
+    scale, shift = scale_and_shift(norm)
+    shift = shift if conv.bias is None else shift + conv.bias * scale
     weight = conv.weight * scale.reshape(-1, 1, 1, 1)  # (K, C, kh, kw)
     return F.conv2d(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
-def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
+def is_constant(norm: nn.Module) -> bool:
+    """Whether a norm multiplies and adds the same numbers whatever it is given."""
+    if isinstance(norm, nn.BatchNorm2d | nn.SyncBatchNorm):
+        own = type(norm) in (nn.BatchNorm2d, nn.SyncBatchNorm)  # a subclass may do more than normalise
+        return own and not norm.training and norm.affine and norm.running_mean is not None
+    return isinstance(norm, FrozenBatchNorm2d)
+
+
+def keep_norms_apart(module: nn.Module) -> None:
+    """Have `conv_norm` apply the norms of `module` after their convolutions, in a pass of their own."""
+    for norm in module.modules():
+        if isinstance(norm, FrozenBatchNorm2d | _BatchNorm):
+            norm.kept_apart = True  # type: ignore[assignment]  # a plain attribute that `conv_norm` asks for
+
+
+def scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
+    """What a constant norm multiplies with and then adds, (C,) each."""
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     return scale, norm.bias - norm.running_mean * scale
 

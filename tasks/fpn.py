@@ -40,7 +40,7 @@ class FeaturePyramid(nn.Module):
         pyramid: dict[str, Tensor] = {}
         for level in reversed(self.inputs):  # coarse to fine
             lateral = self.lateral[level.name](features[level.name])  # (B, channels, h, w)
-            merged = lateral if merged is None else lateral + _upsample_to(merged, lateral)
+            merged = lateral if merged is None else _upsample_to(merged, lateral).add_(lateral)
             pyramid[f"p{level.name[1:]}"] = self.smooth[level.name](merged)
         pyramid[self.extra.name] = F.max_pool2d(pyramid[self.levels[-2].name], kernel_size=1, stride=2)
         return {level.name: pyramid[level.name] for level in self.levels}

@@ -49,6 +49,17 @@ class DataConfig:
     """`antialias` is PIL's bilinear filter, as in detectron2; `bilinear` the plain one of torchvision's detector."""
     flip: float = 0.5
     """Probability of a horizontal flip in training."""
+    scale_jitter: tuple[float, float] | None = None
+    """Large-scale jitter in training: the resized image is scaled again by a factor between the two, drawn evenly, and
+    what is then larger than the size aimed at is cropped to it, at a place drawn evenly; detectron2's is [0.1, 2.0]."""
+    scale_jitter_side: int | None = None
+    """Side in pixels of the square that large-scale jitter aims at (detectron2: 1024); null for the resized size."""
+    copy_paste: float = 0.0
+    """Probability that about half of another image's objects are pasted over a training image (Ghiasi et al. 2021):
+    their masks where the annotations have them and data.augment moves nothing, else all that is in their boxes."""
+    repeat_threshold: float | None = None
+    """Images with a category that fewer than this share of the images holds are repeated, by sqrt(threshold / share);
+    LVIS: 0.001; null for every image equally often."""
     color_jitter: float = 0.0
     """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a tenth of it)."""
     augment: str | None = None
@@ -71,6 +82,15 @@ class DataConfig:
         rule = "data.long_edge must be at least the largest data.short_edge"
         require(self.long_edge >= max(*self.short_edge, self.val_short_edge or 0), rule, self.long_edge)
         require(0 <= self.flip <= 1, "data.flip must be in [0, 1]", self.flip)
+        low, high = self.scale_jitter or (1, 1)
+        rule = "data.scale_jitter must be null or two factors, 0 < low <= high"
+        require(0 < low <= high < float("inf"), rule, self.scale_jitter)
+        side = self.scale_jitter_side or self.size_divisor
+        rule = "data.scale_jitter_side must be null or at least data.size_divisor and at most data.long_edge"
+        require(self.size_divisor <= side <= max(self.long_edge, self.size_divisor), rule, self.scale_jitter_side)
+        require(0 <= self.copy_paste <= 1, "data.copy_paste must be in [0, 1]", self.copy_paste)
+        positive = self.repeat_threshold is None or 0 < self.repeat_threshold <= 1
+        require(positive, "data.repeat_threshold must be in (0, 1] or null", self.repeat_threshold)
         require(0 <= self.color_jitter <= 1, "data.color_jitter must be in [0, 1]", self.color_jitter)
         divisible = self.size_divisor >= 32 and self.size_divisor % 32 == 0
         require(divisible, "data.size_divisor must be a multiple of 32", self.size_divisor)
@@ -194,8 +214,6 @@ class RoiConfig:
     def __post_init__(self) -> None:
         require(self.resolution >= 1, "model.roi.resolution must be >= 1", self.resolution)
         require(self.sampling_ratio >= 0, "model.roi.sampling_ratio must be >= 0", self.sampling_ratio)
-        rule = "model.roi.aligned=false needs a fixed model.roi.sampling_ratio such as 2"
-        require(self.aligned or self.sampling_ratio > 0, rule, self.sampling_ratio)
         require(self.hidden >= 1, "model.roi.hidden must be >= 1", self.hidden)
         require(0 < self.positive_iou <= 1, "model.roi.positive_iou must be in (0, 1]", self.positive_iou)
         require(self.samples >= 2, "model.roi.samples must be >= 2", self.samples)
@@ -232,6 +250,8 @@ class ModelConfig:
     """Region proposal network."""
     roi: RoiConfig = field(default_factory=RoiConfig)
     """Box head."""
+    fast: bool = True
+    """Take the fast routes; false is the plain path of the same results, with nothing folded, gathered or left out."""
 
     def __post_init__(self) -> None:
         require(self.pyramid_channels >= 1, "model.pyramid_channels must be >= 1", self.pyramid_channels)

@@ -61,7 +61,8 @@ class DetectionObjective(nn.Module):
             ignore_iof=config.ignore_crowd_iof,
         )
         samples = sample(matches.kinds, batch.keys, RPN_STREAM, config.samples, config.positive_fraction)
-        sparse = 2 * config.samples * self.model.anchors.per_cell < everywhere.shape[1]  # most cells carry no loss
+        few = 2 * config.samples * self.model.anchors.per_cell < everywhere.shape[1]  # most cells carry no loss
+        sparse = few and self.model.kernels.sparse_rpn
         with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
             logits, offsets = self.model.rpn(levels)
         proposals = self.model.propose(logits, offsets, anchors, batch.sizes, training=True)

@@ -8,20 +8,22 @@ widths in sizes (B, 2).  The parts below are called twice and written once: by `
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from resnet_backbones.features import Backbone
+from resnet_backbones.fold import fold_norms
+from resnet_backbones.layers import keep_norms_apart
 from resnet_backbones.passport import Passport, PixelNormalizer
 from resnet_backbones.registry import build_backbone, create_backbone
 from resnet_backbones.weights import adopt_passport
 from tasks.detection.anchors import AnchorGenerator
 from tasks.detection.boxes import Detections, clip, decode, have_extent
 from tasks.detection.config import ModelConfig, RoiConfig
-from tasks.detection.roi import OFFSET_WEIGHTS, BoxHead, RoiAlign
+from tasks.detection.linear import LinearPath
+from tasks.detection.roi import OFFSET_WEIGHTS, BoxHead, RoiAlign, RoiPath
 from tasks.detection.rows import shapes_of
 from tasks.detection.rpn import Proposals, RpnHead, propose
 from tasks.fpn import FeaturePyramid
@@ -31,19 +33,27 @@ from tasks.fpn import FeaturePyramid
 class Kernels:
     """Which of two equal routes to take; chosen when the model is built, so that tests run the GPU's on a CPU."""
 
-    roi_align: Literal["gather", "atlas"] = "gather"
-    """Windows by gathering rows, or by torchvision's kernel."""
+    roi_align: RoiPath = "gather"
+    """Windows by gathering rows, or by torchvision's kernel on one map or on each level."""
     training_passes: int | None = None
     """Passes of proposal suppression in training; None is the exact routine, which reads boxes on the host."""
+    sparse_rpn: bool = True
+    """Whether the region proposal head's backward pass visits the sampled anchors only, where they are few."""
+    folded_norms: bool = True
+    """Whether constant norms are multiplied into the convolutions before them."""
+    linear: LinearPath = "plain"
+    """Fully connected layers by torch's matrix product, or whichever way of computing it was measured to be faster."""
 
     @staticmethod
     def of(device: torch.device, config: ModelConfig) -> Kernels:
-        """The fast route of a device; on a GPU, one that never waits for it in training.
+        """The fast route of a device, on a GPU one that never waits for it in training; or the plain one.
 
         Where torch must be deterministic, windows are gathered: torchvision's kernel adds up gradients in any order.
         """
+        if not config.fast:
+            return Kernels("plain", sparse_rpn=False, folded_norms=False)
         if device.type != "cuda":
-            return Kernels()
+            return Kernels(linear="measured")
         return Kernels("gather" if torch.are_deterministic_algorithms_enabled() else "atlas", config.rpn.nms_passes)
 
 
@@ -115,6 +125,24 @@ class FasterRCNN(nn.Module):
         return select_detections(proposals, class_logits, box_offsets, sizes, self.config.roi)
 
 
+def compile_trunk(model: FasterRCNN, backend: str = "inductor") -> None:
+    """Have torch.compile translate backbone, pyramid and region proposal head in place, anew for each padded size.
+
+    Names of weights stay as they are; a copy of the model is not compiled. After torch's limit of sizes, which
+    data.size_divisor and fewer data.short_edge keep low, the others run as written.
+    """
+    for part in (model.backbone, model.pyramid, model.rpn):
+        part.compile(backend=backend, dynamic=False)
+
+
+def for_inference(model: FasterRCNN) -> FasterRCNN:
+    """A copy in evaluation mode whose constant norms are folded into its convolutions once; not for training.
+
+    The model itself where its kernels leave norms alone. Later changes of the model do not reach the copy.
+    """
+    return fold_norms(model) if model.kernels.folded_norms else model
+
+
 def select_detections(
     proposals: Proposals, logits: Tensor, offsets: Tensor, sizes: Tensor, config: RoiConfig
 ) -> Detections:
@@ -168,14 +196,17 @@ def build_faster_rcnn(
     backbone = _build_backbone(config, passport)
     pyramid = FeaturePyramid(backbone.levels, channels=config.pyramid_channels)
     anchors = AnchorGenerator(tuple(level.stride for level in pyramid.levels), config.anchors)
+    kernels = kernels or Kernels()
+    if not kernels.folded_norms:
+        keep_norms_apart(backbone)
     model = FasterRCNN(
         backbone,
         pyramid,
         RpnHead(config.pyramid_channels, anchors.per_cell),
-        BoxHead(config.pyramid_channels, num_classes, config.roi),
+        BoxHead(config.pyramid_channels, num_classes, config.roi, kernels.linear),
         anchors,
         config,
-        kernels or Kernels(),
+        kernels,
     )
     return model.to(memory_format=torch.channels_last)
 

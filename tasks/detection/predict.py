@@ -24,7 +24,7 @@ from tasks.detection.boxes import to_original
 from tasks.detection.config import DataConfig
 from tasks.detection.data import collate_images
 from tasks.detection.evaluate import evaluation_mode
-from tasks.detection.model import FasterRCNN
+from tasks.detection.model import FasterRCNN, for_inference
 from tasks.detection.restore import read_detector
 from tasks.engine.distributed import resolve_device
 from tasks.engine.precision import Precision
@@ -138,7 +138,8 @@ def load_detector(
     overrides = [] if score_threshold is None else [f"model.roi.score_threshold={score_threshold}"]
     place = resolve_device(device, 0, 1)
     saved = read_detector(path, overrides)
-    return Detector(saved.build(place), saved.label_map, saved.config.data, Precision.resolve(precision, place))
+    model = for_inference(saved.build(place))
+    return Detector(model, saved.label_map, saved.config.data, Precision.resolve(precision, place))
 
 
 def save_predictions_picture(

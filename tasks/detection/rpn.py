@@ -45,7 +45,7 @@ class RpnHead(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Logits (B, h · w · R) and offsets (B, h · w · R, 4) of each level's feature map (B, C, h, w)."""
-        hidden = [F.relu(self.conv(level)) for level in levels]
+        hidden = [F.relu_(self.conv(level)) for level in levels]
         logits = [self.objectness(features).permute(0, 2, 3, 1).flatten(1) for features in hidden]
         offsets = [self.offsets(features).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 4)) for features in hidden]
         return logits, offsets
@@ -63,7 +63,7 @@ class RpnHead(nn.Module):
         window = torch.stack([centre + dy * pitch + dx for dy, dx in NEIGHBOURS], dim=-1)  # (B, S, 9)
         first_row = torch.arange(len(rows), device=rows.device)[:, None, None] * rows.shape[1]
         patches = F.embedding(window + first_row, rows.flatten(0, 1)).flatten(2)  # (B, S, 9 · C)
-        hidden = F.relu(_linear(patches, self.conv))
+        hidden = F.relu_(_linear(patches, self.conv))
         logits = _linear(hidden, self.objectness)  # (B, S, R)
         offsets = _linear(hidden, self.offsets).view(*indices.shape, per_cell, 4)
         anchor = (indices % per_cell)[..., None]

@@ -1,10 +1,16 @@
-"""Which arithmetic the network runs in: bf16 autocast where the hardware computes in bf16, fp32 otherwise."""
+"""Which arithmetic the network runs in: bf16 autocast where the hardware is faster in bf16, fp32 otherwise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
+
+from tasks.engine.distributed import World
+from tasks.engine.speed import WORTH_IT, speed_up
 
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
@@ -18,28 +24,50 @@ class Precision:
 
     @classmethod
     def resolve(cls, name: Literal["auto", "bf16", "fp32"], device: torch.device) -> "Precision":
-        """`auto` is bf16 where the device computes in it; bf16 asked for elsewhere is emulated and slow.
+        """`auto` is bf16 where the device is faster in it; bf16 asked for elsewhere is emulated and slow.
 
         fp32 means IEEE fp32: TF32, which torch allows in cuDNN's convolutions by default, is switched off process-wide.
         Under bf16 torch's defaults stay: fp32 matrix products are IEEE, the few fp32 convolutions may use TF32.
         """
         if name == "auto":
-            name = "bf16" if computes_bf16(device) else "fp32"
+            name = "bf16" if prefers_bf16(device) else "fp32"
         if name == "fp32" and device.type == "cuda":
             torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
             torch.backends.cuda.matmul.fp32_precision = "ieee"
         return cls(name, device.type)
+
+    @classmethod
+    def agreed(cls, name: Literal["auto", "bf16", "fp32"], world: World) -> "Precision":
+        """The arithmetic of every rank of a run: where `auto` depends on a timing, rank 0's counts."""
+        return cls.resolve(world.broadcast(cls.resolve(name, world.device).name), world.device)
 
     def autocast(self) -> torch.autocast:
         """Context in which convolutions and matrix products run in bf16, or in fp32 where that was resolved."""
         return torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.name == "bf16")
 
 
-def computes_bf16(device: torch.device) -> bool:
-    """Whether a GPU, or a Linux CPU through AVX512-BF16 or AMX, multiplies bf16 natively."""
+def prefers_bf16(device: torch.device) -> bool:
+    """Whether a GPU multiplies bf16 natively, or a Linux CPU can (AVX512-BF16, AMX) and was measured to be faster so.
+
+    A CPU may have the instructions and run them no faster than fp32's.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(cpu_flags() & BF16_FLAGS)
+    return bool(cpu_flags() & BF16_FLAGS) and bf16_speed_up() >= WORTH_IT
+
+
+@cache
+def bf16_speed_up() -> float:
+    """How many times faster than in fp32 the CPU convolves in bf16; some ten milliseconds, once a process."""
+    return speed_up(_convolution(torch.float32), _convolution(torch.bfloat16))
+
+
+def _convolution(dtype: torch.dtype) -> Callable[[], torch.Tensor]:
+    """A 3x3 convolution of the size of a residual network's."""
+    image, weight = torch.ones(1, 128, 28, 28, dtype=dtype), torch.ones(128, 128, 3, 3, dtype=dtype)
+    layout = torch.channels_last
+    image, weight = image.contiguous(memory_format=layout), weight.contiguous(memory_format=layout)
+    return lambda: F.conv2d(image, weight, padding=1)
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:

@@ -88,7 +88,9 @@ class RunConfig:
     device: str = "auto"
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto` is bf16 autocast where the hardware computes in bf16, else fp32."""
+    """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start), else fp32."""
+    compile: bool = False
+    """Let torch.compile translate the convolutions, once for each padded size of images (minutes; worth it on GPUs)."""
     seed: int = 0
     """Every random choice follows from this number, the step and the image."""
     deterministic: bool = False

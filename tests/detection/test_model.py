@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,8 @@ from tiny_detector import TINY, tiny_batch, tiny_detector
 
 from resnet_backbones.passport import Passport
 from tasks.detection.config import RoiConfig
-from tasks.detection.model import build_faster_rcnn, select_detections
+from tasks.detection.losses import DetectionObjective
+from tasks.detection.model import Kernels, build_faster_rcnn, compile_trunk, for_inference, select_detections
 from tasks.detection.rpn import Proposals
 
 PROPOSALS = Proposals(
@@ -104,3 +106,76 @@ def test_detector_weights_of_another_stride_position_are_refused() -> None:
     passport = Passport(architecture="resnet50", stride_in="1x1")
     with pytest.raises(ValueError, match=r"model\.stride_in must be .*1x1, got 3x3"):
         build_faster_rcnn(replace(TINY, backbone="resnet50"), 3, passport=passport)
+
+
+def test_plain_path_equals_the_fast_one() -> None:
+    """Detections, losses and gradients of a detector whose norms are constant."""
+    config = replace(TINY, norm="batch", freeze_through="c5", roi=replace(TINY.roi, score_threshold=0.0))
+    fast, plain = (
+        tiny_detector(chosen, kernels=Kernels.of(torch.device("cpu"), chosen))
+        for chosen in (config, replace(config, fast=False))
+    )
+    assert for_inference(plain) is plain
+    for module in (fast, plain):
+        spread_statistics(module)
+    batch = tiny_batch([[[10.0, 10, 60, 60], [70, 20, 120, 90]], []])
+    outcomes = []
+    for model in (fast.train(), plain.train()):
+        losses = DetectionObjective(model)(batch)
+        torch.stack(list(losses.values())).sum().backward()
+        with torch.no_grad():
+            found = for_inference(model.eval())(batch.images, batch.sizes)
+        outcomes.append((losses, model, found))
+    (losses, _, found), (plain_losses, _, expected) = outcomes
+    torch.testing.assert_close(losses, plain_losses, rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(fast.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+    assert found.valid.any(dim=1).all()
+    torch.testing.assert_close(found.boxes, expected.boxes, rtol=0, atol=1e-3)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+    assert torch.equal(found.labels, expected.labels)
+
+
+def spread_statistics(model: torch.nn.Module) -> None:
+    """Norms that change what they are given, the same in every model."""
+    generator = torch.Generator().manual_seed(0)
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            for tensor in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+                tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
+
+
+def test_folding_leaves_detections_in_place() -> None:
+    config = replace(TINY, norm="batch", roi=replace(TINY.roi, score_threshold=0.0))
+    model = tiny_detector(config).eval()
+    spread_statistics(model)
+    batch = tiny_batch([[]])
+    with torch.no_grad():
+        expected, found = model(batch.images, batch.sizes), for_inference(model)(batch.images, batch.sizes)
+    assert found.valid.any()
+    torch.testing.assert_close(found.boxes, expected.boxes, rtol=0, atol=1e-4)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_compiled_trunk_learns_the_same_under_the_same_names() -> None:
+    """Two padded sizes; the backend runs the captured graphs as they are."""
+    written, compiled = tiny_detector(), tiny_detector()
+    compile_trunk(compiled, backend="aot_eager")
+    assert compiled.state_dict().keys() == written.state_dict().keys()
+    for shape in ((64, 96), (96, 64)):
+        batch = tiny_batch([[[10.0, 10, 50, 50]]], shape=shape)
+        for model in (written, compiled):
+            torch.stack(list(DetectionObjective(model)(batch).values())).sum().backward()
+    for (name, ours), theirs in zip(compiled.named_parameters(), written.parameters(), strict=True):
+        torch.testing.assert_close(
+            ours.grad, theirs.grad, rtol=1e-3, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+def test_a_copy_of_a_compiled_model_is_not_compiled() -> None:
+    """What the moving average and the folded model of an evaluation are."""
+    model = tiny_detector()
+    compile_trunk(model, backend="eager")
+    assert model.backbone._compiled_call_impl is not None
+    assert copy.deepcopy(model).backbone._compiled_call_impl is None

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
+from tasks.detection import roi
 from tasks.detection.config import RoiConfig
-from tasks.detection.roi import RoiAlign, assign_levels
+from tasks.detection.roi import RoiAlign, RoiPath, assign_levels
 
 STRIDES = (4, 8, 16, 32)
 HEIGHT, WIDTH = 160, 256
@@ -52,11 +53,25 @@ def reference(levels: list[torch.Tensor], boxes: torch.Tensor, config: RoiConfig
         ("gather", RoiConfig(sampling_ratio=3, resolution=5)),
         ("gather", RoiConfig(aligned=False)),
         ("atlas", RoiConfig()),
+        ("gather", RoiConfig(sampling_ratio=0)),
+        ("gather", RoiConfig(sampling_ratio=0, aligned=False, resolution=5)),
         ("atlas", RoiConfig(sampling_ratio=0)),
+        ("plain", RoiConfig()),
+        ("plain", RoiConfig(sampling_ratio=0, aligned=False)),
     ],
-    ids=["gather", "gather-3", "gather-legacy", "atlas", "atlas-adaptive"],
+    ids=[
+        "gather",
+        "gather-3",
+        "gather-legacy",
+        "atlas",
+        "gather-adaptive",
+        "gather-adaptive-legacy",
+        "atlas-adaptive",
+        "plain",
+        "plain-adaptive-legacy",
+    ],
 )
-def test_both_paths_equal_torchvisions_kernel(path: Literal["gather", "atlas"], config: RoiConfig) -> None:
+def test_every_path_equals_torchvisions_kernel(path: RoiPath, config: RoiConfig) -> None:
     levels, boxes = make_levels(), make_boxes()
     ours = RoiAlign(config, STRIDES, path)(levels, boxes)
     theirs = reference(levels, boxes, config)
@@ -73,6 +88,14 @@ def test_torchvision_recipe_equals_its_multi_scale_pooler() -> None:
     theirs = pooler(names, list(boxes), [(HEIGHT, WIDTH)] * 2)
     ours = RoiAlign(RoiConfig(aligned=False, level_rule="torchvision"), STRIDES, "gather")(levels, boxes)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_adaptive_windows_do_not_depend_on_how_many_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels, boxes = make_levels(), make_boxes()
+    align = RoiAlign(RoiConfig(sampling_ratio=0), STRIDES, "gather")
+    together = align(levels, boxes)
+    monkeypatch.setattr(roi, "LARGEST_PART", 2000)
+    torch.testing.assert_close(align(levels, boxes), together, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("rule", ["detectron2", "torchvision"])

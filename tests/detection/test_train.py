@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from noise_data import write
 
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig, SplitConfig
 from tasks.detection.data import TrainBatches
 from tasks.detection.splits import check_files
-from tasks.detection.train import describe_data, fingerprint, small_batch_warnings
+from tasks.detection.train import choose_precision, describe_data, fingerprint, small_batch_warnings
+from tasks.engine import precision
+from tasks.engine.checkpoint import Checkpoints, Progress
+from tasks.engine.distributed import World
 from tasks.engine.settings import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +29,18 @@ def test_data_sets_of_other_boxes_have_other_fingerprints(tmp_path: Path) -> Non
     first = fingerprint(write(one, [(20, 30)], [[OBJECT]]))
     assert fingerprint(write(moved, [(20, 30)], [[OBJECT]])) == first
     assert fingerprint(write(other, [(20, 30)], [[{"bbox": [2, 3, 12, 8]}]])) != first
+
+
+def test_a_resumed_run_keeps_its_arithmetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this process's timing says; settings that name it still count."""
+    world = World(0, 0, 1, torch.device("cpu"))
+    monkeypatch.setattr(precision, "prefers_bf16", lambda device: False)
+    assert choose_precision(RunConfig(), tmp_path, world).name == "fp32"
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    Checkpoints(tmp_path, {"precision": "bf16"}).save(("last.pt",), Progress(step=1), model, None, optimizer)
+    assert choose_precision(RunConfig(), tmp_path, world).name == "bf16"
+    assert choose_precision(RunConfig(precision="fp32"), tmp_path, world).name == "fp32"
 
 
 def test_the_start_tells_sizes_warnings_and_epochs(tmp_path: Path) -> None:

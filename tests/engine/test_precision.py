@@ -1,20 +1,51 @@
 """Which arithmetic is chosen where."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tasks.engine import precision
+from tasks.engine.distributed import World
 from tasks.engine.precision import Precision, cpu_flags
 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("flags", "name"), [({"avx2"}, "fp32"), ({"avx512_bf16"}, "bf16"), ({"amx_bf16"}, "bf16")])
-def test_auto_follows_the_cpus_flags(monkeypatch: pytest.MonkeyPatch, flags: set[str], name: str) -> None:
+@pytest.mark.parametrize(
+    ("flags", "speed_up", "name"),
+    [
+        ({"avx2"}, 3.0, "fp32"),
+        ({"avx512_bf16"}, 2.0, "bf16"),
+        ({"amx_bf16"}, 1.1, "bf16"),
+        ({"avx512_bf16"}, 1.05, "fp32"),
+        ({"avx512_bf16", "amx_bf16"}, 0.9, "fp32"),
+    ],
+)
+def test_auto_is_bf16_where_the_cpu_has_it_and_is_faster(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], speed_up: float, name: str
+) -> None:
     monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(precision, "bf16_speed_up", lambda: speed_up)
     assert Precision.resolve("auto", CPU).name == name
+
+
+def test_rank_0_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank whose own timing said bf16 takes the fp32 that it is told."""
+
+    class OtherRank(World):
+        def broadcast(self, value: Any) -> Any:
+            assert value == "bf16"
+            return "fp32"
+
+    monkeypatch.setattr(precision, "prefers_bf16", lambda device: True)
+    assert Precision.agreed("auto", OtherRank(1, 1, 2, CPU)).name == "fp32"
+
+
+def test_the_cpu_is_timed_once() -> None:
+    assert 0.05 < precision.bf16_speed_up() < 50
+    assert precision.bf16_speed_up() is precision.bf16_speed_up()
 
 
 def test_flags_are_read_from_the_first_cpu(tmp_path: Path) -> None:
