@@ -31,6 +31,12 @@ def coco200() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bccd() -> Path:
+    """364 images of blood cells as a Pascal VOC folder."""
+    return _data_set("bccd")
+
+
+@pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all test processes of this session share; hold a FileLock while making something in it."""
     base = tmp_path_factory.getbasetemp()

@@ -8,7 +8,7 @@ and the image's position in the batch, so that neither restarts nor the number o
 import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from tasks.coco import CocoDataset
+from tasks.coco import CocoDataset, FileId, read_segmentations
 from tasks.detection.augment import Augmenter, build_augmenter
 from tasks.detection.config import DataConfig
-from tasks.detection.prepare import Prepared, Sample, Size, load, resized_size, without_objects
-from tasks.engine.randomness import mix_keys, uniform
+from tasks.detection.paste import Prepared, Size
+from tasks.detection.prepare import Sample, jittered, load, resized_size, without_objects
+from tasks.detection.repeats import repeat_factors
+from tasks.engine.randomness import mix_key, mix_keys, uniform
 from tasks.engine.sampling import batches_per_epoch, global_batch
 
 DATA_STREAM = 2  # of `uniform`; the losses' samplers take 0 and 1
+_DRAWS = 7  # edge, flip; scale, top and left of the jitter; whether to paste, and what image
 _LEAST_SLOTS = 8
 _FINE_PADDING = 256  # pixels up to which padded sides are multiples of the divisor itself
 
@@ -34,7 +37,7 @@ class DetectionBatch:
 
     images: Tensor  # (B, C, H, W) uint8, channels_last; zero outside `sizes`
     sizes: Tensor  # (B, 2) int64: valid height and width inside the padding
-    scales: Tensor  # (B, 2) float32: resized over original height and width
+    scales: Tensor  # (B, 2) float32: resized over original height and width; of no use where training crops
     original_sizes: Tensor  # (B, 2) int64: height and width of the decoded image
     boxes: Tensor  # (B, G, 4) float32, crowd boxes included; zero where there is no object
     labels: Tensor  # (B, G) int64 in 0..K-1; -1 where there is no object
@@ -99,6 +102,9 @@ class TrainBatches:
         self.rank, self.accumulate, self.micro_batch = rank, accumulate, config.batch_size // parts
         self.usable, self.warnings = _usable_images(dataset, config.keep_empty)  # (N,) places in the data set
         self.augmenter = build_augmenter(config)
+        self.segmentations = read_segmentations(dataset) if config.copy_paste else None  # (M,)
+        threshold = config.repeat_threshold
+        self.repeats = None if threshold is None else repeat_factors(dataset, self.usable, threshold)  # (N,)
         sizes = dataset.sizes[self.usable]
         self._portrait = (sizes[:, 0] > sizes[:, 1]).astype(np.int64)  # (N,)
 
@@ -110,25 +116,26 @@ class TrainBatches:
     @property
     def epoch_length(self) -> int:
         """Steps in which every image is seen at least once."""
-        return batches_per_epoch(len(self.usable), self.config.batch_size)
+        return batches_per_epoch(len(self.usable), self.config.batch_size, self.repeats)
 
     def plan(self, step: int) -> Plan:
         """The global batch of a step, over all ranks and micro-batches."""
         config = self.config
-        indices = self.usable[global_batch(step, self._portrait, config.batch_size, self.seed)]  # (B,)
-        keys = mix_keys(self.seed, step, np.arange(config.batch_size))  # (B,)
-        draws = uniform(torch.from_numpy(keys), DATA_STREAM, 2).tolist()  # (B, 2)
+        drawn = global_batch(step, self._portrait, config.batch_size, self.seed, self.repeats)
+        indices, keys = self.usable[drawn], mix_keys(self.seed, step, np.arange(config.batch_size))  # (B,)
+        draws = uniform(torch.from_numpy(keys), DATA_STREAM, _DRAWS).tolist()  # (B, _DRAWS)
         samples = tuple(
-            Sample(index, key, self._resized(index, draw[0]), draw[1] < config.flip)
+            self._with_paste(self._sample(index, key, draw), draw)
             for index, key, draw in zip(indices.tolist(), keys.tolist(), draws, strict=True)
         )
-        height, width = _largest(sample.size for sample in samples)
+        height, width = _largest(sample.final_size for sample in samples)
         canvas = padded_side(height, config), padded_side(width, config)
-        return Plan(samples, canvas, object_slots(max(_object_counts(self.dataset)[indices].tolist())))
+        return Plan(samples, canvas, object_slots(max(map(self._most_objects, samples))))
 
     def start(self, step: int) -> Iterator[DetectionBatch]:
         """This rank's micro-batches from an optimiser step on, without end."""
-        return _load_all(self.dataset, self.config, self._parts(step), self.augmenter, self.pin_memory)
+        loading = _Loading(self.dataset, self.config, self.augmenter, self.segmentations)
+        return _load_all(loading, self._parts(step), self.pin_memory)
 
     def _parts(self, step: int) -> Iterator[Plan]:
         first = self.rank * self.accumulate * self.micro_batch
@@ -138,10 +145,31 @@ class TrainBatches:
                 yield plan.part(start, start + self.micro_batch)
             step += 1
 
-    def _resized(self, index: int, draw: float) -> Size:
-        """Size after resizing to the short edge that a draw in [0, 1) chooses."""
-        edges = self.config.short_edge
-        return _planned_size(self.dataset, index, edges[int(draw * len(edges))], self.config)
+    def _sample(self, index: int, key: int, draws: Sequence[float]) -> Sample:
+        """What the draws, each in [0, 1), choose for one image."""
+        config, edges = self.config, self.config.short_edge
+        size = _planned_size(self.dataset, index, edges[int(draws[0] * len(edges))], config)
+        flip = draws[1] < config.flip
+        if config.scale_jitter is None:
+            return Sample(index, key, size, flip)
+        low, high = config.scale_jitter
+        target = size if config.scale_jitter_side is None else (config.scale_jitter_side, config.scale_jitter_side)
+        original = self.dataset.sizes[index].tolist()
+        size, window = jittered(original, target, low + draws[2] * (high - low), (draws[3], draws[4]))
+        return Sample(index, key, size, flip, window)
+
+    def _with_paste(self, sample: Sample, draws: Sequence[float]) -> Sample:
+        """The sample with another image to paste from, if the draws choose so."""
+        if draws[5] >= self.config.copy_paste:
+            return sample
+        index, key = int(self.usable[int(draws[6] * len(self.usable))]), mix_key(sample.key, DATA_STREAM, 0)
+        own = uniform(torch.tensor([key]), DATA_STREAM, _DRAWS).tolist()[0]
+        return replace(sample, paste=self._sample(index, key, own))
+
+    def _most_objects(self, sample: Sample) -> int:
+        """Objects that the image may end up with."""
+        own = int(self.dataset.first[sample.index + 1] - self.dataset.first[sample.index])
+        return own + (self._most_objects(sample.paste) if sample.paste is not None else 0)
 
 
 class ValBatches:
@@ -168,7 +196,7 @@ class ValBatches:
         return len(self.plans)
 
     def __iter__(self) -> Iterator[DetectionBatch]:
-        return _load_all(self.dataset, self.config, self.plans, None, self.pin_memory)
+        return _load_all(_Loading(self.dataset, self.config), self.plans, self.pin_memory)
 
 
 def collate_images(images: Sequence[NDArray[np.uint8]], config: DataConfig) -> DetectionBatch:
@@ -243,19 +271,13 @@ def _val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> lis
     ]
 
 
-def _load_all(
-    dataset: CocoDataset,
-    config: DataConfig,
-    plans: Iterable[Plan],
-    augmenter: Augmenter | None,
-    pin_memory: bool,
-) -> Iterator[DetectionBatch]:
+def _load_all(loading: "_Loading", plans: Iterable[Plan], pin_memory: bool) -> Iterator[DetectionBatch]:
     """The batches of the plans, in their order, read ahead by the workers; ValueError for the first that fails."""
     loader = DataLoader(
-        _Loading(dataset, config, augmenter),
+        loading,
         sampler=plans,  # a plan is the index of a batch
         batch_size=None,
-        num_workers=config.workers,
+        num_workers=loading.config.workers,
         pin_memory=pin_memory,
         worker_init_fn=_outlive_interrupts,
         generator=torch.Generator(),  # spares the global one, from which torch would draw the workers' seeds
@@ -269,12 +291,20 @@ def _load_all(
 class _Loading(Dataset[DetectionBatch | str]):
     """Plans to batches, in a worker; an error comes back as its text, without the worker's traceback."""
 
-    def __init__(self, dataset: CocoDataset, config: DataConfig, augmenter: Augmenter | None) -> None:
-        self.dataset, self.config, self.augmenter = dataset, config, augmenter
+    def __init__(
+        self,
+        dataset: CocoDataset,
+        config: DataConfig,
+        augmenter: Augmenter | None = None,
+        segmentations: Sequence[FileId] | None = None,
+    ) -> None:
+        self.dataset, self.config, self.augmenter, self.segmentations = dataset, config, augmenter, segmentations
 
     def __getitem__(self, plan: Plan) -> DetectionBatch | str:
         try:
-            prepared = [load(self.dataset, sample, self.config, self.augmenter) for sample in plan.samples]
+            prepared = [
+                load(self.dataset, sample, self.config, self.augmenter, self.segmentations) for sample in plan.samples
+            ]
         except ValueError as error:
             return str(error)
         ids = self.dataset.image_ids[[sample.index for sample in plan.samples]].tolist()

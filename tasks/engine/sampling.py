@@ -3,6 +3,7 @@
 N images; an epoch is `batches_per_epoch(N, batch_size)` steps and epochs follow each other without end.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -11,35 +12,45 @@ import numpy.typing as npt
 from tasks.engine.randomness import mix_keys
 
 Indices = npt.NDArray[np.int64]
-_BATCH_ORDER = 1 << 62  # offset that keeps the hashes of batches apart from those of images
+Factors = npt.NDArray[np.float64]
+_BATCH_ORDER = 1 << 62  # offsets that keep the hashes of batches and repeats apart from those of images
+_REPEAT_ORDER = 1 << 61
+_REPEAT_START = 3 << 61
 
 
-def batches_per_epoch(images: int, batch_size: int) -> int:
+def batches_per_epoch(images: int, batch_size: int, repeats: Factors | None = None) -> int:
     """Steps in which every image is seen at least once."""
-    return -(-images // batch_size)
+    count = images if repeats is None else math.ceil(repeats.sum() - 1e-6)
+    return -(-count // batch_size)
 
 
-def global_batch(step: int, groups: npt.NDArray[np.integer], batch_size: int, seed: int) -> Indices:
+def global_batch(
+    step: int, groups: npt.NDArray[np.integer], batch_size: int, seed: int, repeats: Factors | None = None
+) -> Indices:
     """Indices (batch_size,) of the images of a step, over all ranks and micro-batches.
 
     `groups` (N,) says what each image may share a batch with (portrait or landscape, say). An epoch is shuffled and cut
     into batches of one group each; what is left of the groups makes mixed batches, and the last of those is filled from
-    the start of the shuffle. A data set smaller than a batch repeats itself within it.
+    the start of the shuffle. A data set smaller than a batch repeats itself within it. With `repeats` (N,), each >= 1,
+    an image comes so often in an epoch, rounded up or down at random such that the mean is in proportion to it.
     """
     if len(groups) == 0:
         raise ValueError("a batch must be drawn from at least one image, got none; check the data set's annotations")
-    epoch, position = divmod(step, batches_per_epoch(len(groups), batch_size))
-    plan = _epoch_plan(np.asarray(groups, dtype=np.int32).tobytes(), batch_size, seed, epoch)
+    epoch, position = divmod(step, batches_per_epoch(len(groups), batch_size, repeats))
+    packed = None if repeats is None else repeats.astype(np.float64).tobytes()
+    plan = _epoch_plan(np.asarray(groups, dtype=np.int32).tobytes(), packed, batch_size, seed, epoch)
     batch: Indices = plan[position].copy()
     return batch
 
 
 @lru_cache(maxsize=4)
-def _epoch_plan(packed_groups: bytes, batch_size: int, seed: int, epoch: int) -> Indices:
-    """Batches (batches, batch_size) of an epoch; the groups come as bytes because a cache needs hashable arguments."""
+def _epoch_plan(packed_groups: bytes, packed_repeats: bytes | None, batch_size: int, seed: int, epoch: int) -> Indices:
+    """Batches (batches, batch_size) of an epoch; the arrays come as bytes because a cache needs hashable arguments."""
     groups = np.frombuffer(packed_groups, dtype=np.int32)
     order = np.argsort(mix_keys(seed, epoch, np.arange(len(groups))), kind="stable")  # (N,) the shuffle
-    if len(order) < batch_size:
+    if packed_repeats is not None:
+        order = _repeated(order, np.frombuffer(packed_repeats, dtype=np.float64), batch_size, seed, epoch)
+    elif len(order) < batch_size:
         return np.resize(order, (1, batch_size))
     members = [order[groups[order] == group] for group in np.unique(groups)]
     whole = [len(member) // batch_size * batch_size for member in members]
@@ -56,3 +67,17 @@ def _filled(mixed: Indices, order: Indices, batch_size: int) -> Indices:
     last = mixed[len(mixed) - (len(mixed) % batch_size) :]
     others = order[~np.isin(order, last)]
     return np.concatenate([mixed, others[:missing]])
+
+
+def _repeated(order: Indices, repeats: Factors, batch_size: int, seed: int, epoch: int) -> Indices:
+    """The images as often as they are to come, (batches * batch_size,), shuffled.
+
+    Systematic sampling: the images, in the order of the shuffle, lie on a line, each as long as its factor; points at
+    equal distances, the first at random, choose them.
+    """
+    slots = batches_per_epoch(len(order), batch_size, repeats) * batch_size
+    ends = np.cumsum(repeats[order])  # (N,)
+    start = float(mix_keys(seed, epoch, np.array([_REPEAT_START]))[0]) / 2.0**63  # [0, 1)
+    points = (start + np.arange(slots)) * (ends[-1] / slots)
+    chosen = order[np.minimum(np.searchsorted(ends, points, side="right"), len(order) - 1)]
+    return np.asarray(chosen[np.argsort(mix_keys(seed, epoch, np.arange(slots) + _REPEAT_ORDER), kind="stable")])

@@ -48,3 +48,25 @@ def test_a_data_set_smaller_than_a_batch_repeats() -> None:
 def test_no_image_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         global_batch(0, np.zeros(0, dtype=np.int64), 8, 0)
+
+
+def test_an_image_comes_as_often_as_its_factor_rounded_up_or_down() -> None:
+    groups, repeats = np.array([0] * 20 + [1] * 20), np.linspace(1, 3.7, 40)
+    batches = batches_per_epoch(40, 4, repeats)
+    assert batches == 24  # 94 images
+    weights = repeats * 96 / repeats.sum()  # the last batch is filled evenly
+    epochs = [
+        np.bincount(
+            [i for step in range(batches) for i in global_batch(number * batches + step, groups, 4, 7, repeats)]
+        )
+        for number in range(200)
+    ]
+    assert all(np.all((times >= np.floor(weights)) & (times <= np.ceil(weights))) for times in epochs)
+    assert np.abs(np.mean(epochs, axis=0) - weights).max() < 4 * 0.5 / 200**0.5
+    assert any(not np.array_equal(epochs[0], times) for times in epochs[1:])
+
+
+def test_repeated_images_share_batches_with_their_group() -> None:
+    groups, repeats = np.array([0] * 20 + [1] * 20), np.full(40, 1.5)
+    drawn = [groups[global_batch(step, groups, 4, 0, repeats)] for step in range(batches_per_epoch(40, 4, repeats))]
+    assert sum(len(set(batch)) > 1 for batch in drawn) <= 1
