@@ -6,7 +6,7 @@ images are numbered 1..N in the order of their ids and classes 0..K-1; ids of th
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,6 +20,7 @@ from tasks.coco_objects import Record, parse_objects
 from tasks.images import Exif, image_size
 
 FileId = int | str
+LONGEST_SIDE = 1_000_000  # pixels; no format that PIL reads holds an image of such a side that fits in memory
 
 
 class PackedValues(Sequence[FileId]):
@@ -92,6 +93,7 @@ class CocoDataset:
     labels: NDArray[np.int64]  # (M,)
     crowd: NDArray[np.bool_]  # (M,)
     areas: NDArray[np.float64]  # (M,) square pixels, of the mask where the file says so
+    places: NDArray[np.int64]  # (M,) place among the file's annotations
     warnings: tuple[str, ...]  # what was mended or left out, with counts and examples
     absent: frozenset[int] = frozenset()  # labels of the label map that are no category of the file
 
@@ -122,7 +124,7 @@ def read_coco(
     ValueError naming the entry that cannot be understood, and the files that are missing or of another size.
     """
     path = Path(annotations)
-    content = _read_json(path)
+    content = read_json(path)
     try:
         dataset = _parse(content, path, Path(images) if images is not None else path.parent, label_map, exif)
     except ValueError as error:
@@ -147,7 +149,14 @@ def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
         labels=dataset.labels[objects],
         crowd=dataset.crowd[objects],
         areas=dataset.areas[objects],
+        places=dataset.places[objects],
     )
+
+
+def read_segmentations(dataset: CocoDataset) -> PackedValues:
+    """Polygons or run lengths of the M objects as JSON texts, from the file, as few who read a data set need them."""
+    records = read_json(dataset.path)["annotations"]
+    return PackedValues([json.dumps(records[place].get("segmentation")) for place in dataset.places.tolist()])
 
 
 def ground_truth(dataset: CocoDataset) -> dict[str, Any]:
@@ -173,14 +182,15 @@ def locate_split(
     images: str | Path | None = None,
     annotations: str | Path | None = None,
 ) -> tuple[Path, Path]:
-    """Image folder and JSON file of a split: those given, the others looked up under `root` in COCO's layouts.
+    """Image folder and JSON file of a split: those given, the others under `root` in COCO's layouts or Roboflow's.
 
     Raises ValueError that lists everything tried.
     """
-    folders = _candidates(root, images, (f"{split}2017", split, f"images/{split}2017", f"images/{split}"))
-    files = _candidates(
-        root, annotations, tuple(f"annotations/instances_{name}.json" for name in (f"{split}2017", split))
-    )
+    roboflow = "valid" if split == "val" else split  # images and _annotations.coco.json in one folder
+    places = (f"{split}2017", split, f"images/{split}2017", f"images/{split}", roboflow)
+    folders = _candidates(root, images, tuple(dict.fromkeys(places)))
+    names = (f"annotations/instances_{split}2017.json", f"annotations/instances_{split}.json")
+    files = _candidates(root, annotations, (*names, f"{roboflow}/_annotations.coco.json"))
     folder = next((path for path in folders if path.is_dir()), None)
     file = next((path for path in files if path.is_file()), None)
     if folder is None or file is None:
@@ -199,13 +209,16 @@ def _candidates(root: str | Path | None, given: str | Path | None, names: Sequen
     return [Path(root) / name for name in names] if root is not None else []
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """The file's content, with the lists that COCO's instances format has."""
+def read_json(path: Path, as_object: Callable[[list[tuple[str, Any]]], Any] = dict) -> dict[str, Any]:
+    """The file's content, with the lists that COCO's instances format has; `as_object` makes the JSON's objects.
+
+    Raises ValueError naming the file that is missing, no JSON or of another format.
+    """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=None if as_object is dict else as_object)
     except FileNotFoundError as error:
         raise ValueError(f"annotations must be a COCO JSON file, found no file at {path}; check the path") from error
-    except (OSError, ValueError) as error:  # ValueError: not JSON, not text
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not JSON, not text; the last: nested too deep
         raise ValueError(f"annotations must be a COCO JSON file, cannot read {path}: {error}") from error
     lists = ("images", "annotations", "categories")
     if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
@@ -217,9 +230,13 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _parse(
     content: Mapping[str, Any], path: Path, image_root: Path, wanted: LabelMap | None, exif: Exif
 ) -> CocoDataset:
-    images, categories = _sorted_by_id(content["images"], "image"), _sorted_by_id(content["categories"], "category")
+    for kind in ("images", "categories"):
+        if not content[kind]:
+            raise ValueError(f"a data set needs {kind}, got an empty list; check how the file was made")
+    images, listed = _sorted_by_id(content["images"], "image"), _sorted_by_id(content["categories"], "category")
+    categories, dropped = _without_heading(listed, content["annotations"])
     label_map, labels, notes = _labels(categories, wanted)
-    sizes = np.array([_size(record, image_root, exif) for record in images], dtype=np.int32).reshape(-1, 2)
+    sizes = np.array([annotated_size(record, image_root, exif) for record in images], dtype=np.int32).reshape(-1, 2)
     positions = {record["id"]: place for place, record in enumerate(images)}
     objects = parse_objects(content["annotations"], positions, labels, sizes)
     return CocoDataset(
@@ -228,14 +245,15 @@ def _parse(
         label_map=label_map,
         image_ids=np.arange(1, len(images) + 1),
         original_ids=PackedValues([record["id"] for record in images]),
-        file_names=PackedValues([_file_name(record) for record in images]),
+        file_names=PackedValues([image_file_name(record) for record in images]),
         sizes=sizes,
         first=np.searchsorted(objects.images, np.arange(len(images) + 1)),
         boxes=objects.boxes,
         labels=objects.labels,
         crowd=objects.crowd,
         areas=objects.areas,
-        warnings=notes + objects.warnings,
+        places=objects.places,
+        warnings=dropped + notes + objects.warnings,
         absent=frozenset(range(label_map.num_classes)) - set(labels.values()),
     )
 
@@ -254,26 +272,37 @@ def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     return ordered
 
 
-def _file_name(record: Record) -> str:
+def image_file_name(record: Record) -> str:
+    """The image record's file name, relative to the image folder; ValueError where it has none."""
     name = record.get("file_name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"every image needs a file_name, got {name!r} in image {record['id']!r}")
-    return name
+    return _writable(name, "file_name")
 
 
-def _size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
-    """(height, width) of the annotations, of the file's header where they say nothing."""
+def _writable(text: str, what: str) -> str:
+    """The text, which JSON's escapes can make one that no file can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a {what} must be whole characters, got {text!r} with half of one; correct it") from error
+    return text
+
+
+def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
+    """(height, width) by the image record, by the file's header where it says nothing; ValueError where that fails."""
     height, width = record.get("height"), record.get("width")
     if height is None or width is None:
-        return image_size(image_root / _file_name(record), exif)
+        return image_size(image_root / image_file_name(record), exif)
     try:
         size = int(height), int(width)
-    except (TypeError, ValueError):
-        size = (0, 0)
-    if min(size) < 1:
+        whole = size[0] == float(height) and size[1] == float(width) and 1 <= min(size) <= max(size) <= LONGEST_SIDE
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
         raise ValueError(
-            f"an image's height and width must be whole numbers >= 1, got {height!r} and {width!r} in image "
-            f"{record['id']!r}"
+            f"an image's height and width must be whole numbers from 1 to {LONGEST_SIDE}, got {height!r} and "
+            f"{width!r} in image {record['id']!r}"
         )
     return size
 
@@ -299,12 +328,27 @@ def _labels(
     return _with_ids_of(wanted, own), labels, notes
 
 
+def _without_heading(
+    categories: Sequence[Record], annotations: Sequence[Record]
+) -> tuple[Sequence[Record], tuple[str, ...]]:
+    """The categories without the one that Roboflow adds as a heading: all others are below it, it is below none."""
+    for record in categories:
+        below = [other for other in categories if other is not record]
+        is_heading = record.get("supercategory") == "none" and isinstance(record.get("name"), str) and below
+        if not is_heading or any(other.get("supercategory") != record.get("name") for other in below):
+            continue
+        if all(not isinstance(one, Mapping) or one.get("category_id") != record["id"] for one in annotations):
+            note = f"category {record['id']!r}, {record.get('name')!r}, has no object and is the heading of all others"
+            return below, (f"{note}; it was left out, as Roboflow's exports add it",)
+    return categories, ()
+
+
 def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Category names, those that repeat an earlier one with their id added, and a warning of each such."""
     names: list[str] = []
     notes: list[str] = []
     for record in categories:
-        name = str(record.get("name", record["id"]))
+        name = _writable(str(record.get("name", record["id"])), "category name")
         if name in names:
             notes.append(
                 f"two categories are called {name!r}; the one with id {record['id']!r} is now {name} ({record['id']})"

@@ -3,7 +3,6 @@
 M objects in the order of their images; boxes are (x, y, width, height) in pixels.
 """
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 Record = Mapping[str, Any]  # an object of the JSON file
 Box = tuple[float, float, float, float]
+FARTHEST = 1e7  # pixels from an image's corner; what lies beyond is a mistake, and its area would not be exact
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class CocoObjects:
     labels: NDArray[np.int64]  # (M,)
     crowd: NDArray[np.bool_]  # (M,)
     areas: NDArray[np.float64]  # (M,)
+    places: NDArray[np.int64]  # (M,) place of the annotation among the file's
     warnings: tuple[str, ...]
 
 
@@ -39,22 +40,27 @@ def parse_objects(
     `positions` gives the place of an image id in `sizes` (N, 2), `labels` the label of a category id, None for those to
     leave out. Raises ValueError naming an annotation of an unknown image or category, or without box and mask.
     """
-    notes = _Notes()
-    rows = [row for record in records for row in _row(record, positions, labels, sizes, notes)]
+    notes = Notes()
+    rows = [
+        (*row, place)
+        for place, record in enumerate(records)
+        for row in object_row(record, positions, labels, sizes, notes)
+    ]
     notes.count_repeated(record.get("id") for record in records)
-    numbers = np.array(rows, dtype=np.float64).reshape(-1, 8)  # (M, 8): image, label, crowd, area, box
+    numbers = np.array(rows, dtype=np.float64).reshape(-1, 9)  # (M, 9): image, label, crowd, area, box, place
     numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
     return CocoObjects(
         images=numbers[:, 0].astype(np.int64),
-        boxes=np.ascontiguousarray(numbers[:, 4:]),
+        boxes=np.ascontiguousarray(numbers[:, 4:8]),
         labels=numbers[:, 1].astype(np.int64),
         crowd=numbers[:, 2] > 0,
         areas=numbers[:, 3].copy(),
+        places=numbers[:, 8].astype(np.int64),
         warnings=notes.lines(),
     )
 
 
-class _Notes:
+class Notes:
     """Counts what was mended or left out, with one example of each."""
 
     def __init__(self) -> None:
@@ -62,26 +68,32 @@ class _Notes:
         self.examples: dict[str, object] = {}
 
     def add(self, what: str, example: object) -> None:
+        """Count one more of a kind."""
         self.counts[what] += 1
         self.examples.setdefault(what, example)
 
     def count_repeated(self, ids: Iterator[Any]) -> None:
+        """Count the ids that occur more than once."""
         for value, count in Counter(str(value) for value in ids if value is not None).items():
             if count > 1:
                 self.add("annotation ids that occur more than once; all were renumbered", value)
 
     def lines(self) -> tuple[str, ...]:
+        """Each kind in words."""
         return tuple(f"{count} {what} (first: {self.examples[what]})" for what, count in self.counts.items())
 
 
-def _row(
+def object_row(
     record: Record,
     positions: Mapping[Hashable, int],
     labels: Mapping[Hashable, int | None],
     sizes: NDArray[np.int32],
-    notes: _Notes,
+    notes: Notes,
 ) -> list[tuple[float, ...]]:
-    """The annotation as one row (image, label, crowd, area, box), or nothing where it is left out."""
+    """The annotation as one row (image, label, crowd, area, box), or nothing where it is left out, as `notes` says.
+
+    Raises ValueError where `parse_objects` does.
+    """
     if not isinstance(record, Mapping):
         raise ValueError(f"every annotation must be an object {{…}}, got {record!r}; remove it")
     name = f"annotation {record.get('id', '(without id)')!r} of image {record.get('image_id')!r}"
@@ -93,11 +105,27 @@ def _row(
     height, width = sizes[image].tolist()
     mask = _mask(record, name)
     box = _box(record.get("bbox"), mask, height, width, name)
-    if not all(map(math.isfinite, box)) or box[2] <= 0 or box[3] <= 0:
+    if not is_usable(box):
         notes.add("boxes without a positive finite width and height were left out", f"{name}, bbox {list(box)}")
         return []
     crowd = record.get("iscrowd") not in (None, 0, "0")
     return [(image, label, crowd, _area(record.get("area"), mask, box, height, width, name), *box)]
+
+
+def is_usable(box: Box) -> bool:
+    """Whether a box has a width and a height and lies where an image can be."""
+    return all(abs(value) <= FARTHEST for value in box) and box[2] > 0 and box[3] > 0
+
+
+def decode_mask(segmentation: Any, height: int, width: int, name: str) -> NDArray[np.bool_] | None:
+    """Pixels (height, width) of polygons or run lengths, None where there are none; `name` tells errors whose."""
+    mask = _mask({"segmentation": segmentation}, name)
+    encoded = None if mask is None else _encoded(mask, height, width, name)
+    if encoded is None:
+        return None
+    from pycocotools import mask as masks
+
+    return np.asarray(masks.decode(encoded), dtype=np.bool_)
 
 
 def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str) -> Any:
@@ -125,30 +153,43 @@ def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
     """The annotation's box, or the one around its mask."""
     if box:
         try:
-            x, y, box_width, box_height = map(float, box)
-        except (TypeError, ValueError) as error:
+            x, y, box_width, box_height = map(float, box if isinstance(box, list) else ())
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"bbox must be four numbers x, y, width, height, got {box!r} in {name}") from error
         return x, y, box_width, box_height
     if mask is None:
         raise ValueError(f"an annotation needs bbox or segmentation, got neither in {name}; remove it or add one")
     if isinstance(mask, list):
-        return _polygon_box(mask)
+        return _polygon_box(_corners(mask, name))
     from pycocotools import mask as masks
 
     x, y, box_width, box_height = map(float, masks.toBbox(_encoded(mask, height, width, name)))
     return x, y, box_width, box_height
 
 
-def _polygon_box(polygons: list[list[float]]) -> Box:
+def _corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.float64]]:
+    """Every polygon's corners (n, 2); numbers that no image has would make the mask's code ask for endless memory."""
+    try:
+        corners = [np.array(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+        finite = all(np.abs(polygon).max() <= FARTHEST for polygon in corners)
+    except (TypeError, ValueError, OverflowError):
+        finite = False
+    if not finite:
+        rule = f"a polygon must be numbers x, y, x, y, … of at most {FARTHEST:g} pixels"
+        raise ValueError(f"{rule}, got {str(polygons)[:60]} in {name}; mend it or set it to null")
+    return corners
+
+
+def _polygon_box(polygons: list[NDArray[np.float64]]) -> Box:
     """Extent of the polygons' corners; they are exact where a mask's pixels are not."""
-    corners = np.concatenate([np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons])
+    corners = np.concatenate(polygons)
     (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
     return left, top, right - left, bottom - top
 
 
 def _area(area: Any, mask: Any, box: Box, height: int, width: int, name: str) -> float:
     """The annotation's area where it is positive, else the mask's, else the box's."""
-    if isinstance(area, int | float) and math.isfinite(area) and area > 0:
+    if isinstance(area, int | float) and 0 < area <= FARTHEST**2:
         return float(area)
     if mask is not None and (encoded := _encoded(mask, height, width, name)) is not None:
         from pycocotools import mask as masks
@@ -163,9 +204,18 @@ def _encoded(mask: Any, height: int, width: int, name: str) -> Any:
     from pycocotools import mask as masks
 
     if isinstance(mask, list):
-        polygons = [polygon for polygon in mask if len(polygon) >= 6]
+        polygons = [corners.ravel().tolist() for corners in _corners(mask, name) if len(corners) >= 3]
         return masks.merge(masks.frPyObjects(polygons, height, width)) if polygons else None
-    if list(mask["size"]) != [height, width]:
+    if mask["size"] != [height, width]:
         rule = f"run lengths must be of the image's height and width, {[height, width]}"
         raise ValueError(f"{rule}, got {mask['size']} in {name}; mend them or give the annotation bbox and area")
-    return masks.frPyObjects(mask, height, width) if isinstance(mask["counts"], list) else mask
+    try:
+        encoded = masks.frPyObjects(mask, height, width) if isinstance(mask["counts"], list) else mask
+        left, top, box_width, box_height = masks.toBbox(encoded).tolist()
+        inside = left + box_width <= width and top + box_height <= height and masks.area(encoded) <= height * width
+    except (TypeError, ValueError, OverflowError):
+        inside = False
+    if not inside:
+        rule = "run lengths must be whole numbers that sum up to the image's height times width, or the text of such"
+        raise ValueError(f"{rule}, got {str(mask['counts'])[:60]} in {name}; mend them or set segmentation to null")
+    return encoded

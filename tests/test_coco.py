@@ -192,8 +192,8 @@ def test_an_annotation_that_cannot_be_understood_is_named(tmp_path: Path, record
         ({"categories": CATEGORIES * 2}, "category ids must be unique, got 3 twice"),
         ({"images": [{"id": 1.5, "file_name": "a.png"}]}, "every image needs an id that is a whole number or a text"),
         ({"images": [{"id": 1, "height": 2, "width": 2}]}, "every image needs a file_name, got None in image 1"),
-        ({"images": [IMAGES[0] | {"height": 0}]}, "must be whole numbers >= 1, got 0 and 30 in image 7"),
-        ({"images": [IMAGES[0] | {"height": "tall"}]}, "must be whole numbers >= 1, got 'tall' and 30 in image 7"),
+        ({"images": [IMAGES[0] | {"height": 0}]}, "must be whole numbers from 1 to 1000000, got 0 and 30 in image 7"),
+        ({"images": [IMAGES[0] | {"height": "tall"}]}, "to 1000000, got 'tall' and 30 in image 7"),
         ({"annotations": None}, "a COCO instances file holds the lists images, annotations, categories"),
     ],
 )
@@ -314,6 +314,7 @@ def test_coco200_areas_and_boxes_can_be_derived_from_the_masks(coco200: Path, tm
         ("train2017", "annotations/instances_train2017.json"),
         ("train", "annotations/instances_train.json"),
         ("images/train", "annotations/instances_train.json"),
+        ("train", "train/_annotations.coco.json"),
     ],
 )
 def test_a_split_is_found_under_the_root(tmp_path: Path, images: str, annotations: str) -> None:
@@ -321,6 +322,30 @@ def test_a_split_is_found_under_the_root(tmp_path: Path, images: str, annotation
     (tmp_path / "annotations").mkdir()
     (tmp_path / annotations).touch()
     assert locate_split(tmp_path, "train") == (tmp_path / images, tmp_path / annotations)
+
+
+def test_a_split_in_roboflows_layout_is_found(tmp_path: Path) -> None:
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid/_annotations.coco.json").touch()
+    assert locate_split(tmp_path, "val") == (tmp_path / "valid", tmp_path / "valid/_annotations.coco.json")
+
+
+def roboflow(used: list[int], supercategory: str = "cells") -> dict[str, Any]:
+    """Lists of a file with Roboflow's heading, category 0, and objects of the categories `used`."""
+    heading = {"id": 0, "name": "cells", "supercategory": "none"}
+    others = [{"id": number, "name": f"kind {number}", "supercategory": supercategory} for number in (1, 2)]
+    return {"categories": [heading, *others], "annotations": [annotation(category_id=number) for number in used]}
+
+
+def test_roboflows_heading_is_no_class(tmp_path: Path) -> None:
+    dataset = read(tmp_path, **roboflow([1, 2]))
+    assert (dataset.label_map.names, dataset.labels.tolist()) == (("kind 1", "kind 2"), [0, 1])
+    assert dataset.warnings[0].startswith("category 0, 'cells', has no object and is the heading of all others")
+
+
+@pytest.mark.parametrize("lists", [roboflow([0, 1]), roboflow([1], supercategory="none")])
+def test_a_category_with_objects_or_without_others_below_it_is_a_class(tmp_path: Path, lists: dict[str, Any]) -> None:
+    assert read(tmp_path, **lists).label_map.names == ("cells", "kind 1", "kind 2")
 
 
 def test_given_paths_go_before_the_root(tmp_path: Path) -> None:
@@ -337,3 +362,51 @@ def test_a_split_that_is_not_found_lists_what_was_tried(tmp_path: Path) -> None:
         assert str(tmp_path / tried) in str(raised.value)
     with pytest.raises(ValueError, match=r"nothing, as no path is set; set data\.root, or data\.val\.images"):
         locate_split(None, "val")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"bbox": "1234"}, "four numbers"),
+        ({"bbox": [10**400, 0, 1, 1]}, "four numbers"),
+        ({"bbox": None, "segmentation": [[0, 0, 1e30, 0, 1e30, 1e30]]}, "at most 1e\\+07 pixels"),
+        ({"bbox": None, "segmentation": [[None] * 6]}, "a polygon must be numbers"),
+        ({"bbox": None, "segmentation": {"size": 20, "counts": [600]}}, "run lengths must be of the image's height"),
+        ({"bbox": None, "segmentation": {"size": [20, 30], "counts": [1, 10**6]}}, "sum up to"),
+        ({"bbox": None, "segmentation": {"size": [20, 30], "counts": [-1, 601]}}, "sum up to"),
+        ({"bbox": None, "segmentation": {"size": [20, 30], "counts": 7}}, "sum up to"),
+    ],
+)
+def test_numbers_that_no_image_has_are_refused(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told) as raised:
+        read(tmp_path, annotation() | changes)
+    assert "annotation 1 of image 7" in str(raised.value)
+
+
+@pytest.mark.parametrize("side", [float("inf"), float("nan"), 10**400, 2**31, 20.5, [20]])
+def test_a_side_that_no_image_has_is_refused(tmp_path: Path, side: Any) -> None:
+    with pytest.raises(ValueError, match="whole numbers from 1 to 1000000"):
+        read(tmp_path, images=[IMAGES[0] | {"height": side}])
+
+
+@pytest.mark.parametrize("name", ["images", "categories"])
+def test_an_empty_list_of_images_or_categories_is_refused(tmp_path: Path, name: str) -> None:
+    lists: dict[str, Any] = {name: []}
+    with pytest.raises(ValueError, match=f"needs {name}, got an empty list"):
+        read(tmp_path, **lists)
+
+
+def test_a_name_with_half_a_character_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="category name must be whole characters"):
+        read(tmp_path, categories=[{"id": 3, "name": "cat\ud800"}])
+
+
+def test_a_file_nested_too_deep_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"cannot read .*deep\.json"):
+        read_coco(tmp_path / "deep.json")
+
+
+def test_categories_without_names_are_called_by_their_ids(tmp_path: Path) -> None:
+    categories = [{"id": 3, "supercategory": "none"}, {"id": 4}]
+    assert read(tmp_path, categories=categories).label_map.names == ("3", "4")

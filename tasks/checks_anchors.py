@@ -1,0 +1,39 @@
+"""How well a grid of anchors can cover annotated boxes.  M objects, L levels, R ratios; in numpy alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorGrid:
+    """Anchors and the resize before them; the fields are those of the settings of the same names."""
+
+    sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    strides: tuple[int, ...] = (4, 8, 16, 32, 64)
+    short_edge: int = 800
+    long_edge: int = 1333
+    size_divisor: int = 32
+
+
+def best_iou(boxes: NDArray[np.float64], sizes: NDArray[np.float64], grid: AnchorGrid) -> NDArray[np.float64]:
+    """Best IoU (M,) that any anchor has with each box (x, y, width, height) of an image of size (height, width).
+
+    Exact without a list of all anchors: an intersection is a product of one overlap an axis, and the overlap of
+    intervals of given lengths is largest where their centres are closest. Resized sides are not rounded.
+    """
+    scale = np.minimum(grid.short_edge / sizes.min(axis=1), grid.long_edge / sizes.max(axis=1))[:, None]  # (M, 1)
+    padded = np.ceil(np.maximum(1, sizes * scale) / grid.size_divisor) * grid.size_divisor
+    start, side = boxes[:, :2] * scale, boxes[:, 2:] * scale
+    areas, best = side.prod(axis=1), np.zeros(len(boxes))
+    for size, stride in zip(grid.sizes, grid.strides, strict=True):
+        cells = np.ceil(padded / stride)[:, ::-1]  # (M, 2) across and down
+        centres = np.clip(np.round((start + side / 2) / stride), 0, cells - 1) * stride
+        for ratio in grid.ratios:
+            half = 0.5 * size * np.array([ratio**-0.5, ratio**0.5])  # across and down
+            overlap = np.minimum(start + side, centres + half) - np.maximum(start, centres - half)
+            shared = np.maximum(overlap, 0).prod(axis=1)
+            best = np.maximum(best, shared / (areas + size**2 - shared))
+    return best
