@@ -6,9 +6,9 @@ TEST_PROCESSES ?= 2
 PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-oldest lint clean
+.PHONY: help quickstart test test-all test-oldest test-interop lint clean
 # Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
-test test-all test-oldest: export OMP_NUM_THREADS := 1
+test test-all test-oldest test-interop: export OMP_NUM_THREADS := 1
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,13 +26,16 @@ test-all: .venv/installed  ## run all tests
 test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported versions
 	.venv-oldest/bin/python $(PYTEST) -m "not slow"
 
+test-interop: .venv-interop/installed  ## test backbones in other libraries; DETECTRON2=path to its source
+	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop
+
 lint: .venv/installed  ## check style, formatting and types
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 
 clean:  ## remove the environments, build products and caches; runs/ and data/ stay
-	rm -rf .venv .venv-oldest build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-oldest .venv-interop build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so that after an interrupted install the next make takes it up again.
@@ -41,6 +44,12 @@ clean:  ## remove the environments, build products and caches; runs/ and data/ s
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
 	$(call install,.venv-oldest,constraints-oldest.txt)
+
+# detectron2 has to be compiled against the torch that is there, and wants an older omegaconf: hence its own folder.
+.venv-interop/installed: pyproject.toml constraints.txt
+	$(call install,.venv-interop,constraints.txt)
+	.venv-interop/bin/python -m pip install mmengine setuptools wheel
+	$(if $(DETECTRON2),.venv-interop/bin/python -m pip install --no-build-isolation $(DETECTRON2))
 
 # $(call install,FOLDER,CONSTRAINTS): the package and all that it needs in FOLDER, made anew if it has no working pip.
 define install

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resnet_backbones.classifier import Classifier, create_classifier
     from resnet_backbones.features import Backbone, FeatureLevel
     from resnet_backbones.passport import Passport, PixelNormalizer
     from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
@@ -12,12 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backbone",
+    "Classifier",
     "FeatureLevel",
     "Passport",
     "PixelNormalizer",
     "WeightReport",
     "build_backbone",
     "create_backbone",
+    "create_classifier",
     "list_backbones",
     "load_weights",
     "save_weights",
@@ -25,12 +28,14 @@ __all__ = [
 
 _MODULES = {
     "Backbone": "features",
+    "Classifier": "classifier",
     "FeatureLevel": "features",
     "Passport": "passport",
     "PixelNormalizer": "passport",
     "WeightReport": "report",
     "build_backbone": "registry",
     "create_backbone": "registry",
+    "create_classifier": "classifier",
     "list_backbones": "registry",
     "load_weights": "weights",
     "save_weights": "weights",

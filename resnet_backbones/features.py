@@ -1,5 +1,6 @@
 """The contract between a backbone and what stands on it.  B images of C channels, H x W pixels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -42,6 +43,15 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
         raise NotImplementedError
+
+    def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
+        """Modules that turn the coarsest level into logits, by the names that the field gives them."""
+        return {"fc": nn.Linear(self.levels[-1].channels, num_classes)}
+
+    def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """{"main": (B, K)} for K classes, and in training the logits of auxiliary heads where there are any."""
+        coarsest = self(images)[self.levels[-1].name]
+        return {"main": head["fc"](coarsest.mean((2, 3)))}
 
     def freeze(self, modules: tuple[str, ...]) -> None:
         """Stop training these submodules: no gradient, and evaluation mode whatever `train()` says later."""

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+MSRA_MEAN = (103.53, 116.28, 123.675)
+"""Blue, green and red in 0–255, of the networks that come from Caffe by way of Detectron."""
 _WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 
@@ -24,6 +26,8 @@ class Passport:
     """Where the weights come from: `scratch`, a path, `torchvision:…` or `timm:…`."""
     stride_in: str = "3x3"
     """Convolution of a bottleneck that carries the stride, `3x3` or `1x1`."""
+    pool: str = "padded"
+    """The stem's max-pool: `padded` by one pixel as in torchvision, or `caffe`, without padding and rounded up."""
     channel_order: str = "rgb"
     """`rgb`, or `bgr` for networks that come from Caffe."""
     value_range: float = 1.0
@@ -34,12 +38,20 @@ class Passport:
     """Divided by, after the mean."""
     norm_eps: float = 1e-5
     """Epsilon of the normalisation layers."""
+    adapted: str = ""
+    """How the first convolution was fitted to another number of channels."""
+    licence: str = ""
+    """Of the weights, as their source states it."""
+    recipe: str = ""
+    """How the weights were trained: a configuration's name or address."""
     assumed: bool = False
     """Whether the preprocessing was assumed because the file said nothing."""
 
     def __post_init__(self) -> None:
         if self.stride_in not in ("3x3", "1x1"):
             raise ValueError(f"passport: stride_in must be 3x3 or 1x1, got {self.stride_in!r}")
+        if self.pool not in ("padded", "caffe"):
+            raise ValueError(f"passport: pool must be padded or caffe, got {self.pool!r}")
         if self.channel_order not in ("rgb", "bgr"):
             raise ValueError(f"passport: channel_order must be rgb or bgr, got {self.channel_order!r}")
         if self.value_range not in (1.0, 255.0):
@@ -54,7 +66,8 @@ class Passport:
             return self
         if self.channel_order == "bgr":
             raise ValueError(
-                f"weights of channel order bgr cannot take {channels} input channels; use in_channels={len(self.mean)}"
+                f"weights of channel order bgr cannot take {channels} input channels; use in_channels="
+                f"{len(self.mean)}, or first tools/convert_weights.py --channel-order rgb"
             )
         cycle = [index % len(self.mean) for index in range(channels)]
         return replace(self, mean=tuple(self.mean[i] for i in cycle), std=tuple(self.std[i] for i in cycle))
@@ -65,14 +78,14 @@ class Passport:
 
     @staticmethod
     def from_json(text: str) -> "Passport":
-        """Read what `to_json` wrote; ValueError names the fields that are missing or unknown."""
+        """Read what this or an earlier version wrote; ValueError names the fields that are missing or unknown."""
         values = json.loads(text)
         known = {field.name for field in fields(Passport)}
         seen = set(values) if isinstance(values, dict) else {type(values).__name__}
-        if seen != known:
-            raise ValueError(f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(seen ^ known)}")
-        values["mean"], values["std"] = tuple(values["mean"]), tuple(values["std"])
-        return Passport(**values)
+        wrong = (seen - known) | ({"architecture"} - seen)
+        if wrong:
+            raise ValueError(f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(wrong)}")
+        return Passport(**values | {name: tuple(values[name]) for name in ("mean", "std") if name in values})
 
     def __str__(self) -> str:
         mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))

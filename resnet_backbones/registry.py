@@ -9,19 +9,36 @@ if TYPE_CHECKING:
     from resnet_backbones.features import Backbone
 
 Norm = Literal["auto", "batch", "frozen", "sync", "group"]
-FreezeThrough = Literal["auto", "none", "stem", "c2", "c3", "c4", "c5"]
+FreezeThrough = Literal["auto", "none", "stem", "c1", "c2", "c3", "c4", "c5"]
 
-_MODULE_OF = {
-    "resnet18": "resnet_backbones.resnet",
-    "resnet34": "resnet_backbones.resnet",
-    "resnet50": "resnet_backbones.resnet",
-    "resnet101": "resnet_backbones.resnet",
-    "resnet152": "resnet_backbones.resnet",
+_DEPTHS = (18, 34, 50, 101, 152, 200)
+_CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
+_NAMES_IN = {
+    "resnet": (
+        *(f"resnet{depth}" for depth in _DEPTHS),
+        *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
+        *(f"resnet{depth}c" for depth in (50, 101, 152)),
+        *(f"resnet{depth}d" for depth in _DEPTHS),
+        *("plain18", "plain34"),
+    ),
+    "resnet_cifar": (
+        *(f"{kind}{depth}" for kind in ("resnet", "plain") for depth in _CIFAR_DEPTHS),
+        *("resnet164", "resnet1001"),
+    ),
+    "resnet_preact": tuple(f"resnetv2_{depth}" for depth in _DEPTHS),
+    "resnet_identity": tuple(f"resnetv2_{depth}" for depth in (*_CIFAR_DEPTHS, 164, 1001)),
+    "vgg": (
+        *("vgg11", "vgg11_lrn", "vgg13", "vgg16", "vgg16_c", "vgg19"),
+        *("vgg11_bn", "vgg11_lrn_bn", "vgg13_bn", "vgg16_bn", "vgg16_c_bn", "vgg19_bn"),
+    ),
+    "googlenet": ("googlenet", "googlenet_lrn"),
 }
+_TIMM = "timm:"
+_MODULE_OF = {name: f"resnet_backbones.{module}" for module, names in _NAMES_IN.items() for name in names}
 
 
 def list_backbones() -> tuple[str, ...]:
-    """Names that `create_backbone` takes."""
+    """Names that `create_backbone` takes, `timm:NAME` for any of timm's models apart."""
     return tuple(_MODULE_OF)
 
 
@@ -36,14 +53,17 @@ def create_backbone(
     output_stride: Literal[8, 16, 32] = 32,
     stride_in: Literal["3x3", "1x1"] = "3x3",
     checkpoint_activations: bool = False,
+    options: object | None = None,
 ) -> "Backbone":
     """Build a backbone and load `weights`: a local file, `torchvision:resnet50.IMAGENET1K_V1`, `timm:…`, or None.
 
-    `levels` is any of c1 (the stem) to c5, None being c2 to c5; no more is built than they need. `norm="auto"` is
-    frozen with weights, else batch; `freeze_through`, the last stage that is not trained, is by default c2 with
-    weights, else none. `in_channels` other than 3 adapts the first convolution's weights, and mean and std repeat
-    cyclically. `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the bottleneck's
-    convolution with the stride. `checkpoint_activations` recomputes activations in the backward pass to save memory.
+    `levels` is any of c1 (the stem) to c5, None being those from stride 4 on, or all of a CIFAR net's; no more is built
+    than they need. `norm="auto"` is frozen with weights, else batch; `freeze_through`, the last stage that is not
+    trained, is by default c2 with weights, else none. `in_channels` other than 3 adapts the first convolution's
+    weights, and mean and std repeat cyclically. `output_stride` 16 or 8 trades strides of the last stages for dilation.
+    `stride_in` is the bottleneck's convolution with the stride. `checkpoint_activations` recomputes activations in the
+    backward pass to save memory.
+    `options` are the family's own, such as `resnet.ResNetOptions(shortcut="C")`.
     ValueError for a wrong argument, for frozen norms without weights, and for weights that do not fit or cannot be had.
     """
     if weights is None and norm == "frozen":
@@ -61,6 +81,7 @@ def create_backbone(
         output_stride=output_stride,
         stride_in=stride_in,
         checkpoint_activations=checkpoint_activations,
+        options=options,
     )
     if weights is not None:
         from resnet_backbones.weights import load_weights
@@ -80,6 +101,7 @@ def build_backbone(
     output_stride: Literal[8, 16, 32] = 32,
     stride_in: Literal["3x3", "1x1"] = "3x3",
     checkpoint_activations: bool = False,
+    options: object | None = None,
 ) -> "Backbone":
     """Build a backbone with random weights, for callers that load a state dict themselves (`pretrained`) or train it.
 
@@ -87,8 +109,8 @@ def build_backbone(
     """
     if norm not in ("auto", "batch", "frozen", "sync", "group"):
         raise ValueError(f"norm must be auto, batch, frozen, sync or group, got {norm!r}")
-    if freeze_through not in (None, "auto", "none", "stem", "c2", "c3", "c4", "c5"):
-        raise ValueError(f"freeze_through must be auto, none, stem, c2, c3, c4 or c5, got {freeze_through!r}")
+    if freeze_through not in (None, "auto", "none", "stem", "c1", "c2", "c3", "c4", "c5"):
+        raise ValueError(f"freeze_through must be auto, none, stem, c1, c2, c3, c4 or c5, got {freeze_through!r}")
     if stride_in not in ("3x3", "1x1"):
         raise ValueError(f"stride_in must be 3x3 or 1x1, got {stride_in!r}")
     if in_channels < 1:
@@ -97,24 +119,27 @@ def build_backbone(
     freeze_through = ("c2" if pretrained else None) if freeze_through == "auto" else freeze_through
     return _builder(name)(
         name,
-        levels=("c2", "c3", "c4", "c5") if levels is None else levels,
+        levels=levels,
         norm=norm,
         freeze_through=None if freeze_through == "none" else freeze_through,
         in_channels=in_channels,
         output_stride=output_stride,
         stride_in=stride_in,
         checkpoint_activations=checkpoint_activations,
+        options=options,
     )
 
 
 def check_name(name: str) -> None:
     """Raise ValueError with the list and the nearest names where no backbone is called so."""
-    if name not in _MODULE_OF:
+    if name not in _MODULE_OF and not name.startswith(_TIMM):
         near = get_close_matches(name, _MODULE_OF, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"backbone must be one of {', '.join(_MODULE_OF)}, got {name!r}{hint}")
+        known = f"timm:NAME or one of {', '.join(_MODULE_OF)}"
+        raise ValueError(f"backbone must be {known}, got {name!r}{hint}")
 
 
 def _builder(name: str) -> Callable[..., "Backbone"]:
     check_name(name)
-    return cast(Callable[..., "Backbone"], import_module(_MODULE_OF[name]).ResNet)
+    module = "resnet_backbones.timm_models" if name.startswith(_TIMM) else _MODULE_OF[name]
+    return cast(Callable[..., "Backbone"], import_module(module).build)

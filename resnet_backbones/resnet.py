@@ -1,249 +1,234 @@
-"""ResNet (He et al. 2016) as a feature extractor, with torchvision's parameter names.
+"""ResNet (He et al. 2016) and its kin as feature extractors, with torchvision's and timm's parameter names.
 
-B images of C channels, H x W pixels; N channels inside a block, whose output has N x expansion channels.
+B images of C channels, H x W pixels.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
-from resnet_backbones.features import Backbone, FeatureLevel
+from resnet_backbones.family import choose_levels, own_options, refuse_bottleneck_stride
+from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
+from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, Shortcut, StrideIn
+from resnet_backbones.resnet_stages import Dilation, StagedBackbone, make_stage, plan_units
 
-StrideIn = Literal["3x3", "1x1"]
 LEVELS = ("c1", "c2", "c3", "c4", "c5")
+WIDTHS = (64, 128, 256, 512)
+"""N of the blocks of c2 to c5."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What the blocks of a network differ in."""
+class ResNetOptions:
+    """What ResNets, ResNeXts and wide ResNets can be asked for; the plain nets take `pool` and `dilation` only."""
 
-    in_channels: int
-    channels: int
-    """N: channels of the block's inner convolutions."""
-    stride: int
-    stride_in: StrideIn
-    first_dilation: int
-    """Dilation at the place of the stride: in the first block of a dilated stage still the previous stage's."""
-    dilation: int
-    norm: NormName
+    shortcut: Shortcut = "B"
+    """Where a block changes the shape, A pads zeros (`A_centred` on both sides), B projects; C projects everywhere."""
+    pool: Literal["padded", "caffe"] = "padded"
+    """Max-pool of the stem: padded by 1, or as in Caffe without padding, sizes rounded up; original weights need it."""
+    dilation: Dilation = "torchvision"
+    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has the new one."""
+    zero_init_residual: bool = False
+    """Whether the last norm of each block starts at zero, so that blocks start as the identity (Goyal et al. 2017)."""
+    drop_path: float = 0.0
+    """Probability to leave the last block's branch out in training; linear in depth before (Huang et al. 2016)."""
+    squeeze_excite: int | None = None
+    """Reduction of squeeze-and-excitation, 16 in Hu et al. 2018; None is without."""
 
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut (He et al. 2016, fig. 5 left)."""
-
-    expansion = 1
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        inner = shape.channels
-        self.conv1 = _conv3x3(shape.in_channels, inner, shape.stride, shape.first_dilation)
-        self.bn1 = make_norm(shape.norm, inner)
-        self.conv2 = _conv3x3(inner, inner, 1, shape.dilation)
-        self.bn2 = make_norm(shape.norm, inner)
-        self.downsample = _projection(shape, inner * self.expansion)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, N, h, w), h and w being H and W over the stride."""
-        out = F.relu_(conv_norm(self.conv1, self.bn1, x))
-        out = conv_norm(self.conv2, self.bn2, out)
-        return F.relu_(out.add_(_shortcut(self.downsample, x)))
+    def __post_init__(self) -> None:
+        if self.shortcut not in ("A", "A_centred", "B", "C"):
+            raise ValueError(f"options.shortcut must be A, A_centred, B or C, got {self.shortcut!r}")
+        if self.pool not in ("padded", "caffe"):
+            raise ValueError(f"options.pool must be padded or caffe, got {self.pool!r}")
+        if self.dilation not in ("torchvision", "detectron2"):
+            raise ValueError(f"options.dilation must be torchvision or detectron2, got {self.dilation!r}")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
+        if self.squeeze_excite is not None and self.squeeze_excite < 1:
+            raise ValueError(f"options.squeeze_excite must be None or >= 1, got {self.squeeze_excite}")
 
 
-class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions around a shortcut (He et al. 2016, fig. 5 right)."""
-
-    expansion = 4
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        inner, outer = shape.channels, shape.channels * self.expansion
-        stride_1x1, stride_3x3 = (shape.stride, 1) if shape.stride_in == "1x1" else (1, shape.stride)
-        self.conv1 = _conv1x1(shape.in_channels, inner, stride_1x1)
-        self.bn1 = make_norm(shape.norm, inner)
-        self.conv2 = _conv3x3(inner, inner, stride_3x3, shape.first_dilation)
-        self.bn2 = make_norm(shape.norm, inner)
-        self.conv3 = _conv1x1(inner, outer, 1)
-        self.bn3 = make_norm(shape.norm, outer)
-        self.downsample = _projection(shape, outer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, 4 N, h, w), h and w being H and W over the stride."""
-        out = F.relu_(conv_norm(self.conv1, self.bn1, x))
-        out = F.relu_(conv_norm(self.conv2, self.bn2, out))
-        out = conv_norm(self.conv3, self.bn3, out)
-        return F.relu_(out.add_(_shortcut(self.downsample, x)))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A row of He et al. 2016, table 1."""
+    """A row of He et al. 2016, table 1, and what later papers changed."""
 
     block: type[BasicBlock] | type[Bottleneck]
     depths: tuple[int, int, int, int]
     """Blocks in c2 … c5."""
+    groups: int = 1
+    base_width: int = 64
+    deep_stem: bool = False
+    """Three 3x3 convolutions in place of the 7x7 one (He et al. 2019, ResNet-C)."""
+    average: bool = False
+    """Average pooling before a projection with a stride (ResNet-D)."""
+    plain: bool = False
+    """The same layers without shortcuts."""
 
 
+DEPTHS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+}
+BLOCK = {depth: BasicBlock if depth < 50 else Bottleneck for depth in DEPTHS}
 VARIANTS = {
-    "resnet18": Variant(BasicBlock, (2, 2, 2, 2)),
-    "resnet34": Variant(BasicBlock, (3, 4, 6, 3)),
-    "resnet50": Variant(Bottleneck, (3, 4, 6, 3)),
-    "resnet101": Variant(Bottleneck, (3, 4, 23, 3)),
-    "resnet152": Variant(Bottleneck, (3, 8, 36, 3)),
+    **{f"resnet{depth}": Variant(block=BLOCK[depth], depths=DEPTHS[depth]) for depth in DEPTHS},
+    **{f"resnet{d}c": Variant(block=BLOCK[d], depths=DEPTHS[d], deep_stem=True) for d in (50, 101, 152)},
+    **{f"resnet{d}d": Variant(block=BLOCK[d], depths=DEPTHS[d], deep_stem=True, average=True) for d in DEPTHS},
+    "resnext50_32x4d": Variant(block=Bottleneck, depths=DEPTHS[50], groups=32, base_width=4),
+    "resnext101_32x8d": Variant(block=Bottleneck, depths=DEPTHS[101], groups=32, base_width=8),
+    "resnext101_64x4d": Variant(block=Bottleneck, depths=DEPTHS[101], groups=64, base_width=4),
+    "wide_resnet50_2": Variant(block=Bottleneck, depths=DEPTHS[50], base_width=128),
+    "wide_resnet101_2": Variant(block=Bottleneck, depths=DEPTHS[101], base_width=128),
+    "plain18": Variant(block=BasicBlock, depths=DEPTHS[18], plain=True),
+    "plain34": Variant(block=BasicBlock, depths=DEPTHS[34], plain=True),
 }
 
 
-class ResNet(Backbone):
+class ResNet(StagedBackbone):
     """Stem and the stages up to the coarsest asked level; parameters are called as in torchvision (`layer1.0.conv1`).
 
     c1 is the stem's output after its ReLU, before the max-pool. Where `output_stride` is 8 or 16, later stages trade
-    their stride for dilation; the first block of such a stage keeps the previous dilation, as in torchvision and timm.
+    their stride for dilation; the first block of such a stage keeps the previous dilation, as in torchvision and timm,
+    or with `ResNetOptions(dilation="detectron2")` has the new one.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        levels: Sequence[str],
+        levels: Sequence[str] | None,
         norm: NormName,
         freeze_through: str | None,
         in_channels: int,
         output_stride: Literal[8, 16, 32],
         stride_in: StrideIn,
         checkpoint_activations: bool,
+        options: ResNetOptions,
     ) -> None:
         variant = VARIANTS[name]
-        if variant.block is BasicBlock and stride_in == "1x1":
-            raise ValueError(f"stride_in must be 3x3 for {name}, whose blocks have no 1x1 convolution; got 1x1")
-        outputs = _feature_levels(variant, levels, output_stride)
-        passport = Passport(architecture=name, stride_in=stride_in).with_channels(in_channels)
-        super().__init__(outputs, passport)
+        outputs = resnet_levels(variant, levels, output_stride)
+        passport = Passport(architecture=name, stride_in=stride_in, pool=options.pool)
+        super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
-        self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.caffe_pool = options.pool == "caffe"
+        self.stem_modules = ("conv1", "bn1")
+        self.conv1 = _deep_stem(in_channels, norm) if variant.deep_stem else _conv7x7(in_channels)
         self.bn1 = make_norm(norm, 64)
-        stages = range(1, int(outputs[-1].name[1:]))  # 1 makes c2
-        self.stage_of = {f"c{index + 1}": f"layer{index}" for index in stages}
-        width = 64
-        for index in stages:
-            width = self._add_stage(variant, index, width, output_stride, stride_in, norm)
+        self.stage_of = {f"c{index + 1}": f"layer{index}" for index in range(1, int(outputs[-1].name[1:]))}
+        self._add_stages(variant, norm, output_stride, stride_in, options)
         init_residual(self)
+        if options.zero_init_residual:
+            zero_last_norms(self)
         self.to(memory_format=torch.channels_last)
-        self.freeze(self._modules_through(freeze_through))
+        self.freeze(self.modules_through(freeze_through))
 
-    def _add_stage(
-        self, variant: Variant, index: int, in_channels: int, output_stride: int, stride_in: StrideIn, norm: NormName
-    ) -> int:
-        """Add layer{index} and return the number of its output channels."""
-        full_stride = 2 ** (index + 1)
-        stride = 1 if index == 1 or full_stride > output_stride else 2
-        dilation = max(1, full_stride // output_stride)
-        channels = 32 * 2**index
-        blocks = []
-        for position in range(variant.depths[index - 1]):
+    def _add_stages(
+        self, variant: Variant, norm: NormName, output_stride: int, stride_in: StrideIn, options: ResNetOptions
+    ) -> None:
+        width = 64
+        plan = plan_units(variant.depths, 4, output_stride, options.dilation, options.drop_path)
+        for path, channels, units in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
             shape = Shape(
-                in_channels=in_channels,
+                in_channels=width,
                 channels=channels,
-                stride=stride if position == 0 else 1,
                 stride_in=stride_in,
-                first_dilation=max(1, dilation // 2) if position == 0 else dilation,
-                dilation=dilation,
                 norm=norm,
+                groups=variant.groups,
+                base_width=variant.base_width,
+                shortcut="none" if variant.plain else options.shortcut,
+                average=variant.average,
+                squeeze_excite=options.squeeze_excite,
             )
-            blocks.append(variant.block(shape))
-            in_channels = channels * variant.block.expansion
-        self.add_module(f"layer{index}", nn.Sequential(*blocks))
-        return in_channels
-
-    def _modules_through(self, level: str | None) -> tuple[str, ...]:
-        if level is None:
-            return ()
-        last = 1 if level == "stem" else int(level[1:])
-        return ("conv1", "bn1", *(stage for name, stage in self.stage_of.items() if int(name[1:]) <= last))
+            self.add_module(path, make_stage(variant.block, shape, units))
+            width = channels * variant.block.expansion
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
         wanted = {level.name for level in self.levels}
-        x = F.relu_(conv_norm(self.conv1, self.bn1, images))  # (B, 64, H / 2, W / 2)
+        x = self._run_stem(images)  # (B, 64, H / 2, W / 2)
         features = {"c1": x} if "c1" in wanted else {}
-        for name, stage in self.stage_of.items():
-            x = F.max_pool2d(x, 3, stride=2, padding=1) if name == "c2" else x
-            x = self._run_stage(stage, x)
+        for name in self.stage_of:
+            x = self.run_stage(name, self._pool(x) if name == "c2" else x)
             if name in wanted:
                 features[name] = x
         return features
 
-    def _run_stage(self, name: str, x: Tensor) -> Tensor:
-        recompute = self.checkpoint_activations and torch.is_grad_enabled() and name not in self._frozen_modules
-        for block in self.get_submodule(name).children():
-            x = _recomputed(block, x) if recompute else block(x)
+    def _run_stem(self, x: Tensor) -> Tensor:
+        if isinstance(self.conv1, nn.Conv2d):
+            return F.relu_(conv_norm(self.conv1, self.bn1, x))
+        first, norm1, _, second, norm2, _, third = self.conv1
+        for conv, norm in ((first, norm1), (second, norm2), (third, self.bn1)):
+            assert isinstance(conv, nn.Conv2d)
+            x = F.relu_(conv_norm(conv, norm, x))
         return x
 
+    def _pool(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, 3, 2, ceil_mode=True) if self.caffe_pool else F.max_pool2d(x, 3, 2, padding=1)
 
-def _feature_levels(variant: Variant, names: Sequence[str], output_stride: int) -> tuple[FeatureLevel, ...]:
-    if not names or len(set(names)) != len(names) or not set(names) <= set(LEVELS):
-        raise ValueError(f"levels must be different names out of {', '.join(LEVELS)}, got {tuple(names)}")
-    if output_stride not in (8, 16, 32):
-        raise ValueError(f"output_stride must be 8, 16 or 32, got {output_stride}")
-    channels = {"c1": 64} | {f"c{k}": 2 ** (k + 4) * variant.block.expansion for k in range(2, 6)}
-    return tuple(
-        FeatureLevel(name, channels[name], min(2 ** int(name[1:]), output_stride)) for name in LEVELS if name in names
+
+def build(
+    name: str,
+    *,
+    levels: Sequence[str] | None,
+    norm: NormName,
+    freeze_through: str | None,
+    in_channels: int,
+    output_stride: Literal[8, 16, 32],
+    stride_in: StrideIn,
+    checkpoint_activations: bool,
+    options: object | None,
+) -> ResNet:
+    """The registry's entry: a ResNet, or a ValueError for what the family has not."""
+    chosen = own_options(name, options, ResNetOptions)
+    if VARIANTS[name].block is BasicBlock:
+        refuse_bottleneck_stride(name, stride_in)
+    if VARIANTS[name].plain and chosen != ResNetOptions(pool=chosen.pool, dilation=chosen.dilation):
+        raise ValueError(f"options of {name}, which has no shortcuts, must be pool and dilation only, got {chosen}")
+    return ResNet(
+        name,
+        levels=levels,
+        norm=norm,
+        freeze_through=freeze_through,
+        in_channels=in_channels,
+        output_stride=output_stride,
+        stride_in=stride_in,
+        checkpoint_activations=checkpoint_activations,
+        options=chosen,
     )
 
 
-def _conv1x1(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
+def zero_last_norms(module: nn.Module) -> None:
+    """Have every block start as its shortcut."""
+    for block in module.modules():
+        if isinstance(block, BasicBlock | Bottleneck):
+            weight = block.last_norm().weight
+            assert isinstance(weight, Tensor)  # a buffer where norms are frozen
+            nn.init.zeros_(weight)
 
 
-def _conv3x3(in_channels: int, out_channels: int, stride: int, dilation: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=False)
+def resnet_levels(variant: Variant, names: Sequence[str] | None, output_stride: int) -> tuple[FeatureLevel, ...]:
+    """The asked levels fine to coarse, c2 to c5 for None."""
+    channels = dict(zip(LEVELS[1:], (width * variant.block.expansion for width in WIDTHS), strict=True)) | {"c1": 64}
+    chosen = choose_levels(names, LEVELS, output_stride)
+    return tuple(FeatureLevel(name, channels[name], min(2 ** int(name[1:]), output_stride)) for name in chosen)
 
 
-def _projection(shape: Shape, out_channels: int) -> nn.Sequential | None:
-    """The shortcut's 1x1 convolution and norm where the block changes the shape (option B), else None."""
-    if shape.stride == 1 and shape.in_channels == out_channels:
-        return None
-    conv = _conv1x1(shape.in_channels, out_channels, shape.stride)
-    return nn.Sequential(conv, make_norm(shape.norm, out_channels))
+def _conv7x7(in_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
 
-def _shortcut(projection: nn.Sequential | None, x: Tensor) -> Tensor:
-    if projection is None:
-        return x
-    conv, norm = projection
-    assert isinstance(conv, nn.Conv2d)
-    return conv_norm(conv, norm, x)
-
-
-def _recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """`block(x)`, whose activations are computed again in the backward pass instead of being kept."""
-    counting = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.training]
-    if not counting or torch.compiler.is_compiling():  # a compiled graph updates them once
-        return checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
-    contexts = partial(_count_once, counting)
-    return checkpoint(block, x, use_reentrant=False, preserve_rng_state=False, context_fn=contexts)  # type: ignore[no-any-return]
-
-
-def _count_once(norms: list[_BatchNorm]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Contexts of the first pass and of the recomputation; the second must not update running statistics again."""
-    return nullcontext(), _on_copied_statistics(norms)
-
-
-@contextmanager
-def _on_copied_statistics(norms: list[_BatchNorm]) -> Iterator[None]:
-    kept = [dict(norm._buffers) for norm in norms]
-    for norm in norms:
-        norm._buffers.update({name: buffer.clone() for name, buffer in norm._buffers.items() if buffer is not None})
-    try:
-        yield
-    finally:
-        for norm, buffers in zip(norms, kept, strict=True):
-            norm._buffers.update(buffers)
+def _deep_stem(in_channels: int, norm: NormName) -> nn.Sequential:
+    """Three convolutions, the last one's norm being the net's `bn1`."""
+    first = nn.Conv2d(in_channels, 32, 3, stride=2, padding=1, bias=False)
+    second, third = (nn.Conv2d(32, channels, 3, padding=1, bias=False) for channels in (32, 64))
+    relus = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
+    return nn.Sequential(first, make_norm(norm, 32), relus[0], second, make_norm(norm, 32), relus[1], third)

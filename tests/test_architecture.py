@@ -24,12 +24,26 @@ PICTURES = {"numpy", "PIL", "pycocotools", "hotcoco", "matplotlib"}
 SHARED = {module for module, path in SOURCES.items() if path.parent == ROOT / "tasks" and module != "tasks"}
 TORCHLESS = SHARED - {"tasks.fpn"}
 EVERYTHING = {"torch", "torchvision", "timm", *PICTURES, "tasks.*", "resnet_backbones.*"}
+VIEWS = {
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "smp": "segmentation_models_pytorch",
+    "detectron2": "detectron2",
+    "mmdet": "mmengine",
+}
 TABLE: list[tuple[str, set[str], set[str]]] = [
     (
-        "resnet_backbones.weights",
+        "resnet_backbones.sources",
         {"torch", "safetensors", "resnet_backbones.*"},
         {"torchvision", "timm", "huggingface_hub"},
     ),  # the hub is timm's
+    ("resnet_backbones.pickles", {"torch"}, {"numpy"}),
+    *(
+        (f"resnet_backbones.interop.{module}", {"torch", "resnet_backbones.*"}, {library})
+        for module, library in VIEWS.items()
+    ),
+    ("resnet_backbones.timm_models", {"torch", "resnet_backbones.*"}, {"timm"}),
+    ("resnet_backbones.analysis.study", {"torch", "resnet_backbones.*"}, {"numpy", "PIL", "matplotlib"}),
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
     ("tasks.engine.settings", set(), set()),
     ("tasks.engine.config", {"omegaconf", "tasks.engine.settings"}, set()),
@@ -41,9 +55,14 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
         {"torch", "torchvision", "tasks.detection.*", "tasks.engine.*", "resnet_backbones.*", *SHARED, *PICTURES},
         {"albumentations"},
     ),
+    ("tasks.convert_yolo", {"yaml", "tasks.convert", "tasks.images"}, set()),
+    ("tasks.report_compare", {"yaml", "numpy", "hotcoco", *TORCHLESS}, set()),
     ("tasks.*", {*PICTURES, *TORCHLESS}, set()),
+    ("tools.benchmark", set(), {"benchmarks.*"}),
     ("tools.*", {"torch", *PICTURES, "tasks.*", "resnet_backbones.*"}, set()),
-    ("benchmarks.*", EVERYTHING, set()),
+    ("benchmarks.common", set(), set()),
+    ("benchmarks.detectron2_peer", {*EVERYTHING, "benchmarks.*"}, {"detectron2"}),
+    ("benchmarks.*", {*EVERYTHING, "benchmarks.*"}, set()),
     ("studies.*", EVERYTHING, set()),
 ]
 OWN = {"resnet_backbones", "tasks", "tools", "benchmarks", "studies", "tests"}

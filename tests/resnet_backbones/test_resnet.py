@@ -7,7 +7,10 @@ import torchvision
 from torch import Tensor, nn
 
 from resnet_backbones.features import Backbone
-from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
+from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.resnet import ResNetOptions
+from resnet_backbones.resnet_blocks import DropPath, ZeroPad
+from resnet_backbones.resnet_cifar import CifarOptions
 
 ALL = ("c1", "c2", "c3", "c4", "c5")
 PARAMETERS = {  # He et al. 2016, counted by hand with the classifier's 1000 x channels + 1000 taken off
@@ -17,6 +20,8 @@ PARAMETERS = {  # He et al. 2016, counted by hand with the classifier's 1000 x c
     "resnet101": 44_549_160 - 2_049_000,
     "resnet152": 60_192_808 - 2_049_000,
 }
+
+QUICK = ("resnet18", "resnet50")
 
 
 def _torchvision(name: str, **options: object) -> nn.Module:
@@ -60,7 +65,10 @@ def _load(backbone: Backbone, network: nn.Module) -> None:
     backbone.load_state_dict({name: state[name] for name in state if not name.startswith("fc.")}, strict=True)
 
 
-@pytest.mark.parametrize("name", list_backbones())
+@pytest.mark.parametrize(
+    "name",
+    [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in PARAMETERS if name not in QUICK)],
+)
 def test_features_equal_torchvisions_with_frozen_norms_and_with_batch_norm_in_both_modes(name: str) -> None:
     network = _torchvision(name)
     images = torch.randn(2, 3, 64, 64)
@@ -111,6 +119,108 @@ def test_dilated_basic_blocks_equal_timms(output_stride: int) -> None:
     _assert_equal(backbone(images), dict(zip(ALL, network(images), strict=True)))
 
 
+def test_detectron2s_dilation_begins_in_the_first_block() -> None:
+    with torch.device("meta"):
+        backbone = create_backbone("resnet50", output_stride=16, options=ResNetOptions(dilation="detectron2"))
+    dilations = [block.conv2.dilation for block in backbone.get_submodule("layer4")]
+    assert dilations == [(2, 2)] * 3  # torchvision's first block has (1, 1)
+
+
+def test_caffes_pool_has_no_padding_and_rounds_up() -> None:
+    backbone = create_backbone("resnet18", levels=["c1", "c2"], options=ResNetOptions(pool="caffe")).eval()
+    images = torch.randn(1, 3, 65, 64)
+    features = backbone(images)
+    pooled = nn.MaxPool2d(3, 2, ceil_mode=True)(features["c1"])  # 33 x 32 cells -> 16 x 16
+    torch.testing.assert_close(features["c2"], backbone.get_submodule("layer1")(pooled))
+    assert features["c2"].shape[-2:] == (16, 16)
+
+
+def test_blocks_start_as_their_shortcuts_with_zero_init() -> None:
+    backbone = create_backbone("resnet18", levels=["c2"], options=ResNetOptions(zero_init_residual=True)).eval()
+    x = torch.rand(1, 64, 8, 8)
+    torch.testing.assert_close(backbone.get_submodule("layer1")(x), x)
+
+
+def test_drop_path_leaves_branches_out_of_whole_images_and_keeps_the_mean() -> None:
+    drop = DropPath(0.25).train()
+    torch.manual_seed(0)
+    scales = drop(torch.ones(4000, 1, 1, 1)).flatten()
+    assert scales.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert scales.mean().item() == pytest.approx(1.0, abs=0.03)
+    assert drop.eval()(scales).equal(scales)
+
+
+def test_drop_path_grows_linearly_with_depth() -> None:
+    with torch.device("meta"):
+        backbone = create_backbone("resnet18", options=ResNetOptions(drop_path=0.7))
+    rates = [module.p for module in backbone.modules() if isinstance(module, DropPath)]
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])  # the first block has none
+
+
+def test_checkpointed_drop_path_draws_the_same_masks_again() -> None:
+    options = ResNetOptions(drop_path=0.5)
+    plain = create_backbone("resnet18", levels=["c2"], options=options)
+    saving = create_backbone("resnet18", levels=["c2"], options=options, checkpoint_activations=True)
+    saving.load_state_dict(plain.state_dict())
+    images = torch.randn(4, 3, 32, 32)
+    for backbone in (plain, saving):
+        torch.manual_seed(7)
+        backbone(images)["c2"].square().sum().backward()
+    torch.testing.assert_close(saving.conv1.weight.grad, plain.conv1.weight.grad, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "first", "other"),
+    [
+        ("A", "ZeroPad", None),
+        ("A_centred", "ZeroPad", None),
+        ("B", "Sequential", None),
+        ("C", "Sequential", "Sequential"),
+    ],
+)
+def test_shortcuts_pad_or_project(shortcut: str, first: str, other: str | None) -> None:
+    with torch.device("meta"):
+        backbone = create_backbone("resnet18", options=ResNetOptions(shortcut=shortcut))
+    one, two = (block.downsample for block in backbone.get_submodule("layer2"))
+    assert (type(one).__name__, None if two is None else type(two).__name__) == (first, other)
+
+
+def test_zero_padding_takes_every_second_cell_and_names_its_side() -> None:
+    x = torch.arange(1.0, 17.0).reshape(1, 1, 4, 4)
+    kept = torch.tensor([[1.0, 3.0], [9.0, 11.0]])
+    zeros = torch.zeros(2, 2)
+    after = ZeroPad(1, 3, 2, centred=False)(x)[0]
+    both = ZeroPad(1, 3, 2, centred=True)(x)[0]
+    assert after.equal(torch.stack([kept, zeros, zeros]))
+    assert both.equal(torch.stack([zeros, kept, zeros]))
+
+
+def test_plain_nets_have_the_same_layers_and_no_shortcuts() -> None:
+    plain = create_backbone("plain18", levels=["c2"]).eval()
+    block = plain.get_submodule("layer1")[0]
+    x = torch.randn(1, 64, 8, 8)
+    expected = torch.relu(block.bn2(block.conv2(torch.relu(block.bn1(block.conv1(x))))))
+    torch.testing.assert_close(block(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (
+            "plain18",
+            ResNetOptions(shortcut="C"),
+            "options of plain18, which has no shortcuts, must be pool and dilation",
+        ),
+        ("resnet18", CifarOptions(), "options of resnet18 must be ResNetOptions, got CifarOptions"),
+        ("resnet20", ResNetOptions(), "options of resnet20 must be CifarOptions, got ResNetOptions"),
+        ("vgg11", ResNetOptions(), "options must be None for vgg11"),
+    ],
+)
+def test_options_of_others_are_refused(name: str, options: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        create_backbone(name, options=options)
+
+
 def test_stride_in_1x1_moves_the_stride_to_the_first_convolution() -> None:
     network = _torchvision("resnet50")
     for stage in (network.layer2, network.layer3, network.layer4):
@@ -122,7 +232,7 @@ def test_stride_in_1x1_moves_the_stride_to_the_first_convolution() -> None:
     assert backbone.passport.stride_in == "1x1"
 
 
-@pytest.mark.parametrize("name", list_backbones())
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_parameter_counts_are_the_papers(name: str) -> None:
     with torch.device("meta"):
         backbone = create_backbone(name)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import IMAGENET_MEAN, Passport
 from resnet_backbones.registry import build_backbone, create_backbone
-from resnet_backbones.weights import load_weights, read_tensors, save_weights
+from resnet_backbones.sources import read_tensors
+from resnet_backbones.weights import load_weights, save_weights
 
 State = dict[str, Tensor]
 

@@ -1,0 +1,1 @@
+"""What a backbone costs and how its signals behave."""

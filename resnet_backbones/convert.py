@@ -1,0 +1,164 @@
+"""Rewrite a weights file in another library's names, and show that its features stay the same."""
+
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from resnet_backbones.adapt import first_convolution, fold_mean_std, fold_std, reorder_channels
+from resnet_backbones.dialects import Dialect, detect, from_torchvision, to_torchvision
+from resnet_backbones.features import Backbone
+from resnet_backbones.passport import Passport, PixelNormalizer
+from resnet_backbones.registry import build_backbone, list_backbones
+from resnet_backbones.resnet import ResNetOptions
+from resnet_backbones.sources import content_hash, read_source
+from resnet_backbones.weights import assumed_passport, load_tensors, save_weights
+
+State = dict[str, Tensor]
+_ENDINGS = (".safetensors", ".pth", ".pkl")
+
+
+def convert_weights(
+    source: Path,
+    target: Path,
+    *,
+    from_dialect: Dialect | Literal["auto"] = "auto",
+    to_dialect: Dialect,
+    architecture: str | None = None,
+    rename: Sequence[tuple[str, str]] = (),
+    passport_fields: Mapping[str, Any] | None = None,
+    channel_order: Literal["rgb", "bgr"] | None = None,
+    fold: Literal["std", "mean-std"] | None = None,
+) -> str:
+    """Write `target` (.safetensors, .pth or .pkl) from `source`, and return a report with the difference of features.
+
+    `rename` replaces beginnings of names first; `architecture` is found from names and shapes where it is not given,
+    and `passport_fields` replace what the file's passport says or what is assumed. ValueError for what does not fit.
+    """
+    if target.suffix not in _ENDINGS:
+        raise ValueError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
+    raw, passport = read_source(str(source))
+    raw = _renamed(raw, rename)
+    dialect = detect(raw) if from_dialect == "auto" else from_dialect
+    tensors = to_torchvision(raw, dialect)
+    passport = _passport(tensors, passport, dialect, architecture, str(source), passport_fields or {})
+    before, plain = _features(tensors, passport), passport
+    tensors, passport = _reprocessed(tensors, passport, channel_order, fold)
+    named = from_torchvision(tensors, to_dialect)
+    write_weights(target, named, passport)
+    after = _features(to_torchvision(read_source(str(target))[0], to_dialect), passport)
+    largest = max((after[name] - before[name]).abs().max().item() for name in before)
+    scale = max(before[name].abs().max().item() for name in before)
+    return "\n".join(
+        [
+            f"{source} ({dialect}, {len(raw)} tensors) -> {target} ({to_dialect}, {len(named)} tensors)",
+            f"passport: {plain.architecture}, stride in the {plain.stride_in} convolution, {plain}"
+            + (" (assumed, as the file has none)" if plain.assumed else ""),
+            *([f"now: {passport}"] if passport != plain else []),
+            f"largest difference of features: {largest:.3g} (largest feature {scale:.3g})",
+        ]
+    )
+
+
+def write_weights(path: Path, tensors: State, passport: Passport) -> None:
+    """A file of the kind that the path's ending says; all kinds carry the passport and a hash of the content."""
+    if path.suffix == ".safetensors":
+        return save_weights(path, tensors, passport)
+    tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    meta = {"passport": passport.to_json(), "content_hash": content_hash(tensors)}
+    if path.suffix == ".pth":
+        torch.save({"state_dict": tensors, "meta": meta}, path)
+        return None
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    # detectron2 takes a pickle whose names are its own only with an author, and matches shorter names on request
+    content = {"model": arrays, "meta": meta, "__author__": "resnet_backbones", "matching_heuristics": True}
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    return None
+
+
+def parse_fields(entries: Sequence[str]) -> dict[str, Any]:
+    """`stride_in=3x3`, `mean=[0.5,0.5,0.5]` -> values by name: JSON where it is JSON, else text."""
+    return {name: _value(text) for name, _, text in (entry.partition("=") for entry in entries)}
+
+
+def _value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _renamed(tensors: State, rename: Sequence[tuple[str, str]]) -> State:
+    for old, new in rename:
+        if not any(name.startswith(old) for name in tensors):
+            raise ValueError(f"--rename {old}={new} must fit a name's beginning, got names like {list(tensors)[:4]}")
+        tensors = {new + name.removeprefix(old) if name.startswith(old) else name: t for name, t in tensors.items()}
+    return tensors
+
+
+def _passport(
+    tensors: State,
+    found: Passport | None,
+    dialect: Dialect,
+    architecture: str | None,
+    source: str,
+    fields: Mapping[str, Any],
+) -> Passport:
+    if found is None:
+        named = Passport(architecture=architecture or infer_architecture(tensors))
+        found = assumed_passport(named, tensors, dialect, source)
+    try:
+        return replace(found, **{"assumed": found.assumed and not fields, **fields})
+    except TypeError as error:
+        raise ValueError(f"--passport must name fields of a passport, got {sorted(fields)}") from error
+
+
+def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
+    """The first registered backbone whose tensors are all in the file, with nothing else inside its stages."""
+    shapes = {name: t.shape for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
+    for name in (name for name in list_backbones() if name.startswith(("resne", "wide", "vgg", "google"))):
+        needed = {n: t.shape for n, t in _built(name, Passport(architecture=name), "meta").named_parameters()}
+        stages = {n.partition(".")[0] for n in needed}
+        inside = {
+            n for n in shapes if n.partition(".")[0] in stages and not n.endswith(("running_mean", "running_var"))
+        }
+        if inside == needed.keys() and all(shapes[n] == shape for n, shape in needed.items()):
+            return name
+    raise ValueError(
+        f"no registered backbone has these tensors, got names like {list(tensors)[:4]}; use --architecture"
+    )
+
+
+def _built(name: str, passport: Passport, device: str = "cpu") -> Backbone:
+    stride_in: Literal["3x3", "1x1"] = "1x1" if passport.stride_in == "1x1" else "3x3"
+    options = ResNetOptions(pool="caffe") if passport.pool == "caffe" else None
+    with torch.device(device):
+        return build_backbone(
+            name, pretrained=False, norm="batch", in_channels=len(passport.mean), stride_in=stride_in, options=options
+        ).eval()
+
+
+def _reprocessed(
+    tensors: State, passport: Passport, channel_order: str | None, fold: str | None
+) -> tuple[State, Passport]:
+    first = first_convolution(_built(passport.architecture, passport, "meta"))
+    if channel_order not in (None, passport.channel_order):
+        tensors, passport = reorder_channels(tensors, first, passport)
+    if fold is not None:
+        tensors, passport = (fold_std if fold == "std" else fold_mean_std)(tensors, first, passport)
+    return tensors, passport
+
+
+@torch.no_grad()
+def _features(tensors: State, passport: Passport) -> dict[str, Tensor]:
+    """Features of one image of noise, which says whether two files are of the same function."""
+    backbone = _built(passport.architecture, passport)
+    load_tensors(backbone, tensors, passport, passport.source)
+    images = torch.rand(1, len(passport.mean), 64, 64, generator=torch.Generator().manual_seed(0))
+    return backbone(PixelNormalizer(passport)(images))  # type: ignore[no-any-return]

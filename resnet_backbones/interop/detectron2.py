@@ -1,0 +1,51 @@
+"""Backbones in detectron2.  B images."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from resnet_backbones.features import Backbone
+from resnet_backbones.interop.view import View
+
+
+def as_detectron2(backbone: Backbone) -> nn.Module:
+    """A detectron2 Backbone, for its FPN and its detectors; c2 … c5 are called res2 … res5 there.
+
+    ValueError for c1, which detectron2 has no name for: its `stem` is the map after the max-pool.
+    """
+    from detectron2.modeling.backbone import Backbone as DetectronBackbone
+
+    DetectronBackbone.register(DetectronView)  # an abstract base class: this makes isinstance true
+    return DetectronView(backbone)
+
+
+class DetectronView(View):
+    """(B, C, H, W) -> {"res2": (B, channels, h, w), …}, fine to coarse."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__(backbone)
+        names = [level.name for level in backbone.levels]
+        if "c1" in names:
+            raise ValueError(f"detectron2 has no name for c1, got levels={names}; use levels={names[1:]}")
+        self.names = {name: f"res{name[1:]}" for name in names}
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """The levels by detectron2's names."""
+        return {self.names[name]: x for name, x in self.backbone(images).items()}
+
+    def output_shape(self) -> dict[str, Any]:
+        """Channels and stride of each map, as detectron2's ShapeSpec."""
+        from detectron2.layers import ShapeSpec
+
+        levels = self.backbone.levels
+        return {self.names[level.name]: ShapeSpec(channels=level.channels, stride=level.stride) for level in levels}
+
+    @property
+    def size_divisibility(self) -> int:
+        """0: images of any size work."""
+        return 0
+
+    @property
+    def padding_constraints(self) -> dict[str, int]:
+        """None: images of any size work."""
+        return {}

@@ -1,0 +1,145 @@
+"""The nets for 32 x 32 pixels of He et al. 2016, section 4.2: 6n + 2 layers, plain or residual, and bottlenecks 9n + 2.
+
+B images of C channels, H x W pixels. Names of parameters are those of torchvision's ResNets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from resnet_backbones.family import choose_levels, own_options, refuse_bottleneck_stride
+from resnet_backbones.features import FeatureLevel
+from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.passport import Passport
+from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, Shortcut, StrideIn, conv3x3
+from resnet_backbones.resnet_stages import StagedBackbone, make_stage, plan_units
+
+LEVELS = ("c1", "c2", "c3")
+WIDTHS = (16, 32, 64)
+"""N of the blocks of c1 to c3."""
+BASIC_DEPTHS = (20, 32, 44, 56, 110, 1202)
+BOTTLENECK_DEPTHS = (164, 1001)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CifarOptions:
+    """What the residual CIFAR nets can be asked for; the plain ones take none."""
+
+    shortcut: Shortcut | None = None
+    """Where a block changes the shape, A pads zeros after the channels (fb.resnet.torch) and A_centred on both sides of
+    them (akamaster); B projects; C projects everywhere. None is A for basic blocks and B for bottlenecks, as in He et
+    al. 2016 and in Identity Mappings."""
+    drop_path: float = 0.0
+    """Probability to leave the last block's branch out in training; linear in depth before (Huang et al. 2016)."""
+
+    def __post_init__(self) -> None:
+        if self.shortcut not in (None, "A", "A_centred", "B", "C"):
+            raise ValueError(f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
+
+
+class CifarResNet(StagedBackbone):
+    """A 3x3 convolution and three stages: c1 has stride 1, c2 stride 2, c3 stride 4."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        levels: Sequence[str] | None,
+        norm: NormName,
+        freeze_through: str | None,
+        in_channels: int,
+        stride_in: StrideIn,
+        checkpoint_activations: bool,
+        options: CifarOptions,
+    ) -> None:
+        bottleneck, blocks = cifar_depth(name)
+        block = Bottleneck if bottleneck else BasicBlock
+        outputs = cifar_levels(levels, block.expansion)
+        super().__init__(outputs, Passport(architecture=name, stride_in=stride_in).with_channels(in_channels))
+        self.checkpoint_activations = checkpoint_activations
+        self.stem_modules = ("conv1", "bn1")
+        self.conv1 = conv3x3(in_channels, 16, 1, 1)
+        self.bn1 = make_norm(norm, 16)
+        self.stage_of = {name: f"layer{name[1:]}" for name in LEVELS if name <= outputs[-1].name}
+        kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
+        kind = "none" if name.startswith("plain") else kind
+        width = 16
+        plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
+        for path, channels, units in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
+            shape = Shape(in_channels=width, channels=channels, stride_in=stride_in, norm=norm, shortcut=kind)
+            self.add_module(path, make_stage(block, shape, units))
+            width = channels * block.expansion
+        init_residual(self)
+        self.to(memory_format=torch.channels_last)
+        self.freeze(self.modules_through(freeze_through))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
+        wanted = {level.name for level in self.levels}
+        x = F.relu_(conv_norm(self.conv1, self.bn1, images))  # (B, 16, H, W)
+        features = {}
+        for name in self.stage_of:
+            x = self.run_stage(name, x)
+            if name in wanted:
+                features[name] = x
+        return features
+
+
+def build(
+    name: str,
+    *,
+    levels: Sequence[str] | None,
+    norm: NormName,
+    freeze_through: str | None,
+    in_channels: int,
+    output_stride: Literal[8, 16, 32],
+    stride_in: StrideIn,
+    checkpoint_activations: bool,
+    options: object | None,
+) -> CifarResNet:
+    """The registry's entry: a CIFAR net, or a ValueError for what the family has not."""
+    chosen = own_options(name, options, CifarOptions)
+    if name.startswith("plain") and chosen != CifarOptions():
+        raise ValueError(f"options of {name}, which has no shortcuts, must be None, got {chosen}")
+    check_cifar(name, norm, freeze_through, output_stride, stride_in)
+    return CifarResNet(
+        name,
+        levels=levels,
+        norm=norm,
+        freeze_through=freeze_through,
+        in_channels=in_channels,
+        stride_in=stride_in,
+        checkpoint_activations=checkpoint_activations,
+        options=chosen,
+    )
+
+
+def cifar_depth(name: str) -> tuple[bool, int]:
+    """Whether a net has bottlenecks, and the blocks of each of its three stages, from the depth in its name."""
+    depth = int("".join(filter(str.isdigit, name.removeprefix("resnetv2"))))
+    return (True, (depth - 2) // 9) if depth in BOTTLENECK_DEPTHS else (False, (depth - 2) // 6)
+
+
+def cifar_levels(names: Sequence[str] | None, expansion: int) -> tuple[FeatureLevel, ...]:
+    """The asked levels fine to coarse, all three for None."""
+    chosen = choose_levels(LEVELS if names is None else names, LEVELS, 32)
+    places = {name: index for index, name in enumerate(LEVELS)}
+    return tuple(FeatureLevel(name, WIDTHS[places[name]] * expansion, 2 ** places[name]) for name in chosen)
+
+
+def check_cifar(name: str, norm: NormName, freeze_through: str | None, output_stride: int, stride_in: StrideIn) -> None:
+    """Raise ValueError for what no net of stride 1 to 4 and 16 to 64 channels can do."""
+    if norm == "group":
+        raise ValueError(f"norm must be auto, batch, frozen or sync for {name}, whose 16 channels have no 32 groups")
+    if freeze_through in ("c4", "c5"):
+        raise ValueError(f"freeze_through must be none, stem, c1, c2 or c3 for {name}, got {freeze_through}")
+    if output_stride != 32:
+        raise ValueError(f"output_stride must be 32 for {name}, whose coarsest stride is 4, got {output_stride}")
+    if not cifar_depth(name)[0]:
+        refuse_bottleneck_stride(name, stride_in)

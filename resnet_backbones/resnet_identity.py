@@ -1,0 +1,253 @@
+"""The CIFAR nets of Identity Mappings in Deep Residual Networks (He et al. 2016): activation orders and shortcuts.
+
+B images of C channels, H x W pixels; N channels inside a unit, K out of it. Names of parameters are those of the other
+CIFAR nets, the last norm being `norm`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnet_backbones.family import own_options
+from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.passport import Passport
+from resnet_backbones.resnet_blocks import DropPath, Shape, Shortcut, StrideIn, conv1x1, conv3x3, make_shortcut
+from resnet_backbones.resnet_cifar import LEVELS, WIDTHS, check_cifar, cifar_depth, cifar_levels
+from resnet_backbones.resnet_stages import StagedBackbone, plan_units
+
+Order = Literal["original", "norm_after", "relu_before", "relu_only", "full"]
+Gate = Literal["none", "constant", "exclusive", "shortcut_only", "dropout"]
+PRE = ("relu_only", "full")
+"""Orders whose activation comes before the convolutions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityOptions:
+    """What the CIFAR nets `resnetv2_…` can be asked for; table 1 of the paper is `order="original"` on resnetv2_110."""
+
+    order: Order = "full"
+    """Table 2: (a) `original`, (b) norm after addition, (c) ReLU before addition, (d) ReLU-only and (e) full
+    pre-activation."""
+    shortcut: Shortcut | None = None
+    """A, A_centred, B or C as in `CifarOptions`; C is the 1x1 convolutions of table 1. None is A for basic blocks and B
+    for bottlenecks."""
+    gate: Gate = "none"
+    """Table 1: what scales the shortcut: a constant, a gate 1 - g beside g on the branch (`exclusive`) or alone, or
+    dropout."""
+    shortcut_scale: float = 0.5
+    """Of `gate="constant"`."""
+    branch_scale: float = 1.0
+    """Of `gate="constant"`; 0.5 and 1 in table 1."""
+    gate_bias: float = -6.0
+    """At which the gates' biases start; 0 to -10 in table 1."""
+    dropout: float = 0.5
+    """Of `gate="dropout"`."""
+    drop_path: float = 0.0
+    """Probability to leave the last unit's branch out in training; linear in depth before (Huang et al. 2016)."""
+
+    def __post_init__(self) -> None:
+        if self.order not in ("original", "norm_after", "relu_before", "relu_only", "full"):
+            known = "original, norm_after, relu_before, relu_only or full"
+            raise ValueError(f"options.order must be {known}, got {self.order!r}")
+        if self.shortcut not in (None, "A", "A_centred", "B", "C"):
+            raise ValueError(f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}")
+        if self.gate not in ("none", "constant", "exclusive", "shortcut_only", "dropout"):
+            known = "none, constant, exclusive, shortcut_only or dropout"
+            raise ValueError(f"options.gate must be {known}, got {self.gate!r}")
+        if not 0 <= self.drop_path < 1 or not 0 <= self.dropout < 1:
+            seen = f"{self.drop_path} and {self.dropout}"
+            raise ValueError(f"options.drop_path and options.dropout must be in [0, 1), got {seen}")
+
+
+class Unit(nn.Module):
+    """One residual unit in any of the paper's activation orders (fig. 4), with any of its shortcuts (fig. 2).
+
+    The first unit of a pre-activation net gets an activated input and has no first activation of its own; where a unit
+    changes the shape, its shortcut starts from the activated input too, as in the authors' code.
+    """
+
+    def __init__(self, shape: Shape, options: IdentityOptions, *, bottleneck: bool, first: bool) -> None:
+        super().__init__()
+        self.order = options.order
+        self.first = first
+        outer = shape.channels * (4 if bottleneck else 1)
+        convs = _convs(shape, outer, bottleneck)
+        self.convs = len(convs)
+        for index, conv in enumerate(convs):
+            width = conv.in_channels if options.order == "full" else conv.out_channels
+            if index > 0 or not first or options.order != "full":
+                self.add_module(f"bn{index + 1}", make_norm(shape.norm, width))
+        for index, conv in enumerate(convs):
+            self.add_module(f"conv{index + 1}", conv)
+        self.changes_shape = shape.stride > 1 or shape.in_channels != outer
+        self.downsample = _shortcut(shape, outer, normed=options.order != "full")
+        self.junction = Junction(shape, outer, options)
+
+    def _own_convs(self) -> list[nn.Conv2d]:
+        found = (self.get_submodule(f"conv{index + 1}") for index in range(self.convs))
+        return [conv for conv in found if isinstance(conv, nn.Conv2d)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K, h, w)."""
+        activated = self._activate(x)
+        source = activated if self.changes_shape else x
+        branch = self._full_branch(activated) if self.order == "full" else self._branch(activated)
+        total = self.junction(branch, source if self.downsample is None else self.downsample(source), source)
+        if self.order == "norm_after":
+            total = self.get_submodule(f"bn{self.convs}")(total)
+        return F.relu(total) if self.order in ("original", "norm_after") else total
+
+    def _activate(self, x: Tensor) -> Tensor:
+        if self.first or self.order not in PRE:
+            return x
+        return F.relu(self.get_submodule("bn1")(x) if self.order == "full" else x)
+
+    def _full_branch(self, x: Tensor) -> Tensor:
+        *before, last = self._own_convs()
+        for index, conv in enumerate(before):
+            x = F.relu_(conv_norm(conv, self.get_submodule(f"bn{index + 2}"), x))
+        return last(x)  # type: ignore[no-any-return]
+
+    def _branch(self, x: Tensor) -> Tensor:
+        *before, last = self._own_convs()
+        for index, conv in enumerate(before):
+            x = F.relu_(conv_norm(conv, self.get_submodule(f"bn{index + 1}"), x))
+        if self.order == "norm_after":
+            return last(x)  # type: ignore[no-any-return]
+        x = conv_norm(last, self.get_submodule(f"bn{self.convs}"), x)
+        return F.relu_(x) if self.order == "relu_before" else x
+
+
+class Junction(nn.Module):
+    """Where a branch and a shortcut meet: added, or scaled, gated or dropped before (fig. 2)."""
+
+    def __init__(self, shape: Shape, out_channels: int, options: IdentityOptions) -> None:
+        super().__init__()
+        self.kind = options.gate
+        self.scales = (options.branch_scale, options.shortcut_scale)
+        self.drop_path = DropPath(shape.drop_path) if shape.drop_path > 0 else None
+        self.dropout = nn.Dropout(options.dropout) if options.gate == "dropout" else None
+        if options.gate in ("exclusive", "shortcut_only"):
+            self.gate = nn.Conv2d(shape.in_channels, out_channels, 1, shape.stride)
+            nn.init.constant_(self.gate.bias, options.gate_bias)  # type: ignore[arg-type]
+
+    def forward(self, branch: Tensor, shortcut: Tensor, source: Tensor) -> Tensor:
+        """(B, K, h, w) each -> the same; gates look at the unit's input `source` (B, C, H, W)."""
+        branch = branch if self.drop_path is None else self.drop_path(branch)
+        if self.kind == "constant":
+            return branch * self.scales[0] + shortcut * self.scales[1]
+        if self.kind in ("exclusive", "shortcut_only"):
+            gate: Tensor = self.gate(source).sigmoid()
+            return (branch * gate if self.kind == "exclusive" else branch) + shortcut * (1 - gate)
+        return branch + (shortcut if self.dropout is None else self.dropout(shortcut))
+
+
+class IdentityResNet(StagedBackbone):
+    """A 3x3 convolution and three stages of units: c1 has stride 1, c2 stride 2, c3 stride 4.
+
+    With pre-activation c1 and c2 are sums before any activation, and c3 comes after the net's last activation.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        levels: Sequence[str] | None,
+        norm: NormName,
+        freeze_through: str | None,
+        in_channels: int,
+        stride_in: StrideIn,
+        checkpoint_activations: bool,
+        options: IdentityOptions,
+    ) -> None:
+        bottleneck, blocks = cifar_depth(name)
+        outputs = cifar_levels(levels, 4 if bottleneck else 1)
+        super().__init__(outputs, Passport(architecture=name, stride_in=stride_in).with_channels(in_channels))
+        self.checkpoint_activations = checkpoint_activations
+        self.order = options.order
+        self.stem_modules = ("conv1", "bn1")
+        self.conv1 = conv3x3(in_channels, 16, 1, 1)
+        self.bn1 = make_norm(norm, 16)
+        self.stage_of = {level: f"layer{level[1:]}" for level in LEVELS if level <= outputs[-1].name}
+        kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
+        width = 16
+        plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
+        for path, channels, places in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
+            units = nn.Sequential()
+            for place in places:
+                shape = Shape(
+                    in_channels=width,
+                    channels=channels,
+                    stride=place.stride,
+                    stride_in=stride_in,
+                    norm=norm,
+                    shortcut=kind,
+                    drop_path=place.drop_path,
+                )
+                first = path == "layer1" and not len(units)
+                units.append(Unit(shape, options, bottleneck=bottleneck, first=first))
+                width = channels * (4 if bottleneck else 1)
+            self.add_module(path, units)
+        self.norm = make_norm(norm, width) if self.order == "full" and "c3" in self.stage_of else None
+        init_residual(self)
+        self.to(memory_format=torch.channels_last)
+        last = ("norm",) if freeze_through == "c3" and self.norm is not None else ()
+        self.freeze((*self.modules_through(freeze_through), *last))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
+        wanted = {level.name for level in self.levels}
+        x = F.relu_(conv_norm(self.conv1, self.bn1, images))  # (B, 16, H, W)
+        features = {}
+        for name in self.stage_of:
+            x = self.run_stage(name, x)
+            if name == "c3" and self.order in PRE:
+                x = F.relu(x if self.norm is None else self.norm(x))
+            if name in wanted:
+                features[name] = x
+        return features
+
+
+def build(
+    name: str,
+    *,
+    levels: Sequence[str] | None,
+    norm: NormName,
+    freeze_through: str | None,
+    in_channels: int,
+    output_stride: Literal[8, 16, 32],
+    stride_in: StrideIn,
+    checkpoint_activations: bool,
+    options: object | None,
+) -> IdentityResNet:
+    """The registry's entry: a net of Identity Mappings, or a ValueError for what the family has not."""
+    check_cifar(name, norm, freeze_through, output_stride, stride_in)
+    return IdentityResNet(
+        name,
+        levels=levels,
+        norm=norm,
+        freeze_through=freeze_through,
+        in_channels=in_channels,
+        stride_in=stride_in,
+        checkpoint_activations=checkpoint_activations,
+        options=own_options(name, options, IdentityOptions),
+    )
+
+
+def _convs(shape: Shape, outer: int, bottleneck: bool) -> list[nn.Conv2d]:
+    inner = shape.channels
+    if not bottleneck:
+        return [conv3x3(shape.in_channels, inner, shape.stride, 1), conv3x3(inner, outer, 1, 1)]
+    stride_1x1, stride_3x3 = (shape.stride, 1) if shape.stride_in == "1x1" else (1, shape.stride)
+    middle = conv3x3(inner, inner, stride_3x3, 1)
+    return [conv1x1(shape.in_channels, inner, stride_1x1), middle, conv1x1(inner, outer, 1)]
+
+
+def _shortcut(shape: Shape, outer: int, *, normed: bool) -> nn.Module | None:
+    """Zero padding or projection; with full pre-activation the next unit normalises it."""
+    module = make_shortcut(shape, outer)
+    return module if normed or not isinstance(module, nn.Sequential) else module[:1]

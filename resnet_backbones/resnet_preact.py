@@ -1,0 +1,194 @@
+"""ResNets with full pre-activation for ImageNet (He et al. 2016, Identity Mappings), with timm's parameter names.
+
+B images of C channels, H x W pixels; N channels inside a block, K out of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnet_backbones.family import own_options, refuse_bottleneck_stride
+from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.passport import Passport
+from resnet_backbones.resnet import BLOCK, DEPTHS, WIDTHS, Variant, resnet_levels
+from resnet_backbones.resnet_blocks import DropPath, Shape, StrideIn, conv1x1, conv3x3
+from resnet_backbones.resnet_stages import Dilation, StagedBackbone, plan_units
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreActOptions:
+    """What pre-activation ResNets for ImageNet can be asked for."""
+
+    dilation: Dilation = "torchvision"
+    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has the new one."""
+    drop_path: float = 0.0
+    """Probability to leave the last block's branch out in training; linear in depth before (Huang et al. 2016)."""
+
+    def __post_init__(self) -> None:
+        if self.dilation not in ("torchvision", "detectron2"):
+            raise ValueError(f"options.dilation must be torchvision or detectron2, got {self.dilation!r}")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
+
+
+class PreActBlock(nn.Module):
+    """Norm and ReLU before each convolution; the shortcut is the identity, or a projection of the activated input."""
+
+    def __init__(self, shape: Shape, *, bottleneck: bool) -> None:
+        super().__init__()
+        inner, outer = shape.channels, shape.channels * (4 if bottleneck else 1)
+        same = shape.stride == 1 and shape.in_channels == outer
+        self.downsample = None if same else Projection(shape.in_channels, outer, shape.stride)
+        widths = (shape.in_channels, inner, inner) if bottleneck else (shape.in_channels, inner)
+        for index, width in enumerate(widths):
+            self.add_module(f"norm{index + 1}", make_norm(shape.norm, width))
+        stride_1x1, stride_3x3 = (shape.stride, 1) if shape.stride_in == "1x1" else (1, shape.stride)
+        if bottleneck:
+            self.conv1 = conv1x1(shape.in_channels, inner, stride_1x1)
+            self.conv2 = conv3x3(inner, inner, stride_3x3, shape.first_dilation)
+            self.conv3 = conv1x1(inner, outer, 1)
+        else:
+            self.conv1 = conv3x3(shape.in_channels, inner, shape.stride, shape.first_dilation)
+            self.conv2 = conv3x3(inner, outer, 1, shape.dilation)
+        self.count = len(widths)
+        self.drop_path = DropPath(shape.drop_path) if shape.drop_path > 0 else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K, h, w), the sum before any activation."""
+        out = activated = F.relu_(self.get_submodule("norm1")(x))
+        for index in range(1, self.count):
+            conv = self.get_submodule(f"conv{index}")
+            assert isinstance(conv, nn.Conv2d)
+            out = F.relu_(conv_norm(conv, self.get_submodule(f"norm{index + 1}"), out))
+        branch: Tensor = self.get_submodule(f"conv{self.count}")(out)
+        branch = branch if self.drop_path is None else self.drop_path(branch)
+        return branch.add_(x if self.downsample is None else self.downsample(activated))
+
+
+class Projection(nn.Module):
+    """The shortcut's 1x1 convolution; what follows it is the next block's norm."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = conv1x1(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K, h, w)."""
+        return self.conv(x)  # type: ignore[no-any-return]
+
+
+class PreActResNet(StagedBackbone):
+    """Stem and the stages up to the coarsest asked level; parameters are called as in timm (`stages.0.blocks.0.conv1`).
+
+    c1 is the stem's convolution, before any norm; c2 to c4 are sums before any activation, as in timm, and c5 comes
+    after the last norm and ReLU.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        levels: Sequence[str] | None,
+        norm: NormName,
+        freeze_through: str | None,
+        in_channels: int,
+        output_stride: Literal[8, 16, 32],
+        stride_in: StrideIn,
+        checkpoint_activations: bool,
+        options: PreActOptions,
+    ) -> None:
+        depth = int(name.rpartition("_")[2])
+        variant = Variant(block=BLOCK[depth], depths=DEPTHS[depth])
+        outputs = resnet_levels(variant, levels, output_stride)
+        super().__init__(outputs, Passport(architecture=name, stride_in=stride_in).with_channels(in_channels))
+        self.checkpoint_activations = checkpoint_activations
+        self.stem_modules = ("stem",)
+        self.stem = nn.Sequential()
+        self.stem.add_module("conv", nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False))
+        self.stage_of = {f"c{index + 2}": f"stages.{index}.blocks" for index in range(int(outputs[-1].name[1:]) - 1)}
+        self.stages = nn.Sequential()
+        self._add_stages(variant, norm, output_stride, stride_in, options)
+        if outputs[-1].name == "c5":
+            self.norm = make_norm(norm, outputs[-1].channels)
+        init_residual(self)
+        self.to(memory_format=torch.channels_last)
+        self.freeze((*self.modules_through(freeze_through), *(["norm"] if freeze_through == "c5" else [])))
+
+    def _add_stages(
+        self, variant: Variant, norm: NormName, output_stride: int, stride_in: StrideIn, options: PreActOptions
+    ) -> None:
+        width, bottleneck = 64, variant.block.expansion > 1
+        plan = plan_units(variant.depths, 4, output_stride, options.dilation, options.drop_path)
+        for _, channels, units in zip(self.stage_of, WIDTHS, plan, strict=False):
+            blocks = nn.Sequential()
+            for unit in units:
+                shape = Shape(
+                    in_channels=width,
+                    channels=channels,
+                    stride=unit.stride,
+                    stride_in=stride_in,
+                    first_dilation=unit.first_dilation,
+                    dilation=unit.dilation,
+                    norm=norm,
+                    drop_path=unit.drop_path,
+                )
+                blocks.append(PreActBlock(shape, bottleneck=bottleneck))
+                width = channels * variant.block.expansion
+            stage = nn.Sequential()
+            stage.add_module("blocks", blocks)
+            self.stages.append(stage)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
+        wanted = {level.name for level in self.levels}
+        x = self.stem(images)  # (B, 64, H / 2, W / 2)
+        features = {"c1": x} if "c1" in wanted else {}
+        for name in self.stage_of:
+            x = self.run_stage(name, F.max_pool2d(x, 3, 2, padding=1) if name == "c2" else x)
+            x = F.relu_(self.norm(x)) if name == "c5" else x
+            if name in wanted:
+                features[name] = x
+        return features
+
+    def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
+        """A 1x1 convolution called `head.fc`, as in timm."""
+        head = nn.Sequential()
+        head.add_module("fc", nn.Conv2d(self.levels[-1].channels, num_classes, 1))
+        return {"head": head}
+
+    def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """{"main": (B, K)} for K classes."""
+        coarsest = self(images)[self.levels[-1].name]
+        return {"main": head["head"](coarsest.mean((2, 3), keepdim=True)).flatten(1)}
+
+
+def build(
+    name: str,
+    *,
+    levels: Sequence[str] | None,
+    norm: NormName,
+    freeze_through: str | None,
+    in_channels: int,
+    output_stride: Literal[8, 16, 32],
+    stride_in: StrideIn,
+    checkpoint_activations: bool,
+    options: object | None,
+) -> PreActResNet:
+    """The registry's entry: a pre-activation ResNet, or a ValueError for what the family has not."""
+    if int(name.rpartition("_")[2]) < 50:
+        refuse_bottleneck_stride(name, stride_in)
+    return PreActResNet(
+        name,
+        levels=levels,
+        norm=norm,
+        freeze_through=freeze_through,
+        in_channels=in_channels,
+        output_stride=output_stride,
+        stride_in=stride_in,
+        checkpoint_activations=checkpoint_activations,
+        options=own_options(name, options, PreActOptions),
+    )

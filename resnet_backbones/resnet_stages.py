@@ -1,0 +1,91 @@
+"""What the residual families share: the plan of their stages, and how a net of stages runs.  B images, C channels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from resnet_backbones.features import Backbone
+from resnet_backbones.recompute import recomputed
+from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape
+
+Dilation = Literal["torchvision", "detectron2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """Where one block stands."""
+
+    stride: int
+    first_dilation: int
+    dilation: int
+    drop_path: float
+
+
+def plan_units(
+    depths: Sequence[int], first_stride: int, output_stride: int, convention: Dilation, drop_path: float
+) -> Iterator[list[Unit]]:
+    """The units of each stage; the first stage's maps have `first_stride`, and each next one doubles it.
+
+    Beyond `output_stride` a stage trades its stride for dilation. Its first block keeps the previous dilation in
+    torchvision and timm, and has the new one in detectron2. Drop rates grow linearly with depth, up to `drop_path`.
+    """
+    starts = [0, *accumulate(depths)]
+    for index, depth in enumerate(depths):
+        full_stride = first_stride * 2**index
+        dilation = max(1, full_stride // output_stride)
+        previous = max(1, dilation // 2) if convention == "torchvision" else dilation
+        stride = 2 if index and full_stride <= output_stride else 1
+        yield [
+            Unit(
+                stride=stride if position == 0 else 1,
+                first_dilation=previous if position == 0 else dilation,
+                dilation=dilation,
+                drop_path=drop_path * (starts[index] + position) / max(1, starts[-1] - 1),
+            )
+            for position in range(depth)
+        ]
+
+
+def make_stage(block: type[BasicBlock] | type[Bottleneck], shape: Shape, units: Sequence[Unit]) -> nn.Sequential:
+    """A stage of blocks; `shape` is the first one's, what `units` say of each apart."""
+    blocks = nn.Sequential()
+    for unit in units:
+        placed = replace(
+            shape,
+            stride=unit.stride,
+            first_dilation=unit.first_dilation,
+            dilation=unit.dilation,
+            drop_path=unit.drop_path,
+        )
+        blocks.append(block(placed))
+        shape = replace(shape, in_channels=shape.channels * block.expansion)
+    return blocks
+
+
+class StagedBackbone(Backbone):
+    """A stem and then stages of blocks, the output of each being a level."""
+
+    stem_modules: tuple[str, ...]
+    """Names of the modules before the first stage."""
+    stage_of: dict[str, str]
+    """Level -> name of the module that makes it, fine to coarse."""
+    checkpoint_activations: bool
+
+    def modules_through(self, level: str | None) -> tuple[str, ...]:
+        """Names of the modules to freeze for `freeze_through`; `stem` is before every level."""
+        if level is None:
+            return ()
+        last = 0 if level == "stem" else int(level[1:])
+        return (*self.stem_modules, *(stage for name, stage in self.stage_of.items() if int(name[1:]) <= last))
+
+    def run_stage(self, name: str, x: Tensor) -> Tensor:
+        """The map that a level's stage makes of the one before it."""
+        path = self.stage_of[name]
+        recompute = self.checkpoint_activations and torch.is_grad_enabled() and path not in self._frozen_modules
+        for block in self.get_submodule(path).children():
+            x = recomputed(block, x) if recompute else block(x)
+        return x

@@ -1,0 +1,208 @@
+"""VGG (Simonyan and Zisserman 2015) as a feature extractor, with torchvision's parameter names.
+
+B images of C channels, H x W pixels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnet_backbones.family import choose_levels, refuse_foreign
+from resnet_backbones.features import Backbone, FeatureLevel
+from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.passport import Passport
+from resnet_backbones.pooling import max_pool
+from resnet_backbones.recompute import recomputed
+
+WIDTHS = (64, 128, 256, 512, 512)
+"""Channels of the five stages."""
+FC_CHANNELS = 4096
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A column of Simonyan and Zisserman 2015, table 1."""
+
+    depths: tuple[int, int, int, int, int]
+    """Convolutions of each stage."""
+    last_kernel: int = 3
+    """Kernel of the last convolution of stages 3 to 5; 1 in column C."""
+    response_norm: bool = False
+    """Local response normalisation after the first convolution."""
+
+
+VARIANTS = {
+    "vgg11": Variant((1, 1, 2, 2, 2)),  # A
+    "vgg11_lrn": Variant((1, 1, 2, 2, 2), response_norm=True),  # A-LRN
+    "vgg13": Variant((2, 2, 2, 2, 2)),  # B
+    "vgg16_c": Variant((2, 2, 3, 3, 3), last_kernel=1),  # C
+    "vgg16": Variant((2, 2, 3, 3, 3)),  # D
+    "vgg19": Variant((2, 2, 4, 4, 4)),  # E
+}
+
+
+class VGG(Backbone):
+    """Stages up to the coarsest asked level; parameters are called as in torchvision (`features.0`).
+
+    c1 to c5 are the maps after the pooling that ends a stage, whose sizes round down. The last convolution's map before
+    the last pooling, which detectors use, is the level `conv5_3` (in general `conv5_` and the stage's convolutions).
+    Where `output_stride` is 8 or 16, later poolings trade their stride for dilation: every cell of the strided net is
+    a cell of the dilated one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        levels: Sequence[str] | None,
+        norm: NormName,
+        freeze_through: str | None,
+        in_channels: int,
+        output_stride: Literal[8, 16, 32],
+        checkpoint_activations: bool,
+    ) -> None:
+        variant = VARIANTS[name.removesuffix("_bn")]
+        if not name.endswith("_bn") and norm not in ("batch", "frozen"):
+            raise ValueError(f"norm must be auto for {name}, which has none, got {norm}; use {name}_bn")
+        outputs = _feature_levels(variant, levels, output_stride)
+        super().__init__(outputs, Passport(architecture=name).with_channels(in_channels))
+        self.checkpoint_activations = checkpoint_activations
+        self.norm_name = norm if name.endswith("_bn") else None
+        self.ends: dict[str, int] = {}
+        """Level name -> number of layers in `features` that lead to it, fine to coarse."""
+        self.features: nn.Sequential = Layers()
+        for index in range(1, 6):
+            in_channels = self._add_stage(variant, index, in_channels, output_stride)
+        last = self.ends[outputs[-1].name]
+        self.features = self.features[:last]
+        self.ends = {level: end for level, end in self.ends.items() if end <= last}
+        init_residual(self)
+        _zero_biases(self)
+        self.to(memory_format=torch.channels_last)
+        self.freeze(self._modules_through(freeze_through))
+
+    def _add_stage(self, variant: Variant, index: int, in_channels: int, output_stride: int) -> int:
+        """Add a stage's convolutions and its pooling, and return the number of its output channels."""
+        width, depth = WIDTHS[index - 1], variant.depths[index - 1]
+        dilation = max(1, 2 ** (index - 1) // output_stride)
+        for position in range(depth):
+            kernel = variant.last_kernel if index >= 3 and position == depth - 1 else 3
+            padding = dilation * (kernel // 2)
+            conv = nn.Conv2d(in_channels, width, kernel, padding=padding, dilation=dilation if kernel > 1 else 1)
+            self.features.extend([conv, *self._norms(width), nn.ReLU(inplace=True)])
+            in_channels = width
+        if variant.response_norm and index == 1:
+            self.features.append(nn.LocalResponseNorm(5, alpha=5e-4, k=2.0))  # Krizhevsky et al. 2012, 3.3
+        if index == 5:
+            self.ends[_conv5(variant)] = len(self.features)
+        self.features.append(max_pool(2, 1 if 2**index > output_stride else 2, dilation))
+        self.ends[f"c{index}"] = len(self.features)
+        return width
+
+    def _norms(self, channels: int) -> list[nn.Module]:
+        return [] if self.norm_name is None else [make_norm(self.norm_name, channels)]
+
+    def _modules_through(self, level: str | None) -> tuple[str, ...]:
+        if level is None:
+            return ()
+        end = self.ends.get("c1" if level == "stem" else level, len(self.features))
+        return tuple(f"features.{index}" for index in range(min(end, len(self.features))))
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
+        wanted = {level.name for level in self.levels}
+        features, x, start = {}, images, 0
+        for name, end in self.ends.items():
+            x = self._run(self.features[start:end], x)
+            start = end
+            if name in wanted:
+                features[name] = x
+        return features
+
+    def _run(self, layers: nn.Sequential, x: Tensor) -> Tensor:
+        trained = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in layers.parameters())
+        return recomputed(layers, x) if self.checkpoint_activations and trained else layers(x)
+
+    def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
+        """The paper's fc6, fc7 and fc8, called `classifier` as in torchvision; needs the level c5."""
+        return {"classifier": nn.Sequential(*fc6_fc7(), _linear(FC_CHANNELS, num_classes))}
+
+    def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        """{"main": (B, K)}, c5 being brought to 7 x 7 cells, which it has at 224 pixels."""
+        pooled = F.adaptive_avg_pool2d(self(images)["c5"], 7)
+        return {"main": head["classifier"](pooled.flatten(1))}
+
+
+class Layers(nn.Sequential):
+    """Layers in a row, a convolution and the norm after it taken together."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K, h, w)."""
+        pairs = iter(zip(self, [*list(self)[1:], nn.Identity()], strict=True))
+        for layer, after in pairs:
+            if isinstance(layer, nn.Conv2d) and not isinstance(after, nn.ReLU):
+                x = conv_norm(layer, after, x)
+                next(pairs)
+            else:
+                x = layer(x)
+        return x
+
+
+def build(
+    name: str,
+    *,
+    levels: Sequence[str] | None,
+    norm: NormName,
+    freeze_through: str | None,
+    in_channels: int,
+    output_stride: Literal[8, 16, 32],
+    stride_in: Literal["3x3", "1x1"],
+    checkpoint_activations: bool,
+    options: object | None,
+) -> VGG:
+    """The registry's entry: a VGG, or a ValueError for what the family has not."""
+    refuse_foreign(name, stride_in, options)
+    return VGG(
+        name,
+        levels=levels,
+        norm=norm,
+        freeze_through=freeze_through,
+        in_channels=in_channels,
+        output_stride=output_stride,
+        checkpoint_activations=checkpoint_activations,
+    )
+
+
+def fc6_fc7(in_channels: int = 512, size: int = 7, dropout: float = 0.5) -> nn.Sequential:
+    """The two hidden layers of 4096 over flattened (in_channels, size, size) maps, which detectors use as box head."""
+    drops = nn.Dropout(dropout), nn.Dropout(dropout)
+    fc6, fc7 = _linear(in_channels * size * size, FC_CHANNELS), _linear(FC_CHANNELS, FC_CHANNELS)
+    return nn.Sequential(fc6, nn.ReLU(inplace=True), drops[0], fc7, nn.ReLU(inplace=True), drops[1])
+
+
+def _feature_levels(variant: Variant, names: Sequence[str] | None, output_stride: int) -> tuple[FeatureLevel, ...]:
+    strides = {f"c{index}": 2**index for index in range(1, 5)} | {_conv5(variant): 16, "c5": 32}
+    widths = dict(zip(strides, (*WIDTHS, WIDTHS[-1]), strict=True))
+    chosen = choose_levels(names, tuple(strides), output_stride)
+    return tuple(FeatureLevel(name, widths[name], min(strides[name], output_stride)) for name in chosen)
+
+
+def _conv5(variant: Variant) -> str:
+    return f"conv5_{variant.depths[-1]}"
+
+
+def _linear(in_channels: int, out_channels: int) -> nn.Linear:
+    linear = nn.Linear(in_channels, out_channels)
+    nn.init.normal_(linear.weight, 0, 0.01)  # as torchvision
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+def _zero_biases(module: nn.Module) -> None:
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d) and child.bias is not None:
+            nn.init.zeros_(child.bias)

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""What a backbone is and costs: levels, parameters, MACs and FLOPs, activations and memory by stage.
+
+tools/describe.py resnet50
+tools/describe.py vgg16 --size 512 --markdown
+tools/describe.py timm:convnext_tiny --json
+"""
+
+import argparse
+
+
+def main() -> None:
+    """Parse the arguments and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="registered backbone, or timm:MODEL")
+    parser.add_argument("--size", type=int, help="image side in pixels (default: 224, or 32 for CIFAR nets)")
+    parser.add_argument("--classes", type=int, default=1000, help="classes of the classifier (default: 1000)")
+    parser.add_argument(
+        "--stride-in",
+        choices=("3x3", "1x1"),
+        default="3x3",
+        help="convolution of a bottleneck with the stride: 3x3 is v1.5 (default), 1x1 the paper's v1",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    form.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args()
+    if given.size is not None and given.size < 1:
+        parser.error(f"--size must be >= 1, got {given.size}")
+    try:
+        from resnet_backbones.analysis.complexity import measure
+
+        costs = measure(given.name, size=given.size, num_classes=given.classes, stride_in=given.stride_in)
+    except ValueError as error:
+        parser.exit(2, f"error: {error}\n")
+    print(costs.to_markdown() if given.markdown else costs.to_json() if given.json else costs)
+
+
+if __name__ == "__main__":
+    main()
