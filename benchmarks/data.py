@@ -1,0 +1,106 @@
+"""Images from file to network: ours against torchvision's PIL pipeline, on real photographs.
+
+Both decode, resize the shorter side with PIL's bilinear filter, flip, and normalise.  Ours hands bytes to the batch,
+which is normalised as a whole where the network runs; so ours is timed with and without that normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.common import Goal, OutputsDifferError, Report, Timings, interleave
+from resnet_backbones.passport import IMAGENET_MEAN, IMAGENET_STD, Passport, PixelNormalizer
+from tasks.detection.config import DataConfig
+from tasks.detection.prepare import resize, resized_size
+from tasks.images import decode, find_images
+
+GOAL = 3.0
+TOLERANCE = 1.0  # of 255, per value: two roundings of the same filter
+LONG_EDGE = 10_000  # torchvision's resize knows no longest side
+
+Pipeline = Callable[[Path], Tensor]  # a file to an image (3, H, W)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Images and the size of the measurement."""
+
+    images: Path
+    count: int
+    short_edge: int
+    rounds: int
+
+
+def run(settings: DataSettings) -> Report:
+    """Compare the images, then the times; OutputsDifferError where a value differs by more than one of 255."""
+    files = find_images(settings.images)[: settings.count]
+    ours, theirs = our_pipeline(settings.short_edge), torchvision_pipeline(settings.short_edge)
+    normalize = PixelNormalizer(Passport(architecture="any"))
+    check = check_equal(files, theirs, lambda file: _normalized(ours(file), normalize))
+    seconds = interleave(
+        {
+            "torchvision, PIL": lambda: [theirs(file) for file in files],
+            "ours": lambda: [ours(file) for file in files],
+            "ours, then normalised": lambda: [_normalized(ours(file), normalize) for file in files],
+        },
+        settings.rounds,
+    )
+    title = f"decode + resize {settings.short_edge} + flip: {len(files)} images, {torch.get_num_threads()} thread(s)"
+    goal = Goal("ours", "torchvision, PIL", GOAL)
+    note = "torchvision's pipeline normalises each image; ours leaves that to the batch, on the network's device."
+    return Report("data", "Data pipeline", (check,), (Timings(title, seconds, (goal,), work=len(files)),), (note,))
+
+
+def torchvision_pipeline(short_edge: int) -> Pipeline:
+    """Version 1 of torchvision's transforms: PIL image, resize, flip, to_tensor, normalize."""
+    from PIL import Image
+    from torchvision.transforms import Compose, Normalize, RandomHorizontalFlip, Resize, ToTensor
+
+    transform = Compose(
+        [Resize(short_edge), RandomHorizontalFlip(1.0), ToTensor(), Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    )
+
+    def load(file: Path) -> Tensor:
+        with Image.open(file) as image:
+            tensor: Tensor = transform(image.convert("RGB"))
+        return tensor
+
+    return load
+
+
+def our_pipeline(short_edge: int) -> Pipeline:
+    """What a training worker does with an image: bytes (3, H, W), flipped."""
+    config = DataConfig(short_edge=(short_edge,), long_edge=LONG_EDGE, resize_rounding="floor", exif="ignore")
+
+    def load(file: Path) -> Tensor:
+        pixels = decode(file, config.exif)
+        size = resized_size((pixels.shape[0], pixels.shape[1]), short_edge, config.long_edge, config.resize_rounding)
+        return resize(pixels, size, config.resize_filter).flip(-1)
+
+    return load
+
+
+def _normalized(image: Tensor, normalize: PixelNormalizer) -> Tensor:
+    found: Tensor = normalize(image[None], torch.tensor([image.shape[1:]]))[0]
+    return found
+
+
+def check_equal(files: Sequence[Path], theirs: Pipeline, ours: Pipeline) -> str:
+    """A line with the largest difference in units of 1/255; OutputsDifferError with the file where it is too large."""
+    scale = 255 * torch.tensor(IMAGENET_STD)[:, None, None]
+    largest = 0.0
+    for file in files:
+        expected, found = theirs(file), ours(file)
+        if expected.shape != found.shape:
+            raise OutputsDifferError(f"{file}: theirs is {tuple(expected.shape)}, ours {tuple(found.shape)}")
+        difference = float(((expected - found) * scale).abs().max())
+        if difference > TOLERANCE + 1e-3:
+            rule = f"values may differ by {TOLERANCE:g} of 255"
+            raise OutputsDifferError(f"{file}: {rule}, the same filter being used; ours differs by {difference:.2f}")
+        largest = max(largest, difference)
+    return f"the normalised images differ by at most {largest:.2f} of 255 (allowed: {TOLERANCE:g})"

@@ -1,0 +1,144 @@
+"""Faster R-CNN with the same weights in ours and in the peers, on real photographs.
+
+Detections are compared first: boxes to 0.01 px in fp32; in bf16, which only trained weights can show, at least 85 % of
+torchvision's confident boxes found again.  Then inference and a training step are timed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.common import Goal, Report, Timings, interleave
+from benchmarks.detectors import Subject
+from benchmarks.pairings import detect_all, make_pairings
+from benchmarks.weights import HOW_TO_TRAIN, checkpoint_weights, random_weights
+from tasks.detection.config import DataConfig
+from tasks.detection.data import DetectionBatch, collate_images
+from tasks.engine.distributed import resolve_device
+from tasks.engine.precision import Precision
+from tasks.images import decode, find_images
+
+OBJECTS = 8  # drawn in each image for the training step
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionSettings:
+    """Images, weights and the size of the measurement; None is the device's own default."""
+
+    images: Path
+    count: int
+    detector: str | None
+    detectron2: Path | None
+    short_edge: int
+    long_edge: int
+    batch: int | None
+    train_batch: int | None
+    device: str
+    compile: bool
+    rounds: int
+
+
+def run(settings: DetectionSettings) -> Report:
+    """Compare, then time inference and training; OutputsDifferError where detections differ."""
+    device = resolve_device(settings.device, 0, 1)
+    weights = random_weights() if settings.detector is None else checkpoint_weights(settings.detector)
+    on_gpu = device.type == "cuda"
+    batch, train_batch = settings.batch or (16 if on_gpu else 1), settings.train_batch or (16 if on_gpu else 2)
+    batches = make_batches(settings, batch, device)
+    train = _with_objects(make_batches(settings, train_batch, device)[0], weights.classes)
+    edges = settings.short_edge, settings.long_edge
+    pairings = make_pairings(weights, settings.detectron2, *edges, device, compiled=settings.compile)
+    checks = [line for pairing in pairings for line in pairing.compare(batches)]
+    subjects = {name: subject for pairing in pairings for name, subject in pairing.subjects().items()}
+    default = Precision.resolve("auto", device).name
+    notes = [f"Weights: {weights.source}. Our default precision on this machine: {default}."]
+    if not weights.trained:
+        notes.append(f"bf16 needs weights that are confident of boxes: give --detector, such as {HOW_TO_TRAIN} makes.")
+    inference = _time(subjects, lambda subject: detect_all(subject, batches), settings.rounds, device)
+    training = _time(subjects, lambda subject: subject.training(train), settings.rounds, device)
+    size = f"{weights.model.backbone}-FPN, {settings.short_edge}/{settings.long_edge}"
+    timings = (
+        Timings(
+            f"inference, {size}, batch {batch}", inference, goals(device, training=False), work=_images_in(batches)
+        ),
+        Timings(f"training step, {size}, batch {train_batch}", training, goals(device, training=True), work=len(train)),
+    )
+    if on_gpu:
+        notes += count_synchronisations({name: subject.training(train) for name, subject in subjects.items()})
+    return Report("detection" if not on_gpu else "detection_gpu", "Faster R-CNN", tuple(checks), timings, tuple(notes))
+
+
+def goals(device: torch.device, *, training: bool) -> tuple[Goal, ...]:
+    """What was promised on such a device."""
+    if device.type == "cuda":
+        return (Goal("ours bf16", "torchvision", 4.0),)
+    fp32, bf16 = (1.5, 3.1) if training else (1.6, 3.3)
+    detectron2 = Goal("ours bf16, detectron2's rules", "detectron2 bf16 autocast", 1.5)
+    return Goal("ours fp32", "torchvision", fp32), Goal("ours bf16", "torchvision", bf16), detectron2
+
+
+def make_batches(settings: DetectionSettings, batch: int, device: torch.device) -> list[DetectionBatch]:
+    """The images, wide ones first, in batches of one size; torchvision's own resize then leaves them as they are."""
+    config = DataConfig(
+        short_edge=(settings.short_edge,), long_edge=settings.long_edge, resize_rounding="floor", exif="ignore"
+    )
+    files = find_images(settings.images)[: max(settings.count, batch)]
+    pixels = sorted((decode(file, "ignore") for file in files), key=lambda image: image.shape[0] > image.shape[1])
+    groups = [pixels[start : start + batch] for start in range(0, len(pixels) - batch + 1, batch)]
+    if not groups:
+        raise ValueError(f"--images must hold at least {batch} images for a batch, got {len(files)}")
+    return [collate_images(group, config).to(device) for group in groups]
+
+
+def _with_objects(batch: DetectionBatch, classes: int) -> DetectionBatch:
+    """The batch with drawn objects in it, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    count = len(batch)
+    sizes = batch.sizes.cpu().flip(-1)[:, None].float()  # (B, 1, 2) width, height
+    extents = sizes * (0.05 + 0.5 * torch.rand(count, OBJECTS, 2, generator=generator))
+    corners = (sizes - extents) * torch.rand(count, OBJECTS, 2, generator=generator)
+    labels = torch.randint(0, classes, (count, OBJECTS), generator=generator)
+    objects = replace(
+        batch,
+        boxes=torch.cat((corners, corners + extents), dim=-1),
+        labels=labels,
+        crowd=torch.zeros_like(labels, dtype=torch.bool),
+    )
+    return objects.to(batch.images.device)
+
+
+def _images_in(batches: Sequence[DetectionBatch]) -> int:
+    return sum(len(batch) for batch in batches)
+
+
+def _time(
+    subjects: Mapping[str, Subject],
+    prepare: Callable[[Subject], Callable[[], object]],
+    rounds: int,
+    device: torch.device,
+) -> dict[str, list[float]]:
+    synchronize = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    calls = {name: prepare(subject) for name, subject in subjects.items()}
+    return interleave(calls, rounds, synchronize=synchronize)
+
+
+def count_synchronisations(steps: Mapping[str, Callable[[], None]]) -> list[str]:
+    """How often one training step of each waits for the GPU."""
+    lines = []
+    for name, step in steps.items():
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        count = sum("synchroniz" in str(warning.message) for warning in caught)
+        lines.append(f"{name}: {count} synchronisations in a training step.")
+    return lines
