@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.coco import FileId, annotated_size, image_file_name, read_json
+from tasks.coco import FileId, annotated_size, image_file_name
+from tasks.coco_json import read_json
 from tasks.coco_objects import Box, Record
 from tasks.images import Exif
 

@@ -6,7 +6,7 @@ images are numbered 1..N in the order of their ids and classes 0..K-1; ids of th
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,6 +16,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.coco_json import read_json
 from tasks.coco_objects import Record, parse_objects
 from tasks.images import Exif, image_size
 
@@ -207,24 +208,6 @@ def _candidates(root: str | Path | None, given: str | Path | None, names: Sequen
     if given is not None:
         return [Path(given)]
     return [Path(root) / name for name in names] if root is not None else []
-
-
-def read_json(path: Path, as_object: Callable[[list[tuple[str, Any]]], Any] = dict) -> dict[str, Any]:
-    """The file's content, with the lists that COCO's instances format has; `as_object` makes the JSON's objects.
-
-    Raises ValueError naming the file that is missing, no JSON or of another format.
-    """
-    try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=None if as_object is dict else as_object)
-    except FileNotFoundError as error:
-        raise ValueError(f"annotations must be a COCO JSON file, found no file at {path}; check the path") from error
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: not JSON, not text; the last: nested too deep
-        raise ValueError(f"annotations must be a COCO JSON file, cannot read {path}: {error}") from error
-    lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
-        found = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"a COCO instances file holds the lists {', '.join(lists)}, {path} holds {found}")
-    return content
 
 
 def _parse(

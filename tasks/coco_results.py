@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.coco import CocoDataset
+from tasks.coco_json import parse_json
 
 FIELDS = ("image_id", "category_id", "bbox", "score")
 
@@ -120,7 +121,7 @@ def _load_list(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise ValueError(f"results must be a COCO results JSON file, but {path} does not exist")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_bytes())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"results must be a COCO results JSON file; {path} is not JSON: {error}") from error
     shape = f"a results file must be a JSON list of records with {', '.join(FIELDS)}"

@@ -20,7 +20,7 @@ TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()
 
 # Modules and what they may import: anywhere, and inside functions only. The first row that matches counts.
 # `x.*` is x and everything below it.
-PICTURES = {"numpy", "PIL", "pycocotools", "hotcoco", "matplotlib"}
+PICTURES = {"numpy", "orjson", "PIL", "pycocotools", "hotcoco", "matplotlib"}
 SHARED = {module for module, path in SOURCES.items() if path.parent == ROOT / "tasks" and module != "tasks"}
 TORCHLESS = SHARED - {"tasks.fpn"}
 EVERYTHING = {"torch", "torchvision", "timm", *PICTURES, "tasks.*", "resnet_backbones.*"}

@@ -1,0 +1,42 @@
+"""JSON files of annotations and results, which can hold millions of numbers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+AsObject = Callable[[list[tuple[str, Any]]], Any]
+
+
+def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
+    """What a JSON text says; `as_object` makes its objects. ValueError or RecursionError where it is none.
+
+    orjson is three times as fast as Python's parser, which takes what orjson refuses (NaN, a byte order mark, UTF-16),
+    and whose errors are those that are raised.
+    """
+    if as_object is not dict:
+        return json.loads(text, object_pairs_hook=as_object)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
+def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
+    """The file's content, with the lists that COCO's instances format has; `as_object` makes the JSON's objects.
+
+    Raises ValueError naming the file that is missing, no JSON or of another format.
+    """
+    try:
+        content = parse_json(path.read_bytes(), as_object)
+    except FileNotFoundError as error:
+        raise ValueError(f"annotations must be a COCO JSON file, found no file at {path}; check the path") from error
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not JSON, not text; the last: nested too deep
+        raise ValueError(f"annotations must be a COCO JSON file, cannot read {path}: {error}") from error
+    lists = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
+        found = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise ValueError(f"a COCO instances file holds the lists {', '.join(lists)}, {path} holds {found}")
+    return content
