@@ -5,26 +5,22 @@ set defines (no object of that size or class) is nan here, `n/a` in the table an
 COCO's limits of 1, 10 and 100 detections per image and class hold throughout.
 """
 
-import contextlib
 import importlib.metadata
-import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tasks.coco import CocoDataset, ground_truth, read_coco
-from tasks.coco_results import DetectionResults, read_results_json, records
+from tasks.coco import CocoDataset, read_coco
+from tasks.coco_engines import MAX_DETECTIONS, SCORE_NAMES, mean_defined, run_hotcoco, run_pycocotools
+from tasks.coco_results import DetectionResults, read_results_json
+from tasks.report import try_report
 
 Backend = Literal["hotcoco", "pycocotools"]
-
-SCORE_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
-MAX_DETECTIONS = (1, 10, 100)
 
 
 @dataclass(frozen=True)
@@ -39,30 +35,38 @@ class EvaluationReport:
     """What to know about the data set: what was mended, or left out."""
     files: tuple[Path, ...]
     """What was written."""
+    page: str
+    """The file of the report, or why there is none."""
 
     def __str__(self) -> str:
         lines = [f"{name}: {value}" for name, value in self.about.items()]
         lines += [f"note: {note}" for note in self.notes]
         lines += ["", format_table(self.scores), ""]
-        return "\n".join(lines + [f"written: {file}" for file in self.files])
+        lines += [f"written: {file}" for file in self.files]
+        return "\n".join([*lines, f"report: {self.page}"])
 
 
 def evaluate_results(
-    results_path: str | Path, annotations: str | Path, output_dir: str | Path | None = None
+    results_path: str | Path,
+    annotations: str | Path,
+    output_dir: str | Path | None = None,
+    images: str | Path | None = None,
 ) -> EvaluationReport:
     """Score a COCO results file, whoever wrote it, against an annotation file, by both engines.
 
-    evaluation.json goes to `output_dir`, or beside the results. Images are not read. ValueError for a record that does
-    not fit the annotations.
+    evaluation.json and report.html go to `output_dir`, or beside the results. The report shows images of the folder
+    `images`, the annotations' own when None, as blanks where there are none; scores need no image. ValueError for a
+    record that does not fit the annotations.
     """
-    dataset = read_coco(annotations)
+    dataset = read_coco(annotations, images)
     results = read_results_json(results_path, dataset)
     scores = final_scores(dataset, results)
     about = {"results": str(results_path), **scoring_facts(dataset, results, final=True)}
     folder = Path(results_path).parent if output_dir is None else Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     write_evaluation(folder / "evaluation.json", scores, about)
-    return EvaluationReport(scores, about, dataset.warnings, (folder / "evaluation.json",))
+    page = try_report(folder, dataset)
+    return EvaluationReport(scores, about, dataset.warnings, (folder / "evaluation.json",), page)
 
 
 def score_boxes(dataset: CocoDataset, results: DetectionResults, backend: Backend = "hotcoco") -> dict[str, float]:
@@ -70,10 +74,10 @@ def score_boxes(dataset: CocoDataset, results: DetectionResults, backend: Backen
 
     Both backends give the same numbers to the last bit; hotcoco is the fast one.
     """
-    twelve, precision = (_run_hotcoco if backend == "hotcoco" else _run_pycocotools)(dataset, results)
+    twelve, precision = (run_hotcoco if backend == "hotcoco" else run_pycocotools)(dataset, results)
     scores = {f"box/{name}": value for name, value in zip(SCORE_NAMES, twelve, strict=True)}
     for label, name in enumerate(dataset.label_map.names):
-        scores[f"box/AP/{name}"] = _mean(precision[:, :, label, 0, -1])
+        scores[f"box/AP/{name}"] = mean_defined(precision[:, :, label, 0, -1])
     return scores
 
 
@@ -101,6 +105,7 @@ def scoring_facts(dataset: CocoDataset, results: DetectionResults, *, final: boo
     versions = engine_versions()
     return {
         "annotations": str(dataset.path),
+        "image_root": str(dataset.image_root),
         "images": len(dataset.image_ids),
         "objects": int((~dataset.crowd).sum()),
         "crowds": int(dataset.crowd.sum()),
@@ -144,76 +149,3 @@ def _class_lines(scores: Mapping[str, float], columns: int = 4) -> list[str]:
 
 def _percent(value: float) -> str:
     return f"{'n/a' if math.isnan(value) else format(100 * value, '.1f'):>7}"
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Mean of the entries that ground truth defines, which are those above -1; nan where there are none."""
-    defined = values[values > -1]
-    return float(np.mean(defined)) if defined.size else math.nan
-
-
-def _summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> list[float]:
-    """COCO's twelve numbers; precision is (thresholds, recalls, classes, sizes, limits), recall lacks the second."""
-    half, three_quarters = 0, 5  # places of IoU 0.50 and 0.75 among 0.50, 0.55 … 0.95
-    sizes = (1, 2, 3)  # small, medium and large, after all
-    return [
-        _mean(precision[:, :, :, 0, -1]),
-        _mean(precision[half, :, :, 0, -1]),
-        _mean(precision[three_quarters, :, :, 0, -1]),
-        *(_mean(precision[:, :, :, size, -1]) for size in sizes),
-        *(_mean(recall[:, :, 0, limit]) for limit in range(len(MAX_DETECTIONS))),
-        *(_mean(recall[:, :, size, -1]) for size in sizes),
-    ]
-
-
-def _run_hotcoco(dataset: CocoDataset, results: DetectionResults) -> tuple[list[float], NDArray[np.float64]]:
-    """COCO's twelve numbers and the precision array, with no Python object per annotation or detection."""
-    import hotcoco
-
-    sizes: Sequence[tuple[int, int]] = dataset.sizes.tolist()
-    images = [
-        {"id": image, "height": height, "width": width}
-        for image, (height, width) in zip(dataset.image_ids.tolist(), sizes, strict=True)
-    ]
-    truth = hotcoco.COCO.from_arrays(
-        images,
-        [{"id": label, "name": name} for label, name in enumerate(dataset.label_map.names)],
-        np.repeat(dataset.image_ids, np.diff(dataset.first)),
-        dataset.labels,
-        dataset.boxes,
-        area=dataset.areas,
-        iscrowd=dataset.crowd,
-    )
-    rows = np.column_stack((results.image_ids, results.boxes, results.scores, results.labels))
-    evaluator = hotcoco.COCOeval(truth, truth.load_res(rows), "bbox")
-    evaluator.params.max_dets = list(MAX_DETECTIONS)
-    evaluator.evaluate()
-    evaluator.accumulate()
-    curves = evaluator.eval
-    assert curves is not None  # accumulate made them
-    precision = np.asarray(curves["precision"])
-    return _summarize(precision, np.asarray(curves["recall"])), precision
-
-
-def _run_pycocotools(dataset: CocoDataset, results: DetectionResults) -> tuple[list[float], NDArray[np.float64]]:
-    """COCO's twelve numbers as pycocotools itself sums them up, and the precision array."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress with print()
-        truth, found = COCO(), COCO()
-        truth.dataset = ground_truth(dataset)
-        truth.createIndex()
-        if len(results):
-            labels = range(dataset.label_map.num_classes)
-            found = truth.loadRes(records(results, dataset.image_ids.tolist(), labels))
-        else:  # loadRes fails on an empty list
-            found.dataset = {**truth.dataset, "annotations": []}
-            found.createIndex()
-        evaluator = COCOeval(truth, found, "bbox")
-        evaluator.params.maxDets = list(MAX_DETECTIONS)
-        evaluator.evaluate()
-        evaluator.accumulate()
-        evaluator.summarize()
-    twelve = [math.nan if value == -1 else float(value) for value in evaluator.stats]
-    return twelve, evaluator.eval["precision"]

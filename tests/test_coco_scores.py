@@ -16,8 +16,9 @@ from pycocotools.cocoeval import COCOeval
 
 from tasks import coco_scores
 from tasks.coco import CocoDataset, read_coco
+from tasks.coco_engines import SCORE_NAMES
 from tasks.coco_results import DetectionResults, write_results_json
-from tasks.coco_scores import SCORE_NAMES, Backend, evaluate_results, final_scores, format_table, score_boxes
+from tasks.coco_scores import Backend, evaluate_results, final_scores, format_table, score_boxes
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS: tuple[Backend, ...] = ("hotcoco", "pycocotools")
@@ -165,8 +166,8 @@ def test_a_detection_in_a_crowd_does_not_count(tmp_path: Path, backend: Backend)
 
 def test_engines_that_disagree_are_both_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = small(tmp_path, [box_of(10, 10, 50)])
-    twelve, precision = coco_scores._run_pycocotools(dataset, DetectionResults.empty())
-    monkeypatch.setattr(coco_scores, "_run_pycocotools", lambda *_: ([0.25, *twelve[1:]], precision))
+    twelve, precision = coco_scores.run_pycocotools(dataset, DetectionResults.empty())
+    monkeypatch.setattr(coco_scores, "run_pycocotools", lambda *_: ([0.25, *twelve[1:]], precision))
     with pytest.raises(RuntimeError, match=r"box/AP: hotcoco 0\.0, pycocotools 0\.25"):
         final_scores(dataset, DetectionResults.empty())
 

@@ -19,8 +19,10 @@ from tasks.engine.config import load_config
 from tasks.engine.log import read_metrics
 
 PICTURES = {"curves.png", "predictions.png"}
-RESULTS = {"metrics.jsonl", "tensorboard", "detections.json", "evaluation.json"}
-FOLDER = {"config.yaml", "label_map.json", "environment.json", "last.pt", "best.pt"} | PICTURES | RESULTS
+RESULTS = {"metrics.jsonl", "tensorboard", "detections.json", "evaluation.json", "report.html"}
+FOLDER = (
+    {"config.yaml", "label_map.json", "environment.json", "last.pt", "best.pt"} | {"report.html"} | PICTURES | RESULTS
+)
 
 
 def test_the_folder_holds_everything(finished_run: FinishedRun) -> None:
@@ -68,7 +70,7 @@ REFUSALS = {
     "wrong type": ("schedule.steps=many", "schedule.steps must be a whole number, got 'many' in override"),
     "no value": ("data.batch_size", "an override must read section.key=value, got 'data.batch_size'"),
     "no data": ("data.root=nowhere", "nowhere/train2017.*nowhere/annotations/instances_train.json"),
-    "backbone": ("model.backbone=resnet81", "must be one of .*resnet18.*got 'resnet81'"),
+    "backbone": ("model.backbone=resnet81", "must be .*one of .*resnet18.*got 'resnet81'"),
     "batch size": ("data.batch_size=5 optim.accumulate=2", "data.batch_size .*must divide by .*got 5; try 4"),
     "no weights": ("model.weights=nowhere.pth", "must be an existing file.*got nowhere.pth.*model.weights=null"),
     "device": ("run.device=tpu", "run.device must be auto, cpu, cuda or cuda:N, got 'tpu'"),
@@ -209,3 +211,11 @@ def test_a_detector_of_another_shape_is_refused_as_weights(
     )
     sentence = r"model.weights is a detector of another architecture, \d+ tensors do not fit: .*model.pyramid_channels"
     assert_refused(tools, sentence, *arguments)
+
+
+def test_the_report_is_of_the_last_scores_and_has_the_curves(finished_run: FinishedRun) -> None:
+    page = (finished_run.folder / "report.html").read_text()
+    scores = json.loads((finished_run.folder / "evaluation.json").read_text())["scores"]
+    assert f"<span>AP50</span><b>{100 * scores['box/AP50']:.1f}</b>" in page
+    assert "<figcaption>Loss</figcaption>" in page
+    assert f"Report       {finished_run.folder / 'report.html'}" in finished_run.printed

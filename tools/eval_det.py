@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""COCO box scores of a checkpoint on any data set, or of anybody's results file; writes evaluation.json.
+"""COCO box scores of a checkpoint on any data set, or of anybody's results file; writes them and a report.html.
 
 tools/eval_det.py runs/shapes data.val.images=IMAGES data.val.annotations=GT.json
 tools/eval_det.py --results DETECTIONS.json --annotations GT.json
@@ -22,20 +22,23 @@ def main() -> None:
     )
     parser.add_argument("--results", help="COCO results JSON to score instead of a checkpoint")
     parser.add_argument("--annotations", help="COCO annotations that --results are of")
+    parser.add_argument("--images", help="folder of their images, for the report (default: the annotations' folder)")
     parser.add_argument(
         "--out",
-        help="folder for evaluation.json (default: evaluation/ beside the checkpoint, or the results' own folder)",
+        help="folder for what is written (default: evaluation/ beside the checkpoint, or the results' own folder)",
     )
     given = parser.parse_intermixed_args()
     if (given.checkpoint is None) == (given.results is None):
         parser.error("give either a checkpoint or --results")
     if (given.results is None) != (given.annotations is None):
         parser.error("--results and --annotations go together; a checkpoint takes data.val.annotations=FILE")
+    if given.images is not None and given.results is None:
+        parser.error("--images goes with --results; a checkpoint takes data.val.images=FOLDER")
     try:
         if given.results is not None:
             from tasks.coco_scores import evaluate_results
 
-            print(evaluate_results(given.results, given.annotations, given.out))
+            print(evaluate_results(given.results, given.annotations, given.out, given.images))
         else:
             from tasks.engine.checkpoint_files import find_checkpoint
 

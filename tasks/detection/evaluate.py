@@ -17,11 +17,12 @@ from tasks.detection.boxes import Detections, to_original
 from tasks.detection.config import DataConfig
 from tasks.detection.data import DetectionBatch, ValBatches
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import FasterRCNN
+from tasks.detection.model import FasterRCNN, for_inference
 from tasks.detection.restore import read_detector
 from tasks.detection.splits import read_split
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
+from tasks.report import try_report
 
 LossSum = tuple[dict[str, float], int]  # losses summed over images, and how many images
 
@@ -78,13 +79,14 @@ def evaluate_checkpoint(
         dataset = read_split(saved.config.data, "val", label_map=saved.label_map)
         model = saved.build(world.device)
         folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
-        precision = Precision.resolve(saved.config.run.precision, world.device)
+        precision = Precision.agreed(saved.config.run.precision, world)
         facts = {
             **saved.facts(),
             "annotations": str(dataset.path),
             "images": len(dataset),
             "device": str(world.device),
             "precision": precision.name,
+            "exif": saved.config.data.exif,
         }
         scores = evaluate_detector(
             model,
@@ -99,8 +101,11 @@ def evaluate_checkpoint(
         )
     finally:
         world.close()
+    if not world.is_main:
+        return None
     files = (folder / "evaluation.json", folder / "detections.json")
-    return EvaluationReport(scores, facts, dataset.warnings, files) if world.is_main else None
+    page = try_report(folder, dataset, exif=saved.config.data.exif)
+    return EvaluationReport(scores, facts, dataset.warnings, files, page)
 
 
 def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -> ValBatches:
@@ -158,14 +163,15 @@ def _run(
     objective: DetectionObjective | None,
 ) -> tuple[DetectionResults, LossSum]:
     """This rank's detections and summed losses; the pyramid is computed once for both."""
+    detector = for_inference(model)
     parts: list[DetectionResults] = []
     sums: dict[str, Tensor] = {}
     images = 0
     for cpu_batch in batches:
         batch = cpu_batch.to(world.device, non_blocking=True)
         with precision.autocast():
-            levels = model.levels(batch.images, batch.sizes)
-            detections = model.detect(batch.images, levels, batch.sizes)
+            levels = detector.levels(batch.images, batch.sizes)
+            detections = detector.detect(batch.images, levels, batch.sizes)
             losses = {} if objective is None else objective.losses(batch, levels)
         parts.append(to_results(to_original(detections, batch.scales, batch.original_sizes), batch.image_ids))
         sums = {name: sums.get(name, 0.0) + loss.double() * len(batch) for name, loss in losses.items()}

@@ -17,7 +17,7 @@ from tasks.detection.config import DetectionConfig
 from tasks.detection.data import TrainBatches
 from tasks.detection.evaluate import evaluate_detector, validation_batches
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import FasterRCNN, Kernels, build_faster_rcnn
+from tasks.detection.model import FasterRCNN, Kernels, build_faster_rcnn, compile_trunk
 from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.restore import detector_metadata, read_metadata
 from tasks.detection.splits import read_split
@@ -31,6 +31,8 @@ from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir, write_text
+from tasks.engine.settings import RunConfig
+from tasks.report import try_report
 
 
 def train(config: DetectionConfig) -> dict[str, float]:
@@ -45,8 +47,8 @@ def train(config: DetectionConfig) -> dict[str, float]:
 def run(config: DetectionConfig, world: World) -> dict[str, float]:
     """Train in a world that is there, and score; everything the run makes goes to run.output_dir."""
     prepare_torch(config.run.seed, config.run.deterministic)
-    precision = Precision.resolve(config.run.precision, world.device)
     output_dir = check_output_dir(config.run, world, config)
+    precision = choose_precision(config.run, output_dir, world)
     with world.sharing_errors():
         train_set, val_set = read_splits(config, world)
         batches = TrainBatches(
@@ -60,7 +62,8 @@ def run(config: DetectionConfig, world: World) -> dict[str, float]:
         )
     model, report = build_detector(config, train_set.label_map, output_dir, world)
     prepare_output_dir(config.run, world, config)
-    metadata = detector_metadata(model, to_dict(config), train_set.label_map) | {"data": fingerprint(train_set)}
+    metadata = detector_metadata(model, to_dict(config), train_set.label_map)
+    metadata |= {"data": fingerprint(train_set), "precision": precision.name}
     with RunLog(output_dir, world, config.schedule.steps) as log:
         for line in (*describe_data(config, train_set, val_set, batches), report):
             log.note(line)
@@ -78,9 +81,19 @@ def run(config: DetectionConfig, world: World) -> dict[str, float]:
             evaluate=make_evaluation(config, val_set, world, precision, output_dir),
             name_image=lambda image: str(train_set.image_path(image - 1)),
         )
-        for line in closing_lines(config, scores, output_dir, val_set):
-            log.note(line)
+        if world.is_main:
+            report_line = try_report(output_dir, val_set, exif=config.data.exif)
+            for line in closing_lines(config, scores, output_dir, val_set, report_line):
+                log.note(line)
     return scores
+
+
+def choose_precision(config: RunConfig, output_dir: Path, world: World) -> Precision:
+    """The arithmetic of a run; one that is resumed keeps what `auto` was, for a timing may come out differently."""
+    name = config.precision
+    if name == "auto" and (output_dir / LAST).exists():
+        name = read_checkpoint(output_dir / LAST).metadata.get("precision", name)
+    return Precision.agreed(name, world)
 
 
 def read_splits(config: DetectionConfig, world: World) -> tuple[CocoDataset, CocoDataset]:
@@ -103,7 +116,10 @@ def build_detector(
         built = build() if world.is_main else None
     with world.sharing_errors():
         model, report = built or build()
-    return model.to(world.device), report
+    model.to(world.device)
+    if config.run.compile:
+        compile_trunk(model)
+    return model, report
 
 
 def _build(config: DetectionConfig, label_map: LabelMap, output_dir: Path, kernels: Kernels) -> tuple[FasterRCNN, str]:
@@ -137,7 +153,11 @@ def make_evaluation(
             final=step == config.schedule.steps,
             output_dir=output_dir,
             objective=DetectionObjective(model),
-            about={"step": step, "weights": "model" if config.optim.ema_decay is None else "ema"},
+            about={
+                "step": step,
+                "exif": config.data.exif,
+                "weights": "model" if config.optim.ema_decay is None else "ema",
+            },
         )
         if world.is_main:
             detector = Detector(model, dataset.label_map, config.data, precision)
@@ -171,7 +191,7 @@ def small_batch_warnings(config: DetectionConfig, batches: TrainBatches) -> tupl
 
 
 def closing_lines(
-    config: DetectionConfig, scores: dict[str, float], output_dir: Path, val_set: CocoDataset
+    config: DetectionConfig, scores: dict[str, float], output_dir: Path, val_set: CocoDataset, report: str
 ) -> list[str]:
     """The table of scores, where the pictures are, and what to try next."""
     best = output_dir / (BEST if (output_dir / BEST).exists() else LAST)  # none is best where every score is nan
@@ -180,6 +200,7 @@ def closing_lines(
         f"Scores on {val_set.path} after {config.schedule.steps} steps, x 100:",
         format_table(scores),
         "",
+        f"Report       {report}",
         f"Pictures     {output_dir / 'predictions.png'}  ground truth beside predictions",
         f"             {output_dir / 'curves.png'}  losses and scores",
         f"Detector     {best}",

@@ -27,7 +27,7 @@ from tasks.detection.config import DataConfig, SplitConfig
 from tasks.detection.data import DetectionBatch, TrainBatches, ValBatches
 from tasks.detection.evaluate import evaluate_checkpoint, evaluate_detector, evaluation_mode, to_results
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import FasterRCNN
+from tasks.detection.model import FasterRCNN, Kernels
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
 
@@ -39,6 +39,8 @@ WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
 class Oracle(nn.Module):
     """Stands for a detector that finds exactly the objects of the batch, which go through offsets and back."""
+
+    kernels = Kernels(folded_norms=False)
 
     def __init__(self, batches: Iterable[DetectionBatch], flipped: bool = False) -> None:
         super().__init__()
