@@ -61,7 +61,7 @@ class Report:
 
     def text(self, shown: int | None) -> str:
         """The table, then at most so many findings of each kind (None: all), then what the splits hold."""
-        lines = [f"{'severity':10}{'count':>7}  {'kind':24}first"]
+        lines = [f"{'severity':10}{'count':>7}  {'kind':24}first"] if self.findings else ["nothing found"]
         for kind, found in self.kinds():
             first = f"{Path(found[0].file).name}, {found[0].entry}"
             lines.append(f"{found[0].severity:10}{len(found):7}  {kind:24}{first}")
