@@ -28,6 +28,7 @@ from tasks.engine.config import to_dict
 from tasks.engine.distributed import World
 from tasks.engine.fit import FitConfig, fit
 from tasks.engine.log import RunLog
+from tasks.engine.memory import keep_freed_memory
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir, write_text
@@ -37,6 +38,7 @@ from tasks.report import try_report
 
 def train(config: DetectionConfig) -> dict[str, float]:
     """Train as one process, or as one of torchrun's; the scores of the last evaluation."""
+    keep_freed_memory()
     world = World.create(config.run.device)
     try:
         return run(config, world)

@@ -8,6 +8,8 @@ import torch
 WORTH_IT = 1.1
 """Speed-up from which the special way is taken; below it lies within the noise of a short timing."""
 
+ROUNDS = 40
+
 Seconds = Callable[[Callable[[], object]], float]
 
 
@@ -20,7 +22,10 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def speed_up(plain: Callable[[], object], special: Callable[[], object], timer: Seconds = seconds) -> float:
-    """How many times faster `special` is than `plain`: best of five in turn, after one call of each to warm up."""
+    """How many times faster `special` is than `plain`: best of many in turn, after one call of each to warm up.
+
+    Another process can disturb any few calls in a row, and a disturbed call is never the best.
+    """
     timer(plain), timer(special)
-    rounds = [(timer(plain), timer(special)) for _ in range(5)]
+    rounds = [(timer(plain), timer(special)) for _ in range(ROUNDS)]
     return min(first for first, _ in rounds) / min(second for _, second in rounds)

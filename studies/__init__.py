@@ -1,0 +1,1 @@
+"""Experiments that compare whole trainings; they may use several tasks."""
