@@ -80,6 +80,8 @@ class FasterRCNN(nn.Module):
         self.config = config
         self.kernels = kernels
         self.roi_align = RoiAlign(config.roi, [level.stride for level in pyramid.levels[:-1]], kernels.roi_align)
+        self.replayed = False
+        """Whether parts run as CUDA graphs, whose outputs the next images overwrite: each batch says that it begins."""
 
     @property
     def num_classes(self) -> int:
@@ -88,6 +90,8 @@ class FasterRCNN(nn.Module):
 
     def levels(self, images: Tensor, sizes: Tensor) -> list[Tensor]:
         """Pyramid maps p2 to p6, (B, C, h, w) each, fine to coarse."""
+        if self.replayed:
+            torch.compiler.cudagraph_mark_step_begin()
         return list(self.pyramid(self.backbone(self.normalizer(images, sizes))).values())
 
     def anchors_of(self, images: Tensor, levels: list[Tensor]) -> tuple[Tensor, ...]:
@@ -125,14 +129,17 @@ class FasterRCNN(nn.Module):
         return select_detections(proposals, class_logits, box_offsets, sizes, self.config.roi)
 
 
-def compile_trunk(model: FasterRCNN, backend: str = "inductor") -> None:
+def compile_trunk(model: FasterRCNN, backend: str = "inductor", *, graphs: bool = False) -> None:
     """Have torch.compile translate backbone, pyramid and region proposal head in place, anew for each padded size.
 
     Names of weights stay as they are; a copy of the model is not compiled. After torch's limit of sizes, which
-    data.size_divisor and fewer data.short_edge keep low, the others run as written.
+    data.size_divisor and fewer data.short_edge keep low, the others run as written. `graphs` has a GPU replay them as
+    CUDA graphs: what a batch leaves on the device is then to be used before the next one begins.
     """
+    mode = "reduce-overhead" if graphs else None
     for part in (model.backbone, model.pyramid, model.rpn):
-        part.compile(backend=backend, dynamic=False)
+        part.compile(backend=backend, dynamic=False, mode=mode)
+    model.replayed = graphs
 
 
 def for_inference(model: FasterRCNN) -> FasterRCNN:

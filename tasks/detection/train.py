@@ -48,6 +48,7 @@ def train(config: DetectionConfig) -> dict[str, float]:
 
 def run(config: DetectionConfig, world: World) -> dict[str, float]:
     """Train in a world that is there, and score; everything the run makes goes to run.output_dir."""
+    check_cuda_graphs(config, world)
     prepare_torch(config.run.seed, config.run.deterministic)
     output_dir = check_output_dir(config.run, world, config)
     precision = choose_precision(config.run, output_dir, world)
@@ -90,6 +91,17 @@ def run(config: DetectionConfig, world: World) -> dict[str, float]:
     return scores
 
 
+def check_cuda_graphs(config: DetectionConfig, world: World) -> None:
+    """ValueError where run.cuda_graphs is asked for and cannot be had."""
+    if not config.run.cuda_graphs:
+        return
+    if world.device.type != "cuda":
+        raise ValueError(f"run.cuda_graphs=true takes a GPU, got {world.device}; leave it out")
+    if config.optim.accumulate > 1:  # gradients of one micro-batch would be overwritten by the next
+        rule = "run.cuda_graphs=true takes optim.accumulate=1"
+        raise ValueError(f"{rule}, got {config.optim.accumulate}; leave one of them out")
+
+
 def choose_precision(config: RunConfig, output_dir: Path, world: World) -> Precision:
     """The arithmetic of a run; one that is resumed keeps what `auto` was, for a timing may come out differently."""
     name = config.precision
@@ -120,7 +132,7 @@ def build_detector(
         model, report = built or build()
     model.to(world.device)
     if config.run.compile:
-        compile_trunk(model)
+        compile_trunk(model, graphs=config.run.cuda_graphs)
     return model, report
 
 

@@ -91,6 +91,9 @@ class RunConfig:
     """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start), else fp32."""
     compile: bool = False
     """Let torch.compile translate the convolutions, once for each padded size of images (minutes; worth it on GPUs)."""
+    cuda_graphs: bool = False
+    """Replay the translated convolutions as CUDA graphs, one for each padded size: worth it where a GPU waits for the
+    host to launch kernels, so with few images a step. Takes run.compile, a GPU and optim.accumulate=1."""
     seed: int = 0
     """Every random choice follows from this number, the step and the image."""
     deterministic: bool = False
@@ -110,6 +113,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
+        require(self.compile or not self.cuda_graphs, "run.cuda_graphs=true takes run.compile=true", self.compile)
         require(self.eval_every >= 0, "run.eval_every must be >= 0", self.eval_every)
         require(self.save_every >= 1, "run.save_every must be >= 1", self.save_every)
         require(self.keep_every >= 0, "run.keep_every must be >= 0", self.keep_every)

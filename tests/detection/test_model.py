@@ -179,3 +179,36 @@ def test_a_copy_of_a_compiled_model_is_not_compiled() -> None:
     compile_trunk(model, backend="eager")
     assert model.backbone._compiled_call_impl is not None
     assert copy.deepcopy(model).backbone._compiled_call_impl is None
+
+
+def test_each_batch_tells_cuda_graphs_that_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs of a graph are overwritten by its next replay, so torch has to know which replays belong together."""
+    begun: list[None] = []
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(None))
+    model, batch = tiny_detector().eval(), tiny_batch([[]])
+    with torch.no_grad():
+        model(batch.images, batch.sizes)
+        assert len(begun) == 0
+        model.replayed = True
+        model(batch.images, batch.sizes)
+        model(batch.images, batch.sizes)
+    assert len(begun) == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_graphs_learn_the_same() -> None:
+    """Three steps at two padded sizes: a size's first steps record its graphs, later ones replay them."""
+    device = torch.device("cuda")
+    written, replayed = (tiny_detector(kernels=Kernels.of(device, TINY)).to(device) for _ in range(2))
+    compile_trunk(replayed, graphs=True)
+    for shape in ((64, 96), (96, 64)):
+        batch = tiny_batch([[[10.0, 10, 50, 50]]], shape=shape).to(device)
+        for _ in range(3):
+            for model in (written, replayed):
+                model.zero_grad(set_to_none=True)
+                torch.stack(list(DetectionObjective(model)(batch).values())).sum().backward()
+            for (name, ours), theirs in zip(replayed.named_parameters(), written.parameters(), strict=True):
+                torch.testing.assert_close(
+                    ours.grad, theirs.grad, rtol=1e-3, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+                )

@@ -12,11 +12,11 @@ from noise_data import write
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig, SplitConfig
 from tasks.detection.data import TrainBatches
 from tasks.detection.splits import check_files
-from tasks.detection.train import choose_precision, describe_data, fingerprint, small_batch_warnings
+from tasks.detection.train import check_cuda_graphs, choose_precision, describe_data, fingerprint, small_batch_warnings
 from tasks.engine import precision
 from tasks.engine.checkpoint import Checkpoints, Progress
 from tasks.engine.distributed import World
-from tasks.engine.settings import RunConfig
+from tasks.engine.settings import OptimConfig, RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECT = {"bbox": [2, 3, 12, 9]}
@@ -41,6 +41,18 @@ def test_a_resumed_run_keeps_its_arithmetic(tmp_path: Path, monkeypatch: pytest.
     Checkpoints(tmp_path, {"precision": "bf16"}).save(("last.pt",), Progress(step=1), model, None, optimizer)
     assert choose_precision(RunConfig(), tmp_path, world).name == "bf16"
     assert choose_precision(RunConfig(precision="fp32"), tmp_path, world).name == "fp32"
+
+
+def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:
+    cpu, gpu = (World(0, 0, 1, torch.device(name)) for name in ("cpu", "cuda"))
+    asked = DetectionConfig(run=RunConfig(compile=True, cuda_graphs=True))
+    check_cuda_graphs(asked, gpu)
+    with pytest.raises(ValueError, match="takes a GPU, got cpu"):
+        check_cuda_graphs(asked, cpu)
+    with pytest.raises(ValueError, match=r"optim.accumulate=1, got 2"):
+        check_cuda_graphs(replace(asked, optim=OptimConfig(accumulate=2)), gpu)
+    with pytest.raises(ValueError, match=r"run.cuda_graphs=true takes run.compile=true"):
+        RunConfig(cuda_graphs=True)
 
 
 def test_the_start_tells_sizes_warnings_and_epochs(tmp_path: Path) -> None:
