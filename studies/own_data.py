@@ -16,8 +16,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks/ is part of the repository and not installed
 
 import torch
 from torch import Tensor, nn

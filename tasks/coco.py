@@ -16,7 +16,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.coco_json import read_json
+from tasks.coco_json import read_json, without_collection
 from tasks.coco_objects import Record, parse_objects
 from tasks.images import Exif, image_size
 
@@ -125,11 +125,12 @@ def read_coco(
     ValueError naming the entry that cannot be understood, and the files that are missing or of another size.
     """
     path = Path(annotations)
-    content = read_json(path)
-    try:
-        dataset = _parse(content, path, Path(images) if images is not None else path.parent, label_map, exif)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    with without_collection():
+        content = read_json(path)
+        try:
+            dataset = _parse(content, path, Path(images) if images is not None else path.parent, label_map, exif)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
     if check_sizes:
         _check_sizes(dataset, exif)
     return dataset

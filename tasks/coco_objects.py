@@ -6,6 +6,8 @@ M objects in the order of their images; boxes are (x, y, width, height) in pixel
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -41,14 +43,14 @@ def parse_objects(
     leave out. Raises ValueError naming an annotation of an unknown image or category, or without box and mask.
     """
     notes = Notes()
-    rows = [
-        (*row, place)
-        for place, record in enumerate(records)
-        for row in object_row(record, positions, labels, sizes, notes)
-    ]
+    plain = plain_rows(records, positions, labels)
+    others = range(len(records)) if plain is None else np.flatnonzero(np.isnan(plain[:, 3])).tolist()
+    rows = [(*row, place) for place in others for row in object_row(records[place], positions, labels, sizes, notes)]
     notes.count_repeated(record.get("id") for record in records)
     numbers = np.array(rows, dtype=np.float64).reshape(-1, 9)  # (M, 9): image, label, crowd, area, box, place
-    numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
+    if plain is not None:
+        numbers = np.concatenate((plain[~np.isnan(plain[:, 3])], numbers))
+    numbers = numbers[np.lexsort((numbers[:, 8], numbers[:, 0]))]
     return CocoObjects(
         images=numbers[:, 0].astype(np.int64),
         boxes=np.ascontiguousarray(numbers[:, 4:8]),
@@ -58,6 +60,52 @@ def parse_objects(
         places=numbers[:, 8].astype(np.int64),
         warnings=notes.lines(),
     )
+
+
+def plain_rows(
+    records: Sequence[Record], positions: Mapping[Hashable, int], labels: Mapping[Hashable, int | None]
+) -> NDArray[np.float64] | None:
+    """The rows (M, 9) of annotations as COCO's own files have them, by columns; None where any is of another form.
+
+    The area is nan in those that `object_row` has to judge: by box, area or category.
+    """
+    try:
+        images, categories, boxes = zip(*map(itemgetter("image_id", "category_id", "bbox"), records), strict=True)
+        places = [positions[image] for image in images]
+        classes = [labels[category] for category in categories]
+    except (KeyError, TypeError, ValueError):  # a field that is missing or not hashable, no record at all
+        return None
+    areas, crowds = [record.get("area") for record in records], [record.get("iscrowd") for record in records]
+    numbers = list(chain.from_iterable(boxes)) if _kinds(boxes) <= {list} else [None]
+    written = _kinds(images) | _kinds(categories) <= {int, str} and _kinds(crowds) <= {int, _NONE}
+    numeric = _kinds(numbers) | _kinds(areas) <= {int, float}
+    masks = all(_is_plain_mask(record.get("segmentation")) for record in records)
+    if not (written and numeric and masks and set(map(len, boxes)) == {4}):
+        return None
+    try:
+        box, area = np.array(numbers, np.float64).reshape(-1, 4), np.array(areas, np.float64)
+    except OverflowError:
+        return None
+    label = np.array([np.nan if label is None else label for label in classes], np.float64)
+    usable = (np.abs(box) <= FARTHEST).all(axis=1) & (box[:, 2:] > 0).all(axis=1) & ~np.isnan(label)
+    area[~(usable & (area > 0) & (area <= FARTHEST**2))] = np.nan
+    crowd = [bool(value) for value in crowds]
+    return np.column_stack((places, label, crowd, area, box, np.arange(len(records))))
+
+
+_NONE = type(None)
+
+
+def _kinds(values: Sequence[object]) -> set[type]:
+    """The types that occur, exactly: True is no int here."""
+    return set(map(type, values))
+
+
+def _is_plain_mask(mask: object) -> bool:
+    """Whether `_mask` takes it for polygons or run lengths, or for none."""
+    if isinstance(mask, list):
+        return all(type(polygon) is list for polygon in mask)
+    return mask is None or (type(mask) is dict and {"size", "counts"} <= mask.keys())
 
 
 class Notes:

@@ -14,6 +14,7 @@ from PIL import Image
 from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
+from tasks import coco_objects
 from tasks.coco import CocoDataset, LabelMap, PackedValues, first_images, ground_truth, locate_split, read_coco
 
 IMAGES = [{"id": 7, "file_name": "a.png", "height": 20, "width": 30}]
@@ -295,6 +296,36 @@ def test_coco200_reads_as_pycocotools_reads_it(coco200: Path) -> None:
         assert dataset.areas[rows].tolist() == [record["area"] for record in records]
         categories = [dataset.label_map.category_ids[label] for label in dataset.labels[rows]]
         assert categories == [record["category_id"] for record in records]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_columns_are_read_as_single_records_are(coco200: Path, monkeypatch: pytest.MonkeyPatch, split: str) -> None:
+    path = coco200 / "annotations" / f"instances_{split}.json"
+    columns = read_coco(path)
+    monkeypatch.setattr(coco_objects, "plain_rows", lambda *_: None)
+    assert_same(columns, read_coco(path))
+
+
+def test_records_that_need_a_look_keep_their_place_among_the_plain_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A box without extent, one without area, one of another image and a class that the label map lacks."""
+    images = [{"id": number, "file_name": f"{number}.png", "height": 20, "width": 30} for number in (7, 8)]
+    categories = [*CATEGORIES, {"id": 9, "name": "dog"}]
+    label_map = LabelMap((3,), ("cat",))
+    changes: list[dict[str, Any]] = [{"image_id": 8}, {"bbox": [1, 2, 0, 4]}, {"area": 0}, {"iscrowd": 1}]
+    objects = [annotation(**change) for change in (*changes, {"category_id": 9}, {})]
+    columns = read(tmp_path, *objects, images=images, categories=categories, label_map=label_map)
+    assert columns.places.tolist() == [2, 3, 5, 0]
+    assert columns.areas.tolist() == [50, 40, 40, 40]
+    assert len(columns.warnings) == 4  # box, class, repeated id, and a class that is only in the file
+    monkeypatch.setattr(coco_objects, "plain_rows", lambda *_: None)
+    assert_same(columns, read(tmp_path, *objects, images=images, categories=categories, label_map=label_map))
+
+
+def assert_same(one: CocoDataset, other: CocoDataset) -> None:
+    for name in ("first", "boxes", "labels", "crowd", "areas", "places", "warnings"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
 def test_coco200_areas_and_boxes_can_be_derived_from_the_masks(coco200: Path, tmp_path: Path) -> None:

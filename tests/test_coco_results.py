@@ -61,6 +61,16 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path, dataset: C
         np.testing.assert_array_equal(getattr(back, field), getattr(results, field))
 
 
+def test_records_of_other_fields_and_types_are_read_the_same(tmp_path: Path, dataset: CocoDataset) -> None:
+    """The fast reader takes numbers only; a score written as a text of digits was always read."""
+    read = [
+        read_results_json(write(tmp_path, [{**RECORD, "score": score, "extra": {"a": [1]}}]), dataset)
+        for score in (1, "1")
+    ]
+    assert read[0].scores.tolist() == read[1].scores.tolist() == [1.0]
+    assert read[0].boxes.tolist() == read[1].boxes.tolist() == [RECORD["bbox"]]
+
+
 def test_parts_are_joined_by_image_and_keep_their_order_within_one() -> None:
     joined = concatenate([found([3, 1], [0.1, 0.2]), found([2, 1], [0.3, 0.2])])
     assert joined.image_ids.tolist() == [1, 1, 2, 3]

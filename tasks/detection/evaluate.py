@@ -21,6 +21,7 @@ from tasks.detection.model import FasterRCNN, for_inference
 from tasks.detection.restore import read_detector
 from tasks.detection.splits import read_split
 from tasks.engine.distributed import World
+from tasks.engine.memory import keep_freed_memory
 from tasks.engine.precision import Precision
 from tasks.report import try_report
 
@@ -74,6 +75,7 @@ def evaluate_checkpoint(
     elif any(override.startswith("data.val.annotations=") for override in overrides):
         overrides = ["data.val.limit=null", *overrides]
     saved = read_detector(path, overrides)
+    keep_freed_memory()
     world = World.create(saved.config.run.device)
     try:
         dataset = read_split(saved.config.data, "val", label_map=saved.label_map)
