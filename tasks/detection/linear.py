@@ -31,6 +31,10 @@ def convolution_speed_up() -> float:
 
 
 def _as_convolution(layer: nn.Linear, x: Tensor) -> Tensor:
-    """A 1x1 convolution over N cells of K channels, which lie in memory just as the rows do (NHWC)."""
-    image = x.t()[None, :, :, None]  # (1, K, N, 1)
-    return F.conv2d(image, layer.weight[:, :, None, None], layer.bias)[0, :, :, 0].t()
+    """A 1x1 convolution over N cells of K channels, which lie in memory just as the rows do (NHWC).
+
+    Four lines of cells where N divides so: faster than one line, as oneDNN shares lines out among threads.
+    """
+    lines = x.reshape(1, 4 if len(x) % 4 == 0 else 1, -1, x.shape[1])  # (1, 4, N / 4, K)
+    cells = F.conv2d(lines.permute(0, 3, 1, 2), layer.weight[:, :, None, None], layer.bias)
+    return cells.permute(0, 2, 3, 1).reshape(len(x), -1)

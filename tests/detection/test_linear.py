@@ -8,10 +8,11 @@ from tasks.detection import linear
 from tasks.detection.linear import fully_connected
 
 
-def test_a_convolution_has_the_products_values_and_gradients() -> None:
+@pytest.mark.parametrize("rows", [20, 21])
+def test_a_convolution_has_the_products_values_and_gradients(rows: int) -> None:
     torch.manual_seed(0)
-    layer, x = nn.Linear(48, 10), torch.randn(20, 48, requires_grad=True)
-    upstream = torch.randn(20, 10)
+    layer, x = nn.Linear(48, 10), torch.randn(rows, 48, requires_grad=True)
+    upstream = torch.randn(rows, 10)
     expected, found = layer(x), fully_connected(layer, x, "convolution")
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
     inputs = (x, layer.weight, layer.bias)
