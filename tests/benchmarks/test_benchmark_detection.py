@@ -129,6 +129,7 @@ def test_goals_are_those_of_the_device() -> None:
     on_cpu = {(goal.variant, goal.base): goal.factor for goal in goals(torch.device("cpu"), training=True)}
     assert on_cpu[("ours bf16", "torchvision")] == 3.1
     assert [goal.factor for goal in goals(torch.device("cuda"), training=True)] == [4.0]
+    assert [goal.factor for goal in goals(torch.device("cuda"), training=False)] == [6.0]
 
 
 def test_too_few_images_for_a_batch_are_refused(run: Run, weights: DetectorWeights) -> None:
