@@ -40,7 +40,7 @@ def main() -> None:
             settings = (*given.overrides, f"run.output_dir={folder}", f"run.seed={seed}", f"run.precision={trained}")
             run_tool("train_det", given.config, *settings, "run.resume=auto")
             for scored in PRECISIONS:
-                scores[trained, seed, scored] = score(folder, scored)
+                scores[trained, seed, scored] = score(folder, trained, scored)
     text = report(scores, given.seeds)
     (RESULTS / "precision.md").write_text(text, encoding="utf-8")
     print(text)
@@ -51,10 +51,12 @@ def run_tool(name: str, *arguments: str) -> None:
     subprocess.run([sys.executable, str(ROOT / "tools" / f"{name}.py"), *arguments], check=True)
 
 
-def score(folder: Path, precision: str) -> float:
-    """AP times 100 of a run's last checkpoint in a precision."""
-    out = folder / f"scored-{precision}"
-    run_tool("eval_det", str(folder / "last.pt"), f"run.precision={precision}", "--out", str(out))
+def score(folder: Path, trained: str, precision: str) -> float:
+    """AP times 100 of a run's last checkpoint in a precision; that of training was scored at its end."""
+    out = folder
+    if precision != trained:
+        out = folder / f"scored-{precision}"
+        run_tool("eval_det", str(folder / "last.pt"), f"run.precision={precision}", "--out", str(out))
     found: float = json.loads((out / "evaluation.json").read_text())["scores"]["box/AP"]
     return 100 * found
 

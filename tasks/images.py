@@ -103,7 +103,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
         raise ValueError("floating-point images have no agreed range; save them with 8 or 16 bits")
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))  # convert would copy
 
 
 def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
