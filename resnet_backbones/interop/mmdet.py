@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from resnet_backbones.adapt import Adaptation
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 from resnet_backbones.registry import FreezeThrough, Norm, create_backbone
@@ -35,8 +36,10 @@ def build_mmdet(
     norm: Norm = "auto",
     freeze_through: FreezeThrough | None = "auto",
     in_channels: int = 3,
+    adapt: Adaptation = "auto",
     output_stride: Literal[8, 16, 32] = 32,
     stride_in: Literal["3x3", "1x1"] = "3x3",
+    checkpoint_activations: bool = False,
 ) -> nn.Module:
     """`create_backbone` under OpenMMLab's interface."""
     backbone = create_backbone(
@@ -46,8 +49,10 @@ def build_mmdet(
         norm=norm,
         freeze_through=freeze_through,
         in_channels=in_channels,
+        adapt=adapt,
         output_stride=output_stride,
         stride_in=stride_in,
+        checkpoint_activations=checkpoint_activations,
     )
     return as_mmdet(backbone)
 
