@@ -14,7 +14,7 @@ from resnet_backbones.adapt import first_convolution, fold_mean_std, fold_std, r
 from resnet_backbones.dialects import Dialect, detect, from_torchvision, to_torchvision
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport, PixelNormalizer
-from resnet_backbones.registry import build_backbone, list_backbones, options_type
+from resnet_backbones.registry import build_backbone, list_backbones, make_options
 from resnet_backbones.sources import read_source
 from resnet_backbones.weights import assumed_passport, file_metadata, load_tensors, save_weights
 
@@ -151,13 +151,7 @@ def _built(name: str, passport: Passport, device: str = "cpu") -> Backbone:
 def _options(name: str, passport: Passport) -> object | None:
     """The family's options as the passport states them."""
     stated = {key: value for key, value in passport.options.items() if key != "output_stride"}
-    stated |= {} if passport.pool == "padded" else {"pool": passport.pool}
-    kind = options_type(name)
-    try:
-        return None if kind is None and not stated else kind(**stated)  # type: ignore[misc]
-    except TypeError as error:
-        known = "none" if kind is None else f"those of {kind.__name__}"
-        raise ValueError(f"passport: options of {name} must be {known}, got {sorted(stated)}") from error
+    return make_options(name, stated if passport.pool == "padded" else {**stated, "pool": passport.pool})
 
 
 def _reprocessed(

@@ -1,6 +1,7 @@
 """Backbones by name. Names and near misses are known without importing torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
@@ -146,9 +147,18 @@ def check_name(name: str) -> None:
         raise ValueError(f"backbone must be {known}, got {name!r}{hint}")
 
 
-def options_type(name: str) -> type[Any] | None:
-    """Class of the options that `create_backbone` takes for a network; None for families without any."""
-    return getattr(_family(name), "OPTIONS", None)
+def make_options(name: str, values: Mapping[str, Any]) -> object | None:
+    """The options that `create_backbone` takes for a network, from values by name; None for no values.
+
+    ValueError for names that the network's family has not.
+    """
+    if not values:
+        return None
+    kind = getattr(_family(name), "OPTIONS", None)
+    known = [] if kind is None else [field.name for field in fields(kind)]
+    if kind is None or not values.keys() <= set(known):
+        raise ValueError(f"options of {name} must be {', '.join(known) or 'none'}, got {', '.join(values)}")
+    return cast(object, kind(**values))
 
 
 def _builder(name: str) -> Callable[..., "Backbone"]:
