@@ -26,8 +26,8 @@ test-all: .venv/installed  ## run all tests
 test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported versions
 	.venv-oldest/bin/python $(PYTEST) -m "not slow"
 
-test-interop: .venv-interop/installed  ## test backbones in other libraries; DETECTRON2=path to its source
-	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop
+test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test backbones in other libraries; DETECTRON2=path to its source
+	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/test_dialects.py
 
 lint: .venv/installed  ## check style, formatting and types
 	.venv/bin/python -m ruff check .
@@ -39,23 +39,30 @@ clean:  ## remove the environments, build products and caches; runs/ and data/ s
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so that after an interrupted install the next make takes it up again.
+# transformers is no part of `dev`: it wants a newer safetensors than the lowest that test-oldest installs. Its tests then
+# skip; here it is a small download that has its view tested with all the rest.
 .venv/installed: pyproject.toml constraints.txt
-	$(call install,.venv,constraints.txt)
+	$(call install,.venv,constraints.txt,transformers)
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
 	$(call install,.venv-oldest,constraints-oldest.txt)
 
-# detectron2 has to be compiled against the torch that is there, and wants an older omegaconf: hence its own folder.
 .venv-interop/installed: pyproject.toml constraints.txt
-	$(call install,.venv-interop,constraints.txt)
-	.venv-interop/bin/python -m pip install mmengine setuptools wheel
-	$(if $(DETECTRON2),.venv-interop/bin/python -m pip install --no-build-isolation $(DETECTRON2))
+	$(call install,.venv-interop,constraints.txt,mmengine transformers)
 
-# $(call install,FOLDER,CONSTRAINTS): the package and all that it needs in FOLDER, made anew if it has no working pip.
+# detectron2 wants an older omegaconf than we do, hence a folder of its own, and is compiled against the torch in it. Its
+# stamp is its own too, so that it is installed although the folder was first made without it.
+.venv-interop/detectron2: .venv-interop/installed
+	.venv-interop/bin/python -m pip install setuptools wheel ninja
+	.venv-interop/bin/python -m pip install --no-build-isolation $(DETECTRON2)
+	@touch $@
+
+# $(call install,FOLDER,CONSTRAINTS,MORE): the package, all that it needs, and MORE in FOLDER, made anew if it has no
+# working pip.
 define install
 @$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
   python=$$($(find_python)) && echo "make: $(1) is made with $$python" && "$$python" -m venv --clear $(1); }
-$(1)/bin/python -m pip install -c $(2) -e '.[train,dev]'
+$(1)/bin/python -m pip install -c $(2) -e '.[train,dev]' $(3)
 @touch $@
 endef
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +18,20 @@ def first_convolution(network: nn.Module) -> str:
     return next(name for name, tensor in network.state_dict().items() if tensor.dim() == 4)
 
 
+def check_adaptation(how: str) -> None:
+    """Raise ValueError for another word than those of `Adaptation`."""
+    if how not in get_args(Adaptation):
+        raise ValueError(f"adapt must be {', '.join(get_args(Adaptation)[:-1])} or mean, got {how!r}")
+
+
 def adapt_channels(tensors: State, name: str, channels: int, how: Adaptation = "auto") -> tuple[State, str]:
     """Weights `name` for inputs of `channels` channels, and a sentence about it ("" where nothing changed).
 
     `sum` is for one channel, `repeat` takes the trained channels in turn, `mean` gives each the mean of them. The
     response to gray images stays, with `repeat` where whole cycles fit. `auto` is sum for one channel, else repeat.
+    ValueError for another word, and for a sum over several channels.
     """
+    check_adaptation(how)
     weight = tensors.get(name)
     if weight is None or weight.dim() != 4 or weight.shape[1] == channels:
         return tensors, ""

@@ -9,13 +9,16 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from resnet_backbones.adapt import Adaptation, check_adaptation
 from resnet_backbones.features import Backbone
+from resnet_backbones.passport import Passport
 from resnet_backbones.registry import FreezeThrough, Norm, build_backbone
 from resnet_backbones.sources import read_source
 from resnet_backbones.weights import load_tensors, torchvision_names
 
 _BACKBONE = "backbone."
 _HEAD = "head."
+_LOADED = "is loaded"
 
 
 class Classifier(nn.Module):
@@ -49,6 +52,7 @@ def create_classifier(
     norm: Norm = "batch",
     freeze_through: FreezeThrough | None = None,
     in_channels: int = 3,
+    adapt: Adaptation = "auto",
     stride_in: Literal["3x3", "1x1"] = "3x3",
     checkpoint_activations: bool = False,
     options: object | None = None,
@@ -60,6 +64,7 @@ def create_classifier(
     """
     if num_classes < 1:
         raise ValueError(f"num_classes must be >= 1, got {num_classes}")
+    check_adaptation(adapt)
     backbone = build_backbone(
         name,
         pretrained=weights is not None,
@@ -73,9 +78,12 @@ def create_classifier(
     classifier = Classifier(backbone, num_classes)
     if weights is not None:
         tensors, passport = read_source(weights)
-        report = load_tensors(backbone, tensors, passport, weights)
-        notes = _load_head(classifier.head, torchvision_names(tensors, backbone)[0])
+        report = load_tensors(backbone, tensors, passport, weights, adapt)
+        notes = tuple(_load_head(classifier.head, torchvision_names(tensors, backbone)[0]))
         backbone.report = replace(report, notes=(*report.notes, *notes))
+        if passport is not None and all(note.endswith(_LOADED) for note in notes):
+            _check_labels(passport, num_classes, weights)
+            backbone.passport = replace(backbone.passport, label_map=passport.label_map)
     return classifier
 
 
@@ -87,8 +95,17 @@ def _load_head(head: nn.ModuleDict, tensors: Mapping[str, Tensor]) -> Iterator[s
         if wanted and len(found) == len(wanted):
             module.load_state_dict({key.removeprefix(f"{name}."): x for key, x in found.items()})
         if wanted:
-            fate = "loaded" if len(found) == len(wanted) else "random, as none of its shape is there"
-            yield f"head: {name} is {fate}"
+            fate = _LOADED if len(found) == len(wanted) else "is random, as none of its shape is there"
+            yield f"head: {name} {fate}"
+
+
+def _check_labels(passport: Passport, num_classes: int, source: str) -> None:
+    named = len(passport.label_map)
+    if named not in (0, num_classes):
+        raise ValueError(
+            f"weights {source} must name the {num_classes} classes that they tell apart, got a label_map of {named}; "
+            "mend it with tools/convert_weights.py --passport label_map=[…]"
+        )
 
 
 def _flatten(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:

@@ -14,10 +14,9 @@ from resnet_backbones.adapt import first_convolution, fold_mean_std, fold_std, r
 from resnet_backbones.dialects import Dialect, detect, from_torchvision, to_torchvision
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport, PixelNormalizer
-from resnet_backbones.registry import build_backbone, list_backbones
-from resnet_backbones.resnet import ResNetOptions
-from resnet_backbones.sources import content_hash, read_source
-from resnet_backbones.weights import assumed_passport, load_tensors, save_weights
+from resnet_backbones.registry import build_backbone, list_backbones, make_options
+from resnet_backbones.sources import read_source
+from resnet_backbones.weights import assumed_passport, file_metadata, load_tensors, save_weights
 
 State = dict[str, Tensor]
 _ENDINGS = (".safetensors", ".pth", ".pkl")
@@ -70,7 +69,7 @@ def write_weights(path: Path, tensors: State, passport: Passport) -> None:
     if path.suffix == ".safetensors":
         return save_weights(path, tensors, passport)
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    meta = {"passport": passport.to_json(), "content_hash": content_hash(tensors)}
+    meta = file_metadata(tensors, passport)
     if path.suffix == ".pth":
         torch.save({"state_dict": tensors, "meta": meta}, path)
         return None
@@ -137,11 +136,22 @@ def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
 
 def _built(name: str, passport: Passport, device: str = "cpu") -> Backbone:
     stride_in: Literal["3x3", "1x1"] = "1x1" if passport.stride_in == "1x1" else "3x3"
-    options = ResNetOptions(pool="caffe") if passport.pool == "caffe" else None
     with torch.device(device):
         return build_backbone(
-            name, pretrained=False, norm="batch", in_channels=len(passport.mean), stride_in=stride_in, options=options
+            name,
+            pretrained=False,
+            norm="batch",
+            in_channels=len(passport.mean),
+            output_stride=passport.options.get("output_stride", 32),
+            stride_in=stride_in,
+            options=_options(name, passport),
         ).eval()
+
+
+def _options(name: str, passport: Passport) -> object | None:
+    """The family's options as the passport states them."""
+    stated = {key: value for key, value in passport.options.items() if key != "output_stride"}
+    return make_options(name, stated if passport.pool == "padded" else {**stated, "pool": passport.pool})
 
 
 def _reprocessed(

@@ -1,9 +1,14 @@
 """Checks that families of backbones share."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+_NOT_DESCRIBED = {
+    *("drop_path", "zero_init_residual", "gate_bias", "dropout"),  # only training sees them
+    "pool",  # has a field of its own in the passport
+}
 
 
 def refuse_foreign(name: str, stride_in: str, options: object | None) -> None:
@@ -37,3 +42,16 @@ def refuse_bottleneck_stride(name: str, stride_in: str) -> None:
     """Raise ValueError where the stride is asked in a 1x1 convolution that the blocks have not."""
     if stride_in == "1x1":
         raise ValueError(f"stride_in must be 3x3 for {name}, whose blocks have no 1x1 convolution; got 1x1")
+
+
+def described(options: Any, output_stride: int = 32, settled: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """What the passport says of a family's options: those that change what trained weights compute.
+
+    `settled` replaces values, None leaving them out. At stride 32 nothing is said of it and of dilation, of which there
+    is none then: weights trained so serve every output stride.
+    """
+    values = {**({} if options is None else asdict(options)), **(settled or {})}
+    kept = {name: value for name, value in values.items() if name not in _NOT_DESCRIBED and value is not None}
+    if output_stride < 32:
+        return kept | {"output_stride": output_stride}
+    return {name: value for name, value in kept.items() if name != "dilation"}

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_backbones.family import choose_levels, refuse_foreign
+from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, make_norm
 from resnet_backbones.passport import Passport
@@ -63,7 +63,8 @@ class GoogLeNet(Backbone):
         if norm == "group":
             raise ValueError(f"norm must be auto, batch, frozen or sync for {name}, whose widths have no 32 groups")
         outputs = _feature_levels(levels, output_stride)
-        super().__init__(outputs, Passport(architecture=name, norm_eps=EPS).with_channels(in_channels))
+        passport = Passport(architecture=name, norm_eps=EPS, options=described(None, output_stride))
+        super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
         self.norm_name = None if self.published else norm
         self._add_layers(in_channels, output_stride)

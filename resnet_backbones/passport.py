@@ -4,7 +4,8 @@ B images of C channels, H x W pixels.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MSRA_MEAN = (103.53, 116.28, 123.675)
 """Blue, green and red in 0–255, of the networks that come from Caffe by way of Detectron."""
+_TUPLES = ("mean", "std", "label_map")
 _WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 
@@ -28,6 +30,8 @@ class Passport:
     """Convolution of a bottleneck that carries the stride, `3x3` or `1x1`."""
     pool: str = "padded"
     """The stem's max-pool: `padded` by one pixel as in torchvision, or `caffe`, without padding and rounded up."""
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
+    """The family's other options that change what the weights compute, by name, and an output stride below 32."""
     channel_order: str = "rgb"
     """`rgb`, or `bgr` for networks that come from Caffe."""
     value_range: float = 1.0
@@ -36,6 +40,14 @@ class Passport:
     """Subtracted, by channel in `channel_order`."""
     std: tuple[float, ...] = IMAGENET_STD
     """Divided by, after the mean."""
+    resize_size: int | None = None
+    """Shorter side in pixels that test images were resized to before the crop; None where the source does not say."""
+    crop_size: int | None = None
+    """Side in pixels of the square that was then cut from their centre."""
+    interpolation: str | None = None
+    """Of that resize: `nearest`, `bilinear`, `bicubic` or `lanczos`."""
+    label_map: tuple[str, ...] = ()
+    """Names of the classifier's classes by index; empty for a backbone alone, or where the source does not say."""
     norm_eps: float = 1e-5
     """Epsilon of the normalisation layers."""
     adapted: str = ""
@@ -44,6 +56,8 @@ class Passport:
     """Of the weights, as their source states it."""
     recipe: str = ""
     """How the weights were trained: a configuration's name or address."""
+    library_version: str = ""
+    """Of resnet-backbones, which wrote the file; empty for files of others."""
     assumed: bool = False
     """Whether the preprocessing was assumed because the file said nothing."""
 
@@ -59,6 +73,19 @@ class Passport:
         if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
             seen = f"mean {self.mean}, std {self.std}"
             raise ValueError(f"passport: mean and std need one value a channel and std > 0, got {seen}")
+        self._check_later_fields()
+
+    def _check_later_fields(self) -> None:
+        for name, size in (("resize_size", self.resize_size), ("crop_size", self.crop_size)):
+            if size is not None and (not isinstance(size, int) or size < 1):
+                raise ValueError(f"passport: {name} must be pixels >= 1 or none, got {size!r}")
+        if self.interpolation not in (None, "nearest", "bilinear", "bicubic", "lanczos"):
+            known = "nearest, bilinear, bicubic, lanczos or none"
+            raise ValueError(f"passport: interpolation must be {known}, got {self.interpolation!r}")
+        if not isinstance(self.label_map, tuple) or not all(isinstance(name, str) for name in self.label_map):
+            raise ValueError(f"passport: label_map must be a list of class names by index, got {self.label_map!r}")
+        if not isinstance(self.options, dict):
+            raise ValueError(f"passport: options must be values by name, got {self.options!r}")
 
     def with_channels(self, channels: int) -> "Passport":
         """The passport for inputs of `channels` channels: mean and std are repeated cyclically."""
@@ -80,12 +107,12 @@ class Passport:
     def from_json(text: str) -> "Passport":
         """Read what this or an earlier version wrote; ValueError names the fields that are missing or unknown."""
         values = json.loads(text)
-        known = {field.name for field in fields(Passport)}
+        known = {entry.name for entry in fields(Passport)}
         seen = set(values) if isinstance(values, dict) else {type(values).__name__}
         wrong = (seen - known) | ({"architecture"} - seen)
         if wrong:
             raise ValueError(f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(wrong)}")
-        return Passport(**values | {name: tuple(values[name]) for name in ("mean", "std") if name in values})
+        return Passport(**values | {name: tuple(values[name]) for name in _TUPLES if name in values})
 
     def __str__(self) -> str:
         mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))

@@ -1,11 +1,14 @@
 """Backbones by name. Names and near misses are known without importing torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
+    from resnet_backbones.adapt import Adaptation
     from resnet_backbones.features import Backbone
 
 Norm = Literal["auto", "batch", "frozen", "sync", "group"]
@@ -50,6 +53,7 @@ def create_backbone(
     norm: Norm = "auto",
     freeze_through: FreezeThrough | None = "auto",
     in_channels: int = 3,
+    adapt: "Adaptation" = "auto",
     output_stride: Literal[8, 16, 32] = 32,
     stride_in: Literal["3x3", "1x1"] = "3x3",
     checkpoint_activations: bool = False,
@@ -59,11 +63,12 @@ def create_backbone(
 
     `levels` is any of c1 (the stem) to c5, None being those from stride 4 on, or all of a CIFAR net's; no more is built
     than they need. `norm="auto"` is frozen with weights, else batch; `freeze_through`, the last stage that is not
-    trained, is by default c2 with weights, else none. `in_channels` other than 3 adapts the first convolution's
-    weights, and mean and std repeat cyclically. `output_stride` 16 or 8 trades strides of the last stages for dilation.
-    `stride_in` is the bottleneck's convolution with the stride. `checkpoint_activations` recomputes activations in the
-    backward pass to save memory.
-    `options` are the family's own, such as `resnet.ResNetOptions(shortcut="C")`.
+    trained, is by default c2 with weights, else none. `in_channels` other than those of the weights adapt the first
+    convolution as `adapt` says: `sum` for one channel, `repeat` the trained filters in turn, `mean` for each, `auto`
+    sum for one channel and else repeat; mean and std repeat cyclically; the passport's `adapted` says what was done.
+    `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the bottleneck's convolution
+    with the stride. `checkpoint_activations` recomputes activations in the backward pass to save memory. `options` are
+    the family's own, such as `resnet.ResNetOptions(shortcut="C")`.
     ValueError for a wrong argument, for frozen norms without weights, and for weights that do not fit or cannot be had.
     """
     if weights is None and norm == "frozen":
@@ -71,6 +76,9 @@ def create_backbone(
             "norm=frozen needs weights, got none: frozen random statistics normalise nothing; "
             "give weights, or use norm=batch, sync or group"
         )
+    from resnet_backbones.adapt import check_adaptation
+
+    check_adaptation(adapt)
     backbone = build_backbone(
         name,
         pretrained=weights is not None,
@@ -86,7 +94,7 @@ def create_backbone(
     if weights is not None:
         from resnet_backbones.weights import load_weights
 
-        load_weights(backbone, weights)
+        load_weights(backbone, weights, adapt)
     return backbone
 
 
@@ -139,7 +147,24 @@ def check_name(name: str) -> None:
         raise ValueError(f"backbone must be {known}, got {name!r}{hint}")
 
 
+def make_options(name: str, values: Mapping[str, Any]) -> object | None:
+    """The options that `create_backbone` takes for a network, from values by name; None for no values.
+
+    ValueError for names that the network's family has not.
+    """
+    if not values:
+        return None
+    kind = getattr(_family(name), "OPTIONS", None)
+    known = [] if kind is None else [field.name for field in fields(kind)]
+    if kind is None or not values.keys() <= set(known):
+        raise ValueError(f"options of {name} must be {', '.join(known) or 'none'}, got {', '.join(values)}")
+    return cast(object, kind(**values))
+
+
 def _builder(name: str) -> Callable[..., "Backbone"]:
+    return cast(Callable[..., "Backbone"], _family(name).build)
+
+
+def _family(name: str) -> ModuleType:
     check_name(name)
-    module = "resnet_backbones.timm_models" if name.startswith(_TIMM) else _MODULE_OF[name]
-    return cast(Callable[..., "Backbone"], import_module(module).build)
+    return import_module("resnet_backbones.timm_models" if name.startswith(_TIMM) else _MODULE_OF[name])

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_backbones.family import choose_levels, own_options, refuse_bottleneck_stride
+from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
@@ -51,6 +51,9 @@ class ResNetOptions:
             raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
         if self.squeeze_excite is not None and self.squeeze_excite < 1:
             raise ValueError(f"options.squeeze_excite must be None or >= 1, got {self.squeeze_excite}")
+
+
+OPTIONS = ResNetOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,8 @@ class ResNet(StagedBackbone):
     ) -> None:
         variant = VARIANTS[name]
         outputs = resnet_levels(variant, levels, output_stride)
-        passport = Passport(architecture=name, stride_in=stride_in, pool=options.pool)
+        told = described(options, output_stride, {"shortcut": None} if variant.plain else {})
+        passport = Passport(architecture=name, stride_in=stride_in, pool=options.pool, options=told)
         super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
         self.caffe_pool = options.pool == "caffe"

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from resnet_backbones.family import choose_levels, own_options, refuse_bottleneck_stride
+from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
@@ -43,6 +43,9 @@ class CifarOptions:
             raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
 
 
+OPTIONS = CifarOptions
+
+
 class CifarResNet(StagedBackbone):
     """A 3x3 convolution and three stages: c1 has stride 1, c2 stride 2, c3 stride 4."""
 
@@ -61,14 +64,16 @@ class CifarResNet(StagedBackbone):
         bottleneck, blocks = cifar_depth(name)
         block = Bottleneck if bottleneck else BasicBlock
         outputs = cifar_levels(levels, block.expansion)
-        super().__init__(outputs, Passport(architecture=name, stride_in=stride_in).with_channels(in_channels))
+        kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
+        kind = "none" if name.startswith("plain") else kind
+        told = described(options, settled={"shortcut": None if kind == "none" else kind})
+        passport = Passport(architecture=name, stride_in=stride_in, options=told)
+        super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
         self.stem_modules = ("conv1", "bn1")
         self.conv1 = conv3x3(in_channels, 16, 1, 1)
         self.bn1 = make_norm(norm, 16)
         self.stage_of = {name: f"layer{name[1:]}" for name in LEVELS if name <= outputs[-1].name}
-        kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
-        kind = "none" if name.startswith("plain") else kind
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
         for path, channels, units in zip(self.stage_of.values(), WIDTHS, plan, strict=False):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_backbones.family import own_options
+from resnet_backbones.family import described, own_options
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import DropPath, Shape, Shortcut, StrideIn, conv1x1, conv3x3, make_shortcut
@@ -61,6 +61,9 @@ class IdentityOptions:
         if not 0 <= self.drop_path < 1 or not 0 <= self.dropout < 1:
             seen = f"{self.drop_path} and {self.dropout}"
             raise ValueError(f"options.drop_path and options.dropout must be in [0, 1), got {seen}")
+
+
+OPTIONS = IdentityOptions
 
 
 class Unit(nn.Module):
@@ -166,14 +169,17 @@ class IdentityResNet(StagedBackbone):
     ) -> None:
         bottleneck, blocks = cifar_depth(name)
         outputs = cifar_levels(levels, 4 if bottleneck else 1)
-        super().__init__(outputs, Passport(architecture=name, stride_in=stride_in).with_channels(in_channels))
+        kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
+        unused = {} if options.gate == "constant" else {"shortcut_scale": None, "branch_scale": None}
+        told = described(options, settled={"shortcut": kind, **unused})
+        passport = Passport(architecture=name, stride_in=stride_in, options=told)
+        super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
         self.order = options.order
         self.stem_modules = ("conv1", "bn1")
         self.conv1 = conv3x3(in_channels, 16, 1, 1)
         self.bn1 = make_norm(norm, 16)
         self.stage_of = {level: f"layer{level[1:]}" for level in LEVELS if level <= outputs[-1].name}
-        kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
         for path, channels, places in zip(self.stage_of.values(), WIDTHS, plan, strict=False):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_backbones.family import own_options, refuse_bottleneck_stride
+from resnet_backbones.family import described, own_options, refuse_bottleneck_stride
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.resnet import BLOCK, DEPTHS, WIDTHS, Variant, resnet_levels
@@ -33,6 +33,9 @@ class PreActOptions:
             raise ValueError(f"options.dilation must be torchvision or detectron2, got {self.dilation!r}")
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
+
+
+OPTIONS = PreActOptions
 
 
 class PreActBlock(nn.Module):
@@ -104,7 +107,8 @@ class PreActResNet(StagedBackbone):
         depth = int(name.rpartition("_")[2])
         variant = Variant(block=BLOCK[depth], depths=DEPTHS[depth])
         outputs = resnet_levels(variant, levels, output_stride)
-        super().__init__(outputs, Passport(architecture=name, stride_in=stride_in).with_channels(in_channels))
+        passport = Passport(architecture=name, stride_in=stride_in, options=described(options, output_stride))
+        super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
         self.stem_modules = ("stem",)
         self.stem = nn.Sequential()

@@ -76,7 +76,16 @@ def _read_torchvision(source: str, name: str) -> Source:
         tensors: dict[str, Tensor] = known[tag].get_state_dict(progress=True, check_hash=True)
     except OSError as error:  # urllib's errors are OSErrors
         raise _no_download(source, error) from error
-    return tensors, Passport(architecture=architecture, source=source, **_OTHER_INPUT.get(architecture, {}))
+    return tensors, Passport(architecture=architecture, source=source, **_torchvisions_fields(architecture, known[tag]))
+
+
+def _torchvisions_fields(architecture: str, weights: Any) -> dict[str, Any]:
+    """What torchvision states of its weights, and what it does inside the model."""
+    preset, meta = weights.transforms(), weights.meta
+    sizes = {name: getattr(preset, name, [None])[0] for name in ("resize_size", "crop_size")}
+    interpolation = getattr(getattr(preset, "interpolation", None), "value", None)
+    stated = {"label_map": tuple(meta.get("categories", ())), "recipe": meta.get("recipe", "")}
+    return {**sizes, "interpolation": interpolation, **stated, **_OTHER_INPUT.get(architecture, {})}
 
 
 def _read_timm(source: str, name: str) -> Source:
@@ -95,7 +104,18 @@ def _read_timm(source: str, name: str) -> Source:
         raise _no_download(source, error) from error
     architecture = name.partition(".")[0].removesuffix("_gn")  # group norm is not another architecture
     eps = next((module.eps for module in network.modules() if isinstance(module, _BatchNorm)), 1e-5)
-    passport = Passport(architecture=architecture, source=source, mean=config.mean, std=config.std, norm_eps=eps)
+    crop = config.input_size[-1]
+    passport = Passport(
+        architecture=architecture,
+        source=source,
+        mean=config.mean,
+        std=config.std,
+        resize_size=int(crop / config.crop_pct),
+        crop_size=crop,
+        interpolation=config.interpolation,
+        norm_eps=eps,
+        licence=config.license or "",
+    )
     return network.state_dict(), passport
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from resnet_backbones.family import choose_levels, refuse_foreign
+from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
 from resnet_backbones.layers import NormName
 from resnet_backbones.passport import IMAGENET_MEAN, IMAGENET_STD, Passport
@@ -49,9 +49,8 @@ class TimmBackbone(Backbone):
         wanted = tuple(level for level in names if int(level[1:]) >= 2) if levels is None else levels
         chosen = choose_levels(wanted, names, output_stride)
         model = _create(name, size_settings | _settings(in_channels, output_stride), None)
-        super().__init__(
-            _feature_levels(model, places, chosen, name, output_stride), _passport(model, name, in_channels)
-        )
+        outputs = _feature_levels(model, places, chosen, name, output_stride)
+        super().__init__(outputs, _passport(model, name, in_channels, output_stride))
         paths = {level: str(model.feature_info[index]["module"]) for level, index in places.items()}
         self.indices = [places[level] for level in chosen]
         model.prune_intermediate_layers(self.indices, prune_norm=True, prune_head=True)
@@ -151,11 +150,12 @@ def _feature_levels(
     return tuple(FeatureLevel(level, int(info["num_chs"]), int(info["reduction"])) for level, info in infos.items())
 
 
-def _passport(model: Any, name: str, in_channels: int) -> Passport:
+def _passport(model: Any, name: str, in_channels: int, output_stride: int) -> Passport:
     config = model.pretrained_cfg
     mean, std = tuple(config.get("mean", IMAGENET_MEAN)), tuple(config.get("std", IMAGENET_STD))
     eps = next((module.eps for module in model.modules() if isinstance(module, nn.BatchNorm2d)), 1e-5)
-    return Passport(architecture=name, mean=mean, std=std, norm_eps=eps).with_channels(in_channels)
+    told = described(None, output_stride)
+    return Passport(architecture=name, mean=mean, std=std, norm_eps=eps, options=told).with_channels(in_channels)
 
 
 def _with_norm(model: Any, norm: NormName, name: str) -> Any:

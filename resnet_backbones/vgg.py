@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_backbones.family import choose_levels, refuse_foreign
+from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
@@ -69,7 +69,8 @@ class VGG(Backbone):
         if not name.endswith("_bn") and norm not in ("batch", "frozen"):
             raise ValueError(f"norm must be auto for {name}, which has none, got {norm}; use {name}_bn")
         outputs = _feature_levels(variant, levels, output_stride)
-        super().__init__(outputs, Passport(architecture=name).with_channels(in_channels))
+        passport = Passport(architecture=name, options=described(None, output_stride))
+        super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
         self.norm_name = norm if name.endswith("_bn") else None
         self.ends: dict[str, int] = {}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import safetensors.torch
@@ -21,6 +22,8 @@ from resnet_backbones.sources import content_hash, read_source
 SMALLEST_SHARE = 0.95
 """Of the tensors that a backbone needs, the share that a file must hold."""
 _COUNTER = "num_batches_tracked"
+_WITHOUT = {"output_stride": 32, "dilation": "torchvision"}
+"""Options of networks that say nothing of these."""
 
 
 def load_weights(backbone: Backbone, source: str, adapt: Adaptation = "auto") -> WeightReport:
@@ -62,8 +65,12 @@ def load_tensors(
 
 
 def adopt_passport(backbone: Backbone, passport: Passport) -> None:
-    """Make the backbone expect what `passport` says of input and norms, when a state dict is loaded without a file."""
+    """Make the backbone expect what `passport` says of input and norms, when a state dict is loaded without a file.
+
+    The options stay those that the backbone was built with, and class names are a classifier's.
+    """
     _set_eps(backbone, passport.norm_eps)
+    passport = replace(passport, options=backbone.passport.options, label_map=())
     backbone.passport = passport.with_channels(len(backbone.passport.mean))
 
 
@@ -77,7 +84,7 @@ def save_weights(path: str | Path, weights: Backbone | Mapping[str, Tensor], pas
         raise ValueError("save_weights needs a passport for a plain state dict, got none; pass passport=Passport(…)")
     named = weights.state_dict() if isinstance(weights, Backbone) else weights
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
-    metadata = {"format": "pt", "passport": passport.to_json(), "content_hash": content_hash(tensors)}
+    metadata = {"format": "pt", **file_metadata(tensors, passport)}
     target = Path(path)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -85,6 +92,18 @@ def save_weights(path: str | Path, weights: Backbone | Mapping[str, Tensor], pas
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def file_metadata(tensors: Mapping[str, Tensor], passport: Passport) -> dict[str, str]:
+    """What a file says of its tensors: the passport with this library's version, and the hash of the content."""
+    try:
+        written_by = version("resnet-backbones")
+    except PackageNotFoundError:  # run from its source tree
+        written_by = "unknown"
+    return {
+        "passport": replace(passport, library_version=written_by).to_json(),
+        "content_hash": content_hash(tensors),
+    }
 
 
 def torchvision_names(tensors: dict[str, Tensor], backbone: Backbone) -> tuple[dict[str, Tensor], Dialect]:
@@ -140,6 +159,25 @@ def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
             f"weights {source} must be of {wanted.architecture}, got {passport.architecture}; "
             f"set model.backbone={passport.architecture} or take other weights"
         )
+    _check_options(passport, wanted, source)
+
+
+def _check_options(passport: Passport, wanted: Passport, source: str) -> None:
+    """Refuse weights of other options; what the file does not say, as older files do not, contradicts nothing."""
+    timm = wanted.architecture.startswith("timm:")  # whose nets say nothing of what shapes tell
+    built = _WITHOUT | wanted.options
+    others = {n: x for n, x in passport.options.items() if built.get(n) != x and (n in built or not timm)}
+    if not others:
+        return
+    trained, got = _listed(others), _listed({name: built.get(name) for name in others})
+    arguments = [f"output_stride={others.pop('output_stride')}"] if "output_stride" in others else []
+    arguments += [f"options=…({_listed(others)})"] if others else []
+    way_out = f"build the network with {' and '.join(arguments)}"
+    raise ValueError(f"weights {source} were trained with {trained}, got {got}; {way_out}")
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
 def _check_norms(tensors: Mapping[str, Tensor], backbone: Backbone, source: str) -> None:

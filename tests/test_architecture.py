@@ -30,6 +30,7 @@ VIEWS = {
     "smp": "segmentation_models_pytorch",
     "detectron2": "detectron2",
     "mmdet": "mmengine",
+    "huggingface": "transformers",
 }
 TABLE: list[tuple[str, set[str], set[str]]] = [
     (

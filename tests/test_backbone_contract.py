@@ -3,7 +3,9 @@
 Nets too large for memory or time run on the meta device, where shapes are real and numbers are not.
 """
 
+import copy
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -42,15 +44,14 @@ def _is_slow(name: str) -> bool:
     return parameters > LARGEST or _layers(name) > MOST_LAYERS
 
 
-RUN = [
-    pytest.param(name, marks=pytest.mark.slow) if _is_slow(name) else name
-    for name in list_backbones()
-    if not _is_giant(name)
-]
+def slow(name: str) -> object:
+    """A name whose test runs in `make test-all` only."""
+    return pytest.param(name, marks=pytest.mark.slow)
+
+
+RUN = [slow(name) if _is_slow(name) else name for name in list_backbones() if not _is_giant(name)]
 """Every name but the giants', those of slow nets marked."""
-SHAPED = [
-    pytest.param(name, marks=pytest.mark.slow) if _layers(name) > MOST_LAYERS else name for name in list_backbones()
-]
+SHAPED = [slow(name) if _layers(name) > MOST_LAYERS else name for name in list_backbones()]
 """Every name, those of deep nets marked."""
 
 
@@ -101,6 +102,21 @@ def test_levels_can_be_asked_one_at_a_time(name: str) -> None:
         with torch.device("meta"):
             backbone = create_backbone(name, levels=[level.name])
         assert backbone.levels == (level,)
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_levels_can_be_asked_in_pairs(name: str) -> None:
+    stem = [] if on_meta(name).levels[0].name == "c1" else ["c1"]
+    names = [*stem, *(level.name for level in on_meta(name).levels)]
+    with torch.device("meta"):
+        every = create_backbone(name, levels=names)
+    channels = {level.name: level.channels for level in every.levels}
+    for subset in combinations(names, 2):
+        with torch.device("meta"):
+            backbone = create_backbone(name, levels=subset[::-1])  # any order is taken, and fine to coarse given
+        features = backbone(_images(device="meta"))
+        assert [(key, x.shape[1]) for key, x in features.items()] == [(key, channels[key]) for key in subset]
+        assert set(backbone.state_dict()) <= set(every.state_dict())
 
 
 @pytest.mark.parametrize("name", SHAPED)
@@ -192,6 +208,18 @@ def test_frozen_stages_stay_in_evaluation_and_the_rest_trains(name: str) -> None
         assert not own or (own <= frozen) != module.training
 
 
+@pytest.mark.parametrize("name", [name if name in ONE_OF_EACH else slow(name) for name in list_backbones()])
+def test_freezing_through_any_stage_grows_with_it_or_is_refused_by_name(name: str) -> None:
+    frozen: set[str] = set()
+    for stage in ("none", "stem", "c1", "c2", "c3", "c4", "c5"):
+        backbone = _built_or_refused(name, freeze_through=stage)
+        if backbone is not None:
+            assert frozen <= set(backbone.frozen_names())
+            assert bool(backbone.frozen_names()) == (stage != "none")
+            frozen = set(backbone.frozen_names())
+    assert frozen == {key for key, _ in _built_or_refused(name).named_parameters()}  # the last stage is everything
+
+
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_recomputed_activations_give_the_same_gradients(name: str) -> None:
     plain, saving = create_backbone(name), create_backbone(name, checkpoint_activations=True)
@@ -223,3 +251,20 @@ def test_compiles_without_graph_breaks(name: str) -> None:
         compiled = torch.compile(backbone, backend="eager", fullgraph=True)(_images())
         for level, x in backbone(_images()).items():
             torch.testing.assert_close(compiled[level], x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_inductor_gives_the_same_maps_and_gradients(name: str) -> None:
+    images = _images().double()  # random nets amplify the rounding of fp32
+    backbone = create_backbone(name).double().train()
+    twin = copy.deepcopy(backbone)
+    torch.compiler.reset()
+    compiled = torch.compile(twin, fullgraph=True)
+    expected, features = backbone(images), compiled(images)
+    for maps in (expected, features):
+        torch.stack([x.square().mean() for x in maps.values()]).sum().backward()
+    gradients = {key: x.grad for key, x in twin.named_parameters()}
+    for key, x in [*expected.items(), *((key, x.grad) for key, x in backbone.named_parameters())]:
+        mine = features[key] if key in features else gradients[key]
+        assert (mine - x).norm() <= 1e-6 * x.norm() + 1e-9, key

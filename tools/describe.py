@@ -4,6 +4,7 @@
 tools/describe.py resnet50
 tools/describe.py vgg16 --size 512 --markdown
 tools/describe.py timm:convnext_tiny --json
+tools/describe.py resnet34 --option shortcut=C
 """
 
 import argparse
@@ -21,16 +22,26 @@ def main() -> None:
         default="3x3",
         help="convolution of a bottleneck with the stride: 3x3 is v1.5 (default), 1x1 the paper's v1",
     )
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="of the family's options; may be repeated"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print a Markdown table")
     form.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     if given.size is not None and given.size < 1:
         parser.error(f"--size must be >= 1, got {given.size}")
+    if any("=" not in entry for entry in given.option):
+        parser.error("--option takes NAME=VALUE")
     try:
         from resnet_backbones.analysis.complexity import measure
+        from resnet_backbones.convert import parse_fields
+        from resnet_backbones.registry import make_options
 
-        costs = measure(given.name, size=given.size, num_classes=given.classes, stride_in=given.stride_in)
+        options = make_options(given.name, parse_fields(given.option))
+        costs = measure(
+            given.name, size=given.size, num_classes=given.classes, stride_in=given.stride_in, options=options
+        )
     except ValueError as error:
         parser.exit(2, f"error: {error}\n")
     print(costs.to_markdown() if given.markdown else costs.to_json() if given.json else costs)

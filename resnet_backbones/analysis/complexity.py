@@ -82,7 +82,12 @@ class Complexity:
 
 
 def measure(
-    name: str, *, size: int | None = None, num_classes: int = 1000, stride_in: Literal["3x3", "1x1"] = "3x3"
+    name: str,
+    *,
+    size: int | None = None,
+    num_classes: int = 1000,
+    stride_in: Literal["3x3", "1x1"] = "3x3",
+    options: object | None = None,
 ) -> Complexity:
     """Costs of a registered network by stage, its classifier last; `size` None is 224, or 32 for nets of stride 1.
 
@@ -92,7 +97,7 @@ def measure(
 
     def build(levels: list[str] | None) -> Backbone:
         with torch.device("meta"):
-            return build_backbone(name, pretrained=False, levels=levels, stride_in=stride_in)
+            return build_backbone(name, pretrained=False, levels=levels, stride_in=stride_in, options=options)
 
     names = _levels(build)
     size = size or (32 if build([names[0]]).levels[0].stride == 1 else 224)

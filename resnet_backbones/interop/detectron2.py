@@ -7,11 +7,13 @@ from torch import Tensor, nn
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 
+NAMED = ("c2", "c3", "c4", "c5", "c6")
+
 
 def as_detectron2(backbone: Backbone) -> nn.Module:
     """A detectron2 Backbone, for its FPN and its detectors; c2 … c5 are called res2 … res5 there.
 
-    ValueError for c1, which detectron2 has no name for: its `stem` is the map after the max-pool.
+    ValueError for others, such as c1, which detectron2 has no name for: its `stem` is the map after the max-pool.
     """
     from detectron2.modeling.backbone import Backbone as DetectronBackbone
 
@@ -25,8 +27,10 @@ class DetectronView(View):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__(backbone)
         names = [level.name for level in backbone.levels]
-        if "c1" in names:
-            raise ValueError(f"detectron2 has no name for c1, got levels={names}; use levels={names[1:]}")
+        unnamed = [name for name in names if name not in NAMED]
+        if unnamed:
+            named = [name for name in names if name in NAMED]
+            raise ValueError(f"detectron2 has no name for {unnamed[0]}, got levels={names}; use levels={named}")
         self.names = {name: f"res{name[1:]}" for name in names}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -1,13 +1,14 @@
 """Backbones in mmdet and the other OpenMMLab detectors.  B images."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from resnet_backbones.adapt import Adaptation
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
-from resnet_backbones.registry import FreezeThrough, Norm, create_backbone
+from resnet_backbones.registry import FreezeThrough, Norm, create_backbone, make_options
 
 TYPE = "RBBackbone"
 
@@ -35,10 +36,13 @@ def build_mmdet(
     norm: Norm = "auto",
     freeze_through: FreezeThrough | None = "auto",
     in_channels: int = 3,
+    adapt: Adaptation = "auto",
     output_stride: Literal[8, 16, 32] = 32,
     stride_in: Literal["3x3", "1x1"] = "3x3",
+    checkpoint_activations: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """`create_backbone` under OpenMMLab's interface."""
+    """`create_backbone` under OpenMMLab's interface; `options` are the family's by name, as configs hold no objects."""
     backbone = create_backbone(
         name,
         weights=weights,
@@ -46,8 +50,11 @@ def build_mmdet(
         norm=norm,
         freeze_through=freeze_through,
         in_channels=in_channels,
+        adapt=adapt,
         output_stride=output_stride,
         stride_in=stride_in,
+        checkpoint_activations=checkpoint_activations,
+        options=make_options(name, options or {}),
     )
     return as_mmdet(backbone)
 

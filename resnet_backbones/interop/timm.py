@@ -43,9 +43,9 @@ class TimmFeatures(View):
                 "num_chs": level.channels,
                 "reduction": level.stride,
                 "module": level.name,
-                "index": int(level.name[1:]) - 1,
+                "index": index,
             }
-            for level in backbone.levels
+            for index, level in enumerate(backbone.levels)
         ]
         self.feature_info = FeatureInfo(rows, tuple(range(len(rows))))
 

@@ -16,9 +16,10 @@ from resnet_backbones.resnet_identity import IdentityOptions
 
 TORCHVISION = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2", "googlenet")
 TORCHVISION_SLOW = ("resnet34", "resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
+TORCHVISION_SLOW += ("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn")
 TIMM = ("resnet50c", "resnet18d", "resnet50d", "resnetv2_18", "resnetv2_50")
 TIMM_SLOW = ("resnet101c", "resnet152c", "resnet34d", "resnet101d", "resnet152d", "resnet200d", "resnetv2_34")
-TIMM_SLOW += ("resnetv2_101", "resnetv2_152")
+TIMM_SLOW += ("resnet200", "resnetv2_101", "resnetv2_152")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in (*TORCHVISION_SLOW, *TIMM_SLOW)]
 COUNTS = {  # He et al. 2016 and Identity Mappings, counted layer by layer; K is 1000, for CIFAR nets 10
     "plain18": 11_515_688,

@@ -1,6 +1,7 @@
 """Files of every dialect, converted and read back; what is not exact is refused."""
 
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import torchvision
 from command_line import Tools
 from torch import Tensor
 
-from resnet_backbones.adapt import adapt_channels, fold_std, reorder_channels
+from resnet_backbones.adapt import adapt_channels, first_convolution, fold_std, reorder_channels
+from resnet_backbones.classifier import create_classifier
 from resnet_backbones.convert import convert_weights, infer_architecture
 from resnet_backbones.dialects import DIALECTS, from_torchvision
 from resnet_backbones.passport import MSRA_MEAN, Passport
@@ -89,7 +91,9 @@ def test_msras_files_have_their_statistics_merged(tmp_path: Path) -> None:
     (tmp_path / "R-50.pkl").write_bytes(pickle.dumps({"blobs": named}, protocol=2))
     backbone = create_backbone("resnet50", weights=str(tmp_path / "R-50.pkl"), levels=["c2"], stride_in="1x1")
     assert not backbone.report.missing
-    assert backbone.passport == replace(MSRA, source=str(tmp_path / "R-50.pkl"), assumed=True)
+    assert backbone.passport == replace(
+        MSRA, source=str(tmp_path / "R-50.pkl"), assumed=True, options={"shortcut": "B"}
+    )
     assert (backbone.bn1.running_var + backbone.bn1.eps).eq(1).all()
     with pytest.raises(ValueError, match=r"stride in the 1x1.*assumed from its names.*set model\.stride_in=1x1"):
         create_backbone("resnet50", weights=str(tmp_path / "R-50.pkl"), levels=["c2"])
@@ -144,6 +148,38 @@ def test_the_adaptation_is_recorded(state: dict[str, Tensor], tmp_path: Path, ho
     load_weights(network, str(tmp_path / "file.pth"), adapt=how)
     assert "trained on 3 channels, in_channels is 6" in network.passport.adapted
     torch.testing.assert_close(network.conv1.weight.sum(1), state["conv1.weight"].sum(1))
+
+
+@pytest.mark.parametrize("name", ["resnet50d", "resnetv2_18", "vgg11", "googlenet", "timm:resnet18"])
+@pytest.mark.parametrize(("how", "channels"), [("sum", 1), ("repeat", 6), ("mean", 4)])
+def test_every_family_fits_its_first_convolution_as_asked(tmp_path: Path, name: str, how: str, channels: int) -> None:
+    finest = "c2" if name.startswith("timm:") else "c1"
+    trained = create_backbone(name, levels=[finest])
+    save_weights(tmp_path / "file.safetensors", trained)
+    path = str(tmp_path / "file.safetensors")
+    adapted = create_backbone(name, levels=[finest], weights=path, in_channels=channels, adapt=how)
+    first = first_convolution(trained)
+    before, after = trained.state_dict()[first], adapted.state_dict()[first]
+    means = before.mean(1, keepdim=True).expand_as(after) * 3 / channels
+    expected = {"sum": before.sum(1, keepdim=True), "repeat": torch.cat([before, before], 1) / 2, "mean": means}
+    torch.testing.assert_close(after, expected[how])
+    told = {"sum": "summed", "repeat": "repeated and scaled by 3/6", "mean": "averaged and scaled by 3/4"}
+    assert adapted.passport.adapted.endswith(f"in_channels is {channels}: {told[how]}")
+    assert adapted.passport.adapted in adapted.report.notes
+
+
+def test_a_classifier_fits_its_first_convolution_as_asked(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "file.pth")
+    classifier = create_classifier(
+        "resnet18", num_classes=2, weights=str(tmp_path / "file.pth"), in_channels=4, adapt="mean"
+    )
+    assert classifier.backbone.passport.adapted.endswith("averaged and scaled by 3/4")
+
+
+@pytest.mark.parametrize("create", [create_backbone, create_classifier])
+def test_another_adaptation_is_refused_at_construction(create: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match="adapt must be auto, sum, repeat or mean, got 'copy'"):
+        create("resnet18", in_channels=4, adapt="copy")
 
 
 def test_a_sum_is_for_one_channel(state: dict[str, Tensor]) -> None:

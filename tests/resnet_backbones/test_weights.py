@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from urllib.error import URLError
 
@@ -191,7 +192,8 @@ def test_saved_weights_come_back_with_their_passport(tmp_path: Path) -> None:
     save_weights(tmp_path / "file.safetensors", scratch, passport)
     loaded = _c2(tmp_path / "file.safetensors", norm="batch")
     _assert_holds(loaded, scratch.state_dict())
-    assert loaded.passport == replace(passport, source=str(tmp_path / "file.safetensors"))
+    written = {"source": str(tmp_path / "file.safetensors"), "library_version": version("resnet-backbones")}
+    assert loaded.passport == replace(passport, options={"shortcut": "B"}, **written)
     assert loaded.bn1.eps == 1e-3
     assert [path.name for path in tmp_path.iterdir()] == ["file.safetensors"]
 

@@ -4,7 +4,10 @@ import pytest
 import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
+from resnet_backbones.dialects import to_torchvision
 from resnet_backbones.interop.detectron2 import as_detectron2
+from resnet_backbones.registry import create_backbone
+from resnet_backbones.resnet import ResNetOptions
 
 REASON = "needs detectron2: make test-interop DETECTRON2=path"
 pytest.importorskip("detectron2.modeling", reason=REASON)
@@ -66,3 +69,30 @@ def test_retinanet_trains_and_predicts() -> None:
 def test_the_stem_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no name for c1.*levels=\['c2'\]"):
         as_detectron2(tiny_backbone(("c1", "c2")))
+    with torch.device("meta"), pytest.raises(ValueError, match=r"no name for conv5_3.*levels=\['c4'\]"):
+        as_detectron2(create_backbone("vgg16", levels=["c4", "conv5_3"]))
+
+
+@pytest.mark.parametrize(("stride_in", "dilated"), [("1x1", False), ("3x3", False), ("3x3", True)])
+def test_the_same_weights_give_detectron2s_own_maps(stride_in: str, dilated: bool) -> None:
+    from detectron2.modeling.backbone.resnet import BasicStem, BottleneckBlock, ResNet
+
+    stages, channels = [], 64
+    for index, depth in enumerate((3, 4, 6, 3)):
+        dilation = 2 if dilated and index == 3 else 1  # detectron2's RES5_DILATION
+        stage = ResNet.make_stage(
+            BottleneckBlock, depth, stride_per_block=[1 if index == 0 or dilation > 1 else 2] + [1] * (depth - 1),
+            in_channels=channels, out_channels=256 * 2**index, bottleneck_channels=64 * 2**index, norm="BN",
+            stride_in_1x1=stride_in == "1x1", dilation=dilation,
+        )  # fmt: skip
+        stages, channels = [*stages, stage], 256 * 2**index
+    theirs = ResNet(BasicStem(norm="BN"), stages, out_features=["res2", "res5"]).eval()
+    convention = ResNetOptions(dilation="detectron2")
+    stride = 16 if dilated else 32
+    ours = create_backbone(
+        "resnet50", levels=["c2", "c5"], stride_in=stride_in, options=convention, output_stride=stride
+    )
+    ours.load_state_dict(to_torchvision(theirs.state_dict(), "detectron2"))
+    with torch.no_grad():
+        for mine, other in zip(ours.eval()(IMAGES).values(), theirs(IMAGES).values(), strict=True):
+            assert (mine - other).abs().max() <= 1e-4 * other.abs().max()

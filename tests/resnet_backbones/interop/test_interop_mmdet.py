@@ -4,7 +4,7 @@ import pytest
 import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
-from resnet_backbones.interop.mmdet import as_mmdet, register_mmdet
+from resnet_backbones.interop.mmdet import as_mmdet, build_mmdet, register_mmdet
 
 IMAGES = torch.rand(2, 3, 64, 64)
 
@@ -27,6 +27,13 @@ def test_one_step_trains() -> None:
 
 def test_copies_are_independent() -> None:
     assert_copies_are_independent(as_mmdet(tiny_backbone()), IMAGES, lambda model, images: model(images)[0])
+
+
+def test_a_config_names_a_familys_options() -> None:
+    view = build_mmdet("resnet18", levels=("c3",), output_stride=8, options={"dilation": "detectron2"})
+    assert view.backbone.passport.options == {"shortcut": "B", "dilation": "detectron2", "output_stride": 8}
+    with pytest.raises(ValueError, match=r"options of vgg11 must be none, got dilation"):
+        build_mmdet("vgg11", options={"dilation": "detectron2"})
 
 
 def test_mmengine_builds_it_from_a_config() -> None:

@@ -8,6 +8,7 @@ import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
 from resnet_backbones.interop.timm import as_timm, register_timm
+from resnet_backbones.registry import create_backbone
 
 IMAGES = torch.rand(2, 3, 64, 64)
 
@@ -34,6 +35,13 @@ def test_negative_indices_strides_and_channels() -> None:
 def test_one_step_trains() -> None:
     backbone = tiny_backbone()
     assert_one_step_trains(as_timm(backbone), backbone, lambda model: sum(x.square().mean() for x in model(IMAGES)))
+
+
+def test_a_level_of_another_name_is_described_too() -> None:
+    with torch.device("meta"):
+        view = as_timm(create_backbone("vgg16", levels=["c3", "conv5_3"]))
+    assert view.feature_info.reduction() == [8, 16]
+    assert view.feature_info.module_name() == ["c3", "conv5_3"]
 
 
 def test_registering_again_is_silent() -> None:
