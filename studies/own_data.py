@@ -83,7 +83,7 @@ def train(
     """The averaged detector after so many seconds of processor time, and the number of its steps."""
     optim, optimizer = config.optim, build_optimizer(model, config.optim)
     ema = Ema(model, optim.ema_decay) if optim.ema_decay else None
-    peak, started = peak_lr(optim, config.data.batch_size), time.process_time()
+    peak, started, skipped = peak_lr(optim, config.data.batch_size), time.process_time(), 0
     for step, batch in enumerate(batches.start(0)):
         spent = time.process_time() - started
         if spent >= seconds:
@@ -93,13 +93,16 @@ def train(
         loss = _losses(model.train(), batch, precision)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if optim.clip_norm:
-            nn.utils.clip_grad_norm_(model.parameters(), optim.clip_norm)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), optim.clip_norm or math.inf)
+        if not norm.isfinite():  # ours leaves such an update out too
+            skipped += 1
+            continue
         optimizer.step()
         if ema is not None:
             ema.update(model, step)
         if step % 20 == 0:
-            print(f"step {step}  loss {loss.item():.3f}  {spent / 60:.1f} of {seconds / 60:g} minutes", flush=True)
+            told = f"loss {loss.item():.3f}  {spent / 60:.1f} of {seconds / 60:g} minutes  {skipped} updates left out"
+            print(f"step {step}  {told}", flush=True)
     return (model if ema is None else ema.model), step
 
 
