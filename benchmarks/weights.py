@@ -40,7 +40,13 @@ class DetectorWeights:
     classes: int
     passport: Passport
     source: str
-    trained: bool
+    trained_size: tuple[int, int] | None = None
+    """Shorter and longest image side that the detector was trained for; None for random weights."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether the detector can be confident of a box."""
+        return self.trained_size is not None
 
     def build(self, device: torch.device, model: ModelConfig | None = None) -> FasterRCNN:
         """Our detector on a device, by other rules where `model` gives them."""
@@ -112,7 +118,7 @@ def random_weights(backbone: str = "resnet50") -> DetectorWeights:
             state[f"{norm}bias"] = 0.05 * torch.randn(len(value))
         elif name in _SPREAD:
             state[name] = _SPREAD[name] * torch.randn(value.shape)
-    return DetectorWeights(state, model, CLASSES, passport, "random weights", trained=False)
+    return DetectorWeights(state, model, CLASSES, passport, "random weights")
 
 
 def checkpoint_weights(path: str) -> DetectorWeights:
@@ -133,6 +139,6 @@ def checkpoint_weights(path: str) -> DetectorWeights:
     state = {
         name: value for name, value in saved.checkpoint.weights().items() if not name.endswith("num_batches_tracked")
     }
-    return DetectorWeights(
-        state, model, saved.label_map.num_classes, saved.passport, f"checkpoint {saved.path.name}", trained=True
-    )
+    size = saved.config.data.test_short_edge, saved.config.data.long_edge
+    source = f"checkpoint {saved.path.name}"
+    return DetectorWeights(state, model, saved.label_map.num_classes, saved.passport, source, trained_size=size)

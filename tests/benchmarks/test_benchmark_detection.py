@@ -74,7 +74,7 @@ def test_bf16_is_compared_and_timed_with_trained_weights(
     run: Run, weights: DetectorWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pairings, "check_confident", lambda name, *_: f"{name} was compared")
-    answer = run(replace(weights, trained=True))
+    answer = run(replace(weights, trained_size=(64, 96)))
     assert answer.status == 0, answer.error
     for text in ("ours bf16 was compared", "| ours bf16 ", "| torchvision bf16 channels_last "):
         assert text in answer.output
@@ -115,12 +115,13 @@ def test_a_checkpoint_that_torchvision_has_no_place_for_is_refused(tmp_path: Pat
 
 
 def test_a_checkpoint_keeps_its_weights_and_anchors(tmp_path: Path) -> None:
-    from saved_detector import save_detector
+    from saved_detector import DATA, save_detector
 
     config = ModelConfig(backbone="resnet18", norm="batch", anchors=AnchorConfig(sizes=(8, 16, 32, 64, 128)))
     model = build_faster_rcnn(config, 3)
     weights = checkpoint_weights(str(save_detector(tmp_path, model, config)))
-    assert (weights.trained, weights.classes, weights.model.anchors.sizes) == (True, 3, (8, 16, 32, 64, 128))
+    assert (weights.classes, weights.model.anchors.sizes) == (3, (8, 16, 32, 64, 128))
+    assert weights.trained_size == (DATA.test_short_edge, DATA.long_edge)
     built, saved = weights.build(torch.device("cpu")).state_dict(), model.state_dict()
     assert [name for name in built if not torch.equal(built[name], saved[name])] == []
 
