@@ -24,10 +24,9 @@ def run_benchmark(given: Namespace) -> str:
 
 def _detection(given: Namespace) -> Report:
     from benchmarks.detection import DetectionSettings, run
-    from tasks.engine.memory import keep_freed_memory
 
     _limit_threads(given.threads)
-    keep_freed_memory()  # as our tools do; the peers in the process gain by it too
+    # Our tools keep freed memory. That would hold for the peers of the process too, so here all do without it.
     return run(
         DetectionSettings(
             images=given.images,
