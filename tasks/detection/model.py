@@ -91,7 +91,7 @@ class FasterRCNN(nn.Module):
     def levels(self, images: Tensor, sizes: Tensor) -> list[Tensor]:
         """Pyramid maps p2 to p6, (B, C, h, w) each, fine to coarse."""
         if self.replayed:
-            torch.compiler.cudagraph_mark_step_begin()
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         return list(self.pyramid(self.backbone(self.normalizer(images, sizes))).values())
 
     def anchors_of(self, images: Tensor, levels: list[Tensor]) -> tuple[Tensor, ...]:
