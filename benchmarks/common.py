@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -55,6 +55,8 @@ class Timings:
     goals: tuple[Goal, ...] = ()
     work: int = 1
     """Images, or whatever else is counted, in one call."""
+    least: Mapping[str, float] = field(default_factory=dict)
+    """Seconds in which the machine could do a variant's arithmetic, where that was measured."""
 
     @property
     def base(self) -> str:
@@ -68,11 +70,13 @@ class Timings:
 
     def table(self) -> list[str]:
         """The figures as a Markdown table."""
-        rows = [("variant", "ms", "per s", "times as fast", "goal")]
+        limit = ("of the limit",) if self.least else ()
+        rows: list[tuple[str, ...]] = [("variant", "ms", "per s", "times as fast", *limit, "goal")]
         for name, seconds in self.seconds.items():
             typical = median(seconds)
             figures = f"{1000 * typical:.1f}", f"{self.work / typical:.2f}", f"{self.ratio(name):.2f}"
-            rows.append((name, *figures, "; ".join(self._judged(name))))
+            share = (f"{self.least[name] / typical:.0%}",) if self.least else ()
+            rows.append((name, *figures, *share, "; ".join(self._judged(name))))
         return markdown_table(rows)
 
     def as_json(self) -> dict[str, object]:
@@ -82,14 +86,15 @@ class Timings:
             "work": self.work,
             "seconds": {name: list(values) for name, values in self.seconds.items()},
             "ratios": {name: self.ratio(name) for name in self.seconds},
+            "least_seconds": dict(self.least),
             "goals": [
                 {"variant": goal.variant, "base": goal.base, "factor": goal.factor, "measured": self._measured(goal)}
-                for goal in self._goals()
+                for goal in self.goals_measured()
             ],
         }
 
-    def _goals(self) -> list[Goal]:
-        """Those whose variants were measured."""
+    def goals_measured(self) -> list[Goal]:
+        """The goals whose variants were measured."""
         return [goal for goal in self.goals if {goal.variant, goal.base} <= self.seconds.keys()]
 
     def _measured(self, goal: Goal) -> float:
@@ -97,7 +102,7 @@ class Timings:
 
     def _judged(self, variant: str) -> list[str]:
         lines = []
-        for goal in (goal for goal in self._goals() if goal.variant == variant):
+        for goal in (goal for goal in self.goals_measured() if goal.variant == variant):
             reached = "reached" if self._measured(goal) >= goal.factor else f"missed at {self._measured(goal):.2f}"
             lines.append(f">= {goal.factor:g} x {goal.base}: {reached}")
         return lines

@@ -10,11 +10,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import torch
 
 from benchmarks.common import Goal, Report, Timings, interleave
 from benchmarks.detectors import Subject
+from benchmarks.limits import convolution_rate, least_seconds
 from benchmarks.pairings import detect_all, make_pairings
 from benchmarks.weights import HOW_TO_TRAIN, DetectorWeights, checkpoint_weights, random_weights
 from tasks.detection.config import DataConfig
@@ -61,15 +63,16 @@ def run(settings: DetectionSettings) -> Report:
     notes = [f"Weights: {weights.source}. Our default precision on this machine: {default}."]
     if not weights.trained:
         notes.append(f"bf16 needs weights that are confident of boxes: give --detector, such as {HOW_TO_TRAIN} makes.")
-    inference = _time(subjects, lambda subject: detect_all(subject, batches), settings.rounds, device)
-    training = _time(subjects, lambda subject: subject.training(train), settings.rounds, device)
+    inference, least = _time(subjects, lambda subject: detect_all(subject, batches), settings.rounds, device)
+    training, least_training = _time(subjects, lambda subject: subject.training(train), settings.rounds, device)
     size = f"{weights.model.backbone}-FPN, {settings.short_edge}/{settings.long_edge}"
+    images, title = sum(len(one) for one in batches), f"inference, {size}, batch {batch}"
+    train_title = f"training step, {size}, batch {train_batch}"
     timings = (
-        Timings(
-            f"inference, {size}, batch {batch}", inference, goals(device, training=False), work=_images_in(batches)
-        ),
-        Timings(f"training step, {size}, batch {train_batch}", training, goals(device, training=True), work=len(train)),
+        Timings(title, inference, goals(device, training=False), images, least),
+        Timings(train_title, training, goals(device, training=True), len(train), least_training),
     )
+    notes += [] if on_gpu else describe_limit(timings)
     if on_gpu:
         notes += count_synchronisations({name: subject.training(train) for name, subject in subjects.items()})
     return Report("detection" if not on_gpu else "detection_gpu", "Faster R-CNN", tuple(checks), timings, tuple(notes))
@@ -128,19 +131,34 @@ def _with_objects(batch: DetectionBatch, classes: int) -> DetectionBatch:
     return objects.to(batch.images.device)
 
 
-def _images_in(batches: Sequence[DetectionBatch]) -> int:
-    return sum(len(batch) for batch in batches)
-
-
 def _time(
     subjects: Mapping[str, Subject],
     prepare: Callable[[Subject], Callable[[], object]],
     rounds: int,
     device: torch.device,
-) -> dict[str, list[float]]:
-    synchronize = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each subject by round, and on a CPU those that its arithmetic takes at the least."""
     calls = {name: prepare(subject) for name, subject in subjects.items()}
-    return interleave(calls, rounds, synchronize=synchronize)
+    if device.type == "cuda":
+        return interleave(calls, rounds, synchronize=torch.cuda.synchronize), {}
+    return interleave(calls, rounds), {name: least_seconds(call, subjects[name].dtype) for name, call in calls.items()}
+
+
+def describe_limit(timings: Sequence[Timings]) -> list[str]:
+    """What "of the limit" means, and which of the goals no detector could reach where the machine is too slow."""
+    rates = {name: convolution_rate(dtype) / 1e9 for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+    told = " and ".join(f"{rate:.0f} GFLOP/s in {name}" for name, rate in rates.items())
+    lines = [
+        f"The limit: all convolutions and matrix products at the rate of this machine's fastest convolution, {told}."
+    ]
+    for one in timings:
+        for goal in one.goals_measured():
+            most = median(one.seconds[goal.base]) / one.least[goal.variant]
+            if most < goal.factor:
+                lines.append(
+                    f"{one.title}: at its limit, {goal.variant} would be {most:.2f} times as fast as {goal.base}."
+                )
+    return lines
 
 
 def count_synchronisations(steps: Mapping[str, Callable[[], None]]) -> list[str]:

@@ -27,6 +27,10 @@ Arithmetic = Literal["ieee", "tf32", "bf16"]
 class Subject(Protocol):
     """A detector in one arithmetic."""
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What most of it is computed in."""
+
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
         """What detects in the batch."""
 
@@ -50,6 +54,11 @@ def arithmetic(name: Arithmetic, device: torch.device) -> Iterator[None]:
             backend.fp32_precision = value
 
 
+def dtype_of(name: Arithmetic) -> torch.dtype:
+    """What convolutions are computed in on a CPU, which has no TF32."""
+    return torch.bfloat16 if name == "bf16" else torch.float32
+
+
 @dataclass
 class Ours:
     """Our detector as `tools/eval_det.py` and `tools/train_det.py` run it."""
@@ -58,6 +67,11 @@ class Ours:
     precision: Precision
     compiled: bool = False
     """Whether torch.compile translates backbone, pyramid and region proposal head."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What most of it is computed in."""
+        return dtype_of("bf16" if self.precision.name == "bf16" else "ieee")
 
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
         """What detects in the batch."""
@@ -93,6 +107,11 @@ class Torchvision:
 
     model: nn.Module
     kind: Arithmetic
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What most of it is computed in."""
+        return dtype_of(self.kind)
 
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
         """What detects in the batch."""

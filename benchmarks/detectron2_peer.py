@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.agreement import Found
-from benchmarks.detectors import Arithmetic, arithmetic, byte_images, make_step
+from benchmarks.detectors import Arithmetic, arithmetic, byte_images, dtype_of, make_step
 from benchmarks.weights import DetectorWeights
 from tasks.detection.config import ModelConfig, RoiConfig
 from tasks.detection.data import DetectionBatch
@@ -46,6 +46,11 @@ class Detectron2:
 
     model: nn.Module
     kind: Arithmetic
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What most of it is computed in."""
+        return dtype_of(self.kind)
 
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
         """What detects in the batch."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks import detection, pairings
+from benchmarks.common import Timings
 from benchmarks.detection import goals
 from benchmarks.detectron2_peer import build_detectron2, to_detectron2
 from benchmarks.weights import DetectorWeights, checkpoint_weights, random_weights, to_torchvision
@@ -51,7 +52,9 @@ def test_random_weights_are_compared_and_timed_in_fp32_only(run: Run, weights: D
     assert "ours fp32 and torchvision: " in answer.output
     assert "| ours bf16" not in answer.output
     assert "model.backbone=resnet50" in answer.output  # how to make a checkpoint for bf16
-    assert (tmp_path / "detection.md").is_file()
+    text = (tmp_path / "detection.md").read_text()
+    assert "of the limit" in text
+    assert "GFLOP/s in fp32" in text
 
 
 def test_other_weights_in_one_of_them_are_refused(
@@ -131,6 +134,19 @@ def test_goals_are_those_of_the_device() -> None:
     assert on_cpu[("ours bf16", "torchvision")] == 3.1
     assert [goal.factor for goal in goals(torch.device("cuda"), training=True)] == [4.0]
     assert [goal.factor for goal in goals(torch.device("cuda"), training=False)] == [6.0]
+
+
+def test_a_goal_beyond_the_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "convolution_rate", lambda _: 2e11)
+    seconds, least = (
+        {"torchvision": [3.0], "ours fp32": [2.0], "ours bf16": [1.0]},
+        {"ours fp32": 2.0, "ours bf16": 0.5},
+    )
+    lines = detection.describe_limit(
+        [Timings("inference", seconds, goals(torch.device("cpu"), training=False), 1, least)]
+    )
+    assert "200 GFLOP/s in fp32" in lines[0]
+    assert lines[1:] == ["inference: at its limit, ours fp32 would be 1.50 times as fast as torchvision."]
 
 
 def test_too_few_images_for_a_batch_are_refused(run: Run, weights: DetectorWeights) -> None:
