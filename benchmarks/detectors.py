@@ -76,7 +76,7 @@ class Ours:
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
         """What detects in the batch."""
         with evaluation_mode(self.model):
-            detector = for_inference(self.model)
+            detector = for_inference(self.model, bf16=self.precision.name == "bf16")
         if self.compiled:
             compile_trunk(detector)
 

@@ -33,8 +33,10 @@ def test_equals_torchvisions_pyramid(sizes: dict[str, tuple[int, int]]) -> None:
         theirs.inner_blocks[index][0].load_state_dict(ours.lateral[level.name].state_dict())
         theirs.layer_blocks[index][0].load_state_dict(ours.smooth[level.name].state_dict())
     features = _features(sizes)
-    for mine, expected in zip(ours(features).values(), theirs(features).values(), strict=True):
-        torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
+    for context in (torch.enable_grad, torch.no_grad):  # two ways of upsampling
+        with context():
+            for mine, expected in zip(ours(features).values(), theirs(features).values(), strict=True):
+                torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
 
 
 def test_levels_describe_what_comes_out() -> None:

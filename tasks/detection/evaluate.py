@@ -165,7 +165,7 @@ def _run(
     objective: DetectionObjective | None,
 ) -> tuple[DetectionResults, LossSum]:
     """This rank's detections and summed losses; the pyramid is computed once for both."""
-    detector = for_inference(model)
+    detector = for_inference(model, bf16=precision.name == "bf16")
     parts: list[DetectionResults] = []
     sums: dict[str, Tensor] = {}
     images = 0

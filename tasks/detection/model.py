@@ -142,12 +142,24 @@ def compile_trunk(model: FasterRCNN, backend: str = "inductor", *, graphs: bool 
     model.replayed = graphs
 
 
-def for_inference(model: FasterRCNN) -> FasterRCNN:
-    """A copy in evaluation mode whose constant norms are folded into its convolutions once; not for training.
+def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
+    """A copy in evaluation mode, with everything done once that each batch would do again; not for training.
 
-    The model itself where its kernels leave norms alone. Later changes of the model do not reach the copy.
+    Constant norms are folded into their convolutions, and fc6 reads gathered windows where they lie. With `bf16`, for
+    use under autocast alone, the weights that it would make bf16 are. The model itself where its kernels leave norms
+    alone. Later changes of the model do not reach the copy.
     """
-    return fold_norms(model) if model.kernels.folded_norms else model
+    if not model.kernels.folded_norms:
+        return model
+    copy = fold_norms(model)
+    if copy.roi_align.path == "gather":
+        copy.box_head.expect_cells_first()
+    if bf16:
+        kept_fp32 = (copy.box_head.classes, copy.box_head.offsets)
+        for module in copy.modules():  # of others, such as standardised convolutions, weights are computed with first
+            if type(module) in (nn.Conv2d, nn.Linear) and module not in kept_fp32:
+                module.to(torch.bfloat16)
+    return copy
 
 
 def select_detections(

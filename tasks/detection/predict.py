@@ -138,8 +138,9 @@ def load_detector(
     overrides = [] if score_threshold is None else [f"model.roi.score_threshold={score_threshold}"]
     place = resolve_device(device, 0, 1)
     saved = read_detector(path, overrides)
-    model = for_inference(saved.build(place))
-    return Detector(model, saved.label_map, saved.config.data, Precision.resolve(precision, place))
+    resolved = Precision.resolve(precision, place)
+    model = for_inference(saved.build(place), bf16=resolved.name == "bf16")
+    return Detector(model, saved.label_map, saved.config.data, resolved)
 
 
 def save_predictions_picture(

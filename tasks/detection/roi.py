@@ -18,7 +18,7 @@ from torchvision.ops import roi_align
 from tasks.detection.boxes import box_area, constant
 from tasks.detection.config import RoiConfig
 from tasks.detection.linear import LinearPath, fully_connected
-from tasks.detection.rows import level_layout, pyramid_rows, shapes_of
+from tasks.detection.rows import level_layout, level_rows, shapes_of
 
 OFFSET_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 LARGEST_PART = 1 << 23
@@ -88,7 +88,9 @@ class RoiAlign:
         image = torch.arange(len(boxes), device=boxes.device)[:, None].expand_as(level)
         first = (image * layout.total + layout.start[level]).flatten()  # (N,) row of each box's cell (0, 0)
         places = Places(first, layout.pitch[level].flatten(), layout.shape[level].flatten(0, 1))
-        table = pyramid_rows(levels).flatten(0, 1).float()  # bf16 would add up many boxes' gradients in bf16
+        table = level_rows(levels).flatten(0, 1)
+        if torch.is_grad_enabled():
+            table = table.float()  # bf16 would add up many boxes' gradients in bf16
         sample = self._sample_fixed if self.config.sampling_ratio else self._sample_adaptive
         pooled = sample(table, boxes.flatten(0, 1), places)  # (N, r · r, C)
         windows = pooled.view(-1, side, side, table.shape[1]).permute(0, 3, 1, 2)
@@ -98,7 +100,7 @@ class RoiAlign:
         ratio = self.config.sampling_ratio
         index, weight = self._samples(boxes, places, ratio, ratio)
         pooled = F.embedding_bag(
-            index.flatten(0, 1), table, mode="sum", per_sample_weights=weight.flatten(0, 1)
+            index.flatten(0, 1), table, mode="sum", per_sample_weights=weight.flatten(0, 1).to(table.dtype)
         )  # (N · r · r, C)
         return pooled.view(len(boxes), -1, table.shape[1])
 
@@ -187,7 +189,7 @@ def _sum_bags(table: Tensor, bags: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     sizes = [torch.full((index.shape[0] * index.shape[1],), index.shape[2], device=table.device) for index, _ in bags]
     offsets = F.pad(torch.cat(sizes).cumsum(0), (1, 0))
     index = torch.cat([index.flatten() for index, _ in bags])
-    weight = torch.cat([weight.flatten() for _, weight in bags])
+    weight = torch.cat([weight.flatten() for _, weight in bags]).to(table.dtype)
     return F.embedding_bag(index, table, offsets, mode="sum", per_sample_weights=weight, include_last_offset=True)
 
 
@@ -214,8 +216,10 @@ class BoxHead(nn.Module):
 
     def __init__(self, channels: int, num_classes: int, config: RoiConfig, linear: LinearPath = "plain") -> None:
         super().__init__()
+        self.channels = channels
         self.num_classes = num_classes
         self.linear = linear
+        self.cells_first = False
         self.fc6 = nn.Linear(channels * config.resolution**2, config.hidden)
         self.fc7 = nn.Linear(config.hidden, config.hidden)
         self.classes = nn.Linear(config.hidden, num_classes + 1)
@@ -231,8 +235,17 @@ class BoxHead(nn.Module):
         for layer in (self.fc6, self.fc7, self.classes, self.offsets):
             nn.init.zeros_(layer.bias)
 
+    def expect_cells_first(self) -> None:
+        """Give fc6 the column order of channels_last windows, which it then reads where they lie; for inference."""
+        if self.cells_first:
+            return
+        columns = self.fc6.weight.detach().unflatten(1, (self.channels, -1)).transpose(1, 2).flatten(1)
+        self.fc6.weight = nn.Parameter(columns, requires_grad=False)
+        self.cells_first = True
+
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, F + 1) and offsets (N, F, 4), both fp32, of pooled windows (N, C, r, r)."""
+        windows = windows.permute(0, 2, 3, 1) if self.cells_first else windows
         hidden = F.relu_(fully_connected(self.fc6, windows.flatten(1), self.linear))
         hidden = F.relu_(fully_connected(self.fc7, hidden, self.linear))
         with torch.autocast(hidden.device.type, enabled=False):

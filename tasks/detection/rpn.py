@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from tasks.detection.boxes import clip, decode, have_extent, suppress
 from tasks.detection.config import RpnConfig
-from tasks.detection.rows import cell_rows, pyramid_rows, shapes_of
+from tasks.detection.rows import bordered_rows, cell_rows, shapes_of
 
 OFFSET_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
@@ -56,7 +56,7 @@ class RpnHead(nn.Module):
         The same numbers as `forward`'s, but the backward pass then touches S 3x3 windows instead of every cell.
         """
         per_cell = self.objectness.out_channels
-        rows = pyramid_rows(levels)  # (B, rows, C)
+        rows = bordered_rows(levels)  # (B, rows, C)
         row_of_cell, pitch_of_cell = cell_rows(shapes_of(levels), rows.device)
         cells = indices // per_cell
         centre, pitch = row_of_cell[cells], pitch_of_cell[cells]

@@ -152,9 +152,27 @@ def test_folding_leaves_detections_in_place() -> None:
     batch = tiny_batch([[]])
     with torch.no_grad():
         expected, found = model(batch.images, batch.sizes), for_inference(model)(batch.images, batch.sizes)
+        again = for_inference(for_inference(model))(batch.images, batch.sizes)
     assert found.valid.any()
     torch.testing.assert_close(found.boxes, expected.boxes, rtol=0, atol=1e-4)
     torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+    assert torch.equal(again.scores, found.scores)
+
+
+def test_a_copy_for_bf16_computes_what_autocast_does() -> None:
+    """Weights that are made bf16 once, and classes and offsets predicted in fp32 all the same."""
+    config = replace(TINY, norm="batch", roi=replace(TINY.roi, score_threshold=0.0))
+    model = tiny_detector(config).eval()
+    spread_statistics(model)
+    batch = tiny_batch([[]])
+    copies = for_inference(model), for_inference(model, bf16=True)
+    assert {weight.dtype for weight in copies[1].box_head.classes.parameters()} == {torch.float32}
+    assert copies[1].rpn.conv.weight.dtype == copies[1].box_head.fc6.weight.dtype == torch.bfloat16
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        expected, found = (copy(batch.images, batch.sizes) for copy in copies)
+    assert found.valid.any()
+    assert torch.equal(found.boxes, expected.boxes)
+    assert torch.equal(found.scores, expected.scores)
 
 
 @pytest.mark.slow

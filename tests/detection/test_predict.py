@@ -19,6 +19,7 @@ from tiny_detector import tiny_detector
 from tasks.coco import CocoDataset
 from tasks.detection.data import ValBatches
 from tasks.detection.evaluate import evaluate_detector
+from tasks.detection.model import for_inference
 from tasks.detection.predict import Detector, ImageDetections, load_detector, save_predictions_picture
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
@@ -29,7 +30,7 @@ PIXELS = picture(50, 80)
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return Detector(tiny_detector().eval(), CLASSES, DATA, FP32, batch_size=2)
+    return Detector(for_inference(tiny_detector()), CLASSES, DATA, FP32, batch_size=2)
 
 
 def same(one: ImageDetections, other: ImageDetections) -> bool:
@@ -122,7 +123,7 @@ def test_a_run_folder_and_its_checkpoint_load_the_same_detector(tmp_path: Path) 
     one, other = load_detector(file, "cpu", "fp32"), load_detector(str(tmp_path), "cpu", "fp32")
     assert one.label_map == CLASSES
     assert same(one(PIXELS), other(PIXELS))
-    assert same(one(PIXELS), Detector(tiny_detector(), CLASSES, DATA, FP32)(PIXELS))
+    assert same(one(PIXELS), Detector(for_inference(tiny_detector()), CLASSES, DATA, FP32)(PIXELS))
 
 
 def test_the_score_threshold_can_be_replaced(tmp_path: Path) -> None:

@@ -105,6 +105,17 @@ def test_level_by_hand(rule: Literal["detectron2", "torchvision"]) -> None:
     assert assign_levels(boxes, 4, rule).tolist() == [0, 0, 1, 1, 2, 3, 3, 0]
 
 
+def test_gather_without_gradients_stays_in_bf16() -> None:
+    """No further from fp32 than a few roundings of bf16, and in bf16 throughout."""
+    levels = [level.detach().bfloat16() for level in make_levels()]
+    for config in (RoiConfig(), RoiConfig(sampling_ratio=0)):
+        with torch.no_grad():
+            pooled = RoiAlign(config, STRIDES, "gather")(levels, make_boxes())
+        exact = RoiAlign(config, STRIDES, "plain")([level.float() for level in levels], make_boxes())
+        assert pooled.dtype == torch.bfloat16
+        torch.testing.assert_close(pooled.float(), exact, rtol=2e-2, atol=3e-2)
+
+
 def test_gather_learns_in_bf16() -> None:
     levels = [level.detach().bfloat16().requires_grad_() for level in make_levels()]
     pooled = RoiAlign(RoiConfig(), STRIDES, "gather")(levels, make_boxes())

@@ -5,7 +5,7 @@ from torchvision.models.detection.image_list import ImageList
 
 from tasks.detection.anchors import AnchorGenerator, cell_anchors
 from tasks.detection.config import AnchorConfig, RpnConfig
-from tasks.detection.rows import pyramid_rows
+from tasks.detection.rows import bordered_rows
 from tasks.detection.rpn import RpnHead, propose
 
 SHAPES = ((16, 24), (8, 12), (4, 6))
@@ -50,7 +50,7 @@ def test_head_at_anchors_equals_dense_head_forward_and_backward() -> None:
 
 
 def test_rows_keep_a_border_of_zeros() -> None:
-    rows = pyramid_rows([torch.ones(1, 1, 2, 3)])
+    rows = bordered_rows([torch.ones(1, 1, 2, 3)])
     assert rows.view(4, 5).tolist() == [[0] * 5, [0, 1, 1, 1, 0], [0, 1, 1, 1, 0], [0] * 5]
 
 
