@@ -75,6 +75,7 @@ class Detector:
     """A detector with what it needs around it; call it on images."""
 
     model: FasterRCNN
+    """As `for_inference` makes it, to be run under `precision.autocast()`: in bf16 its weights are bf16."""
     label_map: LabelMap
     config: DataConfig
     """How images are decoded and resized: as in the evaluation of training."""
