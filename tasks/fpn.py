@@ -54,6 +54,7 @@ def _add_upsampled(coarse: Tensor, fine: Tensor) -> Tensor:
     """
     height, width = coarse.shape[-2:]
     if not torch.is_grad_enabled() and fine.shape[-2:] == (2 * height, 2 * width):
-        fine.unflatten(3, (width, 2)).unflatten(2, (height, 2)).add_(coarse[:, :, :, None, :, None])
+        cells = fine.view(*fine.shape[:2], height, 2, width, 2)
+        cells.add_(coarse[:, :, :, None, :, None])
         return fine
     return F.interpolate(coarse, size=fine.shape[-2:], mode="nearest").add_(fine)

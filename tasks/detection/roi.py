@@ -239,7 +239,8 @@ class BoxHead(nn.Module):
         """Give fc6 the column order of channels_last windows, which it then reads where they lie; for inference."""
         if self.cells_first:
             return
-        columns = self.fc6.weight.detach().unflatten(1, (self.channels, -1)).transpose(1, 2).flatten(1)
+        weight = self.fc6.weight.detach()
+        columns = weight.view(len(weight), self.channels, -1).transpose(1, 2).flatten(1)
         self.fc6.weight = nn.Parameter(columns, requires_grad=False)
         self.cells_first = True
 
