@@ -15,8 +15,9 @@ def keep_freed_memory() -> bool:
 
     A training step frees and takes hundreds of tensors of many MB. glibc gives each back to the system at once, so that
     every page of the next one is a page fault, which costs a sixth of a step of ResNet-18-FPN on two cores. Peak memory
-    is about the same, but stays with the process. Of glibc only, and not where the user's MALLOC_ variables or another
-    allocator (LD_PRELOAD) decide.
+    is about the same, but stays with the process: it did not grow in training or evaluation, but may in a program that
+    keeps a small block after each large one that it frees, for the holes then fit nothing. Of glibc only, and not where
+    the user's MALLOC_ variables or another allocator (LD_PRELOAD) decide.
     """
     chosen = any(name.startswith("MALLOC_") for name in os.environ) or "LD_PRELOAD" in os.environ
     if chosen or platform.libc_ver()[0] != "glibc":
