@@ -72,9 +72,10 @@ def run(settings: DetectionSettings) -> Report:
         Timings(title, inference, goals(device, training=False), images, least),
         Timings(train_title, training, goals(device, training=True), len(train), least_training),
     )
-    notes += [] if on_gpu else describe_limit(timings)
     if on_gpu:
         notes += count_synchronisations({name: subject.training(train) for name, subject in subjects.items()})
+    else:
+        notes += describe_limit(timings)
     return Report("detection" if not on_gpu else "detection_gpu", "Faster R-CNN", tuple(checks), timings, tuple(notes))
 
 

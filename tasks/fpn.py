@@ -50,7 +50,7 @@ class FeaturePyramid(nn.Module):
 def _add_upsampled(coarse: Tensor, fine: Tensor) -> Tensor:
     """The finer map (B, C, H, W) plus the coarser one, upsampled to its real size, which may be odd, by neighbours.
 
-    Without gradients each cell of half the size is added to four where they lie. With gradients that would be slow.
+    Without gradients a map of half the size is added to the finer one in place, which with gradients would be slow.
     """
     height, width = coarse.shape[-2:]
     if not torch.is_grad_enabled() and fine.shape[-2:] == (2 * height, 2 * width):
