@@ -24,7 +24,9 @@ class Found:
     labels: Tensor  # (n,) contiguous
 
 
-def check_boxes(name: str, expected: Sequence[Found], found: Sequence[Found], *, threshold: float, most: int) -> str:
+def check_boxes(
+    name: str, expected: Sequence[Found], found: Sequence[Found], *, threshold: float, most: int
+) -> str:
     """A line that says how far apart the boxes are; OutputsDifferError where one has no partner within 0.01 px.
 
     Left out of account are detections whose score is as good as at the threshold, or as the worst that is kept of
@@ -36,7 +38,11 @@ def check_boxes(name: str, expected: Sequence[Found], found: Sequence[Found], *,
             last = float(own.scores.min()) if len(own.scores) >= most else 0.0
             clear = own.scores > max(threshold, last) + NEAR
             distances = _distances(own, partner)[clear]  # (n, m)
-            nearest = distances.amin(dim=1) if distances.shape[1] else distances.new_full((len(distances),), 1e9)
+            nearest = (
+                distances.amin(dim=1)
+                if distances.shape[1]
+                else distances.new_full((len(distances),), 1e9)
+            )
             if (nearest > FARTHEST).any():
                 lonely = int((nearest > FARTHEST).sum())
                 raise OutputsDifferError(
@@ -45,14 +51,18 @@ def check_boxes(name: str, expected: Sequence[Found], found: Sequence[Found], *,
                 )
             farthest, count = max([farthest, *nearest.tolist()]), count + int(clear.sum())
     if not count:
-        raise OutputsDifferError(f"{name}: nothing was found, so that nothing can be compared; use a trained detector")
+        raise OutputsDifferError(
+            f"{name}: nothing was found, so that nothing can be compared; use a trained detector"
+        )
     return f"{name}: {count // 2} boxes are at most {farthest:.2g} px apart (allowed: {FARTHEST})"
 
 
 def _distances(one: Found, other: Found) -> Tensor:
     """Largest difference of the corners (n, m), 1e9 where class or score are not the same."""
     apart = (one.boxes[:, None] - other.boxes).abs().amax(dim=-1)
-    same = (one.labels[:, None] == other.labels) & ((one.scores[:, None] - other.scores).abs() <= NEAR)
+    same = (one.labels[:, None] == other.labels) & (
+        (one.scores[:, None] - other.scores).abs() <= NEAR
+    )
     return apart.masked_fill(~same, 1e9)
 
 

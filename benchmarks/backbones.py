@@ -68,7 +68,9 @@ class Variant:
 
 def run(settings: BackboneSettings) -> Report:
     """Compare the levels, then time forward and training step; OutputsDifferError where levels differ."""
-    images = torch.randn(settings.batch, 3, settings.size, settings.size, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(
+        settings.batch, 3, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
+    )
     variants = make_variants(settings)
     checks = [check_equal(variants, images, training=training) for training in (False, True)]
     forward = interleave({one.name: _forward(one, images) for one in variants}, settings.rounds)
@@ -82,7 +84,9 @@ def run(settings: BackboneSettings) -> Report:
             Timings(f"forward, {what}", forward, FORWARD_GOALS, work=settings.batch),
             Timings(f"training step, {what}", training, TRAINING_GOALS, work=settings.batch),
         ),
-        ("Levels c2 to c5 of all, batch norm, no classifier; the loss is the mean square of the last level.",),
+        (
+            "Levels c2 to c5 of all, batch norm, no classifier; the loss is the mean square of the last level.",
+        ),
     )
 
 
@@ -101,7 +105,9 @@ def make_variants(settings: BackboneSettings) -> list[Variant]:
         *(_our_variant(settings.backbone, bf16=bf16, compiled=False) for bf16 in (False, True)),
     ]
     if settings.compile:
-        variants += [_our_variant(settings.backbone, bf16=bf16, compiled=True) for bf16 in (False, True)]
+        variants += [
+            _our_variant(settings.backbone, bf16=bf16, compiled=True) for bf16 in (False, True)
+        ]
     state = _random_state(variants[0].module.state_dict())
     for variant in variants:
         variant.module.load_state_dict(state)
@@ -168,5 +174,7 @@ def check_equal(variants: list[Variant], images: Tensor, *, training: bool) -> s
                         f"allowed are {TOLERANCE[kind]:g}"
                     )
                 worst[kind] = max(worst[kind], difference)
-    shown = ", ".join(f"{kind} {value:.1e} (allowed: {TOLERANCE[kind]:g})" for kind, value in worst.items())
+    shown = ", ".join(
+        f"{kind} {value:.1e} (allowed: {TOLERANCE[kind]:g})" for kind, value in worst.items()
+    )
     return f"levels in {'training' if training else 'evaluation'} mode, norm of the difference over norm: {shown}"

@@ -74,7 +74,11 @@ class Timings:
         rows: list[tuple[str, ...]] = [("variant", "ms", "per s", "times as fast", *limit, "goal")]
         for name, seconds in self.seconds.items():
             typical = median(seconds)
-            figures = f"{1000 * typical:.1f}", f"{self.work / typical:.2f}", f"{self.ratio(name):.2f}"
+            figures = (
+                f"{1000 * typical:.1f}",
+                f"{self.work / typical:.2f}",
+                f"{self.ratio(name):.2f}",
+            )
             share = (f"{self.least[name] / typical:.0%}",) if self.least else ()
             rows.append((name, *figures, *share, "; ".join(self._judged(name))))
         return markdown_table(rows)
@@ -88,7 +92,12 @@ class Timings:
             "ratios": {name: self.ratio(name) for name in self.seconds},
             "least_seconds": dict(self.least),
             "goals": [
-                {"variant": goal.variant, "base": goal.base, "factor": goal.factor, "measured": self._measured(goal)}
+                {
+                    "variant": goal.variant,
+                    "base": goal.base,
+                    "factor": goal.factor,
+                    "measured": self._measured(goal),
+                }
                 for goal in self.goals_measured()
             ],
         }
@@ -103,7 +112,11 @@ class Timings:
     def _judged(self, variant: str) -> list[str]:
         lines = []
         for goal in (goal for goal in self.goals_measured() if goal.variant == variant):
-            reached = "reached" if self._measured(goal) >= goal.factor else f"missed at {self._measured(goal):.2f}"
+            reached = (
+                "reached"
+                if self._measured(goal) >= goal.factor
+                else f"missed at {self._measured(goal):.2f}"
+            )
             lines.append(f">= {goal.factor:g} x {goal.base}: {reached}")
         return lines
 
@@ -153,7 +166,10 @@ class Report:
         for timings in self.timings:
             lines += ["", f"## {timings.title}", "", *timings.table()]
         rounds = len(next(iter(self.timings[0].seconds.values()))) if self.timings else 0
-        lines += ["", f"Medians over {rounds} rounds in which the variants took turns; ratios are taken in each round."]
+        lines += [
+            "",
+            f"Medians over {rounds} rounds in which the variants took turns; ratios are taken in each round.",
+        ]
         lines += [f"\n{note}" for note in self.notes]
         return "\n".join(lines) + "\n"
 
@@ -177,7 +193,8 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows, the first of them the heading, padded so that they read well as plain text."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
     ]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 

@@ -46,14 +46,22 @@ def run(settings: DataSettings) -> Report:
         {
             "torchvision, PIL": lambda: _each(files, theirs),
             "ours": lambda: _each(files, ours),
-            "ours, then normalised": lambda: _each(files, lambda file: _normalized(ours(file), normalize)),
+            "ours, then normalised": lambda: _each(
+                files, lambda file: _normalized(ours(file), normalize)
+            ),
         },
         settings.rounds,
     )
     title = f"decode + resize {settings.short_edge} + flip: {len(files)} images, {torch.get_num_threads()} thread(s)"
     goal = Goal("ours", "torchvision, PIL", GOAL)
     note = "torchvision's pipeline normalises each image; ours leaves that to the batch, on the network's device."
-    return Report("data", "Data pipeline", (check,), (Timings(title, seconds, (goal,), work=len(files)),), (note,))
+    return Report(
+        "data",
+        "Data pipeline",
+        (check,),
+        (Timings(title, seconds, (goal,), work=len(files)),),
+        (note,),
+    )
 
 
 def _each(files: Sequence[Path], load: Pipeline) -> None:
@@ -68,7 +76,12 @@ def torchvision_pipeline(short_edge: int) -> Pipeline:
     from torchvision.transforms import Compose, Normalize, RandomHorizontalFlip, Resize, ToTensor
 
     transform = Compose(
-        [Resize(short_edge), RandomHorizontalFlip(1.0), ToTensor(), Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+        [
+            Resize(short_edge),
+            RandomHorizontalFlip(1.0),
+            ToTensor(),
+            Normalize(IMAGENET_MEAN, IMAGENET_STD),
+        ]
     )
 
     def load(file: Path) -> Tensor:
@@ -81,11 +94,15 @@ def torchvision_pipeline(short_edge: int) -> Pipeline:
 
 def our_pipeline(short_edge: int) -> Pipeline:
     """What a training worker does with an image: bytes (3, H, W), flipped."""
-    config = DataConfig(short_edge=(short_edge,), long_edge=LONG_EDGE, resize_rounding="floor", exif="ignore")
+    config = DataConfig(
+        short_edge=(short_edge,), long_edge=LONG_EDGE, resize_rounding="floor", exif="ignore"
+    )
 
     def load(file: Path) -> Tensor:
         pixels = decode(file, config.exif)
-        size = resized_size((pixels.shape[0], pixels.shape[1]), short_edge, config.long_edge, config.resize_rounding)
+        size = resized_size(
+            (pixels.shape[0], pixels.shape[1]), short_edge, config.long_edge, config.resize_rounding
+        )
         return resize(pixels, size, config.resize_filter).flip(-1)
 
     return load
@@ -103,10 +120,14 @@ def check_equal(files: Sequence[Path], theirs: Pipeline, ours: Pipeline) -> str:
     for file in files:
         expected, found = theirs(file), ours(file)
         if expected.shape != found.shape:
-            raise OutputsDifferError(f"{file}: theirs is {tuple(expected.shape)}, ours {tuple(found.shape)}")
+            raise OutputsDifferError(
+                f"{file}: theirs is {tuple(expected.shape)}, ours {tuple(found.shape)}"
+            )
         difference = float(((expected - found) * scale).abs().max())
         if difference > TOLERANCE + 1e-3:
             rule = f"values may differ by {TOLERANCE:g} of 255"
-            raise OutputsDifferError(f"{file}: {rule}, the same filter being used; ours differs by {difference:.2f}")
+            raise OutputsDifferError(
+                f"{file}: {rule}, the same filter being used; ours differs by {difference:.2f}"
+            )
         largest = max(largest, difference)
     return f"the normalised images differ by at most {largest:.2f} of 255 (allowed: {TOLERANCE:g})"

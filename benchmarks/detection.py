@@ -48,23 +48,38 @@ class DetectionSettings:
 def run(settings: DetectionSettings) -> Report:
     """Compare, then time inference and training; OutputsDifferError where detections differ."""
     device = resolve_device(settings.device, 0, 1)
-    weights = random_weights() if settings.detector is None else checkpoint_weights(settings.detector)
+    weights = (
+        random_weights() if settings.detector is None else checkpoint_weights(settings.detector)
+    )
     on_gpu = device.type == "cuda"
-    batch, train_batch = settings.batch or (16 if on_gpu else 1), settings.train_batch or (16 if on_gpu else 2)
+    batch, train_batch = (
+        settings.batch or (16 if on_gpu else 1),
+        settings.train_batch or (16 if on_gpu else 2),
+    )
     batches = make_batches(settings, batch, device)
     train = _with_objects(make_batches(settings, train_batch, device)[0], weights.classes)
     edges = settings.short_edge, settings.long_edge
-    pairings = make_pairings(weights, settings.detectron2, *edges, device, compiled=settings.compile)
+    pairings = make_pairings(
+        weights, settings.detectron2, *edges, device, compiled=settings.compile
+    )
     checks = [pairing.compare_fp32(batches) for pairing in pairings]
     if weights.trained_size is not None:
         checks += compare_bf16(settings, weights, weights.trained_size, device)
-    subjects = {name: subject for pairing in pairings for name, subject in pairing.subjects().items()}
+    subjects = {
+        name: subject for pairing in pairings for name, subject in pairing.subjects().items()
+    }
     default = Precision.resolve("auto", device).name
     notes = [f"Weights: {weights.source}. Our default precision on this machine: {default}."]
     if not weights.trained:
-        notes.append(f"bf16 needs weights that are confident of boxes: give --detector, such as {HOW_TO_TRAIN} makes.")
-    inference, least = _time(subjects, lambda subject: detect_all(subject, batches), settings.rounds, device)
-    training, least_training = _time(subjects, lambda subject: subject.training(train), settings.rounds, device)
+        notes.append(
+            f"bf16 needs weights that are confident of boxes: give --detector, such as {HOW_TO_TRAIN} makes."
+        )
+    inference, least = _time(
+        subjects, lambda subject: detect_all(subject, batches), settings.rounds, device
+    )
+    training, least_training = _time(
+        subjects, lambda subject: subject.training(train), settings.rounds, device
+    )
     size = f"{weights.model.backbone}-FPN, {settings.short_edge}/{settings.long_edge}"
     images, title = sum(len(one) for one in batches), f"inference, {size}, batch {batch}"
     train_title = f"training step, {size}, batch {train_batch}"
@@ -73,14 +88,25 @@ def run(settings: DetectionSettings) -> Report:
         Timings(train_title, training, goals(device, training=True), len(train), least_training),
     )
     if on_gpu:
-        notes += count_synchronisations({name: subject.training(train) for name, subject in subjects.items()})
+        notes += count_synchronisations(
+            {name: subject.training(train) for name, subject in subjects.items()}
+        )
     else:
         notes += describe_limit(timings)
-    return Report("detection" if not on_gpu else "detection_gpu", "Faster R-CNN", tuple(checks), timings, tuple(notes))
+    return Report(
+        "detection" if not on_gpu else "detection_gpu",
+        "Faster R-CNN",
+        tuple(checks),
+        timings,
+        tuple(notes),
+    )
 
 
 def compare_bf16(
-    settings: DetectionSettings, weights: DetectorWeights, size: tuple[int, int], device: torch.device
+    settings: DetectionSettings,
+    weights: DetectorWeights,
+    size: tuple[int, int],
+    device: torch.device,
 ) -> list[str]:
     """The comparison in bf16, at the image size that the detector was trained for: at others it is confident of little.
 
@@ -99,19 +125,33 @@ def goals(device: torch.device, *, training: bool) -> tuple[Goal, ...]:
         return (Goal("ours bf16", "torchvision", 4.0 if training else 6.0),)
     fp32, bf16 = (1.5, 3.1) if training else (1.6, 3.3)
     detectron2 = Goal("ours bf16, detectron2's rules", "detectron2 bf16 autocast", 1.5)
-    return Goal("ours fp32", "torchvision", fp32), Goal("ours bf16", "torchvision", bf16), detectron2
+    return (
+        Goal("ours fp32", "torchvision", fp32),
+        Goal("ours bf16", "torchvision", bf16),
+        detectron2,
+    )
 
 
-def make_batches(settings: DetectionSettings, batch: int, device: torch.device) -> list[DetectionBatch]:
+def make_batches(
+    settings: DetectionSettings, batch: int, device: torch.device
+) -> list[DetectionBatch]:
     """The images, wide ones first, in batches of one size; torchvision's own resize then leaves them as they are."""
     config = DataConfig(
-        short_edge=(settings.short_edge,), long_edge=settings.long_edge, resize_rounding="floor", exif="ignore"
+        short_edge=(settings.short_edge,),
+        long_edge=settings.long_edge,
+        resize_rounding="floor",
+        exif="ignore",
     )
     files = find_images(settings.images)[: max(settings.count, batch)]
-    pixels = sorted((decode(file, "ignore") for file in files), key=lambda image: image.shape[0] > image.shape[1])
+    pixels = sorted(
+        (decode(file, "ignore") for file in files),
+        key=lambda image: image.shape[0] > image.shape[1],
+    )
     groups = [pixels[start : start + batch] for start in range(0, len(pixels) - batch + 1, batch)]
     if not groups:
-        raise ValueError(f"--images must hold at least {batch} images for a batch, got {len(files)}")
+        raise ValueError(
+            f"--images must hold at least {batch} images for a batch, got {len(files)}"
+        )
     return [collate_images(group, config).to(device) for group in groups]
 
 
@@ -142,12 +182,17 @@ def _time(
     calls = {name: prepare(subject) for name, subject in subjects.items()}
     if device.type == "cuda":
         return interleave(calls, rounds, synchronize=torch.cuda.synchronize), {}
-    return interleave(calls, rounds), {name: least_seconds(call, subjects[name].dtype) for name, call in calls.items()}
+    return interleave(calls, rounds), {
+        name: least_seconds(call, subjects[name].dtype) for name, call in calls.items()
+    }
 
 
 def describe_limit(timings: Sequence[Timings]) -> list[str]:
     """What "of the limit" means, and which of the goals no detector could reach where the machine is too slow."""
-    rates = {name: convolution_rate(dtype) / 1e9 for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+    rates = {
+        name: convolution_rate(dtype) / 1e9
+        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
     told = " and ".join(f"{rate:.0f} GFLOP/s in {name}" for name, rate in rates.items())
     lines = [
         f"The limit: all convolutions and matrix products at the rate of this machine's fastest convolution, {told}."

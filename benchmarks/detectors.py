@@ -142,7 +142,10 @@ class Torchvision:
 def byte_images(batch: DetectionBatch) -> list[Tensor]:
     """The images without their padding, (3, h, w) uint8 each."""
     sizes = batch.sizes.tolist()
-    return [image[:, :height, :width].contiguous() for image, (height, width) in zip(batch.images, sizes, strict=True)]
+    return [
+        image[:, :height, :width].contiguous()
+        for image, (height, width) in zip(batch.images, sizes, strict=True)
+    ]
 
 
 def float_images(batch: DetectionBatch) -> list[Tensor]:
@@ -151,7 +154,9 @@ def float_images(batch: DetectionBatch) -> list[Tensor]:
 
 
 def make_step(
-    model: nn.Module, losses: Callable[[], Sequence[Tensor]], context: Callable[[], AbstractContextManager[None]]
+    model: nn.Module,
+    losses: Callable[[], Sequence[Tensor]],
+    context: Callable[[], AbstractContextManager[None]],
 ) -> Callable[[], None]:
     """A step of forward, backward and SGD's update, the same for all."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -171,7 +176,9 @@ def make_step(
 def _ours_found(detections: Detections) -> list[Found]:
     columns = (detections.boxes, detections.scores, detections.labels, detections.valid)
     rows = zip(*(column.cpu() for column in columns), strict=True)
-    return [Found(boxes[valid], scores[valid], labels[valid]) for boxes, scores, labels, valid in rows]
+    return [
+        Found(boxes[valid], scores[valid], labels[valid]) for boxes, scores, labels, valid in rows
+    ]
 
 
 def _theirs_found(found: Mapping[str, Tensor]) -> Found:

@@ -24,7 +24,10 @@ CONFIG = "configs/COCO-Detection/faster_rcnn_R_50_FPN_1x.yaml"
 _NAMES = (  # of detectron2, and what they are here
     (r"backbone\.bottom_up\.stem\.conv1\.norm\.", "backbone.bn1."),
     (r"backbone\.bottom_up\.stem\.", "backbone."),
-    (r"backbone\.bottom_up\.res(\d)\.(\d+)\.shortcut\.norm\.", "backbone.layer{0}.{1}.downsample.1."),
+    (
+        r"backbone\.bottom_up\.res(\d)\.(\d+)\.shortcut\.norm\.",
+        "backbone.layer{0}.{1}.downsample.1.",
+    ),
     (r"backbone\.bottom_up\.res(\d)\.(\d+)\.shortcut\.", "backbone.layer{0}.{1}.downsample.0."),
     (r"backbone\.bottom_up\.res(\d)\.(\d+)\.conv(\d)\.norm\.", "backbone.layer{0}.{1}.bn{2}."),
     (r"backbone\.bottom_up\.res(\d)\.(\d+)\.", "backbone.layer{0}.{1}."),
@@ -61,7 +64,10 @@ class Detectron2:
             with torch.no_grad(), arithmetic(self.kind, batch.images.device):
                 instances = [found["instances"] for found in self.model(inputs)]
             columns = ((one.pred_boxes.tensor, one.scores, one.pred_classes) for one in instances)
-            return [Found(boxes.float().cpu(), scores.float().cpu(), labels.cpu()) for boxes, scores, labels in columns]
+            return [
+                Found(boxes.float().cpu(), scores.float().cpu(), labels.cpu())
+                for boxes, scores, labels in columns
+            ]
 
         return detect
 
@@ -73,7 +79,9 @@ class Detectron2:
         inputs = self._inputs(batch)
         for one, boxes, labels in zip(inputs, batch.boxes, batch.labels, strict=True):
             size = (one["height"], one["width"])
-            one["instances"] = Instances(size, gt_boxes=Boxes(boxes[labels >= 0]), gt_classes=labels[labels >= 0])
+            one["instances"] = Instances(
+                size, gt_boxes=Boxes(boxes[labels >= 0]), gt_classes=labels[labels >= 0]
+            )
 
         def losses() -> list[Tensor]:
             with EventStorage():
@@ -82,7 +90,10 @@ class Detectron2:
         return make_step(self.model, losses, lambda: arithmetic(self.kind, batch.images.device))
 
     def _inputs(self, batch: DetectionBatch) -> list[dict[str, object]]:
-        return [{"image": image, "height": image.shape[1], "width": image.shape[2]} for image in byte_images(batch)]
+        return [
+            {"image": image, "height": image.shape[1], "width": image.shape[2]}
+            for image in byte_images(batch)
+        ]
 
 
 def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device) -> nn.Module:
@@ -90,7 +101,9 @@ def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device)
     file = tree / CONFIG
     if not file.is_file() or weights.model.backbone != "resnet50":
         rule = "--detectron2 must be a source tree of detectron2, and the detector a ResNet-50"
-        raise ValueError(f"{rule}; got {weights.model.backbone}, and {file} is {'' if file.is_file() else 'not '}there")
+        raise ValueError(
+            f"{rule}; got {weights.model.backbone}, and {file} is {'' if file.is_file() else 'not '}there"
+        )
     sys.path.insert(0, str(tree))
     try:
         from detectron2.config import get_cfg
@@ -120,7 +133,9 @@ def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device)
 def detectron2_rules(weights: DetectorWeights) -> ModelConfig:
     """Our settings that do what its config does: our defaults, and windows sampled by the size of the box."""
     model = weights.model
-    rules = ModelConfig(backbone=model.backbone, norm=model.norm, freeze_through=model.freeze_through)
+    rules = ModelConfig(
+        backbone=model.backbone, norm=model.norm, freeze_through=model.freeze_through
+    )
     anchors = replace(rules.anchors, sizes=model.anchors.sizes, ratios=model.anchors.ratios)
     return replace(rules, anchors=anchors, roi=RoiConfig(sampling_ratio=0))
 

@@ -63,7 +63,10 @@ def run(settings: EvaluationSettings) -> Report:
         "COCO evaluation",
         (f"the twelve numbers are equal to the last bit; {first}",),
         (Timings(title, seconds, (Goal("ours", "pycocotools", GOAL),), work=counts[0]),),
-        ("Where ours spends its time: " + ", ".join(f"{name} {value:.2f} s" for name, value in stages.items()),),
+        (
+            "Where ours spends its time: "
+            + ", ".join(f"{name} {value:.2f} s" for name, value in stages.items()),
+        ),
     )
 
 
@@ -105,9 +108,13 @@ def check_equal(expected: Sequence[float], found: Sequence[float]) -> str:
     """A line with some of the numbers; OutputsDifferError with all that differ, -1 being our nan."""
     found = [-1.0 if value != value else value for value in found]
     pairs = list(zip(SCORE_NAMES, expected, found, strict=True))
-    differing = [f"{name}: pycocotools {one!r}, ours {other!r}" for name, one, other in pairs if one != other]
+    differing = [
+        f"{name}: pycocotools {one!r}, ours {other!r}" for name, one, other in pairs if one != other
+    ]
     if differing:
-        raise OutputsDifferError("the scores must be equal to the last bit, but " + "; ".join(differing))
+        raise OutputsDifferError(
+            "the scores must be equal to the last bit, but " + "; ".join(differing)
+        )
     return ", ".join(f"{name} {one:.4f}" for name, one, _ in pairs[:3])
 
 
@@ -180,7 +187,10 @@ def _truth(
 
 
 def _results(
-    owners: NDArray[np.int64], labels: NDArray[np.int64], boxes: NDArray[np.float64], scores: NDArray[np.float64]
+    owners: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.float64],
 ) -> list[dict[str, Any]]:
     columns = (owners.tolist(), labels.tolist(), boxes.clip(min=0.01).tolist(), scores.tolist())
     return [

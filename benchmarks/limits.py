@@ -11,7 +11,11 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 CALLS = 20
-BATCH, CHANNELS, CELLS = 4, 256, 56  # a 3x3 convolution that fits the caches and keeps every core at its arithmetic
+BATCH, CHANNELS, CELLS = (
+    4,
+    256,
+    56,
+)  # a 3x3 convolution that fits the caches and keeps every core at its arithmetic
 
 
 def least_seconds(call: Callable[[], object], dtype: torch.dtype) -> float:
@@ -25,7 +29,9 @@ def least_seconds(call: Callable[[], object], dtype: torch.dtype) -> float:
 @cache
 def convolution_rate(dtype: torch.dtype) -> float:
     """FLOP/s of the fastest of some large convolutions on the CPU, a multiply-add being two."""
-    images = torch.ones(BATCH, CHANNELS, CELLS, CELLS, dtype=dtype).to(memory_format=torch.channels_last)
+    images = torch.ones(BATCH, CHANNELS, CELLS, CELLS, dtype=dtype).to(
+        memory_format=torch.channels_last
+    )
     weight = torch.ones(CHANNELS, CHANNELS, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
     seconds = []
     with torch.no_grad():

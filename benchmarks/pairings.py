@@ -36,9 +36,13 @@ class Pairing:
 
     def compare_fp32(self, batches: Sequence[DetectionBatch]) -> str:
         """How far boxes in fp32 are apart; OutputsDifferError where that is too far."""
-        expected, found = (detect_all(subject, batches)() for subject in (self.reference, self.variants[1]))
+        expected, found = (
+            detect_all(subject, batches)() for subject in (self.reference, self.variants[1])
+        )
         name, roi = f"{self.names[1]} and {self.names[0]}", self.model.roi
-        return check_boxes(name, expected, found, threshold=roi.score_threshold, most=roi.detections_per_image)
+        return check_boxes(
+            name, expected, found, threshold=roi.score_threshold, most=roi.detections_per_image
+        )
 
     def compare_bf16(self, batches: Sequence[DetectionBatch]) -> list[str]:
         """How many of the peer's confident boxes are found again in bf16; OutputsDifferError where that is too few."""
@@ -46,7 +50,10 @@ class Pairing:
         found = [detect_all(subject, batches)() for subject in self.variants[2:]]
         pairs = zip(self.names[3:], found[1:], strict=True)
         checks = [check_confident(name, expected, ours) for name, ours in pairs]
-        return [*checks, f"{self.names[2]}: {share_found_again(expected, found[0])[0]:.1%} (nothing is asked of it)"]
+        return [
+            *checks,
+            f"{self.names[2]}: {share_found_again(expected, found[0])[0]:.1%} (nothing is asked of it)",
+        ]
 
 
 def detect_all(subject: Subject, batches: Sequence[DetectionBatch]) -> Callable[[], list[Found]]:
@@ -67,7 +74,12 @@ def make_pairings(
     """torchvision's pairing, the first, and detectron2's where its source tree is given."""
     theirs = weights.build_torchvision(short_edge, long_edge).to(device)
     bf16 = copy.deepcopy(theirs).to(memory_format=torch.channels_last)
-    names: tuple[str, ...] = ("torchvision", "ours fp32", "torchvision bf16 channels_last", "ours bf16")
+    names: tuple[str, ...] = (
+        "torchvision",
+        "ours fp32",
+        "torchvision bf16 channels_last",
+        "ours bf16",
+    )
     names += ("ours bf16 compiled",) if compiled else ()
     pairings = [_pair(names, (theirs, bf16), Torchvision, weights, weights.model, device)]
     if detectron2 is not None:
@@ -76,7 +88,9 @@ def make_pairings(
         theirs = build_detectron2(detectron2, weights, device)
         ours = "ours fp32, detectron2's rules", "ours bf16, detectron2's rules"
         names = ("detectron2", ours[0], "detectron2 bf16 autocast", ours[1])
-        pairings.append(_pair(names, (theirs, theirs), Detectron2, weights, detectron2_rules(weights), device))
+        pairings.append(
+            _pair(names, (theirs, theirs), Detectron2, weights, detectron2_rules(weights), device)
+        )
     return pairings
 
 
@@ -90,9 +104,14 @@ def _pair(
 ) -> Pairing:
     """`theirs` is the peer for fp32, which is TF32 on a GPU, and for bf16; bf16 comes with trained weights only."""
     fp32: Arithmetic = "tf32" if device.type == "cuda" else "ieee"
-    variants = [wrap(theirs[0], fp32), Ours(weights.build(device, model), Precision("fp32", device.type))]
+    variants = [
+        wrap(theirs[0], fp32),
+        Ours(weights.build(device, model), Precision("fp32", device.type)),
+    ]
     if weights.trained:
         bf16 = Precision("bf16", device.type)
         variants += [wrap(theirs[1], "bf16"), Ours(weights.build(device, model), bf16)]
-        variants += [Ours(weights.build(device, model), bf16, compiled=True)] if len(names) > 4 else []
+        variants += (
+            [Ours(weights.build(device, model), bf16, compiled=True)] if len(names) > 4 else []
+        )
     return Pairing(names[: len(variants)], tuple(variants), wrap(theirs[0], "ieee"), model)

@@ -15,9 +15,12 @@ def run_benchmark(given: Namespace) -> str:
     """
     if given.threads is not None and given.threads < 1:
         raise ValueError(f"--threads must be >= 1, got {given.threads}")
-    report = {"detection": _detection, "evaluation": _evaluation, "data": _data, "backbones": _backbones}[
-        given.benchmark
-    ](given)
+    report = {
+        "detection": _detection,
+        "evaluation": _evaluation,
+        "data": _data,
+        "backbones": _backbones,
+    }[given.benchmark](given)
     files = report.write(given.out)
     return "\n".join([report.markdown(), *(f"written: {file}" for file in files)])
 
@@ -58,7 +61,11 @@ def _data(given: Namespace) -> Report:
     from benchmarks.data import DataSettings, run
 
     _limit_threads(given.threads)
-    return run(DataSettings(images=given.images, count=given.count, short_edge=given.short_edge, rounds=given.rounds))
+    return run(
+        DataSettings(
+            images=given.images, count=given.count, short_edge=given.short_edge, rounds=given.rounds
+        )
+    )
 
 
 def _backbones(given: Namespace) -> Report:

@@ -51,7 +51,9 @@ class DetectorWeights:
     def build(self, device: torch.device, model: ModelConfig | None = None) -> FasterRCNN:
         """Our detector on a device, by other rules where `model` gives them."""
         model = model or self.model
-        detector = build_faster_rcnn(model, self.classes, Kernels.of(device, model), passport=self.passport)
+        detector = build_faster_rcnn(
+            model, self.classes, Kernels.of(device, model), passport=self.passport
+        )
         detector.load_state_dict(self.state)
         return detector.to(device).eval()
 
@@ -80,7 +82,9 @@ class DetectorWeights:
             rpn_post_nms_top_n_test=rpn.test_post_nms,
             rpn_batch_size_per_image=rpn.samples,
             box_batch_size_per_image=roi.samples,
-            rpn_anchor_generator=AnchorGenerator(tuple((size,) for size in anchors.sizes), (anchors.ratios,) * 5),
+            rpn_anchor_generator=AnchorGenerator(
+                tuple((size,) for size in anchors.sizes), (anchors.ratios,) * 5
+            ),
         )
         theirs.load_state_dict(to_torchvision(self.state, theirs.state_dict()))
         return theirs.eval()
@@ -94,16 +98,22 @@ def to_torchvision(state: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) ->
     names = dict(zip(theirs, from_torchvision(theirs), strict=True))  # it keeps the order
     converted = {name: state[ours] for name, ours in names.items()}
     for kind in ("weight", "bias"):
-        scores, offsets = (f"roi_heads.box_predictor.{part}.{kind}" for part in ("cls_score", "bbox_pred"))
+        scores, offsets = (
+            f"roi_heads.box_predictor.{part}.{kind}" for part in ("cls_score", "bbox_pred")
+        )
         converted[scores] = converted[scores].roll(1, dims=0)
-        converted[offsets] = torch.cat((torch.zeros_like(converted[offsets][:4]), converted[offsets]))
+        converted[offsets] = torch.cat(
+            (torch.zeros_like(converted[offsets][:4]), converted[offsets])
+        )
     return converted
 
 
 def torchvision_rules(backbone: str) -> ModelConfig:
     """The settings of our torchvision recipe, its norms constant and its stem and c2 frozen."""
     config: DetectionConfig = load_config(DetectionConfig, str(RECIPE), [])
-    return replace(config.model, backbone=backbone, weights=None, norm="frozen", freeze_through="c2")
+    return replace(
+        config.model, backbone=backbone, weights=None, norm="frozen", freeze_through="c2"
+    )
 
 
 def random_weights(backbone: str = "resnet50") -> DetectorWeights:
@@ -134,11 +144,19 @@ def checkpoint_weights(path: str) -> DetectorWeights:
     }
     if wrong := [name for name, is_so in fits.items() if not is_so]:
         rule = "--detector must be one that torchvision can be given too"
-        raise ValueError(f"{rule}, but {saved.path} is not of {', '.join(wrong)}; such a one comes from {HOW_TO_TRAIN}")
-    model = replace(rules, anchors=replace(rules.anchors, sizes=own.anchors.sizes, ratios=own.anchors.ratios))
+        raise ValueError(
+            f"{rule}, but {saved.path} is not of {', '.join(wrong)}; such a one comes from {HOW_TO_TRAIN}"
+        )
+    model = replace(
+        rules, anchors=replace(rules.anchors, sizes=own.anchors.sizes, ratios=own.anchors.ratios)
+    )
     state = {
-        name: value for name, value in saved.checkpoint.weights().items() if not name.endswith("num_batches_tracked")
+        name: value
+        for name, value in saved.checkpoint.weights().items()
+        if not name.endswith("num_batches_tracked")
     }
     size = saved.config.data.test_short_edge, saved.config.data.long_edge
     source = f"checkpoint {saved.path.name}"
-    return DetectorWeights(state, model, saved.label_map.num_classes, saved.passport, source, trained_size=size)
+    return DetectorWeights(
+        state, model, saved.label_map.num_classes, saved.passport, source, trained_size=size
+    )

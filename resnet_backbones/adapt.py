@@ -21,10 +21,14 @@ def first_convolution(network: nn.Module) -> str:
 def check_adaptation(how: str) -> None:
     """Raise ValueError for another word than those of `Adaptation`."""
     if how not in get_args(Adaptation):
-        raise ValueError(f"adapt must be {', '.join(get_args(Adaptation)[:-1])} or mean, got {how!r}")
+        raise ValueError(
+            f"adapt must be {', '.join(get_args(Adaptation)[:-1])} or mean, got {how!r}"
+        )
 
 
-def adapt_channels(tensors: State, name: str, channels: int, how: Adaptation = "auto") -> tuple[State, str]:
+def adapt_channels(
+    tensors: State, name: str, channels: int, how: Adaptation = "auto"
+) -> tuple[State, str]:
     """Weights `name` for inputs of `channels` channels, and a sentence about it ("" where nothing changed).
 
     `sum` is for one channel, `repeat` takes the trained channels in turn, `mean` gives each the mean of them. The
@@ -39,25 +43,39 @@ def adapt_channels(tensors: State, name: str, channels: int, how: Adaptation = "
     how = ("sum" if channels == 1 else "repeat") if how == "auto" else how
     if how == "sum":
         if channels != 1:
-            raise ValueError(f"adapt must be repeat or mean for in_channels={channels}, got sum, which is for 1")
+            raise ValueError(
+                f"adapt must be repeat or mean for in_channels={channels}, got sum, which is for 1"
+            )
         adapted, told = weight.sum(1, keepdim=True), "summed"
     elif how == "repeat":
         cycle = torch.arange(channels) % trained
-        adapted, told = weight[:, cycle] * (trained / channels), f"repeated and scaled by {trained}/{channels}"
+        adapted, told = (
+            weight[:, cycle] * (trained / channels),
+            f"repeated and scaled by {trained}/{channels}",
+        )
     else:
         mean = weight.mean(1, keepdim=True).expand(-1, channels, -1, -1)
         adapted, told = mean * (trained / channels), f"averaged and scaled by {trained}/{channels}"
-    return {**tensors, name: adapted}, f"{name} was trained on {trained} channels, in_channels is {channels}: {told}"
+    return {
+        **tensors,
+        name: adapted,
+    }, f"{name} was trained on {trained} channels, in_channels is {channels}: {told}"
 
 
-def reorder_channels(tensors: Mapping[str, Tensor], name: str, passport: Passport) -> tuple[State, Passport]:
+def reorder_channels(
+    tensors: Mapping[str, Tensor], name: str, passport: Passport
+) -> tuple[State, Passport]:
     """The same function of images in the other channel order: exact, as whole filters change places."""
     other: Literal["rgb", "bgr"] = "bgr" if passport.channel_order == "rgb" else "rgb"
-    turned = replace(passport, channel_order=other, mean=passport.mean[::-1], std=passport.std[::-1])
+    turned = replace(
+        passport, channel_order=other, mean=passport.mean[::-1], std=passport.std[::-1]
+    )
     return {**tensors, name: tensors[name].flip(1)}, turned
 
 
-def fold_std(tensors: Mapping[str, Tensor], name: str, passport: Passport) -> tuple[State, Passport]:
+def fold_std(
+    tensors: Mapping[str, Tensor], name: str, passport: Passport
+) -> tuple[State, Passport]:
     """The same function of images that are not divided by the std: exact to rounding, as zero padding stays zero."""
     std = torch.tensor(passport.std, dtype=torch.float64).reshape(1, -1, 1, 1)
     weight = tensors[name]
@@ -65,7 +83,9 @@ def fold_std(tensors: Mapping[str, Tensor], name: str, passport: Passport) -> tu
     return {**tensors, name: folded}, replace(passport, std=(1.0,) * len(passport.std))
 
 
-def fold_mean_std(tensors: Mapping[str, Tensor], name: str, passport: Passport) -> tuple[State, Passport]:
+def fold_mean_std(
+    tensors: Mapping[str, Tensor], name: str, passport: Passport
+) -> tuple[State, Passport]:
     """`fold_std`, for weights whose mean is zero; ValueError for others.
 
     A subtracted mean would become a bias, and that is wrong wherever the first convolution sees its zero padding.

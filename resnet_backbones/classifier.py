@@ -91,11 +91,17 @@ def _load_head(head: nn.ModuleDict, tensors: Mapping[str, Tensor]) -> Iterator[s
     """Load the modules that `tensors` hold whole and in the right shape, and tell of each."""
     for name, module in head.items():
         wanted = {key: x.shape for key, x in module.state_dict(prefix=f"{name}.").items()}
-        found = {key: tensors[key] for key in wanted if key in tensors and tensors[key].shape == wanted[key]}
+        found = {
+            key: tensors[key]
+            for key in wanted
+            if key in tensors and tensors[key].shape == wanted[key]
+        }
         if wanted and len(found) == len(wanted):
             module.load_state_dict({key.removeprefix(f"{name}."): x for key, x in found.items()})
         if wanted:
-            fate = _LOADED if len(found) == len(wanted) else "is random, as none of its shape is there"
+            fate = (
+                _LOADED if len(found) == len(wanted) else "is random, as none of its shape is there"
+            )
             yield f"head: {name} {fate}"
 
 
@@ -108,7 +114,9 @@ def _check_labels(passport: Passport, num_classes: int, source: str) -> None:
         )
 
 
-def _flatten(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+def _flatten(
+    module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]
+) -> None:
     """Take `backbone.` and `head.` off, in the order of the tensors."""
     for name in [name for name in state if name.startswith(prefix)]:
         bare = name.removeprefix(prefix)

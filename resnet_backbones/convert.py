@@ -45,7 +45,9 @@ def convert_weights(
     raw = _renamed(raw, rename)
     dialect = detect(raw) if from_dialect == "auto" else from_dialect
     tensors = to_torchvision(raw, dialect)
-    passport = _passport(tensors, passport, dialect, architecture, str(source), passport_fields or {})
+    passport = _passport(
+        tensors, passport, dialect, architecture, str(source), passport_fields or {}
+    )
     before, plain = _features(tensors, passport), passport
     tensors, passport = _reprocessed(tensors, passport, channel_order, fold)
     named = from_torchvision(tensors, to_dialect)
@@ -75,7 +77,12 @@ def write_weights(path: Path, tensors: State, passport: Passport) -> None:
         return None
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     # detectron2 takes a pickle whose names are its own only with an author, and matches shorter names on request
-    content = {"model": arrays, "meta": meta, "__author__": "resnet_backbones", "matching_heuristics": True}
+    content = {
+        "model": arrays,
+        "meta": meta,
+        "__author__": "resnet_backbones",
+        "matching_heuristics": True,
+    }
     path.write_bytes(pickle.dumps(content, protocol=4))
     return None
 
@@ -96,8 +103,13 @@ def _value(text: str) -> Any:
 def _renamed(tensors: State, rename: Sequence[tuple[str, str]]) -> State:
     for old, new in rename:
         if not any(name.startswith(old) for name in tensors):
-            raise ValueError(f"--rename {old}={new} must fit a name's beginning, got names like {list(tensors)[:4]}")
-        tensors = {new + name.removeprefix(old) if name.startswith(old) else name: t for name, t in tensors.items()}
+            raise ValueError(
+                f"--rename {old}={new} must fit a name's beginning, got names like {list(tensors)[:4]}"
+            )
+        tensors = {
+            new + name.removeprefix(old) if name.startswith(old) else name: t
+            for name, t in tensors.items()
+        }
     return tensors
 
 
@@ -115,17 +127,28 @@ def _passport(
     try:
         return replace(found, **{"assumed": found.assumed and not fields, **fields})
     except TypeError as error:
-        raise ValueError(f"--passport must name fields of a passport, got {sorted(fields)}") from error
+        raise ValueError(
+            f"--passport must name fields of a passport, got {sorted(fields)}"
+        ) from error
 
 
 def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
     """The first registered backbone whose tensors are all in the file, with nothing else inside its stages."""
-    shapes = {name: t.shape for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
-    for name in (name for name in list_backbones() if name.startswith(("resne", "wide", "vgg", "google"))):
-        needed = {n: t.shape for n, t in _built(name, Passport(architecture=name), "meta").named_parameters()}
+    shapes = {
+        name: t.shape for name, t in tensors.items() if not name.endswith("num_batches_tracked")
+    }
+    for name in (
+        name for name in list_backbones() if name.startswith(("resne", "wide", "vgg", "google"))
+    ):
+        needed = {
+            n: t.shape
+            for n, t in _built(name, Passport(architecture=name), "meta").named_parameters()
+        }
         stages = {n.partition(".")[0] for n in needed}
         inside = {
-            n for n in shapes if n.partition(".")[0] in stages and not n.endswith(("running_mean", "running_var"))
+            n
+            for n in shapes
+            if n.partition(".")[0] in stages and not n.endswith(("running_mean", "running_var"))
         }
         if inside == needed.keys() and all(shapes[n] == shape for n, shape in needed.items()):
             return name
@@ -151,7 +174,9 @@ def _built(name: str, passport: Passport, device: str = "cpu") -> Backbone:
 def _options(name: str, passport: Passport) -> object | None:
     """The family's options as the passport states them."""
     stated = {key: value for key, value in passport.options.items() if key != "output_stride"}
-    return make_options(name, stated if passport.pool == "padded" else {**stated, "pool": passport.pool})
+    return make_options(
+        name, stated if passport.pool == "padded" else {**stated, "pool": passport.pool}
+    )
 
 
 def _reprocessed(

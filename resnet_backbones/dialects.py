@@ -39,7 +39,9 @@ def to_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str,
     bare = {without_prefixes(name): tensor for name, tensor in tensors.items()}
     renamed = {_inward(name, dialect): tensor for name, tensor in bare.items()}
     if len(renamed) < len(tensors):
-        raise ValueError(f"weights must keep {len(tensors)} different names without prefixes, got {len(renamed)}")
+        raise ValueError(
+            f"weights must keep {len(tensors)} different names without prefixes, got {len(renamed)}"
+        )
     return renamed
 
 
@@ -48,7 +50,11 @@ def from_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[st
 
     ValueError names a tensor that the dialect has no name for, such as a deep stem's in detectron2.
     """
-    kept = {n: t for n, t in tensors.items() if dialect != "caffe2" or not n.endswith("num_batches_tracked")}
+    kept = {
+        n: t
+        for n, t in tensors.items()
+        if dialect != "caffe2" or not n.endswith("num_batches_tracked")
+    }
     deep = any(name.startswith("conv1.0.") for name in kept)
     return {_outward(name, dialect, deep): tensor for name, tensor in kept.items()}
 
@@ -78,11 +84,17 @@ def _outward(name: str, dialect: Dialect, deep: bool) -> str:
     if head == "fc":
         return f"pred_{last[0]}" if dialect == "caffe2" else f"{_FOREIGN_HEAD[dialect]}.{last}"
     if dialect == "mmdet":
-        stem = re.sub(r"^bn1\.", f"stem.{_END_OF_STEM}.", re.sub(r"^conv1\.", "stem.", name)) if deep else name
+        stem = (
+            re.sub(r"^bn1\.", f"stem.{_END_OF_STEM}.", re.sub(r"^conv1\.", "stem.", name))
+            if deep
+            else name
+        )
         return f"backbone.{stem}"
     renamed = _to_detectron2(name)
     if renamed is None:
-        raise ValueError(f"weights must be of a plain ResNet to be renamed to {dialect}, got {name}; use --to timm")
+        raise ValueError(
+            f"weights must be of a plain ResNet to be renamed to {dialect}, got {name}; use --to timm"
+        )
     return renamed if dialect == "detectron2" else _to_caffe2(renamed)
 
 
@@ -115,7 +127,9 @@ def _to_caffe2(name: str) -> str:
         place = ["res", "conv1"] if norm else place
     else:
         place[-1] = "branch1" if place[-1] == "shortcut" else f"branch2{' abc'[int(place[-1][-1])]}"
-    return "_".join([*place, "bn", _NORM[last]] if norm else [*place, {"weight": "w", "bias": "b"}[last]])
+    return "_".join(
+        [*place, "bn", _NORM[last]] if norm else [*place, {"weight": "w", "bias": "b"}[last]]
+    )
 
 
 def _from_caffe2(name: str) -> str:
@@ -123,7 +137,9 @@ def _from_caffe2(name: str) -> str:
     head = re.fullmatch(r"(?:pred|fc1000)_([wb])", name)
     if head:
         return f"fc.{'weight' if head[1] == 'w' else 'bias'}"
-    found = re.fullmatch(r"(?:res(\d)_(\d+)_branch(1|2[abc])|(?:res_)?conv1)(_bn)?_(s|b|rm|riv|w)", name)
+    found = re.fullmatch(
+        r"(?:res(\d)_(\d+)_branch(1|2[abc])|(?:res_)?conv1)(_bn)?_(s|b|rm|riv|w)", name
+    )
     if found is None:
         return name
     last = _NORM_BACK[found[5]] if found[4] else {"w": "weight", "b": "bias"}[found[5]]

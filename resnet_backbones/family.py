@@ -14,16 +14,24 @@ _NOT_DESCRIBED = {
 def refuse_foreign(name: str, stride_in: str, options: object | None) -> None:
     """Raise ValueError for settings that only other families have."""
     if stride_in != "3x3":
-        raise ValueError(f"stride_in must be 3x3 for {name}, which has no bottlenecks; got {stride_in}")
+        raise ValueError(
+            f"stride_in must be 3x3 for {name}, which has no bottlenecks; got {stride_in}"
+        )
     if options is not None:
-        raise ValueError(f"options must be None for {name}, which has none, got {type(options).__name__}")
+        raise ValueError(
+            f"options must be None for {name}, which has none, got {type(options).__name__}"
+        )
 
 
-def choose_levels(names: Sequence[str] | None, known: Sequence[str], output_stride: int) -> tuple[str, ...]:
+def choose_levels(
+    names: Sequence[str] | None, known: Sequence[str], output_stride: int
+) -> tuple[str, ...]:
     """The asked levels fine to coarse, c2 to c5 for None; ValueError for unknown or repeated ones."""
     names = ("c2", "c3", "c4", "c5") if names is None else names
     if not names or len(set(names)) != len(names) or not set(names) <= set(known):
-        raise ValueError(f"levels must be different names out of {', '.join(known)}, got {tuple(names)}")
+        raise ValueError(
+            f"levels must be different names out of {', '.join(known)}, got {tuple(names)}"
+        )
     if output_stride not in (8, 16, 32):
         raise ValueError(f"output_stride must be 8, 16 or 32, got {output_stride}")
     return tuple(name for name in known if name in names)
@@ -41,17 +49,25 @@ def own_options(name: str, options: object | None, kind: type[T]) -> T:
 def refuse_bottleneck_stride(name: str, stride_in: str) -> None:
     """Raise ValueError where the stride is asked in a 1x1 convolution that the blocks have not."""
     if stride_in == "1x1":
-        raise ValueError(f"stride_in must be 3x3 for {name}, whose blocks have no 1x1 convolution; got 1x1")
+        raise ValueError(
+            f"stride_in must be 3x3 for {name}, whose blocks have no 1x1 convolution; got 1x1"
+        )
 
 
-def described(options: Any, output_stride: int = 32, settled: Mapping[str, object] | None = None) -> dict[str, Any]:
+def described(
+    options: Any, output_stride: int = 32, settled: Mapping[str, object] | None = None
+) -> dict[str, Any]:
     """What the passport says of a family's options: those that change what trained weights compute.
 
     `settled` replaces values, None leaving them out. At stride 32 nothing is said of it and of dilation, of which there
     is none then: weights trained so serve every output stride.
     """
     values = {**({} if options is None else asdict(options)), **(settled or {})}
-    kept = {name: value for name, value in values.items() if name not in _NOT_DESCRIBED and value is not None}
+    kept = {
+        name: value
+        for name, value in values.items()
+        if name not in _NOT_DESCRIBED and value is not None
+    }
     if output_stride < 32:
         return kept | {"output_stride": output_stride}
     return {name: value for name, value in kept.items() if name != "dilation"}

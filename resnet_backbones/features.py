@@ -61,7 +61,9 @@ class Backbone(nn.Module):
 
     def frozen_names(self) -> tuple[str, ...]:
         """Names of the parameters that are not trained."""
-        return tuple(name for name, parameter in self.named_parameters() if not parameter.requires_grad)
+        return tuple(
+            name for name, parameter in self.named_parameters() if not parameter.requires_grad
+        )
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode everywhere but in frozen submodules, so that they keep their statistics."""

@@ -32,9 +32,12 @@ INCEPTIONS = {  # table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projectio
     "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
 }
-LEVELS = {"c1": ("conv1", 64), "c2": ("conv3", 192), "c3": ("inception3b", 480), "c4": ("inception4e", 832)} | {
-    "c5": ("inception5b", 1024)
-}
+LEVELS = {
+    "c1": ("conv1", 64),
+    "c2": ("conv3", 192),
+    "c3": ("inception3b", 480),
+    "c4": ("inception4e", 832),
+} | {"c5": ("inception5b", 1024)}
 """Level name -> the module that makes it, and its channels."""
 AUXILIARY = {"aux1": ("inception4a", 512), "aux2": ("inception4d", 528)}
 
@@ -59,9 +62,13 @@ class GoogLeNet(Backbone):
     ) -> None:
         self.published = name == "googlenet_lrn"
         if self.published and norm not in ("batch", "frozen"):
-            raise ValueError(f"norm must be auto for {name}, which has none, got {norm}; use googlenet")
+            raise ValueError(
+                f"norm must be auto for {name}, which has none, got {norm}; use googlenet"
+            )
         if norm == "group":
-            raise ValueError(f"norm must be auto, batch, frozen or sync for {name}, whose widths have no 32 groups")
+            raise ValueError(
+                f"norm must be auto, batch, frozen or sync for {name}, whose widths have no 32 groups"
+            )
         outputs = _feature_levels(levels, output_stride)
         passport = Passport(architecture=name, norm_eps=EPS, options=described(None, output_stride))
         super().__init__(outputs, passport.with_channels(in_channels))
@@ -120,7 +127,9 @@ class GoogLeNet(Backbone):
         return maps
 
     def _run(self, module: nn.Module, x: Tensor) -> Tensor:
-        trained = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in module.parameters())
+        trained = torch.is_grad_enabled() and any(
+            parameter.requires_grad for parameter in module.parameters()
+        )
         return recomputed(module, x) if self.checkpoint_activations and trained else module(x)
 
     def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
@@ -146,11 +155,19 @@ class ConvUnit(nn.Module):
     """Convolution, norm if there is one (else a bias), ReLU."""
 
     def __init__(
-        self, in_channels: int, channels: int, kernel: int, norm: NormName | None, stride: int = 1, dilation: int = 1
+        self,
+        in_channels: int,
+        channels: int,
+        kernel: int,
+        norm: NormName | None,
+        stride: int = 1,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
         padding = kernel // 2 * dilation
-        self.conv = nn.Conv2d(in_channels, channels, kernel, stride, padding, dilation, bias=norm is None)
+        self.conv = nn.Conv2d(
+            in_channels, channels, kernel, stride, padding, dilation, bias=norm is None
+        )
         self.bn = None if norm is None else make_norm(norm, channels, EPS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -161,18 +178,28 @@ class ConvUnit(nn.Module):
 class Inception(nn.Module):
     """Four branches side by side (Szegedy et al. 2015, fig. 2b)."""
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...], norm: NormName | None, dilation: int) -> None:
+    def __init__(
+        self, in_channels: int, widths: tuple[int, ...], norm: NormName | None, dilation: int
+    ) -> None:
         super().__init__()
         only, reduce3, wide3, reduce5, wide5, projection = widths
-        large = 5 if norm is None else 3  # torchvision took 3x3 here by mistake, and its weights need it
+        large = (
+            5 if norm is None else 3
+        )  # torchvision took 3x3 here by mistake, and its weights need it
         self.branch1 = ConvUnit(in_channels, only, 1, norm)
         self.branch2 = nn.Sequential(
-            ConvUnit(in_channels, reduce3, 1, norm), ConvUnit(reduce3, wide3, 3, norm, dilation=dilation)
+            ConvUnit(in_channels, reduce3, 1, norm),
+            ConvUnit(reduce3, wide3, 3, norm, dilation=dilation),
         )
         self.branch3 = nn.Sequential(
-            ConvUnit(in_channels, reduce5, 1, norm), ConvUnit(reduce5, wide5, large, norm, dilation=dilation)
+            ConvUnit(in_channels, reduce5, 1, norm),
+            ConvUnit(reduce5, wide5, large, norm, dilation=dilation),
         )
-        pool = nn.MaxPool2d(3, 1, padding=1) if dilation == 1 else DenseMaxPool(3, dilation, centred=True)
+        pool = (
+            nn.MaxPool2d(3, 1, padding=1)
+            if dilation == 1
+            else DenseMaxPool(3, dilation, centred=True)
+        )
         self.branch4 = nn.Sequential(pool, ConvUnit(in_channels, projection, 1, norm))
         self.out_channels = only + wide3 + wide5 + projection
 
@@ -227,7 +254,10 @@ def build(
 
 def _feature_levels(names: Sequence[str] | None, output_stride: int) -> tuple[FeatureLevel, ...]:
     chosen = choose_levels(names, tuple(LEVELS), output_stride)
-    return tuple(FeatureLevel(name, LEVELS[name][1], min(2 ** int(name[1:]), output_stride)) for name in chosen)
+    return tuple(
+        FeatureLevel(name, LEVELS[name][1], min(2 ** int(name[1:]), output_stride))
+        for name in chosen
+    )
 
 
 def _response_norm(present: bool) -> nn.Module:

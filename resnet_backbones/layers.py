@@ -38,7 +38,9 @@ class FrozenBatchNorm2d(nn.Module):
         return f"{self.weight.shape[0]}, eps={self.eps}"
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        state_dict.pop(f"{prefix}num_batches_tracked", None)  # nn.BatchNorm2d's counter, which is not needed here
+        state_dict.pop(
+            f"{prefix}num_batches_tracked", None
+        )  # nn.BatchNorm2d's counter, which is not needed here
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
@@ -71,7 +73,10 @@ def conv_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
 def is_constant(norm: nn.Module) -> bool:
     """Whether a norm multiplies and adds the same numbers whatever it is given."""
     if isinstance(norm, nn.BatchNorm2d | nn.SyncBatchNorm):
-        own = type(norm) in (nn.BatchNorm2d, nn.SyncBatchNorm)  # a subclass may do more than normalise
+        own = type(norm) in (
+            nn.BatchNorm2d,
+            nn.SyncBatchNorm,
+        )  # a subclass may do more than normalise
         return own and not norm.training and norm.affine and norm.running_mean is not None
     return isinstance(norm, FrozenBatchNorm2d)
 

@@ -67,12 +67,16 @@ class Passport:
         if self.pool not in ("padded", "caffe"):
             raise ValueError(f"passport: pool must be padded or caffe, got {self.pool!r}")
         if self.channel_order not in ("rgb", "bgr"):
-            raise ValueError(f"passport: channel_order must be rgb or bgr, got {self.channel_order!r}")
+            raise ValueError(
+                f"passport: channel_order must be rgb or bgr, got {self.channel_order!r}"
+            )
         if self.value_range not in (1.0, 255.0):
             raise ValueError(f"passport: value_range must be 1 or 255, got {self.value_range!r}")
         if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
             seen = f"mean {self.mean}, std {self.std}"
-            raise ValueError(f"passport: mean and std need one value a channel and std > 0, got {seen}")
+            raise ValueError(
+                f"passport: mean and std need one value a channel and std > 0, got {seen}"
+            )
         self._check_later_fields()
 
     def _check_later_fields(self) -> None:
@@ -82,8 +86,12 @@ class Passport:
         if self.interpolation not in (None, "nearest", "bilinear", "bicubic", "lanczos"):
             known = "nearest, bilinear, bicubic, lanczos or none"
             raise ValueError(f"passport: interpolation must be {known}, got {self.interpolation!r}")
-        if not isinstance(self.label_map, tuple) or not all(isinstance(name, str) for name in self.label_map):
-            raise ValueError(f"passport: label_map must be a list of class names by index, got {self.label_map!r}")
+        if not isinstance(self.label_map, tuple) or not all(
+            isinstance(name, str) for name in self.label_map
+        ):
+            raise ValueError(
+                f"passport: label_map must be a list of class names by index, got {self.label_map!r}"
+            )
         if not isinstance(self.options, dict):
             raise ValueError(f"passport: options must be values by name, got {self.options!r}")
 
@@ -97,7 +105,9 @@ class Passport:
                 f"{len(self.mean)}, or first tools/convert_weights.py --channel-order rgb"
             )
         cycle = [index % len(self.mean) for index in range(channels)]
-        return replace(self, mean=tuple(self.mean[i] for i in cycle), std=tuple(self.std[i] for i in cycle))
+        return replace(
+            self, mean=tuple(self.mean[i] for i in cycle), std=tuple(self.std[i] for i in cycle)
+        )
 
     def to_json(self) -> str:
         """One line of JSON that `from_json` reads."""
@@ -111,11 +121,17 @@ class Passport:
         seen = set(values) if isinstance(values, dict) else {type(values).__name__}
         wrong = (seen - known) | ({"architecture"} - seen)
         if wrong:
-            raise ValueError(f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(wrong)}")
-        return Passport(**values | {name: tuple(values[name]) for name in _TUPLES if name in values})
+            raise ValueError(
+                f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(wrong)}"
+            )
+        return Passport(
+            **values | {name: tuple(values[name]) for name in _TUPLES if name in values}
+        )
 
     def __str__(self) -> str:
-        mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        mean, std = (
+            ", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std)
+        )
         return f"{self.channel_order.upper()} in 0–{self.value_range:g}, mean ({mean}), std ({std})"
 
 
@@ -139,11 +155,17 @@ class PixelNormalizer(nn.Module):
     def forward(self, images: Tensor, sizes: Tensor | None = None) -> Tensor:
         """Normalise, then zero the padding. `sizes` (B, 2) holds each image's valid height and width; None is all."""
         if images.shape[1] != self.scale.shape[1]:
-            raise ValueError(f"images must have {self.scale.shape[1]} channels, got {images.shape[1]}")
+            raise ValueError(
+                f"images must have {self.scale.shape[1]} channels, got {images.shape[1]}"
+            )
         ordered = images.flip(1) if self.reverse else images
         pixels = ordered.to(torch.float32, memory_format=torch.channels_last)
         normalized = torch.addcmul(self.shift, pixels, self.scale / _WHITE.get(images.dtype, 1.0))
-        return normalized if sizes is None else normalized.masked_fill_(_padding(normalized, sizes), 0.0)
+        return (
+            normalized
+            if sizes is None
+            else normalized.masked_fill_(_padding(normalized, sizes), 0.0)
+        )
 
 
 def _padding(images: Tensor, sizes: Tensor) -> Tensor:

@@ -63,12 +63,18 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
 
 
 def _load_storage(content: bytes) -> Any:
-    return torch.load(io.BytesIO(content), weights_only=True)  # the original would run whatever is inside
+    return torch.load(
+        io.BytesIO(content), weights_only=True
+    )  # the original would run whatever is inside
 
 
 def _with_tensors(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _with_tensors(item) for key, item in value.items()}
-    if type(value).__module__ == "numpy" and type(value).__name__ == "ndarray" and value.dtype.kind in "fiu":
+    if (
+        type(value).__module__ == "numpy"
+        and type(value).__name__ == "ndarray"
+        and value.dtype.kind in "fiu"
+    ):
         return torch.tensor(value)
     return value

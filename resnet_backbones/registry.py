@@ -19,7 +19,13 @@ _CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
 _NAMES_IN = {
     "resnet": (
         *(f"resnet{depth}" for depth in _DEPTHS),
-        *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
+        *(
+            "resnext50_32x4d",
+            "resnext101_32x8d",
+            "resnext101_64x4d",
+            "wide_resnet50_2",
+            "wide_resnet101_2",
+        ),
         *(f"resnet{depth}c" for depth in (50, 101, 152)),
         *(f"resnet{depth}d" for depth in _DEPTHS),
         *("plain18", "plain34"),
@@ -37,7 +43,9 @@ _NAMES_IN = {
     "googlenet": ("googlenet", "googlenet_lrn"),
 }
 _TIMM = "timm:"
-_MODULE_OF = {name: f"resnet_backbones.{module}" for module, names in _NAMES_IN.items() for name in names}
+_MODULE_OF = {
+    name: f"resnet_backbones.{module}" for module, names in _NAMES_IN.items() for name in names
+}
 
 
 def list_backbones() -> tuple[str, ...]:
@@ -118,7 +126,9 @@ def build_backbone(
     if norm not in ("auto", "batch", "frozen", "sync", "group"):
         raise ValueError(f"norm must be auto, batch, frozen, sync or group, got {norm!r}")
     if freeze_through not in (None, "auto", "none", "stem", "c1", "c2", "c3", "c4", "c5"):
-        raise ValueError(f"freeze_through must be auto, none, stem, c1, c2, c3, c4 or c5, got {freeze_through!r}")
+        raise ValueError(
+            f"freeze_through must be auto, none, stem, c1, c2, c3, c4 or c5, got {freeze_through!r}"
+        )
     if stride_in not in ("3x3", "1x1"):
         raise ValueError(f"stride_in must be 3x3 or 1x1, got {stride_in!r}")
     if in_channels < 1:
@@ -157,7 +167,9 @@ def make_options(name: str, values: Mapping[str, Any]) -> object | None:
     kind = getattr(_family(name), "OPTIONS", None)
     known = [] if kind is None else [field.name for field in fields(kind)]
     if kind is None or not values.keys() <= set(known):
-        raise ValueError(f"options of {name} must be {', '.join(known) or 'none'}, got {', '.join(values)}")
+        raise ValueError(
+            f"options of {name} must be {', '.join(known) or 'none'}, got {', '.join(values)}"
+        )
     return cast(object, kind(**values))
 
 
@@ -167,4 +179,6 @@ def _builder(name: str) -> Callable[..., "Backbone"]:
 
 def _family(name: str) -> ModuleType:
     check_name(name)
-    return import_module("resnet_backbones.timm_models" if name.startswith(_TIMM) else _MODULE_OF[name])
+    return import_module(
+        "resnet_backbones.timm_models" if name.startswith(_TIMM) else _MODULE_OF[name]
+    )

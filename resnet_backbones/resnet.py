@@ -42,15 +42,21 @@ class ResNetOptions:
 
     def __post_init__(self) -> None:
         if self.shortcut not in ("A", "A_centred", "B", "C"):
-            raise ValueError(f"options.shortcut must be A, A_centred, B or C, got {self.shortcut!r}")
+            raise ValueError(
+                f"options.shortcut must be A, A_centred, B or C, got {self.shortcut!r}"
+            )
         if self.pool not in ("padded", "caffe"):
             raise ValueError(f"options.pool must be padded or caffe, got {self.pool!r}")
         if self.dilation not in ("torchvision", "detectron2"):
-            raise ValueError(f"options.dilation must be torchvision or detectron2, got {self.dilation!r}")
+            raise ValueError(
+                f"options.dilation must be torchvision or detectron2, got {self.dilation!r}"
+            )
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
         if self.squeeze_excite is not None and self.squeeze_excite < 1:
-            raise ValueError(f"options.squeeze_excite must be None or >= 1, got {self.squeeze_excite}")
+            raise ValueError(
+                f"options.squeeze_excite must be None or >= 1, got {self.squeeze_excite}"
+            )
 
 
 OPTIONS = ResNetOptions
@@ -84,8 +90,14 @@ DEPTHS = {
 BLOCK = {depth: BasicBlock if depth < 50 else Bottleneck for depth in DEPTHS}
 VARIANTS = {
     **{f"resnet{depth}": Variant(block=BLOCK[depth], depths=DEPTHS[depth]) for depth in DEPTHS},
-    **{f"resnet{d}c": Variant(block=BLOCK[d], depths=DEPTHS[d], deep_stem=True) for d in (50, 101, 152)},
-    **{f"resnet{d}d": Variant(block=BLOCK[d], depths=DEPTHS[d], deep_stem=True, average=True) for d in DEPTHS},
+    **{
+        f"resnet{d}c": Variant(block=BLOCK[d], depths=DEPTHS[d], deep_stem=True)
+        for d in (50, 101, 152)
+    },
+    **{
+        f"resnet{d}d": Variant(block=BLOCK[d], depths=DEPTHS[d], deep_stem=True, average=True)
+        for d in DEPTHS
+    },
     "resnext50_32x4d": Variant(block=Bottleneck, depths=DEPTHS[50], groups=32, base_width=4),
     "resnext101_32x8d": Variant(block=Bottleneck, depths=DEPTHS[101], groups=32, base_width=8),
     "resnext101_64x4d": Variant(block=Bottleneck, depths=DEPTHS[101], groups=64, base_width=4),
@@ -127,7 +139,9 @@ class ResNet(StagedBackbone):
         self.stem_modules = ("conv1", "bn1")
         self.conv1 = _deep_stem(in_channels, norm) if variant.deep_stem else _conv7x7(in_channels)
         self.bn1 = make_norm(norm, 64)
-        self.stage_of = {f"c{index + 1}": f"layer{index}" for index in range(1, int(outputs[-1].name[1:]))}
+        self.stage_of = {
+            f"c{index + 1}": f"layer{index}" for index in range(1, int(outputs[-1].name[1:]))
+        }
         self._add_stages(variant, norm, output_stride, stride_in, options)
         init_residual(self)
         if options.zero_init_residual:
@@ -136,7 +150,12 @@ class ResNet(StagedBackbone):
         self.freeze(self.modules_through(freeze_through))
 
     def _add_stages(
-        self, variant: Variant, norm: NormName, output_stride: int, stride_in: StrideIn, options: ResNetOptions
+        self,
+        variant: Variant,
+        norm: NormName,
+        output_stride: int,
+        stride_in: StrideIn,
+        options: ResNetOptions,
     ) -> None:
         width = 64
         plan = plan_units(variant.depths, 4, output_stride, options.dilation, options.drop_path)
@@ -176,7 +195,11 @@ class ResNet(StagedBackbone):
         return x
 
     def _pool(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(x, 3, 2, ceil_mode=True) if self.caffe_pool else F.max_pool2d(x, 3, 2, padding=1)
+        return (
+            F.max_pool2d(x, 3, 2, ceil_mode=True)
+            if self.caffe_pool
+            else F.max_pool2d(x, 3, 2, padding=1)
+        )
 
 
 def build(
@@ -196,7 +219,9 @@ def build(
     if VARIANTS[name].block is BasicBlock:
         refuse_bottleneck_stride(name, stride_in)
     if VARIANTS[name].plain and chosen != ResNetOptions(pool=chosen.pool, dilation=chosen.dilation):
-        raise ValueError(f"options of {name}, which has no shortcuts, must be pool and dilation only, got {chosen}")
+        raise ValueError(
+            f"options of {name}, which has no shortcuts, must be pool and dilation only, got {chosen}"
+        )
     return ResNet(
         name,
         levels=levels,
@@ -219,11 +244,18 @@ def zero_last_norms(module: nn.Module) -> None:
             nn.init.zeros_(weight)
 
 
-def resnet_levels(variant: Variant, names: Sequence[str] | None, output_stride: int) -> tuple[FeatureLevel, ...]:
+def resnet_levels(
+    variant: Variant, names: Sequence[str] | None, output_stride: int
+) -> tuple[FeatureLevel, ...]:
     """The asked levels fine to coarse, c2 to c5 for None."""
-    channels = dict(zip(LEVELS[1:], (width * variant.block.expansion for width in WIDTHS), strict=True)) | {"c1": 64}
+    channels = dict(
+        zip(LEVELS[1:], (width * variant.block.expansion for width in WIDTHS), strict=True)
+    ) | {"c1": 64}
     chosen = choose_levels(names, LEVELS, output_stride)
-    return tuple(FeatureLevel(name, channels[name], min(2 ** int(name[1:]), output_stride)) for name in chosen)
+    return tuple(
+        FeatureLevel(name, channels[name], min(2 ** int(name[1:]), output_stride))
+        for name in chosen
+    )
 
 
 def _conv7x7(in_channels: int) -> nn.Conv2d:
@@ -235,4 +267,6 @@ def _deep_stem(in_channels: int, norm: NormName) -> nn.Sequential:
     first = nn.Conv2d(in_channels, 32, 3, stride=2, padding=1, bias=False)
     second, third = (nn.Conv2d(32, channels, 3, padding=1, bias=False) for channels in (32, 64))
     relus = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
-    return nn.Sequential(first, make_norm(norm, 32), relus[0], second, make_norm(norm, 32), relus[1], third)
+    return nn.Sequential(
+        first, make_norm(norm, 32), relus[0], second, make_norm(norm, 32), relus[1], third
+    )

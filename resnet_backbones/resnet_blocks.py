@@ -99,7 +99,9 @@ class Bottleneck(ResidualBlock):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         inner, outer = shape.inner, shape.channels * self.expansion
-        stride_1x1, stride_3x3 = (shape.stride, 1) if shape.stride_in == "1x1" else (1, shape.stride)
+        stride_1x1, stride_3x3 = (
+            (shape.stride, 1) if shape.stride_in == "1x1" else (1, shape.stride)
+        )
         self.conv1 = conv1x1(shape.in_channels, inner, stride_1x1)
         self.bn1 = make_norm(shape.norm, inner)
         self.conv2 = conv3x3(inner, inner, stride_3x3, shape.first_dilation, shape.groups)
@@ -168,7 +170,9 @@ class DropPath(_DropoutNd):
         """(B, C, H, W) -> the same shape."""
         if not self.training:
             return x
-        kept = torch.empty(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - self.p)
+        kept = torch.empty(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device).bernoulli_(
+            1 - self.p
+        )
         return x * (kept / (1 - self.p))
 
 
@@ -185,7 +189,9 @@ def conv1x1(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
 
 
-def conv3x3(in_channels: int, out_channels: int, stride: int, dilation: int, groups: int = 1) -> nn.Conv2d:
+def conv3x3(
+    in_channels: int, out_channels: int, stride: int, dilation: int, groups: int = 1
+) -> nn.Conv2d:
     """A 3x3 convolution without bias that keeps the size apart from its stride."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, dilation, dilation, groups, bias=False)
 
@@ -196,7 +202,9 @@ def make_shortcut(shape: Shape, out_channels: int) -> nn.Module | None:
     if same and shape.shortcut != "C":
         return None
     if shape.shortcut in ("A", "A_centred"):
-        return ZeroPad(shape.in_channels, out_channels, shape.stride, centred=shape.shortcut == "A_centred")
+        return ZeroPad(
+            shape.in_channels, out_channels, shape.stride, centred=shape.shortcut == "A_centred"
+        )
     norm = make_norm(shape.norm, out_channels)
     if shape.average:
         return nn.Sequential(_average(shape), conv1x1(shape.in_channels, out_channels, 1), norm)

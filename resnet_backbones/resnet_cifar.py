@@ -15,7 +15,14 @@ from resnet_backbones.family import choose_levels, described, own_options, refus
 from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
-from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, Shortcut, StrideIn, conv3x3
+from resnet_backbones.resnet_blocks import (
+    BasicBlock,
+    Bottleneck,
+    Shape,
+    Shortcut,
+    StrideIn,
+    conv3x3,
+)
 from resnet_backbones.resnet_stages import StagedBackbone, make_stage, plan_units
 
 LEVELS = ("c1", "c2", "c3")
@@ -38,7 +45,9 @@ class CifarOptions:
 
     def __post_init__(self) -> None:
         if self.shortcut not in (None, "A", "A_centred", "B", "C"):
-            raise ValueError(f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}")
+            raise ValueError(
+                f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}"
+            )
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
 
@@ -77,7 +86,9 @@ class CifarResNet(StagedBackbone):
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
         for path, channels, units in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
-            shape = Shape(in_channels=width, channels=channels, stride_in=stride_in, norm=norm, shortcut=kind)
+            shape = Shape(
+                in_channels=width, channels=channels, stride_in=stride_in, norm=norm, shortcut=kind
+            )
             self.add_module(path, make_stage(block, shape, units))
             width = channels * block.expansion
         init_residual(self)
@@ -135,16 +146,26 @@ def cifar_levels(names: Sequence[str] | None, expansion: int) -> tuple[FeatureLe
     """The asked levels fine to coarse, all three for None."""
     chosen = choose_levels(LEVELS if names is None else names, LEVELS, 32)
     places = {name: index for index, name in enumerate(LEVELS)}
-    return tuple(FeatureLevel(name, WIDTHS[places[name]] * expansion, 2 ** places[name]) for name in chosen)
+    return tuple(
+        FeatureLevel(name, WIDTHS[places[name]] * expansion, 2 ** places[name]) for name in chosen
+    )
 
 
-def check_cifar(name: str, norm: NormName, freeze_through: str | None, output_stride: int, stride_in: StrideIn) -> None:
+def check_cifar(
+    name: str, norm: NormName, freeze_through: str | None, output_stride: int, stride_in: StrideIn
+) -> None:
     """Raise ValueError for what no net of stride 1 to 4 and 16 to 64 channels can do."""
     if norm == "group":
-        raise ValueError(f"norm must be auto, batch, frozen or sync for {name}, whose 16 channels have no 32 groups")
+        raise ValueError(
+            f"norm must be auto, batch, frozen or sync for {name}, whose 16 channels have no 32 groups"
+        )
     if freeze_through in ("c4", "c5"):
-        raise ValueError(f"freeze_through must be none, stem, c1, c2 or c3 for {name}, got {freeze_through}")
+        raise ValueError(
+            f"freeze_through must be none, stem, c1, c2 or c3 for {name}, got {freeze_through}"
+        )
     if output_stride != 32:
-        raise ValueError(f"output_stride must be 32 for {name}, whose coarsest stride is 4, got {output_stride}")
+        raise ValueError(
+            f"output_stride must be 32 for {name}, whose coarsest stride is 4, got {output_stride}"
+        )
     if not cifar_depth(name)[0]:
         refuse_bottleneck_stride(name, stride_in)

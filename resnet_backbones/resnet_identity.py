@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from resnet_backbones.family import described, own_options
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
-from resnet_backbones.resnet_blocks import DropPath, Shape, Shortcut, StrideIn, conv1x1, conv3x3, make_shortcut
+from resnet_backbones.resnet_blocks import (
+    DropPath,
+    Shape,
+    Shortcut,
+    StrideIn,
+    conv1x1,
+    conv3x3,
+    make_shortcut,
+)
 from resnet_backbones.resnet_cifar import LEVELS, WIDTHS, check_cifar, cifar_depth, cifar_levels
 from resnet_backbones.resnet_stages import StagedBackbone, plan_units
 
@@ -54,7 +62,9 @@ class IdentityOptions:
             known = "original, norm_after, relu_before, relu_only or full"
             raise ValueError(f"options.order must be {known}, got {self.order!r}")
         if self.shortcut not in (None, "A", "A_centred", "B", "C"):
-            raise ValueError(f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}")
+            raise ValueError(
+                f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}"
+            )
         if self.gate not in ("none", "constant", "exclusive", "shortcut_only", "dropout"):
             known = "none, constant, exclusive, shortcut_only or dropout"
             raise ValueError(f"options.gate must be {known}, got {self.gate!r}")
@@ -73,7 +83,9 @@ class Unit(nn.Module):
     changes the shape, its shortcut starts from the activated input too, as in the authors' code.
     """
 
-    def __init__(self, shape: Shape, options: IdentityOptions, *, bottleneck: bool, first: bool) -> None:
+    def __init__(
+        self, shape: Shape, options: IdentityOptions, *, bottleneck: bool, first: bool
+    ) -> None:
         super().__init__()
         self.order = options.order
         self.first = first
@@ -99,7 +111,9 @@ class Unit(nn.Module):
         activated = self._activate(x)
         source = activated if self.changes_shape else x
         branch = self._full_branch(activated) if self.order == "full" else self._branch(activated)
-        total = self.junction(branch, source if self.downsample is None else self.downsample(source), source)
+        total = self.junction(
+            branch, source if self.downsample is None else self.downsample(source), source
+        )
         if self.order == "norm_after":
             total = self.get_submodule(f"bn{self.convs}")(total)
         return F.relu(total) if self.order in ("original", "norm_after") else total
@@ -170,7 +184,9 @@ class IdentityResNet(StagedBackbone):
         bottleneck, blocks = cifar_depth(name)
         outputs = cifar_levels(levels, 4 if bottleneck else 1)
         kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
-        unused = {} if options.gate == "constant" else {"shortcut_scale": None, "branch_scale": None}
+        unused = (
+            {} if options.gate == "constant" else {"shortcut_scale": None, "branch_scale": None}
+        )
         told = described(options, settled={"shortcut": kind, **unused})
         passport = Passport(architecture=name, stride_in=stride_in, options=told)
         super().__init__(outputs, passport.with_channels(in_channels))
@@ -179,7 +195,9 @@ class IdentityResNet(StagedBackbone):
         self.stem_modules = ("conv1", "bn1")
         self.conv1 = conv3x3(in_channels, 16, 1, 1)
         self.bn1 = make_norm(norm, 16)
-        self.stage_of = {level: f"layer{level[1:]}" for level in LEVELS if level <= outputs[-1].name}
+        self.stage_of = {
+            level: f"layer{level[1:]}" for level in LEVELS if level <= outputs[-1].name
+        }
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
         for path, channels, places in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
@@ -198,7 +216,9 @@ class IdentityResNet(StagedBackbone):
                 units.append(Unit(shape, options, bottleneck=bottleneck, first=first))
                 width = channels * (4 if bottleneck else 1)
             self.add_module(path, units)
-        self.norm = make_norm(norm, width) if self.order == "full" and "c3" in self.stage_of else None
+        self.norm = (
+            make_norm(norm, width) if self.order == "full" and "c3" in self.stage_of else None
+        )
         init_residual(self)
         self.to(memory_format=torch.channels_last)
         last = ("norm",) if freeze_through == "c3" and self.norm is not None else ()

@@ -30,7 +30,9 @@ class PreActOptions:
 
     def __post_init__(self) -> None:
         if self.dilation not in ("torchvision", "detectron2"):
-            raise ValueError(f"options.dilation must be torchvision or detectron2, got {self.dilation!r}")
+            raise ValueError(
+                f"options.dilation must be torchvision or detectron2, got {self.dilation!r}"
+            )
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
 
@@ -49,7 +51,9 @@ class PreActBlock(nn.Module):
         widths = (shape.in_channels, inner, inner) if bottleneck else (shape.in_channels, inner)
         for index, width in enumerate(widths):
             self.add_module(f"norm{index + 1}", make_norm(shape.norm, width))
-        stride_1x1, stride_3x3 = (shape.stride, 1) if shape.stride_in == "1x1" else (1, shape.stride)
+        stride_1x1, stride_3x3 = (
+            (shape.stride, 1) if shape.stride_in == "1x1" else (1, shape.stride)
+        )
         if bottleneck:
             self.conv1 = conv1x1(shape.in_channels, inner, stride_1x1)
             self.conv2 = conv3x3(inner, inner, stride_3x3, shape.first_dilation)
@@ -107,23 +111,37 @@ class PreActResNet(StagedBackbone):
         depth = int(name.rpartition("_")[2])
         variant = Variant(block=BLOCK[depth], depths=DEPTHS[depth])
         outputs = resnet_levels(variant, levels, output_stride)
-        passport = Passport(architecture=name, stride_in=stride_in, options=described(options, output_stride))
+        passport = Passport(
+            architecture=name, stride_in=stride_in, options=described(options, output_stride)
+        )
         super().__init__(outputs, passport.with_channels(in_channels))
         self.checkpoint_activations = checkpoint_activations
         self.stem_modules = ("stem",)
         self.stem = nn.Sequential()
-        self.stem.add_module("conv", nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False))
-        self.stage_of = {f"c{index + 2}": f"stages.{index}.blocks" for index in range(int(outputs[-1].name[1:]) - 1)}
+        self.stem.add_module(
+            "conv", nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        )
+        self.stage_of = {
+            f"c{index + 2}": f"stages.{index}.blocks"
+            for index in range(int(outputs[-1].name[1:]) - 1)
+        }
         self.stages = nn.Sequential()
         self._add_stages(variant, norm, output_stride, stride_in, options)
         if outputs[-1].name == "c5":
             self.norm = make_norm(norm, outputs[-1].channels)
         init_residual(self)
         self.to(memory_format=torch.channels_last)
-        self.freeze((*self.modules_through(freeze_through), *(["norm"] if freeze_through == "c5" else [])))
+        self.freeze(
+            (*self.modules_through(freeze_through), *(["norm"] if freeze_through == "c5" else []))
+        )
 
     def _add_stages(
-        self, variant: Variant, norm: NormName, output_stride: int, stride_in: StrideIn, options: PreActOptions
+        self,
+        variant: Variant,
+        norm: NormName,
+        output_stride: int,
+        stride_in: StrideIn,
+        options: PreActOptions,
     ) -> None:
         width, bottleneck = 64, variant.block.expansion > 1
         plan = plan_units(variant.depths, 4, output_stride, options.dilation, options.drop_path)

@@ -26,7 +26,11 @@ class Unit:
 
 
 def plan_units(
-    depths: Sequence[int], first_stride: int, output_stride: int, convention: Dilation, drop_path: float
+    depths: Sequence[int],
+    first_stride: int,
+    output_stride: int,
+    convention: Dilation,
+    drop_path: float,
 ) -> Iterator[list[Unit]]:
     """The units of each stage; the first stage's maps have `first_stride`, and each next one doubles it.
 
@@ -50,7 +54,9 @@ def plan_units(
         ]
 
 
-def make_stage(block: type[BasicBlock] | type[Bottleneck], shape: Shape, units: Sequence[Unit]) -> nn.Sequential:
+def make_stage(
+    block: type[BasicBlock] | type[Bottleneck], shape: Shape, units: Sequence[Unit]
+) -> nn.Sequential:
     """A stage of blocks; `shape` is the first one's, what `units` say of each apart."""
     blocks = nn.Sequential()
     for unit in units:
@@ -80,12 +86,19 @@ class StagedBackbone(Backbone):
         if level is None:
             return ()
         last = 0 if level == "stem" else int(level[1:])
-        return (*self.stem_modules, *(stage for name, stage in self.stage_of.items() if int(name[1:]) <= last))
+        return (
+            *self.stem_modules,
+            *(stage for name, stage in self.stage_of.items() if int(name[1:]) <= last),
+        )
 
     def run_stage(self, name: str, x: Tensor) -> Tensor:
         """The map that a level's stage makes of the one before it."""
         path = self.stage_of[name]
-        recompute = self.checkpoint_activations and torch.is_grad_enabled() and path not in self._frozen_modules
+        recompute = (
+            self.checkpoint_activations
+            and torch.is_grad_enabled()
+            and path not in self._frozen_modules
+        )
         for block in self.get_submodule(path).children():
             x = recomputed(block, x) if recompute else block(x)
         return x

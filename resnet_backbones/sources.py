@@ -56,7 +56,11 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
 
 
 _OTHER_INPUT: dict[str, dict[str, Any]] = {
-    "googlenet": {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "norm_eps": 1e-3}  # its `transform_input`
+    "googlenet": {
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+        "norm_eps": 1e-3,
+    }  # its `transform_input`
 }
 
 
@@ -76,7 +80,9 @@ def _read_torchvision(source: str, name: str) -> Source:
         tensors: dict[str, Tensor] = known[tag].get_state_dict(progress=True, check_hash=True)
     except OSError as error:  # urllib's errors are OSErrors
         raise _no_download(source, error) from error
-    return tensors, Passport(architecture=architecture, source=source, **_torchvisions_fields(architecture, known[tag]))
+    return tensors, Passport(
+        architecture=architecture, source=source, **_torchvisions_fields(architecture, known[tag])
+    )
 
 
 def _torchvisions_fields(architecture: str, weights: Any) -> dict[str, Any]:
@@ -92,17 +98,25 @@ def _read_timm(source: str, name: str) -> Source:
     import timm
 
     if not timm.is_model(name.partition(".")[0]):
-        raise ValueError(f"weights must name a timm model, such as timm:resnet50.a1_in1k, got {source!r}")
+        raise ValueError(
+            f"weights must name a timm model, such as timm:resnet50.a1_in1k, got {source!r}"
+        )
     try:
         config = timm.get_pretrained_cfg(name)
     except RuntimeError as error:
-        raise ValueError(f"weights must name a pretrained tag of timm's, got {source!r}: {error}") from error
+        raise ValueError(
+            f"weights must name a pretrained tag of timm's, got {source!r}: {error}"
+        ) from error
     try:
         _check_hub(config.hf_hub_id)
         network = timm.create_model(name, pretrained=True)
-    except Exception as error:  # which errors mean "no network" differs between versions of timm's hub client
+    except (
+        Exception
+    ) as error:  # which errors mean "no network" differs between versions of timm's hub client
         raise _no_download(source, error) from error
-    architecture = name.partition(".")[0].removesuffix("_gn")  # group norm is not another architecture
+    architecture = name.partition(".")[0].removesuffix(
+        "_gn"
+    )  # group norm is not another architecture
     eps = next((module.eps for module in network.modules() if isinstance(module, _BatchNorm)), 1e-5)
     crop = config.input_size[-1]
     passport = Passport(
@@ -143,17 +157,25 @@ def _read_file(path: Path) -> Source:
             f"{str(path)!r}; check the path, or set model.weights=null to start from scratch"
         )
     try:
-        content, metadata = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
+        content, metadata = (
+            _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
+        )
     except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError) as error:
-        foreign = isinstance(error, pickle.UnpicklingError)  # torch then advises to run whatever the file holds
-        seen = "a file of another kind or with other objects in it" if foreign else first_line(error)
+        foreign = isinstance(
+            error, pickle.UnpicklingError
+        )  # torch then advises to run whatever the file holds
+        seen = (
+            "a file of another kind or with other objects in it" if foreign else first_line(error)
+        )
         raise ValueError(
             f"weights {path} must be a .safetensors file or a torch.save of tensors, got {seen}; "
             "write it anew with torch.save(model.state_dict(), path)"
         ) from error
     tensors = _unwrap(content, path)
     if "content_hash" in metadata and metadata["content_hash"] != content_hash(tensors):
-        raise ValueError(f"weights {path} must have the content that its hash states, but differ: damaged or altered")
+        raise ValueError(
+            f"weights {path} must have the content that its hash states, but differ: damaged or altered"
+        )
     passport = Passport.from_json(metadata["passport"]) if "passport" in metadata else None
     return {_bare(name): tensor for name, tensor in tensors.items()}, passport
 
@@ -166,10 +188,14 @@ def _read_safetensors(path: Path) -> tuple[object, dict[str, str]]:
 
 def _read_pickled(path: Path) -> tuple[object, dict[str, str]]:
     content: Any
-    if path.suffix == ".pkl" and not zipfile.is_zipfile(path):  # Detectron's; torch.save writes zip files
+    if path.suffix == ".pkl" and not zipfile.is_zipfile(
+        path
+    ):  # Detectron's; torch.save writes zip files
         content = read_pickle(path)
     else:
-        with torch.serialization.safe_globals([argparse.Namespace]):  # training scripts save their arguments beside
+        with torch.serialization.safe_globals(
+            [argparse.Namespace]
+        ):  # training scripts save their arguments beside
             content = torch.load(path, map_location="cpu", weights_only=True)
     meta = content.get("meta") if isinstance(content, dict) else None
     return content, meta if isinstance(meta, dict) and isinstance(meta.get("passport"), str) else {}
@@ -183,7 +209,9 @@ def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
         raise ValueError(f"weights {path} must hold tensors by name, got {type(content).__name__}")
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise ValueError(f"weights {path} must hold tensors by name, got the entries {list(content)[:5]}")
+        raise ValueError(
+            f"weights {path} must hold tensors by name, got the entries {list(content)[:5]}"
+        )
     return tensors
 
 

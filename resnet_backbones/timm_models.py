@@ -46,7 +46,9 @@ class TimmBackbone(Backbone):
         size_settings = _check_model(name)
         places = _places(_create(name, size_settings, "meta"), name)
         names = tuple(places)
-        wanted = tuple(level for level in names if int(level[1:]) >= 2) if levels is None else levels
+        wanted = (
+            tuple(level for level in names if int(level[1:]) >= 2) if levels is None else levels
+        )
         chosen = choose_levels(wanted, names, output_stride)
         model = _create(name, size_settings | _settings(in_channels, output_stride), None)
         outputs = _feature_levels(model, places, chosen, name, output_stride)
@@ -110,7 +112,9 @@ def _check_model(name: str) -> dict[str, Any]:
         except TypeError:  # the model has no such argument
             continue
         return settings
-    raise ValueError(f"backbone {name} cannot be built by timm without arguments; take another model")
+    raise ValueError(
+        f"backbone {name} cannot be built by timm without arguments; take another model"
+    )
 
 
 def _create(name: str, settings: dict[str, Any], device: str | None) -> Any:
@@ -136,7 +140,9 @@ def _settings(in_channels: int, output_stride: int) -> dict[str, Any]:
 def _places(model: Any, name: str) -> dict[str, int]:
     """Level name -> index of timm's feature map, fine to coarse."""
     if not getattr(model, "feature_info", None) or not hasattr(model, "forward_intermediates"):
-        raise ValueError(f"backbone {name} must have feature maps in timm, got none; take another model")
+        raise ValueError(
+            f"backbone {name} must have feature maps in timm, got none; take another model"
+        )
     found = {int(info["reduction"]): index for index, info in enumerate(model.feature_info)}
     return {f"c{stride.bit_length() - 1}": index for stride, index in sorted(found.items())}
 
@@ -146,16 +152,25 @@ def _feature_levels(
 ) -> tuple[FeatureLevel, ...]:
     infos = {level: model.feature_info[places[level]] for level in chosen}
     if max(info["reduction"] for info in model.feature_info) > output_stride < 32:
-        raise ValueError(f"output_stride must be 32 for {name}, which timm builds with no other, got {output_stride}")
-    return tuple(FeatureLevel(level, int(info["num_chs"]), int(info["reduction"])) for level, info in infos.items())
+        raise ValueError(
+            f"output_stride must be 32 for {name}, which timm builds with no other, got {output_stride}"
+        )
+    return tuple(
+        FeatureLevel(level, int(info["num_chs"]), int(info["reduction"]))
+        for level, info in infos.items()
+    )
 
 
 def _passport(model: Any, name: str, in_channels: int, output_stride: int) -> Passport:
     config = model.pretrained_cfg
     mean, std = tuple(config.get("mean", IMAGENET_MEAN)), tuple(config.get("std", IMAGENET_STD))
-    eps = next((module.eps for module in model.modules() if isinstance(module, nn.BatchNorm2d)), 1e-5)
+    eps = next(
+        (module.eps for module in model.modules() if isinstance(module, nn.BatchNorm2d)), 1e-5
+    )
     told = described(None, output_stride)
-    return Passport(architecture=name, mean=mean, std=std, norm_eps=eps, options=told).with_channels(in_channels)
+    return Passport(
+        architecture=name, mean=mean, std=std, norm_eps=eps, options=told
+    ).with_channels(in_channels)
 
 
 def _with_norm(model: Any, norm: NormName, name: str) -> Any:
@@ -172,15 +187,21 @@ def _checkpoint(model: Any, name: str) -> None:
     try:
         model.set_grad_checkpointing(True)
     except (AssertionError, AttributeError) as error:
-        raise ValueError(f"checkpoint_activations must be False for {name}: timm cannot recompute it") from error
+        raise ValueError(
+            f"checkpoint_activations must be False for {name}: timm cannot recompute it"
+        ) from error
 
 
-def _modules_through(model: Any, level: str | None, paths: dict[str, str], name: str) -> tuple[str, ...]:
+def _modules_through(
+    model: Any, level: str | None, paths: dict[str, str], name: str
+) -> tuple[str, ...]:
     """Everything that timm registers before the end of a level's module, or before the first level's for the stem."""
     if level is None:
         return ()
     if model._parameters:
-        raise ValueError(f"freeze_through must be none for {name}, whose {next(iter(model._parameters))} has no stage")
+        raise ValueError(
+            f"freeze_through must be none for {name}, whose {next(iter(model._parameters))} has no stage"
+        )
     level = "c1" if level == "stem" and "c1" in paths else level
     path = paths.get(level, next(iter(paths.values()))).split(".")
     found = [] if level not in paths else [".".join(path)]
@@ -188,12 +209,16 @@ def _modules_through(model: Any, level: str | None, paths: dict[str, str], name:
         parent = ".".join(path[:depth])
         siblings = [child for child, _ in model.get_submodule(parent).named_children()]
         if part not in siblings:
-            raise ValueError(f"freeze_through must be none for {name}, whose map {'.'.join(path)} is not of one module")
+            raise ValueError(
+                f"freeze_through must be none for {name}, whose map {'.'.join(path)} is not of one module"
+            )
         found += [".".join([*path[:depth], child]) for child in siblings[: siblings.index(part)]]
     return tuple(_PREFIX + module for module in found)
 
 
-def _take_prefix_off(module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]) -> None:
+def _take_prefix_off(
+    module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]
+) -> None:
     for key in [key for key in state if key.startswith(prefix + _PREFIX)]:
         state[prefix + key.removeprefix(prefix + _PREFIX)] = state.pop(key)
 

@@ -67,7 +67,9 @@ class VGG(Backbone):
     ) -> None:
         variant = VARIANTS[name.removesuffix("_bn")]
         if not name.endswith("_bn") and norm not in ("batch", "frozen"):
-            raise ValueError(f"norm must be auto for {name}, which has none, got {norm}; use {name}_bn")
+            raise ValueError(
+                f"norm must be auto for {name}, which has none, got {norm}; use {name}_bn"
+            )
         outputs = _feature_levels(variant, levels, output_stride)
         passport = Passport(architecture=name, options=described(None, output_stride))
         super().__init__(outputs, passport.with_channels(in_channels))
@@ -93,11 +95,15 @@ class VGG(Backbone):
         for position in range(depth):
             kernel = variant.last_kernel if index >= 3 and position == depth - 1 else 3
             padding = dilation * (kernel // 2)
-            conv = nn.Conv2d(in_channels, width, kernel, padding=padding, dilation=dilation if kernel > 1 else 1)
+            conv = nn.Conv2d(
+                in_channels, width, kernel, padding=padding, dilation=dilation if kernel > 1 else 1
+            )
             self.features.extend([conv, *self._norms(width), nn.ReLU(inplace=True)])
             in_channels = width
         if variant.response_norm and index == 1:
-            self.features.append(nn.LocalResponseNorm(5, alpha=5e-4, k=2.0))  # Krizhevsky et al. 2012, 3.3
+            self.features.append(
+                nn.LocalResponseNorm(5, alpha=5e-4, k=2.0)
+            )  # Krizhevsky et al. 2012, 3.3
         if index == 5:
             self.ends[_conv5(variant)] = len(self.features)
         self.features.append(max_pool(2, 1 if 2**index > output_stride else 2, dilation))
@@ -125,7 +131,9 @@ class VGG(Backbone):
         return features
 
     def _run(self, layers: nn.Sequential, x: Tensor) -> Tensor:
-        trained = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in layers.parameters())
+        trained = torch.is_grad_enabled() and any(
+            parameter.requires_grad for parameter in layers.parameters()
+        )
         return recomputed(layers, x) if self.checkpoint_activations and trained else layers(x)
 
     def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
@@ -185,11 +193,15 @@ def fc6_fc7(in_channels: int = 512, size: int = 7, dropout: float = 0.5) -> nn.S
     return nn.Sequential(fc6, nn.ReLU(inplace=True), drops[0], fc7, nn.ReLU(inplace=True), drops[1])
 
 
-def _feature_levels(variant: Variant, names: Sequence[str] | None, output_stride: int) -> tuple[FeatureLevel, ...]:
+def _feature_levels(
+    variant: Variant, names: Sequence[str] | None, output_stride: int
+) -> tuple[FeatureLevel, ...]:
     strides = {f"c{index}": 2**index for index in range(1, 5)} | {_conv5(variant): 16, "c5": 32}
     widths = dict(zip(strides, (*WIDTHS, WIDTHS[-1]), strict=True))
     chosen = choose_levels(names, tuple(strides), output_stride)
-    return tuple(FeatureLevel(name, widths[name], min(strides[name], output_stride)) for name in chosen)
+    return tuple(
+        FeatureLevel(name, widths[name], min(strides[name], output_stride)) for name in chosen
+    )
 
 
 def _conv5(variant: Variant) -> str:

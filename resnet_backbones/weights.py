@@ -53,12 +53,18 @@ def load_tensors(
     channels = len(backbone.passport.mean)
     tensors, adapted = adapt_channels(tensors, first_convolution(backbone), channels, adapt)
     passport = replace(passport, adapted=adapted) if adapted else passport
-    origin = "assumed, as the file has no passport" if passport.assumed else "from the weights' passport"
+    origin = (
+        "assumed, as the file has no passport" if passport.assumed else "from the weights' passport"
+    )
     told = f"input is {passport}, stride in the {passport.stride_in} convolution: {origin}"
     report = _compare(tensors, backbone, source, (told, adapted) if adapted else (told,))
     _check_report(report, backbone)
-    counters = [name for name in backbone.state_dict() if name.endswith(_COUNTER) and name in tensors]
-    backbone.load_state_dict({name: tensors[name] for name in (*report.matched, *counters)}, strict=False)
+    counters = [
+        name for name in backbone.state_dict() if name.endswith(_COUNTER) and name in tensors
+    ]
+    backbone.load_state_dict(
+        {name: tensors[name] for name in (*report.matched, *counters)}, strict=False
+    )
     adopt_passport(backbone, passport)
     backbone.report = report
     return report
@@ -74,14 +80,18 @@ def adopt_passport(backbone: Backbone, passport: Passport) -> None:
     backbone.passport = passport.with_channels(len(backbone.passport.mean))
 
 
-def save_weights(path: str | Path, weights: Backbone | Mapping[str, Tensor], passport: Passport | None = None) -> None:
+def save_weights(
+    path: str | Path, weights: Backbone | Mapping[str, Tensor], passport: Passport | None = None
+) -> None:
     """Write a .safetensors file that carries the passport (a backbone's own by default) and a hash of its content.
 
     The file is written beside `path` and then renamed, so that no half-written file is ever seen.
     """
     passport = weights.passport if passport is None and isinstance(weights, Backbone) else passport
     if passport is None:
-        raise ValueError("save_weights needs a passport for a plain state dict, got none; pass passport=Passport(…)")
+        raise ValueError(
+            "save_weights needs a passport for a plain state dict, got none; pass passport=Passport(…)"
+        )
     named = weights.state_dict() if isinstance(weights, Backbone) else weights
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
     metadata = {"format": "pt", **file_metadata(tensors, passport)}
@@ -106,7 +116,9 @@ def file_metadata(tensors: Mapping[str, Tensor], passport: Passport) -> dict[str
     }
 
 
-def torchvision_names(tensors: dict[str, Tensor], backbone: Backbone) -> tuple[dict[str, Tensor], Dialect]:
+def torchvision_names(
+    tensors: dict[str, Tensor], backbone: Backbone
+) -> tuple[dict[str, Tensor], Dialect]:
     """The tensors under torchvision's names if the backbone knows more of those than of the file's, and the dialect."""
     dialect, needed = detect(tensors), backbone.state_dict().keys()
     renamed = to_torchvision(tensors, dialect)
@@ -120,14 +132,24 @@ def torchvision_names(tensors: dict[str, Tensor], backbone: Backbone) -> tuple[d
 def _merged_statistics(tensors: Mapping[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
     """MSRA's files have the statistics merged into scale and shift: mean 0, and variance 1 once epsilon is added."""
     eps = backbone.passport.norm_eps
-    norms = {name.rpartition(".")[0]: t for name, t in tensors.items() if t.dim() == 1 and not name.startswith("fc.")}
+    norms = {
+        name.rpartition(".")[0]: t
+        for name, t in tensors.items()
+        if t.dim() == 1 and not name.startswith("fc.")
+    }
     means = {f"{name}.running_mean": torch.zeros_like(tensor) for name, tensor in norms.items()}
-    return means | {f"{name}.running_var": torch.full_like(tensor, 1 - eps) for name, tensor in norms.items()}
+    return means | {
+        f"{name}.running_var": torch.full_like(tensor, 1 - eps) for name, tensor in norms.items()
+    }
 
 
-def assumed_passport(built: Passport, tensors: Mapping[str, Tensor], dialect: Dialect, source: str) -> Passport:
+def assumed_passport(
+    built: Passport, tensors: Mapping[str, Tensor], dialect: Dialect, source: str
+) -> Passport:
     """What is most likely of a file without a passport: MSRA's preprocessing for Detectron's names, else ImageNet's."""
-    passport = Passport(architecture=built.architecture, source=source, norm_eps=built.norm_eps, assumed=True)
+    passport = Passport(
+        architecture=built.architecture, source=source, norm_eps=built.norm_eps, assumed=True
+    )
     if dialect not in ("caffe2", "detectron2"):
         return replace(passport, stride_in=built.stride_in, pool=built.pool)
     bottlenecks = "layer1.0.conv3.weight" in tensors
@@ -142,12 +164,18 @@ def assumed_passport(built: Passport, tensors: Mapping[str, Tensor], dialect: Di
 
 
 def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
-    assumption = ", which is assumed from its names as it has no passport" if passport.assumed else ""
+    assumption = (
+        ", which is assumed from its names as it has no passport" if passport.assumed else ""
+    )
     if passport.stride_in != wanted.stride_in:
         raise ValueError(
             f"weights {source} were trained with the stride in the {passport.stride_in} convolution{assumption}, got "
             f"stride_in={wanted.stride_in}; set model.stride_in={passport.stride_in}"
-            + (", or name it with tools/convert_weights.py --passport stride_in=3x3" if assumption else "")
+            + (
+                ", or name it with tools/convert_weights.py --passport stride_in=3x3"
+                if assumption
+                else ""
+            )
         )
     if passport.pool != wanted.pool:
         raise ValueError(
@@ -166,11 +194,15 @@ def _check_options(passport: Passport, wanted: Passport, source: str) -> None:
     """Refuse weights of other options; what the file does not say, as older files do not, contradicts nothing."""
     timm = wanted.architecture.startswith("timm:")  # whose nets say nothing of what shapes tell
     built = _WITHOUT | wanted.options
-    others = {n: x for n, x in passport.options.items() if built.get(n) != x and (n in built or not timm)}
+    others = {
+        n: x for n, x in passport.options.items() if built.get(n) != x and (n in built or not timm)
+    }
     if not others:
         return
     trained, got = _listed(others), _listed({name: built.get(name) for name in others})
-    arguments = [f"output_stride={others.pop('output_stride')}"] if "output_stride" in others else []
+    arguments = (
+        [f"output_stride={others.pop('output_stride')}"] if "output_stride" in others else []
+    )
     arguments += [f"options=…({_listed(others)})"] if others else []
     way_out = f"build the network with {' and '.join(arguments)}"
     raise ValueError(f"weights {source} were trained with {trained}, got {got}; {way_out}")
@@ -189,15 +221,23 @@ def _check_norms(tensors: Mapping[str, Tensor], backbone: Backbone, source: str)
         )
 
 
-def _compare(tensors: Mapping[str, Tensor], backbone: Backbone, source: str, notes: tuple[str, ...]) -> WeightReport:
-    needed = {name: tensor for name, tensor in backbone.state_dict().items() if not name.endswith(_COUNTER)}
+def _compare(
+    tensors: Mapping[str, Tensor], backbone: Backbone, source: str, notes: tuple[str, ...]
+) -> WeightReport:
+    needed = {
+        name: tensor
+        for name, tensor in backbone.state_dict().items()
+        if not name.endswith(_COUNTER)
+    }
     found = [name for name in needed if name in tensors]
     fits = {name: tensors[name].shape == needed[name].shape for name in found}
     return WeightReport(
         source=source,
         matched=tuple(name for name in found if fits[name]),
         missing=tuple(name for name in needed if name not in tensors),
-        unexpected=tuple(name for name in tensors if name not in needed and not name.endswith(_COUNTER)),
+        unexpected=tuple(
+            name for name in tensors if name not in needed and not name.endswith(_COUNTER)
+        ),
         mismatched=tuple(
             f"{name}: file {tuple(tensors[name].shape)}, backbone {tuple(needed[name].shape)}"
             for name in found
@@ -213,12 +253,18 @@ def _check_report(report: WeightReport, backbone: Backbone) -> None:
     foreign = [name for name in report.unexpected if name.partition(".")[0] in built]
     if len(report.matched) >= SMALLEST_SHARE * report.needed and not foreign:
         return
-    lists = {"missing": report.missing, "wrong shape": report.mismatched, "not of this network": foreign}
+    lists = {
+        "missing": report.missing,
+        "wrong shape": report.mismatched,
+        "not of this network": foreign,
+    }
     raise ValueError(
         f"weights {report.source} must hold at least {SMALLEST_SHARE:.0%} of the {report.needed} tensors that "
         f"{backbone.passport.architecture} needs and none of another network, got {len(report.matched)}; "
         "check model.backbone and the norm. "
-        + "; ".join(f"{len(names)} {fate}: {', '.join(names)}" for fate, names in lists.items() if names)
+        + "; ".join(
+            f"{len(names)} {fate}: {', '.join(names)}" for fate, names in lists.items() if names
+        )
     )
 
 

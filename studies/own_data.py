@@ -20,7 +20,9 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # benchmarks/ is part of the repository and not installed
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[1])
+)  # benchmarks/ is part of the repository and not installed
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +54,15 @@ NARROWEST = 4.0
 
 def main() -> None:
     """Train, score, and write what `tools/compare.py` and `tools/report.py` read."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="folder of a run of tools/train_det.py on ResNet-FPN from scratch")
-    parser.add_argument("--cpu-minutes", type=float, default=50, help="processor time of training (default: 50)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "run", type=Path, help="folder of a run of tools/train_det.py on ResNet-FPN from scratch"
+    )
+    parser.add_argument(
+        "--cpu-minutes", type=float, default=50, help="processor time of training (default: 50)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     given = parser.parse_args()
     config = load_config(DetectionConfig, str(given.run / "config.yaml"), [])
@@ -64,9 +72,23 @@ def main() -> None:
     precision = Precision.resolve(config.run.precision, world.device)
     train_set = read_split(config.data, "train")
     model = build_peer(config, train_set.label_map.num_classes)
-    scored, steps = train(model, TrainBatches(train_set, config.data), config, precision, 60 * given.cpu_minutes)
-    about = {"peer": "torchvision", "steps": steps, "cpu_minutes": given.cpu_minutes, "precision": precision.name}
-    score(scored, read_split(config.data, "val", label_map=train_set.label_map), config, world, given.out, about)
+    scored, steps = train(
+        model, TrainBatches(train_set, config.data), config, precision, 60 * given.cpu_minutes
+    )
+    about = {
+        "peer": "torchvision",
+        "steps": steps,
+        "cpu_minutes": given.cpu_minutes,
+        "precision": precision.name,
+    }
+    score(
+        scored,
+        read_split(config.data, "val", label_map=train_set.label_map),
+        config,
+        world,
+        given.out,
+        about,
+    )
 
 
 def build_peer(config: DetectionConfig, classes: int) -> FasterRCNN:
@@ -75,17 +97,28 @@ def build_peer(config: DetectionConfig, classes: int) -> FasterRCNN:
     `_skip_resize` holds in training only, so that it is given the size of the validation images too.
     """
     backbone = resnet_fpn_backbone(
-        backbone_name=config.model.backbone, weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5
+        backbone_name=config.model.backbone,
+        weights=None,
+        norm_layer=nn.BatchNorm2d,
+        trainable_layers=5,
     )
     anchors = config.model.anchors
-    generator = AnchorGenerator(tuple((size,) for size in anchors.sizes), (anchors.ratios,) * len(anchors.sizes))
+    generator = AnchorGenerator(
+        tuple((size,) for size in anchors.sizes), (anchors.ratios,) * len(anchors.sizes)
+    )
     edges = {"min_size": config.data.test_short_edge, "max_size": config.data.long_edge}
-    model = FasterRCNN(backbone, classes + 1, rpn_anchor_generator=generator, _skip_resize=True, **edges)
+    model = FasterRCNN(
+        backbone, classes + 1, rpn_anchor_generator=generator, _skip_resize=True, **edges
+    )
     return model.to(memory_format=torch.channels_last)
 
 
 def train(
-    model: FasterRCNN, batches: TrainBatches, config: DetectionConfig, precision: Precision, seconds: float
+    model: FasterRCNN,
+    batches: TrainBatches,
+    config: DetectionConfig,
+    precision: Precision,
+    seconds: float,
 ) -> tuple[nn.Module, int]:
     """The averaged detector after so many seconds of processor time, and the number of its steps."""
     optim, optimizer = config.optim, build_optimizer(model, config.optim)
@@ -115,7 +148,9 @@ def train(
 
 def _losses(model: FasterRCNN, batch: DetectionBatch, precision: Precision) -> Tensor:
     """Sum of the four losses of a batch, without objects that are narrower than a step of bf16."""
-    present = (batch.labels >= 0) & ((batch.boxes[..., 2:] - batch.boxes[..., :2]) > NARROWEST).all(dim=-1)
+    present = (batch.labels >= 0) & ((batch.boxes[..., 2:] - batch.boxes[..., :2]) > NARROWEST).all(
+        dim=-1
+    )
     targets = [
         {"boxes": boxes[own], "labels": labels[own] + 1}
         for boxes, labels, own in zip(batch.boxes, batch.labels, present, strict=True)
@@ -138,13 +173,19 @@ def score(
     for batch in validation_batches(dataset, config.data, world):
         with torch.no_grad():
             found = _stack(model(float_images(batch)))
-        parts.append(to_results(to_original(found, batch.scales, batch.original_sizes), batch.image_ids))
+        parts.append(
+            to_results(to_original(found, batch.scales, batch.original_sizes), batch.image_ids)
+        )
     results = concatenate(parts)
     scores = final_scores(dataset, results)
     folder.mkdir(parents=True, exist_ok=True)
     write_results_json(folder / "detections.json", dataset, results)
-    write_evaluation(folder / "evaluation.json", scores, {**about, **scoring_facts(dataset, results, final=True)})
-    (folder / "label_map.json").write_text(json.dumps(dataset.label_map.to_json()) + "\n", encoding="utf-8")
+    write_evaluation(
+        folder / "evaluation.json", scores, {**about, **scoring_facts(dataset, results, final=True)}
+    )
+    (folder / "label_map.json").write_text(
+        json.dumps(dataset.label_map.to_json()) + "\n", encoding="utf-8"
+    )
     print(format_table(scores))
     print(json.dumps(about))
     print(try_report(folder, dataset, exif=config.data.exif))

@@ -27,17 +27,30 @@ Scores = dict[tuple[str, int, str], float]  # trained in, seed, scored in -> AP 
 
 def main() -> None:
     """Train and score all, then write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", help="settings file of the recipe")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings that replace the file's")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds (default: 0 1 2)")
-    parser.add_argument("--out", type=Path, default=Path("runs/precision"), help="folder of the runs")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings that replace the file's"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds (default: 0 1 2)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/precision"), help="folder of the runs"
+    )
     given = parser.parse_args()
     scores: Scores = {}
     for seed in given.seeds:
         for trained in PRECISIONS:
             folder = given.out / f"{trained}-{seed}"
-            settings = (*given.overrides, f"run.output_dir={folder}", f"run.seed={seed}", f"run.precision={trained}")
+            settings = (
+                *given.overrides,
+                f"run.output_dir={folder}",
+                f"run.seed={seed}",
+                f"run.precision={trained}",
+            )
             run_tool("train_det", given.config, *settings, "run.resume=auto")
             for scored in PRECISIONS:
                 scores[trained, seed, scored] = score(folder, trained, scored)
@@ -56,7 +69,9 @@ def score(folder: Path, trained: str, precision: str) -> float:
     out = folder
     if precision != trained:
         out = folder / f"scored-{precision}"
-        run_tool("eval_det", str(folder / "last.pt"), f"run.precision={precision}", "--out", str(out))
+        run_tool(
+            "eval_det", str(folder / "last.pt"), f"run.precision={precision}", "--out", str(out)
+        )
     found: float = json.loads((out / "evaluation.json").read_text())["scores"]["box/AP"]
     return 100 * found
 
@@ -70,9 +85,21 @@ def report(scores: Scores, seeds: Sequence[int]) -> str:
         means[trained] = mean(own)
         spread = f"{stdev(own):.2f}" if len(own) > 1 else "n/a"
         rows.append((trained, *(f"{value:.2f}" for value in own), f"{means[trained]:.2f}", spread))
-    apart = [abs(scores[trained, seed, "bf16"] - scores[trained, seed, "fp32"]) for trained, seed, _ in scores]
-    lines = ["# bf16 and fp32: box AP, times 100", "", *(f"* {name}: {value}" for name, value in machine().items())]
-    lines += ["", "Each detector scored in the arithmetic that it was trained in:", "", *markdown_table(rows)]
+    apart = [
+        abs(scores[trained, seed, "bf16"] - scores[trained, seed, "fp32"])
+        for trained, seed, _ in scores
+    ]
+    lines = [
+        "# bf16 and fp32: box AP, times 100",
+        "",
+        *(f"* {name}: {value}" for name, value in machine().items()),
+    ]
+    lines += [
+        "",
+        "Each detector scored in the arithmetic that it was trained in:",
+        "",
+        *markdown_table(rows),
+    ]
     lines += ["", f"bf16 less fp32, of the means: {means['bf16'] - means['fp32']:+.2f}."]
     lines += [
         f"The same checkpoint scored in both: at most {max(apart):.2f} apart, over {len(apart) // 2} checkpoints."

@@ -61,18 +61,32 @@ class Report:
 
     def text(self, shown: int | None) -> str:
         """The table, then at most so many findings of each kind (None: all), then what the splits hold."""
-        lines = [f"{'severity':10}{'count':>7}  {'kind':24}first"] if self.findings else ["nothing found"]
+        lines = (
+            [f"{'severity':10}{'count':>7}  {'kind':24}first"]
+            if self.findings
+            else ["nothing found"]
+        )
         for kind, found in self.kinds():
             first = f"{Path(found[0].file).name}, {found[0].entry}"
             lines.append(f"{found[0].severity:10}{len(found):7}  {kind:24}{first}")
         for kind, found in self.kinds():
             lines += ["", f"{kind}:"]
-            lines += [f"  {one.severity}: {one.file}: {one.entry}: {one.seen}" for one in found[:shown]]
+            lines += [
+                f"  {one.severity}: {one.file}: {one.entry}: {one.seen}" for one in found[:shown]
+            ]
             if shown is not None and len(found) > shown:
                 lines.append(f"  … and {len(found) - shown} more; --all names them")
         for split in self.splits:
-            lines += ["", f"{split.name}: {split.records.path}", *(f"  {line}" for line in split.contents)]
-        verdict = "no errors" if not self.errors else f"{self.errors} error{'s' if self.errors > 1 else ''}"
+            lines += [
+                "",
+                f"{split.name}: {split.records.path}",
+                *(f"  {line}" for line in split.contents),
+            ]
+        verdict = (
+            "no errors"
+            if not self.errors
+            else f"{self.errors} error{'s' if self.errors > 1 else ''}"
+        )
         return "\n".join([*lines, "", f"{verdict}, {len(self.findings) - self.errors} warnings"])
 
 
@@ -125,16 +139,28 @@ def _contents(records: Records, grid: AnchorGrid) -> tuple[str, ...]:
     areas = np.array([one.area for one in found])
     sizes = np.array([records.sizes[one.image] for one in found], dtype=np.float64)
     overlap = best_iou(np.array([one.box for one in found]), sizes, grid)
-    bounds = (("all", 0, np.inf), ("small", 0, _SMALL), ("medium", _SMALL, _LARGE), ("large", _LARGE, np.inf))
+    bounds = (
+        ("all", 0, np.inf),
+        ("small", 0, _SMALL),
+        ("medium", _SMALL, _LARGE),
+        ("large", _LARGE, np.inf),
+    )
     lines.append(
         f"anchors at {grid.short_edge}/{grid.long_edge}, sizes {', '.join(f'{size:g}' for size in grid.sizes)}:"
     )
     for name, low, high in bounds:
         chosen = overlap[(areas >= low) & (areas < high)]
-        recall = [f"{100 * (chosen >= least).mean():5.1f} %" if len(chosen) else "   –   " for least in (0.5, 0.7)]
-        lines.append(f"  {name:8}{len(chosen):8} objects, best IoU >= 0.5: {recall[0]}, >= 0.7: {recall[1]}")
+        recall = [
+            f"{100 * (chosen >= least).mean():5.1f} %" if len(chosen) else "   –   "
+            for least in (0.5, 0.7)
+        ]
+        lines.append(
+            f"  {name:8}{len(chosen):8} objects, best IoU >= 0.5: {recall[0]}, >= 0.7: {recall[1]}"
+        )
     lines.append("objects by class:")
     classes = Counter(one.category for one in found)
     for category in sorted(records.categories, key=lambda category: -classes[category]):
-        lines.append(f"  {classes[category]:8}  {records.category_name(category)} (id {category!r})")
+        lines.append(
+            f"  {classes[category]:8}  {records.category_name(category)} (id {category!r})"
+        )
     return tuple(lines)

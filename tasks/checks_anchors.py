@@ -18,13 +18,17 @@ class AnchorGrid:
     size_divisor: int = 32
 
 
-def best_iou(boxes: NDArray[np.float64], sizes: NDArray[np.float64], grid: AnchorGrid) -> NDArray[np.float64]:
+def best_iou(
+    boxes: NDArray[np.float64], sizes: NDArray[np.float64], grid: AnchorGrid
+) -> NDArray[np.float64]:
     """Best IoU (M,) that any anchor has with each box (x, y, width, height) of an image of size (height, width).
 
     Exact without a list of all anchors: an intersection is a product of one overlap an axis, and the overlap of
     intervals of given lengths is largest where their centres are closest. Resized sides are not rounded.
     """
-    scale = np.minimum(grid.short_edge / sizes.min(axis=1), grid.long_edge / sizes.max(axis=1))[:, None]  # (M, 1)
+    scale = np.minimum(grid.short_edge / sizes.min(axis=1), grid.long_edge / sizes.max(axis=1))[
+        :, None
+    ]  # (M, 1)
     padded = np.ceil(np.maximum(1, sizes * scale) / grid.size_divisor) * grid.size_divisor
     start, side = boxes[:, :2] * scale, boxes[:, 2:] * scale
     areas, best = side.prod(axis=1), np.zeros(len(boxes))

@@ -23,10 +23,19 @@ def write_fixed(report: Report, out: str | Path) -> str:
     out = Path(out)
     lines = []
     for split in report.splits:
-        path = out if len(report.splits) == 1 else out.with_name(f"{out.stem}_{split.name}{out.suffix}")
+        path = (
+            out
+            if len(report.splits) == 1
+            else out.with_name(f"{out.stem}_{split.name}{out.suffix}")
+        )
         done, left = _fix(split, path)
-        lines.append(f"{path}: " + (", ".join(f"{count} {what}" for what, count in done.items()) or "nothing to mend"))
-        lines += [f"  not mended: {finding.kind}: {finding.entry}: {finding.seen}" for finding in left]
+        lines.append(
+            f"{path}: "
+            + (", ".join(f"{count} {what}" for what, count in done.items()) or "nothing to mend")
+        )
+        lines += [
+            f"  not mended: {finding.kind}: {finding.entry}: {finding.seen}" for finding in left
+        ]
     return "\n".join(lines)
 
 
@@ -48,9 +57,13 @@ def _fix(split: CheckedSplit, path: Path) -> tuple[Counter[str], list[Finding]]:
 class _Mending:
     """The lists of a file while findings are mended; `done` counts what was."""
 
-    def __init__(self, records: Records, sizes: Mapping[FileId, tuple[int, int]], done: Counter[str]) -> None:
+    def __init__(
+        self, records: Records, sizes: Mapping[FileId, tuple[int, int]], done: Counter[str]
+    ) -> None:
         self.records, self.sizes, self.done = records, sizes, done
-        self.lists = {name: list(records.content[name]) for name in ("images", "categories", "annotations")}
+        self.lists = {
+            name: list(records.content[name]) for name in ("images", "categories", "annotations")
+        }
         self.gone: dict[str, set[int]] = {name: set() for name in self.lists}
         self.renamed: dict[str, dict[FileId, FileId]] = {"images": {}, "categories": {}}
         self.boxes: dict[FileId, list[Box]] = {}
@@ -76,7 +89,9 @@ class _Mending:
         kept["annotations"] = self._with_owners(kept)
         if any(finding.remedy == "renumber" for finding in findings):
             self.done["annotations numbered anew"] += len(kept["annotations"])
-            kept["annotations"] = [record | {"id": number} for number, record in enumerate(kept["annotations"], 1)]
+            kept["annotations"] = [
+                record | {"id": number} for number, record in enumerate(kept["annotations"], 1)
+            ]
         return self.records.content | kept
 
     def _drop(self, finding: Finding, name: str, index: int) -> None:
@@ -105,7 +120,9 @@ class _Mending:
         record = self.lists[name][index]
         size = self.sizes.get(record["id"])
         boxes = self.boxes.get(record["id"], ())
-        if size is None or any(box[0] + box[2] > size[1] + 1 or box[1] + box[3] > size[0] + 1 for box in boxes):
+        if size is None or any(
+            box[0] + box[2] > size[1] + 1 or box[1] + box[3] > size[0] + 1 for box in boxes
+        ):
             self._drop(finding, name, index)
             return
         self.lists[name][index] = record | {"height": size[0], "width": size[1]}
@@ -113,7 +130,9 @@ class _Mending:
 
     def _with_owners(self, kept: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
         """The annotations under the ids that images and categories have now, without those that lost theirs."""
-        images, categories = ({record["id"] for record in kept[name]} for name in ("images", "categories"))
+        images, categories = (
+            {record["id"] for record in kept[name]} for name in ("images", "categories")
+        )
         found = []
         for record in kept["annotations"]:
             image, category = record["image_id"], record["category_id"]

@@ -43,7 +43,12 @@ def _read(path: Path, exif: Exif) -> ImageFile:
     except ValueError as error:
         return ImageFile(path, None, problem=str(error))
     size = pixels.shape[0], pixels.shape[1]
-    return ImageFile(path, size, other != size, hashlib.blake2b(repr(size).encode() + pixels.tobytes()).hexdigest())
+    return ImageFile(
+        path,
+        size,
+        other != size,
+        hashlib.blake2b(repr(size).encode() + pixels.tobytes()).hexdigest(),
+    )
 
 
 def _problems(records: Records, image: FileId, file: ImageFile) -> Iterator[Finding]:
@@ -52,7 +57,13 @@ def _problems(records: Records, image: FileId, file: ImageFile) -> Iterator[Find
     if file.size is None:
         kind = "unreadable image" if _exists(file.path) else "missing image"
         yield Finding(
-            kind=kind, severity="error", file=name, entry=entry, seen=file.problem, place=place, remedy="drop"
+            kind=kind,
+            severity="error",
+            file=name,
+            entry=entry,
+            seen=file.problem,
+            place=place,
+            remedy="drop",
         )
         return
     if annotated is not None and file.size != annotated:
@@ -70,7 +81,15 @@ def _problems(records: Records, image: FileId, file: ImageFile) -> Iterator[Find
         )
     elif file.turned:
         seen = f"EXIF turns it by a right angle; with data.exif={records.exif} it is of the annotated size"
-        yield Finding(kind="EXIF", severity="warning", file=name, entry=entry, seen=seen, image=file.path, place=place)
+        yield Finding(
+            kind="EXIF",
+            severity="warning",
+            file=name,
+            entry=entry,
+            seen=seen,
+            image=file.path,
+            place=place,
+        )
 
 
 def _exists(path: Path) -> bool:
@@ -100,12 +119,20 @@ def _repeated(records: Records, files: dict[FileId, ImageFile]) -> Iterator[Find
 
 def find_unlisted(splits: Sequence[Records]) -> Iterator[Finding]:
     """Image files in the splits' folders that no split names."""
-    named = {os.path.normpath(split.image_path(image)) for split in splits for image in split.images}
+    named = {
+        os.path.normpath(split.image_path(image)) for split in splits for image in split.images
+    }
     for folder in dict.fromkeys(split.image_root for split in splits):
         try:
             present = find_images(folder)
         except ValueError as error:
-            yield Finding(kind="no images", severity="error", file=str(folder), entry="the folder", seen=str(error))
+            yield Finding(
+                kind="no images",
+                severity="error",
+                file=str(folder),
+                entry="the folder",
+                seen=str(error),
+            )
             continue
         for path in present:
             if os.path.normpath(path) not in named:
@@ -121,7 +148,8 @@ def find_unlisted(splits: Sequence[Records]) -> Iterator[Finding]:
 
 
 def find_leaks(
-    train: tuple[Records, Mapping[FileId, ImageFile]], val: tuple[Records, Mapping[FileId, ImageFile]]
+    train: tuple[Records, Mapping[FileId, ImageFile]],
+    val: tuple[Records, Mapping[FileId, ImageFile]],
 ) -> Iterator[Finding]:
     """Images of the training split whose pixels are in the validation split too; they would be left out of train."""
     records, files = train

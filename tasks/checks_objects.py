@@ -23,11 +23,22 @@ def read_annotations(records: Records) -> None:
         if not isinstance(record, Mapping):
             seen = f"every annotation must be an object {{…}}, got {repr(record)[:80]}"
             place = ("annotations", index)
-            records.add("malformed record", "error", f"annotation at place {index}", seen, place=place, remedy="drop")
+            records.add(
+                "malformed record",
+                "error",
+                f"annotation at place {index}",
+                seen,
+                place=place,
+                remedy="drop",
+            )
             continue
         entry = f"annotation {record['id']!r}" if "id" in record else f"annotation at place {index}"
         _check_id(records, index, entry, record.get("id"), ids)
-        found = _read(records, index, entry, record) if _is_known(records, index, entry, record) else None
+        found = (
+            _read(records, index, entry, record)
+            if _is_known(records, index, entry, record)
+            else None
+        )
         if found is not None:
             records.objects.append(found)
             _check_box(records, entry, found)
@@ -51,11 +62,16 @@ def _check_id(records: Records, index: int, entry: str, value: Any, ids: Counter
 def _is_known(records: Records, index: int, entry: str, record: Record) -> bool:
     """Whether the annotation's image and category are in the file."""
     known = True
-    for key, kind, listed in (("image_id", "image", records.images), ("category_id", "category", records.categories)):
+    for key, kind, listed in (
+        ("image_id", "image", records.images),
+        ("category_id", "category", records.categories),
+    ):
         value = record.get(key)
         if not isinstance(value, int | str) or value not in listed:
             seen = f"no {kind} has its {key} {value!r} (the number 7 and the text '7' differ)"
-            records.add(f"unknown {kind}", "error", entry, seen, place=("annotations", index), remedy="drop")
+            records.add(
+                f"unknown {kind}", "error", entry, seen, place=("annotations", index), remedy="drop"
+            )
             known = False
     return known
 
@@ -72,7 +88,13 @@ def _read(records: Records, index: int, entry: str, record: Record) -> CheckedOb
     }
     notes = Notes()
     try:
-        rows = object_row(record, {image: 0}, {category: 0}, np.array([records.sizes[image]], dtype=np.int32), notes)
+        rows = object_row(
+            record,
+            {image: 0},
+            {category: 0},
+            np.array([records.sizes[image]], dtype=np.int32),
+            notes,
+        )
         if not rows:
             example = next(iter(notes.examples.values()))
             seen = f"a box needs a positive finite width and height; training leaves out {example}"
@@ -99,12 +121,27 @@ def _check_box(records: Records, entry: str, found: CheckedObject) -> None:
     image = f"image {found.image!r} of {size[1]}x{size[0]} pixels (width x height)"
     past = max(-left, -top, left + width - size[1], top + height - size[0])
     if min(inside[2:]) <= 0:
-        records.add("box outside", "error", entry, f"bbox {shown} has no part in {image}", remedy="drop", **more)
+        records.add(
+            "box outside",
+            "error",
+            entry,
+            f"bbox {shown} has no part in {image}",
+            remedy="drop",
+            **more,
+        )
     elif past > _ROUNDING:
-        seen = f"bbox {shown} is up to {past:g} pixels past the border of {image}; training clips it"
+        seen = (
+            f"bbox {shown} is up to {past:g} pixels past the border of {image}; training clips it"
+        )
         records.add("box past the border", "warning", entry, seen, remedy="clip", **more)
     if min(width, height) < _TINY:
-        records.add("tiny box", "warning", entry, f"bbox {shown} is less than {_TINY:g} pixel wide or high", **more)
+        records.add(
+            "tiny box",
+            "warning",
+            entry,
+            f"bbox {shown} is less than {_TINY:g} pixel wide or high",
+            **more,
+        )
     if found.crowd:
         seen = f"bbox {shown} is a crowd: no target of training, and what is found in it counts neither way"
         records.add("crowd", "warning", entry, seen, **more)
@@ -116,7 +153,16 @@ def _check_mask(records: Records, entry: str, found: CheckedObject, record: Reco
         decode_mask(record.get("segmentation"), *records.sizes[found.image], entry)
     except ValueError as error:
         place, shown = ("annotations", found.index), records.image_path(found.image)
-        records.add("bad mask", "error", entry, str(error), place=place, remedy="unmask", image=shown, box=found.box)
+        records.add(
+            "bad mask",
+            "error",
+            entry,
+            str(error),
+            place=place,
+            remedy="unmask",
+            image=shown,
+            box=found.box,
+        )
 
 
 def clipped(box: Box, size: tuple[int, int]) -> Box:
@@ -136,11 +182,19 @@ def _find_repeated(records: Records) -> None:
         earlier = first.setdefault((found.image, found.category, found.box), found.index)
         if earlier == found.index:
             continue
-        entries = [records.content["annotations"][index].get("id") for index in (found.index, earlier)]
+        entries = [
+            records.content["annotations"][index].get("id") for index in (found.index, earlier)
+        ]
         seen = f"has image, category and bbox {_shown(*found.box)} of annotation {entries[1]!r}"
-        more: dict[str, Any] = {"place": ("annotations", found.index), "remedy": "drop", "box": found.box}
+        more: dict[str, Any] = {
+            "place": ("annotations", found.index),
+            "remedy": "drop",
+            "box": found.box,
+        }
         shown = records.image_path(found.image)
-        records.add("duplicate box", "warning", f"annotation {entries[0]!r}", seen, image=shown, **more)
+        records.add(
+            "duplicate box", "warning", f"annotation {entries[0]!r}", seen, image=shown, **more
+        )
 
 
 def _find_unused(records: Records) -> None:
@@ -156,4 +210,10 @@ def _find_unused(records: Records) -> None:
         if image not in images:
             path = records.image_path(image)
             seen = f"{path.name} has no object; training leaves it out unless data.keep_empty=true"
-            records.add("image without objects", "warning", f"image {image!r}", seen, place=("images", index))
+            records.add(
+                "image without objects",
+                "warning",
+                f"image {image!r}",
+                seen,
+                place=("images", index),
+            )

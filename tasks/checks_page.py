@@ -41,8 +41,12 @@ def write_page(report: Report, out: str | Path, exif: str) -> None:
     parts += [_section(kind, found, exif) for kind, found in report.kinds()]
     for split in report.splits:
         lines = _text("\n".join(split.contents))
-        parts.append(f"<h2>{_text(split.name)}: {_text(str(split.records.path))}</h2><pre>{lines}</pre>")
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        parts.append(
+            f"<h2>{_text(split.name)}: {_text(str(split.records.path))}</h2><pre>{lines}</pre>"
+        )
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    )
     title = f"<title>Data check</title><style>{_STYLE}</style>"
     page = f'<!doctype html><html lang="en"><head>{head}{title}</head><body>{"".join(parts)}</body></html>'
     Path(out).write_text(page, encoding="utf-8")
@@ -76,9 +80,7 @@ def _thumbnail(finding: Finding, exif: str) -> str:
     Image.fromarray(_drawn(pixels, finding)).save(stream, "JPEG", quality=80)
     data = base64.b64encode(stream.getvalue()).decode()
     caption = f"{_text(finding.image.name)}, {_text(finding.entry)}"
-    return (
-        f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
-    )
+    return f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
 
 
 def _drawn(pixels: Pixels, finding: Finding) -> Pixels:
@@ -91,5 +93,7 @@ def _drawn(pixels: Pixels, finding: Finding) -> Pixels:
         return small
     left, top, box_width, box_height = finding.box
     corners = np.clip([left, top, left + box_width, top + box_height], 0, [width, height] * 2)
-    box = LabelledBoxes(corners[None] * ([scale, size[1] / height] * 2), np.zeros(1, dtype=np.int64))
+    box = LabelledBoxes(
+        corners[None] * ([scale, size[1] / height] * 2), np.zeros(1, dtype=np.int64)
+    )
     return draw_boxes(small, box, LabelMap((1,), (finding.kind,)), text_height=14)

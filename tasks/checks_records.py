@@ -72,7 +72,11 @@ class Records:
 
     def add(self, kind: str, severity: Severity, entry: str, seen: str, **more: Any) -> None:
         """Note a defect of the annotation file."""
-        self.findings.append(Finding(kind=kind, severity=severity, file=str(self.path), entry=entry, seen=seen, **more))
+        self.findings.append(
+            Finding(
+                kind=kind, severity=severity, file=str(self.path), entry=entry, seen=seen, **more
+            )
+        )
 
     def image_path(self, image: FileId) -> Path:
         """File of the image with an id."""
@@ -93,7 +97,12 @@ def read_records(path: Path, image_root: Path, exif: Exif) -> Records:
         records.add("unreadable annotations", "error", "the file", str(error))
         return records
     for key, entry in repeated:
-        records.add("repeated key", "error", entry, f"the key {key!r} stands there more than once; the last one counts")
+        records.add(
+            "repeated key",
+            "error",
+            entry,
+            f"the key {key!r} stands there more than once; the last one counts",
+        )
     for name in ("images", "categories"):
         if not records.content[name]:
             records.add("empty list", "error", "the file", f"its list of {name} is empty")
@@ -107,7 +116,9 @@ def _object(pairs: list[tuple[str, Any]], repeated: list[tuple[str, str]]) -> di
     values = dict(pairs)
     if len(values) < len(pairs):
         entry = f"the record with id {values['id']!r}" if "id" in values else "a record without id"
-        repeated.extend((key, entry) for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        repeated.extend(
+            (key, entry) for key, count in Counter(key for key, _ in pairs).items() if count > 1
+        )
     return values
 
 
@@ -120,7 +131,14 @@ def _identified(records: Records, name: str, kind: str) -> Iterator[tuple[int, F
         else:
             seen = f"every {kind} needs an id that is a whole number or a text, got {repr(record)[:80]}"
             place = (name, index)
-            records.add("malformed record", "error", f"{kind} at place {index}", seen, place=place, remedy="drop")
+            records.add(
+                "malformed record",
+                "error",
+                f"{kind} at place {index}",
+                seen,
+                place=place,
+                remedy="drop",
+            )
 
 
 def _read_images(records: Records) -> None:
@@ -142,7 +160,14 @@ def _read_images(records: Records) -> None:
             seen = f"{name} is the file of image {other!r} too; each has the other's objects as background"
             shown = records.image_path(value)
             records.add(
-                "duplicate file name", "error", entry, seen, image=shown, place=place, remedy="merge", target=first
+                "duplicate file name",
+                "error",
+                entry,
+                seen,
+                image=shown,
+                place=place,
+                remedy="merge",
+                target=first,
             )
         _read_size(records, value, record)
 
@@ -152,11 +177,21 @@ def _add_duplicate(records: Records, index: int, value: FileId, name: str) -> No
     entry, path = f"image {value!r}", records.image_root / name
     first = records.image_path(value)
     seen = f"{first.name} and {path.name} have this id"
-    records.add("duplicate image id", "error", entry, seen, image=path, place=("images", index), remedy="drop")
+    records.add(
+        "duplicate image id",
+        "error",
+        entry,
+        seen,
+        image=path,
+        place=("images", index),
+        remedy="drop",
+    )
     if first != path:
         seen += "; whose the objects are cannot be told"
         place = ("images", records.images[value])
-        records.add("duplicate image id", "error", entry, seen, image=first, place=place, remedy="drop")
+        records.add(
+            "duplicate image id", "error", entry, seen, image=first, place=place, remedy="drop"
+        )
 
 
 def _read_size(records: Records, value: FileId, record: Record) -> None:
@@ -167,7 +202,9 @@ def _read_size(records: Records, value: FileId, record: Record) -> None:
         if unsaid:
             return  # the file is missing or unreadable, which its own check tells
         place = ("images", records.images[value])
-        records.add("malformed record", "error", f"image {value!r}", str(error), place=place, remedy="size")
+        records.add(
+            "malformed record", "error", f"image {value!r}", str(error), place=place, remedy="size"
+        )
 
 
 def _read_categories(records: Records) -> None:
@@ -187,4 +224,12 @@ def _read_categories(records: Records) -> None:
         if first != index:
             other = records.content["categories"][first]["id"]
             seen = f"category {other!r} is called {name!r} too; training tells the two apart"
-            records.add("duplicate category name", "warning", entry, seen, place=place, remedy="merge", target=first)
+            records.add(
+                "duplicate category name",
+                "warning",
+                entry,
+                seen,
+                place=place,
+                remedy="merge",
+                target=first,
+            )

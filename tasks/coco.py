@@ -21,7 +21,9 @@ from tasks.coco_objects import Record, parse_objects
 from tasks.images import Exif, image_size
 
 FileId = int | str
-LONGEST_SIDE = 1_000_000  # pixels; no format that PIL reads holds an image of such a side that fits in memory
+LONGEST_SIDE = (
+    1_000_000  # pixels; no format that PIL reads holds an image of such a side that fits in memory
+)
 
 
 class PackedValues(Sequence[FileId]):
@@ -43,7 +45,9 @@ class PackedValues(Sequence[FileId]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]  # raises IndexError, counts negative ones from the end
-        value: FileId = json.loads(self._buffer[self._ends[place] : self._ends[place + 1]].tobytes())
+        value: FileId = json.loads(
+            self._buffer[self._ends[place] : self._ends[place + 1]].tobytes()
+        )
         return value
 
 
@@ -61,7 +65,9 @@ class LabelMap:
             )
         for kind, values in (("id", self.category_ids), ("name", self.names)):
             if repeated := [value for value, count in Counter(values).items() if count > 1]:
-                raise ValueError(f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge them")
+                raise ValueError(
+                    f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge them"
+                )
 
     @property
     def num_classes(self) -> int:
@@ -128,7 +134,9 @@ def read_coco(
     with without_collection():
         content = read_json(path)
         try:
-            dataset = _parse(content, path, Path(images) if images is not None else path.parent, label_map, exif)
+            dataset = _parse(
+                content, path, Path(images) if images is not None else path.parent, label_map, exif
+            )
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
     if check_sizes:
@@ -158,22 +166,43 @@ def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
 def read_segmentations(dataset: CocoDataset) -> PackedValues:
     """Polygons or run lengths of the M objects as JSON texts, from the file, as few who read a data set need them."""
     records = read_json(dataset.path)["annotations"]
-    return PackedValues([json.dumps(records[place].get("segmentation")) for place in dataset.places.tolist()])
+    return PackedValues(
+        [json.dumps(records[place].get("segmentation")) for place in dataset.places.tolist()]
+    )
 
 
 def ground_truth(dataset: CocoDataset) -> dict[str, Any]:
     """The data set as pycocotools wants it: image ids 1..N, annotation ids 1..M, category ids 0..K-1."""
     images = np.repeat(dataset.image_ids, np.diff(dataset.first)).tolist()
-    columns = (images, dataset.labels.tolist(), dataset.boxes.tolist(), dataset.areas.tolist(), dataset.crowd.tolist())
+    columns = (
+        images,
+        dataset.labels.tolist(),
+        dataset.boxes.tolist(),
+        dataset.areas.tolist(),
+        dataset.crowd.tolist(),
+    )
     return {
         "images": [
             {"id": image, "height": height, "width": width}
-            for image, (height, width) in zip(dataset.image_ids.tolist(), dataset.sizes.tolist(), strict=True)
+            for image, (height, width) in zip(
+                dataset.image_ids.tolist(), dataset.sizes.tolist(), strict=True
+            )
         ],
-        "categories": [{"id": label, "name": name} for label, name in enumerate(dataset.label_map.names)],
+        "categories": [
+            {"id": label, "name": name} for label, name in enumerate(dataset.label_map.names)
+        ],
         "annotations": [
-            {"id": row, "image_id": image, "category_id": label, "bbox": box, "area": area, "iscrowd": int(crowd)}
-            for row, (image, label, box, area, crowd) in enumerate(zip(*columns, strict=True), start=1)
+            {
+                "id": row,
+                "image_id": image,
+                "category_id": label,
+                "bbox": box,
+                "area": area,
+                "iscrowd": int(crowd),
+            }
+            for row, (image, label, box, area, crowd) in enumerate(
+                zip(*columns, strict=True), start=1
+            )
         ],
     }
 
@@ -188,7 +217,9 @@ def locate_split(
 
     Raises ValueError that lists everything tried.
     """
-    roboflow = "valid" if split == "val" else split  # images and _annotations.coco.json in one folder
+    roboflow = (
+        "valid" if split == "val" else split
+    )  # images and _annotations.coco.json in one folder
     places = (f"{split}2017", split, f"images/{split}2017", f"images/{split}", roboflow)
     folders = _candidates(root, images, tuple(dict.fromkeys(places)))
     names = (f"annotations/instances_{split}2017.json", f"annotations/instances_{split}.json")
@@ -196,8 +227,13 @@ def locate_split(
     folder = next((path for path in folders if path.is_dir()), None)
     file = next((path for path in files if path.is_file()), None)
     if folder is None or file is None:
-        tried = [str(path) for path in (*(folders if folder is None else ()), *(files if file is None else ()))]
-        missing = " and ".join(name for name, found in (("images", folder), ("annotations", file)) if found is None)
+        tried = [
+            str(path)
+            for path in (*(folders if folder is None else ()), *(files if file is None else ()))
+        ]
+        missing = " and ".join(
+            name for name, found in (("images", folder), ("annotations", file)) if found is None
+        )
         raise ValueError(
             f"no {missing} for the {split} split, tried {', '.join(tried) or 'nothing, as no path is set'}; "
             f"set data.root, or data.{split}.images and data.{split}.annotations"
@@ -205,7 +241,9 @@ def locate_split(
     return folder, file
 
 
-def _candidates(root: str | Path | None, given: str | Path | None, names: Sequence[str]) -> list[Path]:
+def _candidates(
+    root: str | Path | None, given: str | Path | None, names: Sequence[str]
+) -> list[Path]:
     if given is not None:
         return [Path(given)]
     return [Path(root) / name for name in names] if root is not None else []
@@ -216,11 +254,18 @@ def _parse(
 ) -> CocoDataset:
     for kind in ("images", "categories"):
         if not content[kind]:
-            raise ValueError(f"a data set needs {kind}, got an empty list; check how the file was made")
-    images, listed = _sorted_by_id(content["images"], "image"), _sorted_by_id(content["categories"], "category")
+            raise ValueError(
+                f"a data set needs {kind}, got an empty list; check how the file was made"
+            )
+    images, listed = (
+        _sorted_by_id(content["images"], "image"),
+        _sorted_by_id(content["categories"], "category"),
+    )
     categories, dropped = _without_heading(listed, content["annotations"])
     label_map, labels, notes = _labels(categories, wanted)
-    sizes = np.array([annotated_size(record, image_root, exif) for record in images], dtype=np.int32).reshape(-1, 2)
+    sizes = np.array(
+        [annotated_size(record, image_root, exif) for record in images], dtype=np.int32
+    ).reshape(-1, 2)
     positions = {record["id"]: place for place, record in enumerate(images)}
     objects = parse_objects(content["annotations"], positions, labels, sizes)
     return CocoDataset(
@@ -246,7 +291,9 @@ def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     """Records in the order of their ids, whole numbers before texts; ids must be unique."""
     for record in records:
         if not isinstance(record, Mapping) or not isinstance(record.get("id"), int | str):
-            raise ValueError(f"every {kind} needs an id that is a whole number or a text, got {record!r}")
+            raise ValueError(
+                f"every {kind} needs an id that is a whole number or a text, got {record!r}"
+            )
     ordered = sorted(records, key=lambda record: (isinstance(record["id"], str), record["id"]))
     for one, other in pairwise(ordered):
         if one["id"] == other["id"]:
@@ -269,7 +316,9 @@ def _writable(text: str, what: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"a {what} must be whole characters, got {text!r} with half of one; correct it") from error
+        raise ValueError(
+            f"a {what} must be whole characters, got {text!r} with half of one; correct it"
+        ) from error
     return text
 
 
@@ -280,7 +329,11 @@ def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, i
         return image_size(image_root / image_file_name(record), exif)
     try:
         size = int(height), int(width)
-        whole = size[0] == float(height) and size[1] == float(width) and 1 <= min(size) <= max(size) <= LONGEST_SIDE
+        whole = (
+            size[0] == float(height)
+            and size[1] == float(width)
+            and 1 <= min(size) <= max(size) <= LONGEST_SIDE
+        )
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
@@ -300,7 +353,9 @@ def _labels(
     if wanted is None:
         return own, {category: label for label, category in enumerate(own.category_ids)}, notes
     if own.num_classes and not set(names) & set(wanted.names):
-        raise ValueError(f"no category has a name of the label map: got {_few(names)}, expected {_few(wanted.names)}")
+        raise ValueError(
+            f"no category has a name of the label map: got {_few(names)}, expected {_few(wanted.names)}"
+        )
     missing = [name for name in wanted.names if name not in names]
     extra = [name for name in names if name not in wanted.names]
     if missing:
@@ -308,7 +363,9 @@ def _labels(
     if extra:
         notes += (f"{len(extra)} categories are no class of the label map: {_few(extra)}",)
     place = {name: label for label, name in enumerate(wanted.names)}
-    labels = {category: place.get(name) for category, name in zip(own.category_ids, names, strict=True)}
+    labels = {
+        category: place.get(name) for category, name in zip(own.category_ids, names, strict=True)
+    }
     return _with_ids_of(wanted, own), labels, notes
 
 
@@ -318,10 +375,17 @@ def _without_heading(
     """The categories without the one that Roboflow adds as a heading: all others are below it, it is below none."""
     for record in categories:
         below = [other for other in categories if other is not record]
-        is_heading = record.get("supercategory") == "none" and isinstance(record.get("name"), str) and below
-        if not is_heading or any(other.get("supercategory") != record.get("name") for other in below):
+        is_heading = (
+            record.get("supercategory") == "none" and isinstance(record.get("name"), str) and below
+        )
+        if not is_heading or any(
+            other.get("supercategory") != record.get("name") for other in below
+        ):
             continue
-        if all(not isinstance(one, Mapping) or one.get("category_id") != record["id"] for one in annotations):
+        if all(
+            not isinstance(one, Mapping) or one.get("category_id") != record["id"]
+            for one in annotations
+        ):
             note = f"category {record['id']!r}, {record.get('name')!r}, has no object and is the heading of all others"
             return below, (f"{note}; it was left out, as Roboflow's exports add it",)
     return categories, ()
@@ -346,12 +410,17 @@ def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
     """The wanted classes under this file's ids; one that the file lacks keeps its id or, if taken, its name."""
     by_name = dict(zip(own.names, own.category_ids, strict=True))
     pairs = zip(wanted.names, wanted.category_ids, strict=True)
-    ids = tuple(by_name.get(name, name if category in own.category_ids else category) for name, category in pairs)
+    ids = tuple(
+        by_name.get(name, name if category in own.category_ids else category)
+        for name, category in pairs
+    )
     return replace(wanted, category_ids=ids)
 
 
 def _few(values: Sequence[str], limit: int = 8) -> str:
-    return ", ".join(values[:limit]) + (f", … ({len(values)} in all)" if len(values) > limit else "")
+    return ", ".join(values[:limit]) + (
+        f", … ({len(values)} in all)" if len(values) > limit else ""
+    )
 
 
 def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
@@ -378,12 +447,12 @@ def _size_problem(dataset: CocoDataset, place: int, exif: Exif) -> str | None:
         return str(error)
 
 
-def size_mismatch(path: Path, found: tuple[int, ...], annotated: tuple[int, ...], exif: Exif) -> str:
+def size_mismatch(
+    path: Path, found: tuple[int, ...], annotated: tuple[int, ...], exif: Exif
+) -> str:
     """What to tell of an image whose (height, width) is not the annotated one."""
     other: Exif = "ignore" if exif == "apply" else "apply"
-    message = (
-        f"{path} is {found[1]}x{found[0]} pixels (width x height), its annotations say {annotated[1]}x{annotated[0]}"
-    )
+    message = f"{path} is {found[1]}x{found[0]} pixels (width x height), its annotations say {annotated[1]}x{annotated[0]}"
     if image_size(path, other) == annotated:
         return f"{message}, as with data.exif={other}: set that if boxes were drawn so, else swap width and height"
     return f"{message}; mend one of the two"

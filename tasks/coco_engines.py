@@ -15,7 +15,20 @@ from tasks.coco_results import DetectionResults, records
 if TYPE_CHECKING:
     from hotcoco import COCOeval
 
-SCORE_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+SCORE_NAMES = (
+    "AP",
+    "AP50",
+    "AP75",
+    "APs",
+    "APm",
+    "APl",
+    "AR1",
+    "AR10",
+    "AR100",
+    "ARs",
+    "ARm",
+    "ARl",
+)
 MAX_DETECTIONS = (1, 10, 100)
 
 
@@ -39,7 +52,9 @@ def _summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> l
     ]
 
 
-def run_hotcoco(dataset: CocoDataset, results: DetectionResults) -> tuple[list[float], NDArray[np.float64]]:
+def run_hotcoco(
+    dataset: CocoDataset, results: DetectionResults
+) -> tuple[list[float], NDArray[np.float64]]:
     """COCO's twelve numbers and the precision array."""
     curves = hotcoco_evaluator(dataset, results).eval
     assert curves is not None  # accumulate made them
@@ -76,7 +91,9 @@ def hotcoco_evaluator(dataset: CocoDataset, results: DetectionResults) -> "COCOe
     return evaluator
 
 
-def run_pycocotools(dataset: CocoDataset, results: DetectionResults) -> tuple[list[float], NDArray[np.float64]]:
+def run_pycocotools(
+    dataset: CocoDataset, results: DetectionResults
+) -> tuple[list[float], NDArray[np.float64]]:
     """COCO's twelve numbers as pycocotools itself sums them up, and the precision array."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval

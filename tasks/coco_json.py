@@ -34,13 +34,25 @@ def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
     try:
         content = parse_json(path.read_bytes(), as_object)
     except FileNotFoundError as error:
-        raise ValueError(f"annotations must be a COCO JSON file, found no file at {path}; check the path") from error
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: not JSON, not text; the last: nested too deep
-        raise ValueError(f"annotations must be a COCO JSON file, cannot read {path}: {error}") from error
+        raise ValueError(
+            f"annotations must be a COCO JSON file, found no file at {path}; check the path"
+        ) from error
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: not JSON, not text; the last: nested too deep
+        raise ValueError(
+            f"annotations must be a COCO JSON file, cannot read {path}: {error}"
+        ) from error
     lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(name), list) for name in lists
+    ):
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"a COCO instances file holds the lists {', '.join(lists)}, {path} holds {found}")
+        raise ValueError(
+            f"a COCO instances file holds the lists {', '.join(lists)}, {path} holds {found}"
+        )
     return content
 
 

@@ -44,10 +44,18 @@ def parse_objects(
     """
     notes = Notes()
     plain = plain_rows(records, positions, labels)
-    others = range(len(records)) if plain is None else np.flatnonzero(np.isnan(plain[:, 3])).tolist()
-    rows = [(*row, place) for place in others for row in object_row(records[place], positions, labels, sizes, notes)]
+    others = (
+        range(len(records)) if plain is None else np.flatnonzero(np.isnan(plain[:, 3])).tolist()
+    )
+    rows = [
+        (*row, place)
+        for place in others
+        for row in object_row(records[place], positions, labels, sizes, notes)
+    ]
     notes.count_repeated(record.get("id") for record in records)
-    numbers = np.array(rows, dtype=np.float64).reshape(-1, 9)  # (M, 9): image, label, crowd, area, box, place
+    numbers = np.array(rows, dtype=np.float64).reshape(
+        -1, 9
+    )  # (M, 9): image, label, crowd, area, box, place
     if plain is not None:
         numbers = np.concatenate((plain[~np.isnan(plain[:, 3])], numbers))
     numbers = numbers[np.lexsort((numbers[:, 8], numbers[:, 0]))]
@@ -63,19 +71,30 @@ def parse_objects(
 
 
 def plain_rows(
-    records: Sequence[Record], positions: Mapping[Hashable, int], labels: Mapping[Hashable, int | None]
+    records: Sequence[Record],
+    positions: Mapping[Hashable, int],
+    labels: Mapping[Hashable, int | None],
 ) -> NDArray[np.float64] | None:
     """The rows (M, 9) of annotations as COCO's own files have them, by columns; None where any is of another form.
 
     The area is nan in those that `object_row` has to judge: by box, area or category.
     """
     try:
-        images, categories, boxes = zip(*map(itemgetter("image_id", "category_id", "bbox"), records), strict=True)
+        images, categories, boxes = zip(
+            *map(itemgetter("image_id", "category_id", "bbox"), records), strict=True
+        )
         places = [positions[image] for image in images]
         classes = [labels[category] for category in categories]
-    except (KeyError, TypeError, ValueError):  # a field that is missing or not hashable, no record at all
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # a field that is missing or not hashable, no record at all
         return None
-    areas, crowds = [record.get("area") for record in records], [record.get("iscrowd") for record in records]
+    areas, crowds = (
+        [record.get("area") for record in records],
+        [record.get("iscrowd") for record in records],
+    )
     numbers = list(chain.from_iterable(boxes)) if _kinds(boxes) <= {list} else [None]
     written = _kinds(images) | _kinds(categories) <= {int, str} and _kinds(crowds) <= {int, _NONE}
     numeric = _kinds(numbers) | _kinds(areas) <= {int, float}
@@ -128,7 +147,9 @@ class Notes:
 
     def lines(self) -> tuple[str, ...]:
         """Each kind in words."""
-        return tuple(f"{count} {what} (first: {self.examples[what]})" for what, count in self.counts.items())
+        return tuple(
+            f"{count} {what} (first: {self.examples[what]})" for what, count in self.counts.items()
+        )
 
 
 def object_row(
@@ -154,7 +175,10 @@ def object_row(
     mask = _mask(record, name)
     box = _box(record.get("bbox"), mask, height, width, name)
     if not is_usable(box):
-        notes.add("boxes without a positive finite width and height were left out", f"{name}, bbox {list(box)}")
+        notes.add(
+            "boxes without a positive finite width and height were left out",
+            f"{name}, bbox {list(box)}",
+        )
         return []
     crowd = record.get("iscrowd") not in (None, 0, "0")
     return [(image, label, crowd, _area(record.get("area"), mask, box, height, width, name), *box)]
@@ -203,10 +227,14 @@ def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
         try:
             x, y, box_width, box_height = map(float, box if isinstance(box, list) else ())
         except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"bbox must be four numbers x, y, width, height, got {box!r} in {name}") from error
+            raise ValueError(
+                f"bbox must be four numbers x, y, width, height, got {box!r} in {name}"
+            ) from error
         return x, y, box_width, box_height
     if mask is None:
-        raise ValueError(f"an annotation needs bbox or segmentation, got neither in {name}; remove it or add one")
+        raise ValueError(
+            f"an annotation needs bbox or segmentation, got neither in {name}; remove it or add one"
+        )
     if isinstance(mask, list):
         return _polygon_box(_corners(mask, name))
     from pycocotools import mask as masks
@@ -252,18 +280,30 @@ def _encoded(mask: Any, height: int, width: int, name: str) -> Any:
     from pycocotools import mask as masks
 
     if isinstance(mask, list):
-        polygons = [corners.ravel().tolist() for corners in _corners(mask, name) if len(corners) >= 3]
+        polygons = [
+            corners.ravel().tolist() for corners in _corners(mask, name) if len(corners) >= 3
+        ]
         return masks.merge(masks.frPyObjects(polygons, height, width)) if polygons else None
     if mask["size"] != [height, width]:
         rule = f"run lengths must be of the image's height and width, {[height, width]}"
-        raise ValueError(f"{rule}, got {mask['size']} in {name}; mend them or give the annotation bbox and area")
+        raise ValueError(
+            f"{rule}, got {mask['size']} in {name}; mend them or give the annotation bbox and area"
+        )
     try:
-        encoded = masks.frPyObjects(mask, height, width) if isinstance(mask["counts"], list) else mask
+        encoded = (
+            masks.frPyObjects(mask, height, width) if isinstance(mask["counts"], list) else mask
+        )
         left, top, box_width, box_height = masks.toBbox(encoded).tolist()
-        inside = left + box_width <= width and top + box_height <= height and masks.area(encoded) <= height * width
+        inside = (
+            left + box_width <= width
+            and top + box_height <= height
+            and masks.area(encoded) <= height * width
+        )
     except (TypeError, ValueError, OverflowError):
         inside = False
     if not inside:
         rule = "run lengths must be whole numbers that sum up to the image's height times width, or the text of such"
-        raise ValueError(f"{rule}, got {str(mask['counts'])[:60]} in {name}; mend them or set segmentation to null")
+        raise ValueError(
+            f"{rule}, got {str(mask['counts'])[:60]} in {name}; mend them or set segmentation to null"
+        )
     return encoded

@@ -37,7 +37,9 @@ class DetectionResults:
 
     def where(self, keep: NDArray[np.bool_]) -> "DetectionResults":
         """Those of the detections that `keep` (N,) marks."""
-        return DetectionResults(self.image_ids[keep], self.boxes[keep], self.scores[keep], self.labels[keep])
+        return DetectionResults(
+            self.image_ids[keep], self.boxes[keep], self.scores[keep], self.labels[keep]
+        )
 
     @staticmethod
     def empty() -> "DetectionResults":
@@ -63,9 +65,19 @@ def records(
     results: DetectionResults, image_ids: Sequence[int | str], category_ids: Sequence[int | str]
 ) -> list[dict[str, Any]]:
     """One results record per detection; image i gets the id `image_ids[i - 1]`, label k `category_ids[k]`."""
-    columns = (results.image_ids.tolist(), results.labels.tolist(), results.boxes.tolist(), results.scores.tolist())
+    columns = (
+        results.image_ids.tolist(),
+        results.labels.tolist(),
+        results.boxes.tolist(),
+        results.scores.tolist(),
+    )
     return [
-        {"image_id": image_ids[image - 1], "category_id": category_ids[label], "bbox": box, "score": score}
+        {
+            "image_id": image_ids[image - 1],
+            "category_id": category_ids[label],
+            "bbox": box,
+            "score": score,
+        }
         for image, label, box, score in zip(*columns, strict=True)
     ]
 
@@ -119,18 +131,27 @@ def _parse_plain(text: bytes, dataset: CocoDataset) -> DetectionResults | None:
     return DetectionResults(image_ids, boxes, scores, classes)
 
 
-def _parse(path: str | Path, found: Sequence[Mapping[str, Any]], dataset: CocoDataset) -> DetectionResults:
+def _parse(
+    path: str | Path, found: Sequence[Mapping[str, Any]], dataset: CocoDataset
+) -> DetectionResults:
     image_ids = _look_up(
-        path, found, "image_id", dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True))
+        path,
+        found,
+        "image_id",
+        dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True)),
     )
     category_ids = dataset.label_map.category_ids
-    labels = _look_up(path, found, "category_id", {category: label for label, category in enumerate(category_ids)})
+    labels = _look_up(
+        path, found, "category_id", {category: label for label, category in enumerate(category_ids)}
+    )
     boxes = _numbers(path, found, "bbox", (4,))
     scores = _numbers(path, found, "score", ())
     negative = np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))
     if negative.size:
         rule = "bbox must be [x, y, width, height] with width and height >= 0"
-        raise ValueError(f"{path}: {rule}, got {found[negative[0]]['bbox']} in record {negative[0]}")
+        raise ValueError(
+            f"{path}: {rule}, got {found[negative[0]]['bbox']} in record {negative[0]}"
+        )
     return DetectionResults(image_ids, boxes, scores, labels)
 
 
@@ -138,15 +159,23 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
     try:
         found = parse_json(text)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"results must be a COCO results JSON file; {path} is not JSON: {error}") from error
+        raise ValueError(
+            f"results must be a COCO results JSON file; {path} is not JSON: {error}"
+        ) from error
     shape = f"a results file must be a JSON list of records with {', '.join(FIELDS)}"
     if not isinstance(found, list):
-        hint = "; this looks like an annotation file" if isinstance(found, dict) and "annotations" in found else ""
+        hint = (
+            "; this looks like an annotation file"
+            if isinstance(found, dict) and "annotations" in found
+            else ""
+        )
         raise ValueError(f"{path}: {shape}, got a JSON {type(found).__name__}{hint}")
     try:
         deque(map(itemgetter(*FIELDS), found), maxlen=0)
     except (KeyError, TypeError, IndexError):
-        index, record = next((index, record) for index, record in enumerate(found) if _missing(record))
+        index, record = next(
+            (index, record) for index, record in enumerate(found) if _missing(record)
+        )
         rule = f"{shape}; record {index} lacks {', '.join(_missing(record))}"
         raise ValueError(f"{path}: {rule}: {str(record)[:200]}") from None
     return found
@@ -164,9 +193,19 @@ def _look_up(
     try:
         return np.fromiter(map(known.__getitem__, values), np.int64, len(values))
     except (KeyError, TypeError):  # TypeError: not hashable
-        unknown = next(value for value in values if not isinstance(value, int | float | str) or value not in known)
+        unknown = next(
+            value
+            for value in values
+            if not isinstance(value, int | float | str) or value not in known
+        )
     count = sum(record[field] == unknown for record in found)
-    other = str(unknown) if isinstance(unknown, int) else int(unknown) if str(unknown).isdecimal() else unknown
+    other = (
+        str(unknown)
+        if isinstance(unknown, int)
+        else int(unknown)
+        if str(unknown).isdecimal()
+        else unknown
+    )
     if other != unknown and other in known:
         hint = f"there it is written {other!r}: the types must agree"
     else:

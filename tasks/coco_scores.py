@@ -16,7 +16,13 @@ from typing import Literal
 import numpy as np
 
 from tasks.coco import CocoDataset, read_coco
-from tasks.coco_engines import MAX_DETECTIONS, SCORE_NAMES, mean_defined, run_hotcoco, run_pycocotools
+from tasks.coco_engines import (
+    MAX_DETECTIONS,
+    SCORE_NAMES,
+    mean_defined,
+    run_hotcoco,
+    run_pycocotools,
+)
 from tasks.coco_results import DetectionResults, read_results_json
 from tasks.report import try_report
 
@@ -69,7 +75,9 @@ def evaluate_results(
     return EvaluationReport(scores, about, dataset.warnings, (folder / "evaluation.json",), page)
 
 
-def score_boxes(dataset: CocoDataset, results: DetectionResults, backend: Backend = "hotcoco") -> dict[str, float]:
+def score_boxes(
+    dataset: CocoDataset, results: DetectionResults, backend: Backend = "hotcoco"
+) -> dict[str, float]:
     """COCO's twelve numbers as `box/AP` … `box/ARl`, then one `box/AP/<class>` per class; nan without ground truth.
 
     Both backends give the same numbers to the last bit; hotcoco is the fast one.
@@ -83,13 +91,24 @@ def score_boxes(dataset: CocoDataset, results: DetectionResults, backend: Backen
 
 def final_scores(dataset: CocoDataset, results: DetectionResults) -> dict[str, float]:
     """The scores of `score_boxes`, by hotcoco and by pycocotools; RuntimeError with both where they differ."""
-    fast, reference = (score_boxes(dataset, results, backend) for backend in ("hotcoco", "pycocotools"))
-    differing = [name for name in reference if not np.array_equal(fast[name], reference[name], equal_nan=True)]
+    fast, reference = (
+        score_boxes(dataset, results, backend) for backend in ("hotcoco", "pycocotools")
+    )
+    differing = [
+        name
+        for name in reference
+        if not np.array_equal(fast[name], reference[name], equal_nan=True)
+    ]
     if differing:
         versions = " and ".join(f"{name} {version}" for name, version in engine_versions().items())
-        lines = [f"  {name}: hotcoco {fast[name]!r}, pycocotools {reference[name]!r}" for name in differing]
+        lines = [
+            f"  {name}: hotcoco {fast[name]!r}, pycocotools {reference[name]!r}"
+            for name in differing
+        ]
         raise RuntimeError(
-            f"a final score must be the same by {versions}, but they differ in\n" + "\n".join(lines) + "\n"
+            f"a final score must be the same by {versions}, but they differ in\n"
+            + "\n".join(lines)
+            + "\n"
             "pycocotools is the reference; try another version of hotcoco and report the results file to it"
         )
     return fast
@@ -100,7 +119,9 @@ def engine_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("hotcoco", "pycocotools")}
 
 
-def scoring_facts(dataset: CocoDataset, results: DetectionResults, *, final: bool) -> dict[str, object]:
+def scoring_facts(
+    dataset: CocoDataset, results: DetectionResults, *, final: bool
+) -> dict[str, object]:
     """What scores are about and who computed them, for `write_evaluation`."""
     versions = engine_versions()
     return {
@@ -115,7 +136,9 @@ def scoring_facts(dataset: CocoDataset, results: DetectionResults, *, final: boo
     }
 
 
-def write_evaluation(path: str | Path, scores: Mapping[str, float], about: Mapping[str, object]) -> None:
+def write_evaluation(
+    path: str | Path, scores: Mapping[str, float], about: Mapping[str, object]
+) -> None:
     """Write {**about, "scores": {name: number}} as JSON; a score without ground truth is null."""
     numbers = {name: None if math.isnan(value) else value for name, value in scores.items()}
     text = json.dumps({**about, "scores": numbers}, indent=2, ensure_ascii=False, allow_nan=False)
@@ -129,22 +152,35 @@ def format_table(scores: Mapping[str, float]) -> str:
     """COCO's twelve numbers and the classes' AP, times 100, as text for a terminal."""
     names = [f"{name:>7}" for name in SCORE_NAMES]
     values = [_percent(scores[f"box/{name}"]) for name in SCORE_NAMES]
-    lines = ["COCO box scores, times 100 (AP over IoU 0.50 to 0.95, at most 100 detections of a class and image)"]
-    lines += ["".join(row) for half in (slice(0, 6), slice(6, 12)) for row in (names[half], values[half])]
+    lines = [
+        "COCO box scores, times 100 (AP over IoU 0.50 to 0.95, at most 100 detections of a class and image)"
+    ]
+    lines += [
+        "".join(row) for half in (slice(0, 6), slice(6, 12)) for row in (names[half], values[half])
+    ]
     return "\n".join(lines + _class_lines(scores))
 
 
 def _class_lines(scores: Mapping[str, float], columns: int = 4) -> list[str]:
     """AP by class in columns, then the classes that have no ground truth."""
     prefix = "box/AP/"
-    by_class = {name.removeprefix(prefix): value for name, value in scores.items() if name.startswith(prefix)}
+    by_class = {
+        name.removeprefix(prefix): value
+        for name, value in scores.items()
+        if name.startswith(prefix)
+    }
     scored = {name: value for name, value in by_class.items() if not math.isnan(value)}
     absent = [name for name in by_class if name not in scored]
     width = max((len(name) for name in scored), default=0)
     cells = [f"  {name:<{width}}{_percent(value)}" for name, value in scored.items()]
-    lines = ["AP by class", *("".join(cells[at : at + columns]) for at in range(0, len(cells), columns))]
+    lines = [
+        "AP by class",
+        *("".join(cells[at : at + columns]) for at in range(0, len(cells), columns)),
+    ]
     more = f", … ({len(absent)} in all)" if len(absent) > NAMES_SHOWN else ""
-    return lines + ([f"no ground truth (n/a): {', '.join(absent[:NAMES_SHOWN])}{more}"] if absent else [])
+    return lines + (
+        [f"no ground truth (n/a): {', '.join(absent[:NAMES_SHOWN])}{more}"] if absent else []
+    )
 
 
 def _percent(value: float) -> str:

@@ -58,7 +58,9 @@ class Notes:
 
     def lines(self) -> tuple[str, ...]:
         """A sentence for each kind."""
-        return tuple(f"{len(places)} {what} (first: {places[0]})" for what, places in self.places.items())
+        return tuple(
+            f"{len(places)} {what} (first: {places[0]})" for what, places in self.places.items()
+        )
 
 
 def images_by_stem(folder: Path) -> dict[str, list[Path]]:
@@ -102,7 +104,9 @@ def write_coco(converted: Converted, out: str | Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(_content(converted)))
     except OSError as error:
-        raise ValueError(f"OUT.json must be a file that can be written, cannot write {path}: {error}") from error
+        raise ValueError(
+            f"OUT.json must be a file that can be written, cannot write {path}: {error}"
+        ) from error
     return "\n".join((*_summary(converted, path), *_next_commands(converted, path)))
 
 
@@ -126,7 +130,10 @@ def _content(converted: Converted) -> dict[str, list[dict[str, object]]]:
 def _geometry(box: Box) -> dict[str, object]:
     """The parts of an annotation that say where the object is; area is the outline's (shoelace) where there is one."""
     xs, ys = box.polygon[0::2], box.polygon[1::2]
-    shoelace = sum(x * ys[place - 1] - xs[place - 1] * y for place, (x, y) in enumerate(zip(xs, ys, strict=True)))
+    shoelace = sum(
+        x * ys[place - 1] - xs[place - 1] * y
+        for place, (x, y) in enumerate(zip(xs, ys, strict=True))
+    )
     shape: dict[str, object] = {"segmentation": [list(box.polygon)]} if box.polygon else {}
     area = abs(shoelace) / 2 or box.box[2] * box.box[3]
     return {"bbox": list(box.box), "area": area, "iscrowd": int(box.crowd), **shape}
@@ -140,7 +147,10 @@ def _summary(converted: Converted, path: Path) -> list[str]:
         f"wrote {path}",
         f"  {len(converted.pictures)} images, {empty} of them without objects",
         f"  {counts.total()} objects, {crowds} of them ignored (iscrowd)",
-        *(f"  {number:>4} {name}: {counts[name]}" for number, name in enumerate(converted.categories, start=1)),
+        *(
+            f"  {number:>4} {name}: {counts[name]}"
+            for number, name in enumerate(converted.categories, start=1)
+        ),
         *(f"warning: {line}" for line in converted.warnings),
     ]
 

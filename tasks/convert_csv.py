@@ -6,7 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasks.convert import Box, Converted, Notes, Origin, Picture, box_of_corners, check_label, order_of
+from tasks.convert import (
+    Box,
+    Converted,
+    Notes,
+    Origin,
+    Picture,
+    box_of_corners,
+    check_label,
+    order_of,
+)
 from tasks.images import image_size
 
 KNOWN = {  # our column to the names it goes by in other people's files, lower case
@@ -49,7 +58,11 @@ def read_csv(
     path = Path(file)
     header, rows = _rows(path)
     names = _columns(path, header, columns or {}, categories)
-    labels = {row[names["label"]].strip() for _, row in rows if _has_box(row, names)} if "label" in names else set()
+    labels = (
+        {row[names["label"]].strip() for _, row in rows if _has_box(row, names)}
+        if "label" in names
+        else set()
+    )
     ordered, notes = order_of(labels, categories), Notes()
     image_root = Path(images) if images is not None else path.parent
     boxes: dict[str, list[Box]] = {}
@@ -62,9 +75,12 @@ def read_csv(
             check_label(label, ordered, place)
             owner.append(Box(label=label, box=box))
     pictures = tuple(
-        Picture(file_name=name, size=image_size(image_root / name), boxes=tuple(boxes[name])) for name in sorted(boxes)
+        Picture(file_name=name, size=image_size(image_root / name), boxes=tuple(boxes[name]))
+        for name in sorted(boxes)
     )
-    return Converted(image_root=image_root, categories=ordered, pictures=pictures, warnings=notes.lines())
+    return Converted(
+        image_root=image_root, categories=ordered, pictures=pictures, warnings=notes.lines()
+    )
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -72,7 +88,9 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"a CSV must be a text file (UTF-8), cannot read {path}: {error}") from error
+        raise ValueError(
+            f"a CSV must be a text file (UTF-8), cannot read {path}: {error}"
+        ) from error
     separator = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     header = [name.strip() for name in next(reader, [])]
@@ -93,17 +111,30 @@ def _columns(
     path: Path, header: Sequence[str], given: Mapping[str, str], categories: Sequence[str] | None
 ) -> dict[str, str]:
     """The header's name of each column that is needed."""
-    if wrong := [name for name in given if name not in KNOWN] + [name for name in given.values() if name not in header]:
+    if wrong := [name for name in given if name not in KNOWN] + [
+        name for name in given.values() if name not in header
+    ]:
         raise ValueError(
             f"--columns pairs {', '.join(KNOWN)} with names of the header, got {wrong[0]}; {path} has "
             f"{', '.join(header)}"
         )
     lower = {name.lower(): name for name in reversed(header)}
-    found = {ours: next((lower[name] for name in known if name in lower), "") for ours, known in KNOWN.items()}
+    found = {
+        ours: next((lower[name] for name in known if name in lower), "")
+        for ours, known in KNOWN.items()
+    }
     found = {ours: name for ours, name in {**found, **given}.items() if name}
-    sides = ("w", "h") if {"w", "h"} <= given.keys() or not {"x2", "y2"} <= found.keys() else ("x2", "y2")
+    sides = (
+        ("w", "h")
+        if {"w", "h"} <= given.keys() or not {"x2", "y2"} <= found.keys()
+        else ("x2", "y2")
+    )
     optional = ("label",) if categories is not None and len(categories) == 1 else ()
-    needed = [name for name in ("file", "label", "x1", "y1", *sides) if name in found or name not in optional]
+    needed = [
+        name
+        for name in ("file", "label", "x1", "y1", *sides)
+        if name in found or name not in optional
+    ]
     if missing := [name for name in needed if name not in found]:
         raise ValueError(
             f"{path}: no column for {', '.join(missing)} in the header {', '.join(header)}; name it with --columns "
@@ -113,7 +144,11 @@ def _columns(
 
 
 def _has_box(row: Mapping[str, str], names: Mapping[str, str]) -> bool:
-    return any(row[names[column]].strip() for column in ("x1", "y1", "x2", "y2", "w", "h") if column in names)
+    return any(
+        row[names[column]].strip()
+        for column in ("x1", "y1", "x2", "y2", "w", "h")
+        if column in names
+    )
 
 
 def _file_name(name: str, image_root: Path, place: str) -> str:
@@ -121,7 +156,9 @@ def _file_name(name: str, image_root: Path, place: str) -> str:
     for candidate in (name, name.replace("\\", "/").rpartition("/")[2]):
         if candidate and not Path(candidate).is_absolute() and (image_root / candidate).is_file():
             return candidate
-    raise ValueError(f"{place}: no image {name!r} in {image_root}; mend the row, or name the folder with --images")
+    raise ValueError(
+        f"{place}: no image {name!r} in {image_root}; mend the row, or name the folder with --images"
+    )
 
 
 def _box(
@@ -135,8 +172,12 @@ def _box(
         except ValueError:
             numbers[column] = math.nan
         if not math.isfinite(numbers[column]):
-            raise ValueError(f"{place}: {names[column]} must be a number, got {text!r}; mend the row")
+            raise ValueError(
+                f"{place}: {names[column]} must be a number, got {text!r}; mend the row"
+            )
     if "x2" in numbers:
-        return box_of_corners([numbers[column] for column in ("x1", "y1", "x2", "y2")], origin, place, notes)
+        return box_of_corners(
+            [numbers[column] for column in ("x1", "y1", "x2", "y2")], origin, place, notes
+        )
     x, y = numbers["x1"] - origin, numbers["y1"] - origin
     return box_of_corners((x, y, x + numbers["w"], y + numbers["h"]), 0, place, notes)

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Literal
 from xml.parsers import expat
 
-from tasks.convert import Box, Converted, Notes, Origin, Picture, box_of_corners, check_label, images_by_stem, order_of
+from tasks.convert import (
+    Box,
+    Converted,
+    Notes,
+    Origin,
+    Picture,
+    box_of_corners,
+    check_label,
+    images_by_stem,
+    order_of,
+)
 from tasks.images import image_size
 
 Difficult = Literal["ignore", "keep", "drop"]
@@ -34,7 +44,9 @@ class Element:
         """Text of the first child of a name; ValueError where there is none."""
         child = self.find(tag)
         if child is None or not child.text.strip():
-            raise ValueError(f"{self.place}: <{self.tag}> must hold a <{tag}>, got none; add it or remove the object")
+            raise ValueError(
+                f"{self.place}: <{self.tag}> must hold a <{tag}>, got none; add it or remove the object"
+            )
         return child.text.strip()
 
     def number(self, tag: str) -> float:
@@ -68,21 +80,38 @@ def read_voc(
     if annotations is None:
         raise ValueError(f"a VOC folder must exist, found none at {root}; check the path")
     image_root = Path(images) if images is not None else _image_folder(root)
-    files = {path.relative_to(annotations).with_suffix("").as_posix(): path for path in annotations.rglob("*.xml")}
+    files = {
+        path.relative_to(annotations).with_suffix("").as_posix(): path
+        for path in annotations.rglob("*.xml")
+    }
     if not files:
-        raise ValueError(f"a VOC folder holds XML files, found none in {annotations}; check the path")
+        raise ValueError(
+            f"a VOC folder holds XML files, found none in {annotations}; check the path"
+        )
     wanted = _stems(root, split, files)
-    parsed = {stem: parse_xml(files[stem]) for stem in (sorted(files) if categories is None else wanted)}
-    objects = (child for tree in parsed.values() for child in tree.children if child.tag == "object")
+    parsed = {
+        stem: parse_xml(files[stem]) for stem in (sorted(files) if categories is None else wanted)
+    }
+    objects = (
+        child for tree in parsed.values() for child in tree.children if child.tag == "object"
+    )
     ordered = order_of((one.value("name") for one in objects), categories)
     notes, found = Notes(), images_by_stem(image_root)
     pictures = [
         _picture(
-            parsed[stem], _image(stem, parsed[stem], found, image_root), image_root, ordered, origin, difficult, notes
+            parsed[stem],
+            _image(stem, parsed[stem], found, image_root),
+            image_root,
+            ordered,
+            origin,
+            difficult,
+            notes,
         )
         for stem in wanted
     ]
-    return Converted(image_root=image_root, categories=ordered, pictures=tuple(pictures), warnings=notes.lines())
+    return Converted(
+        image_root=image_root, categories=ordered, pictures=tuple(pictures), warnings=notes.lines()
+    )
 
 
 def parse_xml(path: Path) -> Element:
@@ -103,7 +132,9 @@ def parse_xml(path: Path) -> Element:
     try:
         parser.Parse(path.read_bytes(), True)
     except expat.ExpatError as error:
-        raise ValueError(f"{path}:{error.lineno}: not XML: {expat.ErrorString(error.code)}; mend the file") from error
+        raise ValueError(
+            f"{path}:{error.lineno}: not XML: {expat.ErrorString(error.code)}; mend the file"
+        ) from error
     return top.children[0]
 
 
@@ -122,7 +153,9 @@ def _stems(root: Path, split: str | None, files: dict[str, Path]) -> list[str]:
     lines = [line.split() for line in lists[split].read_text().splitlines()]
     for number, words in enumerate(lines, start=1):
         if words and words[0] not in files:
-            raise ValueError(f"{lists[split]}:{number}: no annotation file {words[0]}.xml; add it or remove the line")
+            raise ValueError(
+                f"{lists[split]}:{number}: no annotation file {words[0]}.xml; add it or remove the line"
+            )
     return sorted({words[0] for words in lines if words})
 
 
@@ -160,7 +193,9 @@ def _picture(
         if child.tag == "object"
         if (box := _object(child, categories, origin, difficult, notes)) is not None
     ]
-    return Picture(file_name=image.relative_to(image_root).as_posix(), size=size, boxes=tuple(boxes))
+    return Picture(
+        file_name=image.relative_to(image_root).as_posix(), size=size, boxes=tuple(boxes)
+    )
 
 
 def _object(
@@ -169,7 +204,9 @@ def _object(
     label, bounds, mark = element.value("name"), element.find("bndbox"), element.find("difficult")
     check_label(label, categories, element.place)
     if bounds is None:
-        raise ValueError(f"{element.place}: an <object> must hold a <bndbox>, got none; add it or remove the object")
+        raise ValueError(
+            f"{element.place}: an <object> must hold a <bndbox>, got none; add it or remove the object"
+        )
     hard = mark is not None and mark.text.strip() not in ("", "0")
     if hard and difficult == "drop":
         notes.add("objects marked difficult were left out", element.place)

@@ -32,7 +32,9 @@ def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
         raise ValueError(
             f"labels lie beside images/ in labels/, found none of {len(files)}; looked for {_label_file(files[0])}"
         )
-    return Converted(image_root=image_root, categories=names, pictures=pictures, warnings=notes.lines())
+    return Converted(
+        image_root=image_root, categories=names, pictures=pictures, warnings=notes.lines()
+    )
 
 
 def _data_file(path: Path) -> Path:
@@ -41,7 +43,9 @@ def _data_file(path: Path) -> Path:
     files = sorted((*path.glob("*.yaml"), *path.glob("*.yml")))
     if len(files) != 1:
         found = ", ".join(file.name for file in files) or "none"
-        raise ValueError(f"a YOLO folder must hold one YAML file, {path} holds {found}; give the file itself")
+        raise ValueError(
+            f"a YOLO folder must hold one YAML file, {path} holds {found}; give the file itself"
+        )
     return files[0]
 
 
@@ -51,7 +55,9 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"data.yaml must be a YAML file, cannot read {path}: {error}") from error
     if not isinstance(content, Mapping):
-        raise ValueError(f"{path} must hold names and the splits' folders, got {type(content).__name__}")
+        raise ValueError(
+            f"{path} must hold names and the splits' folders, got {type(content).__name__}"
+        )
     return content
 
 
@@ -59,15 +65,23 @@ def _names(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     names = content.get("names")
     if isinstance(names, Mapping):
         if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            raise ValueError(f"{path}: names must be numbered 0..{len(names) - 1}, got {', '.join(map(str, names))}")
+            raise ValueError(
+                f"{path}: names must be numbered 0..{len(names) - 1}, got {', '.join(map(str, names))}"
+            )
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
-        raise ValueError(f"{path}: names must be a list, or pairs of number and name, got {names!r}")
+        raise ValueError(
+            f"{path}: names must be a list, or pairs of number and name, got {names!r}"
+        )
     texts = tuple(str(name) for name in names)
     if len(set(texts)) != len(texts):
-        raise ValueError(f"{path}: names must differ, got {', '.join(texts)}; rename the second of each")
+        raise ValueError(
+            f"{path}: names must differ, got {', '.join(texts)}; rename the second of each"
+        )
     if content.get("nc", len(texts)) != len(texts):
-        raise ValueError(f"{path}: nc must be the number of names, got nc {content['nc']} and {len(texts)} names")
+        raise ValueError(
+            f"{path}: nc must be the number of names, got nc {content['nc']} and {len(texts)} names"
+        )
     return texts
 
 
@@ -76,9 +90,13 @@ def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Pat
     sources = content.get(split) or (content.get("valid") if split == "val" else None)
     if not sources:
         others = ", ".join(name for name in ("train", "val", "test") if content.get(name))
-        raise ValueError(f"{path} must name the images of the split {split}, it names {others or 'none'}; see --split")
+        raise ValueError(
+            f"{path} must name the images of the split {split}, it names {others or 'none'}; see --split"
+        )
     root = path.parent / str(content.get("path") or "")
-    root = root if root.is_dir() else path.parent  # Ultralytics counts `path` from a settings folder of its own
+    root = (
+        root if root.is_dir() else path.parent
+    )  # Ultralytics counts `path` from a settings folder of its own
     files: list[Path] = []
     for source in sources if isinstance(sources, list) else [sources]:
         place = _existing(root, str(source), path)
@@ -91,14 +109,19 @@ def _existing(root: Path, source: str, path: Path) -> Path:
     tried = [root / source, root / source.removeprefix("../")]
     found = next((place for place in tried if place.exists()), None)
     if found is None:
-        raise ValueError(f"{path}: {source} must exist, tried {', '.join(map(str, tried))}; mend the path")
+        raise ValueError(
+            f"{path}: {source} must exist, tried {', '.join(map(str, tried))}; mend the path"
+        )
     return Path(os.path.normpath(found))
 
 
 def _listed(file: Path) -> list[Path]:
     """Images that a text file names, relative to its own folder."""
     lines = file.read_text().splitlines()
-    named = [(number, Path(os.path.normpath(file.parent / line.strip()))) for number, line in enumerate(lines, start=1)]
+    named = [
+        (number, Path(os.path.normpath(file.parent / line.strip())))
+        for number, line in enumerate(lines, start=1)
+    ]
     images = [(number, image) for number, image in named if lines[number - 1].strip()]
     for number, image in images:
         if image.suffix.lower() not in SUFFIXES or not image.is_file():
@@ -130,7 +153,9 @@ def _picture(image: Path, image_root: Path, names: Sequence[str], notes: Notes) 
     return Picture(file_name=image.relative_to(image_root).as_posix(), size=size, boxes=boxes)
 
 
-def _box(values: Sequence[str], size: tuple[int, int], names: Sequence[str], place: str, notes: Notes) -> Box | None:
+def _box(
+    values: Sequence[str], size: tuple[int, int], names: Sequence[str], place: str, notes: Notes
+) -> Box | None:
     label, numbers = _label(values[0], names, place), _numbers(values[1:], place)
     height, width = size
     outline: tuple[float, ...] = ()
@@ -139,9 +164,13 @@ def _box(values: Sequence[str], size: tuple[int, int], names: Sequence[str], pla
         corners = [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
     elif len(numbers) >= 6 and len(numbers) % 2 == 0:
         corners = [min(numbers[0::2]), min(numbers[1::2]), max(numbers[0::2]), max(numbers[1::2])]
-        outline = tuple(_clipped(n, width if at % 2 == 0 else height) for at, n in enumerate(numbers))
+        outline = tuple(
+            _clipped(n, width if at % 2 == 0 else height) for at, n in enumerate(numbers)
+        )
     else:
-        raise ValueError(f"{place}: a row is class cx cy w h, or class x y x y x y …, got {len(values)} values")
+        raise ValueError(
+            f"{place}: a row is class cx cy w h, or class x y x y x y …, got {len(values)} values"
+        )
     x1, y1, x2, y2 = (_clipped(n, width if at % 2 == 0 else height) for at, n in enumerate(corners))
     box = box_of_corners((x1, y1, x2, y2), 0, place, notes)
     return None if box is None else Box(label=label, box=box, polygon=outline)
@@ -151,7 +180,9 @@ def _label(text: str, names: Sequence[str], place: str) -> str:
     number = int(text) if text.isdecimal() else -1
     number = int(float(text)) if number < 0 and text.removesuffix(".0").isdecimal() else number
     if not 0 <= number < len(names):
-        raise ValueError(f"{place}: a row starts with a class number 0..{len(names) - 1}, got {text!r}; mend it")
+        raise ValueError(
+            f"{place}: a row starts with a class number 0..{len(names) - 1}, got {text!r}; mend it"
+        )
     return names[number]
 
 
@@ -159,7 +190,9 @@ def _numbers(texts: Sequence[str], place: str) -> list[float]:
     try:
         numbers = [float(text) for text in texts]
     except ValueError as error:
-        raise ValueError(f"{place}: a row holds numbers only, got {' '.join(texts)[:60]!r}; mend it") from error
+        raise ValueError(
+            f"{place}: a row holds numbers only, got {' '.join(texts)[:60]!r}; mend it"
+        ) from error
     wrong = [number for number in numbers if not -_TOLERANCE <= number <= 1 + _TOLERANCE]
     if wrong:
         raise ValueError(

@@ -23,12 +23,18 @@ class FeaturePyramid(nn.Module):
         if not levels:
             raise ValueError("a feature pyramid needs at least one level, got none")
         self.inputs = tuple(levels)  # fine to coarse
-        outputs = [FeatureLevel(f"p{level.name[1:]}", channels, level.stride) for level in self.inputs]
+        outputs = [
+            FeatureLevel(f"p{level.name[1:]}", channels, level.stride) for level in self.inputs
+        ]
         coarsest = outputs[-1]
         self.extra = FeatureLevel(f"p{int(coarsest.name[1:]) + 1}", channels, 2 * coarsest.stride)
         self.levels = (*outputs, self.extra)
-        self.lateral = nn.ModuleDict({level.name: nn.Conv2d(level.channels, channels, 1) for level in self.inputs})
-        self.smooth = nn.ModuleDict({level.name: nn.Conv2d(channels, channels, 3, padding=1) for level in self.inputs})
+        self.lateral = nn.ModuleDict(
+            {level.name: nn.Conv2d(level.channels, channels, 1) for level in self.inputs}
+        )
+        self.smooth = nn.ModuleDict(
+            {level.name: nn.Conv2d(channels, channels, 3, padding=1) for level in self.inputs}
+        )
         for conv in (*self.lateral.values(), *self.smooth.values()):
             assert isinstance(conv, nn.Conv2d)
             assert conv.bias is not None
@@ -43,7 +49,9 @@ class FeaturePyramid(nn.Module):
             lateral = self.lateral[level.name](features[level.name])  # (B, channels, h, w)
             merged = lateral if merged is None else _add_upsampled(merged, lateral)
             pyramid[f"p{level.name[1:]}"] = self.smooth[level.name](merged)
-        pyramid[self.extra.name] = F.max_pool2d(pyramid[self.levels[-2].name], kernel_size=1, stride=2)
+        pyramid[self.extra.name] = F.max_pool2d(
+            pyramid[self.levels[-2].name], kernel_size=1, stride=2
+        )
         return {level.name: pyramid[level.name] for level in self.levels}
 
 

@@ -16,7 +16,9 @@ from PIL import Image, UnidentifiedImageError
 Exif = Literal["apply", "ignore"]
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.generic]
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"))
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+)
 _ORIENTATION_TAG = 0x0112
 _TURNS = {  # EXIF orientation to the operation that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,7 +30,14 @@ _TURNS = {  # EXIF orientation to the operation that undoes it
     8: Image.Transpose.ROTATE_90,
 }
 # What PIL raises on files that are no images, or cut off, or damaged.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
@@ -53,7 +62,9 @@ def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, i
     try:
         with Image.open(_stream(source)) as image:
             width, height = image.size
-            return (width, height) if exif == "apply" and _orientation(image) >= 5 else (height, width)
+            return (
+                (width, height) if exif == "apply" and _orientation(image) >= 5 else (height, width)
+            )
     except _UNREADABLE as error:
         raise ValueError(_unreadable(source, error)) from error
 
@@ -63,9 +74,15 @@ def find_images(path: str | Path) -> list[Path]:
     path = Path(path)
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    found = sorted(
+        file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
+    )
     if not found:
-        problem = "holds no file ending in " + ", ".join(sorted(SUFFIXES)) if path.is_dir() else "does not exist"
+        problem = (
+            "holds no file ending in " + ", ".join(sorted(SUFFIXES))
+            if path.is_dir()
+            else "does not exist"
+        )
         raise ValueError(f"expected an image or a folder of images, but {path} {problem}")
     return found
 
@@ -78,7 +95,11 @@ def _unreadable(source: str | Path | bytes | Image.Image, error: BaseException) 
     name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
     if isinstance(error, FileNotFoundError):
         return f"image file {name} does not exist; check the image folder and the annotations' file names"
-    reason = "not an image file that PIL knows" if isinstance(error, UnidentifiedImageError) else str(error)
+    reason = (
+        "not an image file that PIL knows"
+        if isinstance(error, UnidentifiedImageError)
+        else str(error)
+    )
     return f"cannot decode {name}: {reason}; replace the file or take it out of the data"
 
 
@@ -109,7 +130,9 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
     whole = values.astype(np.int64)
     if whole.size and (whole.min() < 0 or whole.max() > 65535):
-        raise ValueError(f"gray values must be 0..65535, got {whole.min()}..{whole.max()}; save with 8 or 16 bits")
+        raise ValueError(
+            f"gray values must be 0..65535, got {whole.min()}..{whole.max()}; save with 8 or 16 bits"
+        )
     return whole.astype(np.uint16)
 
 

@@ -17,7 +17,18 @@ Color = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2
 
 # Ten that stand apart from each other and from photographs; further labels get hues a golden angle apart.
-VIVID = ("#ff3b4e", "#00aef0", "#ffc21a", "#1fbf68", "#a05cff", "#ff7a1a", "#00c4b3", "#f45bc4", "#93d41e", "#4a6bff")
+VIVID = (
+    "#ff3b4e",
+    "#00aef0",
+    "#ffc21a",
+    "#1fbf68",
+    "#a05cff",
+    "#ff7a1a",
+    "#00c4b3",
+    "#f45bc4",
+    "#93d41e",
+    "#4a6bff",
+)
 INK, GRAY, PANEL = (31, 35, 40), (110, 118, 129), (238, 240, 243)
 
 
@@ -52,7 +63,9 @@ def label_color(label: int) -> Color:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def draw_boxes(image: Pixels, found: LabelledBoxes, label_map: LabelMap, *, text_height: float | None = None) -> Pixels:
+def draw_boxes(
+    image: Pixels, found: LabelledBoxes, label_map: LabelMap, *, text_height: float | None = None
+) -> Pixels:
     """A copy of the image with outlined boxes and their labels; a label that would hide others is left out.
 
     `text_height` is in pixels and the lines follow it; None takes it from the image's size.
@@ -62,7 +75,9 @@ def draw_boxes(image: Pixels, found: LabelledBoxes, label_map: LabelMap, *, text
     size = text_height or max(10.0, (picture.width * picture.height) ** 0.5 / 32)
     order = _back_to_front(found)
     for index in order:
-        _outline(pen, found.boxes[index], label_color(int(found.labels[index])), max(1, round(size / 6)))
+        _outline(
+            pen, found.boxes[index], label_color(int(found.labels[index])), max(1, round(size / 6))
+        )
     taken: list[Rectangle] = []
     for index in reversed(order):  # the best find room first
         font = _font(max(8, round(0.8 * size)), bold=True)
@@ -98,12 +113,21 @@ def predictions_grid(
     width = 2 * margin + across * pair_width + (across - 1) * margin
     page = Image.new("RGB", (width, head + rows * row_height + 70), "white")
     pen = ImageDraw.Draw(page)
-    _write_heading(pen, note, [margin + column * (pair_width + margin) for column in range(across)], cell_width + gap)
-    for index, (image, truth, prediction) in enumerate(zip(images, truths, predictions, strict=True)):
+    _write_heading(
+        pen,
+        note,
+        [margin + column * (pair_width + margin) for column in range(across)],
+        cell_width + gap,
+    )
+    for index, (image, truth, prediction) in enumerate(
+        zip(images, truths, predictions, strict=True)
+    ):
         left = margin + index % across * (pair_width + margin)
         top = head + index // across * row_height
         for offset, found in ((0, truth), (cell_width + gap, prediction)):
-            page.paste(_cell(image, found, label_map, cell_width, cell_height), (left + offset, top))
+            page.paste(
+                _cell(image, found, label_map, cell_width, cell_height), (left + offset, top)
+            )
     shown = np.unique(np.concatenate([found.labels for found in (*truths, *predictions)])).tolist()
     _write_legend(pen, shown, label_map, (margin, head + rows * row_height + 12), width - margin)
     page.save(path)
@@ -126,7 +150,9 @@ def _back_to_front(found: LabelledBoxes) -> list[int]:
     return [int(index) for index in np.argsort(-areas, kind="stable")]
 
 
-def _outline(pen: ImageDraw.ImageDraw, box: NDArray[np.floating], color: Color, thickness: int) -> None:
+def _outline(
+    pen: ImageDraw.ImageDraw, box: NDArray[np.floating], color: Color, thickness: int
+) -> None:
     """A box in its colour with a thin dark rim, which keeps it visible on any background."""
     x1, y1, x2, y2 = (round(float(value)) for value in box)
     x2, y2 = max(x1, x2 - 1), max(y1, y2 - 1)  # the last pixel inside
@@ -136,7 +162,11 @@ def _outline(pen: ImageDraw.ImageDraw, box: NDArray[np.floating], color: Color, 
 
 
 def _write_tag(
-    pen: ImageDraw.ImageDraw, patch: Rectangle, text: str, font: ImageFont.FreeTypeFont, color: Color
+    pen: ImageDraw.ImageDraw,
+    patch: Rectangle,
+    text: str,
+    font: ImageFont.FreeTypeFont,
+    color: Color,
 ) -> None:
     """`text` in the middle of a patch of `color`, dark on bright colours and white on dark ones."""
     pen.rectangle(patch, fill=(*color, 235))
@@ -146,11 +176,22 @@ def _write_tag(
 
 
 def _place(
-    box: NDArray[np.floating], width: float, height: float, image_size: tuple[int, int], taken: Sequence[Rectangle]
+    box: NDArray[np.floating],
+    width: float,
+    height: float,
+    image_size: tuple[int, int],
+    taken: Sequence[Rectangle],
 ) -> Rectangle:
     """A width x height patch inside the image, at the corner of the box where it covers least of those `taken`."""
     x1, y1, x2, y2 = (float(value) for value in box)
-    corners = ((x1, y1 - height), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2), (x1, y1), (x1, y2 - height))
+    corners = (
+        (x1, y1 - height),
+        (x1, y2),
+        (x2 - width, y1 - height),
+        (x2 - width, y2),
+        (x1, y1),
+        (x1, y2 - height),
+    )
     places = []
     for left, top in corners:
         left = min(max(left, 0.0), max(0.0, image_size[0] - width))
@@ -172,13 +213,18 @@ def _cell_height(images: Sequence[Pixels], width: int) -> int:
     return round(width * min(max(aspect, 2 / 3), 4 / 3))
 
 
-def _cell(image: Pixels, found: LabelledBoxes, label_map: LabelMap, width: int, height: int) -> Image.Image:
+def _cell(
+    image: Pixels, found: LabelledBoxes, label_map: LabelMap, width: int, height: int
+) -> Image.Image:
     """The image resized to fit a cell and centred in it; boxes are drawn after resizing, so stay sharp."""
     scale = min(width / image.shape[1], height / image.shape[0])
     inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     resized = np.asarray(Image.fromarray(image).resize(inner, Image.Resampling.LANCZOS))
     drawn = draw_boxes(
-        resized, found.scaled(inner[0] / image.shape[1], inner[1] / image.shape[0]), label_map, text_height=width / 26
+        resized,
+        found.scaled(inner[0] / image.shape[1], inner[1] / image.shape[0]),
+        label_map,
+        text_height=width / 26,
     )
     cell = Image.new("RGB", (width, height), PANEL)
     cell.paste(Image.fromarray(drawn), ((width - inner[0]) // 2, (height - inner[1]) // 2))
@@ -189,14 +235,24 @@ def _write_heading(pen: ImageDraw.ImageDraw, note: str, lefts: Sequence[int], of
     """The title, its note, and the two headings above each column of pairs."""
     title = "Ground truth and predictions"
     pen.text((lefts[0], 62), title, font=_font(36, bold=True), fill=INK, anchor="ls")
-    pen.text((lefts[0] + _font(36, bold=True).getlength(title) + 24, 62), note, font=_font(24), fill=GRAY, anchor="ls")
+    pen.text(
+        (lefts[0] + _font(36, bold=True).getlength(title) + 24, 62),
+        note,
+        font=_font(24),
+        fill=GRAY,
+        anchor="ls",
+    )
     for left in lefts:
         for shift, heading in ((0, "ground truth"), (offset, "predictions")):
             pen.text((left + shift, 134), heading, font=_font(24), fill=INK, anchor="ls")
 
 
 def _write_legend(
-    pen: ImageDraw.ImageDraw, labels: Sequence[int], label_map: LabelMap, start: tuple[int, int], right: int
+    pen: ImageDraw.ImageDraw,
+    labels: Sequence[int],
+    label_map: LabelMap,
+    start: tuple[int, int],
+    right: int,
 ) -> None:
     """One line of colour patches with class names, as many as there is room for."""
     x, y = start
@@ -204,7 +260,13 @@ def _write_legend(
         name = label_map.names[label]
         width = round(_font(22).getlength(name)) + 66
         if x + width > right - 110 and count < len(labels) - 1:
-            pen.text((x, y + 11), f"and {len(labels) - count} more", font=_font(22), fill=GRAY, anchor="lm")
+            pen.text(
+                (x, y + 11),
+                f"and {len(labels) - count} more",
+                font=_font(22),
+                fill=GRAY,
+                anchor="lm",
+            )
             return
         pen.rectangle((x, y, x + 22, y + 22), fill=label_color(label))
         pen.text((x + 32, y + 11), name, font=_font(22), fill=INK, anchor="lm")

@@ -25,7 +25,9 @@ from tasks.report_sections import (
 REPORT, EVALUATION, DETECTIONS = "report.html", "evaluation.json", "detections.json"
 
 
-def write_report(folder: str | Path, dataset: CocoDataset, results: DetectionResults, *, exif: Exif = "apply") -> Path:
+def write_report(
+    folder: str | Path, dataset: CocoDataset, results: DetectionResults, *, exif: Exif = "apply"
+) -> Path:
     """Write report.html about detections on a data set, with what else `folder` tells of the run; the file's path.
 
     The page is one file without scripts. The same files give the same bytes. Image files that are missing are shown
@@ -44,13 +46,18 @@ def write_report(folder: str | Path, dataset: CocoDataset, results: DetectionRes
         ("Errors", errors_section(analysis)),
         ("Confusion", confusion_section(analysis)),
         ("Calibration", calibration_section(analysis)),
-        ("Worst images", _EXPLAINED + gallery(dataset, analysis.used, analysis.images, worst, exif)),
+        (
+            "Worst images",
+            _EXPLAINED + gallery(dataset, analysis.used, analysis.images, worst, exif),
+        ),
         ("Best images", gallery(dataset, analysis.used, analysis.images, best, exif)),
         ("Data", data_section(dataset, analysis)),
         ("Settings", settings_section(folder, _about(folder))),
     ]
     title = f"Detections of {folder.resolve().name}"
-    counts = f"{len(dataset)} images, {int((~dataset.crowd).sum())} objects, {len(results)} detections"
+    counts = (
+        f"{len(dataset)} images, {int((~dataset.crowd).sum())} objects, {len(results)} detections"
+    )
     file = folder / REPORT
     file.write_text(page(title, f"{dataset.path}: {counts}", sections), encoding="utf-8")
     return file
@@ -67,7 +74,9 @@ def try_report(folder: str | Path, dataset: CocoDataset, *, exif: Exif = "apply"
     A fault in a page about results must not end a training whose results are saved, so every exception becomes text.
     """
     try:
-        return str(write_report(folder, dataset, _read_detections(Path(folder), dataset), exif=exif))
+        return str(
+            write_report(folder, dataset, _read_detections(Path(folder), dataset), exif=exif)
+        )
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         return f"none, as making it failed ({reason}); all else is saved, and tools/report.py {folder} tries again"
@@ -92,7 +101,9 @@ def read_evaluated(
         way_out = f"found none in {folder}; tools/eval_det.py CHECKPOINT --out {folder} writes it"
         raise ValueError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
     root = images or about.get("image_root")
-    dataset = read_coco(about["annotations"], root, label_map=label_map, exif=about.get("exif", "apply"))
+    dataset = read_coco(
+        about["annotations"], root, label_map=label_map, exif=about.get("exif", "apply")
+    )
     dataset = first_images(dataset, about["images"])
     return dataset, _read_detections(folder, dataset)
 

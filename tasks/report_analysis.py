@@ -97,7 +97,9 @@ def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
     thresholds = best_thresholds(precision[0], np.asarray(curves["scores"])[0, :, :, 0, -1])
     defined = thresholds[~np.isnan(thresholds)]
     stand_in = float(np.median(defined)) if defined.size else 0.5
-    used = results.where(results.scores >= np.where(np.isnan(thresholds), stand_in, thresholds)[results.labels])
+    used = results.where(
+        results.scores >= np.where(np.isnan(thresholds), stand_in, thresholds)[results.labels]
+    )
     in_use = hotcoco_evaluator(dataset, used)
     diagnosis = in_use.image_diagnostics(iou_thr=0.5)
     calibration = evaluator.calibration(n_bins=10, iou_threshold=0.5)
@@ -113,7 +115,9 @@ def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
                 name=name,
                 objects=int(has_objects[label]),
                 ap=mean_defined(precision[:, :, label]),
-                interval=class_interval(nothing, evaluator, label, narrow) if has_objects[label] else UNKNOWN,
+                interval=class_interval(nothing, evaluator, label, narrow)
+                if has_objects[label]
+                else UNKNOWN,
                 ap50=mean_defined(precision[0, :, label]),
                 threshold=float(thresholds[label]),
                 right=int(counts[0][label]),
@@ -158,7 +162,9 @@ def class_interval(one: "COCOeval", other: "COCOeval", label: int, samples: int)
     return interval_of(compare(_of_class(one, label), _of_class(other, label), samples), "AP")
 
 
-def best_thresholds(precision: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def best_thresholds(
+    precision: NDArray[np.float64], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """The score (K,) at which F1 is highest on precision-recall curves (101, K); nan where nothing is found."""
     recall = RECALLS[:, None]
     positive = np.maximum(precision, 0)
@@ -179,13 +185,23 @@ def _of_class(evaluator: "COCOeval", label: int) -> "COCOeval":
     return narrow
 
 
-def _count(dataset: CocoDataset, used: DetectionResults, diagnosis: Mapping[str, Any]) -> NDArray[np.int64]:
+def _count(
+    dataset: CocoDataset, used: DetectionResults, diagnosis: Mapping[str, Any]
+) -> NDArray[np.int64]:
     """Right and wrong detections and missed objects of each class, (3, K)."""
-    kinds = (("dt_status", "tp", used.labels), ("dt_status", "fp", used.labels), ("gt_status", "fn", dataset.labels))
+    kinds = (
+        ("dt_status", "tp", used.labels),
+        ("dt_status", "fp", used.labels),
+        ("gt_status", "fn", dataset.labels),
+    )
     rows = []
     for table, kind, labels in kinds:
         ids = [number for number, status in diagnosis[table].items() if status == kind]
-        rows.append(np.bincount(labels[np.array(ids, np.int64) - 1], minlength=dataset.label_map.num_classes))
+        rows.append(
+            np.bincount(
+                labels[np.array(ids, np.int64) - 1], minlength=dataset.label_map.num_classes
+            )
+        )
     return np.stack(rows)
 
 

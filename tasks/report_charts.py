@@ -35,7 +35,9 @@ class Axes:
         """Where a point is drawn; what lies outside is moved to the rim."""
         across = (min(max(x, self.x[0]), self.x[1]) - self.x[0]) / (self.x[1] - self.x[0])
         up = (min(max(y, self.y[0]), self.y[1]) - self.y[0]) / (self.y[1] - self.y[0])
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
+        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (
+            HEIGHT - TOP - BOTTOM
+        )
 
 
 def line_chart(title: str, series: Sequence[Series], axes: Axes, *, legend: bool = True) -> str:
@@ -61,7 +63,9 @@ def bar_chart(title: str, bars: Sequence[tuple[str, float, str]], x_title: str) 
     return figure(title, "".join(rows), "", height=height)
 
 
-def reliability_chart(title: str, bins: Sequence[tuple[float, float, float, float]], x_title: str, y_title: str) -> str:
+def reliability_chart(
+    title: str, bins: Sequence[tuple[float, float, float, float]], x_title: str, y_title: str
+) -> str:
     """Bars (from, to, height, share of all) from 0 to 1 with the diagonal; a fuller bin is drawn stronger."""
     axes = Axes((0, 1), (0, 1), x_title, y_title)
     most = max([share for *_, share in bins] + [1e-9])
@@ -101,7 +105,9 @@ def nice_ceiling(value: float) -> float:
     if not value > 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 2.5, 4, 5, 8, 10) if step * power >= value * (1 - 1e-9))
+    return next(
+        step * power for step in (1, 2, 2.5, 4, 5, 8, 10) if step * power >= value * (1 - 1e-9)
+    )
 
 
 def _frame(axes: Axes) -> str:
@@ -119,7 +125,9 @@ def _frame(axes: Axes) -> str:
             f"{_tick(x)}</text>"
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 4}" class="mid soft">{escape(axes.x_title)}</text>')
+    parts.append(
+        f'<text x="{middle}" y="{HEIGHT - 4}" class="mid soft">{escape(axes.x_title)}</text>'
+    )
     if axes.y_title:
         parts.append(f'<text x="4" y="12" class="soft">{escape(axes.y_title)}</text>')
     return "".join(parts)
@@ -145,5 +153,9 @@ def _line(series: Series, axes: Axes) -> str:
 
 
 def _legend(series: Sequence[Series]) -> str:
-    items = "".join(f'<li><i style="background:{one.color}"></i>{escape(one.name)}</li>' for one in series if one.name)
+    items = "".join(
+        f'<li><i style="background:{one.color}"></i>{escape(one.name)}</li>'
+        for one in series
+        if one.name
+    )
     return f'<ul class="legend">{items}</ul>'

@@ -73,7 +73,9 @@ class Comparison:
             "",
         ]
         if self.settings is None:
-            return "\n".join([*lines, "settings: not compared, as not both folders hold a config.yaml"])
+            return "\n".join(
+                [*lines, "settings: not compared, as not both folders hold a config.yaml"]
+            )
         rows = [f"  {name}: {a} -> {b}" for name, a, b in self.settings]
         return "\n".join([*lines, "settings that differ (a -> b)", *(rows or ["  none"])])
 
@@ -113,7 +115,9 @@ def compare_runs(run_a: str | Path, run_b: str | Path) -> Comparison:
 
 def _check_same(one: CocoDataset, other: CocoDataset, run_a: str | Path, run_b: str | Path) -> None:
     """Refuse ground truths that are not equal in what counts; paths and file names do not."""
-    differing = [name for name in COMPARED if not np.array_equal(getattr(one, name), getattr(other, name))]
+    differing = [
+        name for name in COMPARED if not np.array_equal(getattr(one, name), getattr(other, name))
+    ]
     if one.label_map.names != other.label_map.names:
         differing.append("classes")
     if not differing:
@@ -156,7 +160,11 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        yield from _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
+        yield from (
+            _flat(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else [(f"{prefix}{name}", value)]
+        )
 
 
 def _table(title: str, rows: Sequence[Difference]) -> list[str]:

@@ -27,9 +27,13 @@ def extremes(images: Mapping[int, Mapping[str, Any]]) -> tuple[list[int], list[i
     """
     counted = {image: one for image, one in images.items() if one["tp"] + one["fp"] + one["fn"]}
     flawed = [image for image, one in counted.items() if one["fp"] + one["fn"]]
-    worst = sorted(flawed, key=lambda image: (_f1(counted[image]), -_errors(counted[image]), image))[:SHOWN]
+    worst = sorted(
+        flawed, key=lambda image: (_f1(counted[image]), -_errors(counted[image]), image)
+    )[:SHOWN]
     rest = [image for image, one in counted.items() if one["tp"] and image not in worst]
-    return worst, sorted(rest, key=lambda image: (-_f1(counted[image]), -counted[image]["tp"], image))[:SHOWN]
+    return worst, sorted(
+        rest, key=lambda image: (-_f1(counted[image]), -counted[image]["tp"], image)
+    )[:SHOWN]
 
 
 def gallery(
@@ -46,11 +50,19 @@ def gallery(
     return f'<div class="pictures">{figures}</div>'
 
 
-def _figure(dataset: CocoDataset, used: DetectionResults, summary: Mapping[str, Any], image_id: int, exif: Exif) -> str:
+def _figure(
+    dataset: CocoDataset,
+    used: DetectionResults,
+    summary: Mapping[str, Any],
+    image_id: int,
+    exif: Exif,
+) -> str:
     place = image_id - 1
     pixels, problem = _read(dataset, place, exif)
     objects, found = dataset.objects(place), used.where(used.image_ids == image_id)
-    truth = LabelledBoxes(_corners(dataset.boxes[objects]), dataset.labels[objects], crowd=dataset.crowd[objects])
+    truth = LabelledBoxes(
+        _corners(dataset.boxes[objects]), dataset.labels[objects], crowd=dataset.crowd[objects]
+    )
     shown = LabelledBoxes(_corners(found.boxes), found.labels, found.scores)
     name = escape(str(dataset.file_names[place]))
     pictures = "".join(
@@ -69,16 +81,23 @@ def _read(dataset: CocoDataset, place: int, exif: Exif) -> tuple[Pixels, str]:
     except ValueError as error:
         height, width = dataset.sizes[place].tolist()
         scale = min(1, SIDE / max(height, width))
-        blank = np.full((max(1, round(height * scale)), max(1, round(width * scale)), 3), BLANK, np.uint8)
+        blank = np.full(
+            (max(1, round(height * scale)), max(1, round(width * scale)), 3), BLANK, np.uint8
+        )
         missing = not dataset.image_path(place).is_file()
-        return blank, "the image file is missing" if missing else f"the image cannot be read: {error}"
+        return (
+            blank,
+            "the image file is missing" if missing else f"the image cannot be read: {error}",
+        )
 
 
 def _thumbnail(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> str:
     """The image, SIDE long, with boxes drawn after resizing so that they stay sharp, as a data URL."""
     scale = SIDE / max(pixels.shape[:2])
     size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
-    resized = np.asarray(Image.fromarray(pixels).resize((size[0], size[1]), Image.Resampling.LANCZOS))
+    resized = np.asarray(
+        Image.fromarray(pixels).resize((size[0], size[1]), Image.Resampling.LANCZOS)
+    )
     drawn = draw_boxes(resized, boxes.scaled(scale, scale), dataset.label_map, text_height=17)
     file = io.BytesIO()
     Image.fromarray(drawn).save(file, "JPEG", quality=82)

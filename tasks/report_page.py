@@ -86,7 +86,8 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
     """A whole page of (heading, HTML) sections with links to each."""
     links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in sections)
     body = "".join(
-        f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>' for name, content in sections
+        f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
+        for name, content in sections
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -96,12 +97,20 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str | Cell]]], *, tall: bool = False) -> str:
+def table(
+    head: Sequence[str], rows: Iterable[tuple[str, Sequence[str | Cell]]], *, tall: bool = False
+) -> str:
     """A table whose first column names the rows; it scrolls by itself where the page is narrow."""
-    made = [(name, [cell if isinstance(cell, Cell) else Cell(escape(cell)) for cell in cells]) for name, cells in rows]
+    made = [
+        (name, [cell if isinstance(cell, Cell) else Cell(escape(cell)) for cell in cells])
+        for name, cells in rows
+    ]
     texts = [True, *(cell.text for cell in made[0][1])] if made else [True] * len(head)
     top = "".join(_heading(name, text) for name, text in zip(head, texts, strict=True))
-    lines = "".join(f'<tr><th scope="row">{name}</th>' + "".join(map(str, cells)) + "</tr>" for name, cells in made)
+    lines = "".join(
+        f'<tr><th scope="row">{name}</th>' + "".join(map(str, cells)) + "</tr>"
+        for name, cells in made
+    )
     frame = "wide tall" if tall else "wide"
     return f'<div class="{frame}" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
 

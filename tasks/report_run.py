@@ -34,7 +34,9 @@ def settings_section(folder: Path, about: Mapping[str, Any]) -> str:
     if starts:
         parts.append("<h3>Machine of the last start</h3>")
         last = starts[-1]
-        versions = ", ".join(f"{name} {version}" for name, version in last.get("versions", {}).items())
+        versions = ", ".join(
+            f"{name} {version}" for name, version in last.get("versions", {}).items()
+        )
         known = [(name, str(last[name])) for name in HARDWARE if last.get(name) is not None]
         parts.append(facts([*known, ("versions", versions)]))
     parts.append("<h3>Commands</h3>" + _commands(starts, folder))
@@ -48,7 +50,9 @@ def settings_section(folder: Path, about: Mapping[str, Any]) -> str:
 def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
     lines.append(f"python tools/report.py {folder}")
-    return f"<pre>{escape(chr(10).join(lines))}</pre>" + paragraph("The last line makes this page again.")
+    return f"<pre>{escape(chr(10).join(lines))}</pre>" + paragraph(
+        "The last line makes this page again."
+    )
 
 
 def _chart(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -56,7 +60,13 @@ def _chart(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) 
     lines = []
     for number, name in enumerate(names):
         unit = 100 if name.startswith("box/") else 1
-        points = _thinned([(row["step"], unit * row[name]) for row in rows if isinstance(row.get(name), int | float)])
+        points = _thinned(
+            [
+                (row["step"], unit * row[name])
+                for row in rows
+                if isinstance(row.get(name), int | float)
+            ]
+        )
         if points:
             lines.append(Series(name, points, f"var(--s{number})"))
     if not lines:

@@ -8,13 +8,26 @@ import numpy as np
 from tasks.coco import CocoDataset
 from tasks.plots import label_color
 from tasks.report_analysis import RECALLS, Analysis, ClassReport
-from tasks.report_charts import Axes, Series, bar_chart, interval_mark, line_chart, reliability_chart
+from tasks.report_charts import (
+    Axes,
+    Series,
+    bar_chart,
+    interval_mark,
+    line_chart,
+    reliability_chart,
+)
 from tasks.report_page import Cell, facts, paragraph, percent, span, table, tiles
 
-MANY = 12  # classes; above it, curves lose their own colours and the confusion matrix becomes a list
+MANY = (
+    12  # classes; above it, curves lose their own colours and the confusion matrix becomes a list
+)
 LISTED = 25  # confusions, and annotations to look at
 UNIT = Axes((0, 1), (0, 1), "recall", "precision")
-SIZES = (("small", "APs", "ARs", "below 32²"), ("medium", "APm", "ARm", "32² to 96²"), ("large", "APl", "ARl", "above"))
+SIZES = (
+    ("small", "APs", "ARs", "below 32²"),
+    ("medium", "APm", "ARm", "32² to 96²"),
+    ("large", "APl", "ARl", "above"),
+)
 TIDE = {
     "Cls": ("wrong class", "a good box with the wrong class"),
     "Loc": ("poor box", "the right class, but IoU from 0.1 to 0.5"),
@@ -28,9 +41,13 @@ TIDE = {
 def headline(analysis: Analysis) -> str:
     """The numbers to know first."""
     names = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR100")
-    entries = [(name, percent(analysis.scores[name]), span(*analysis.intervals[name])) for name in names]
+    entries = [
+        (name, percent(analysis.scores[name]), span(*analysis.intervals[name])) for name in names
+    ]
     f1 = [one.f1 for one in analysis.classes if one.objects]
-    entries.append(("mean F1", percent(float(np.mean(f1)) if f1 else np.nan), "at the best thresholds"))
+    entries.append(
+        ("mean F1", percent(float(np.mean(f1)) if f1 else np.nan), "at the best thresholds")
+    )
     detections = int(analysis.calibration["num_detections"])
     error = analysis.calibration["ece"] if detections else np.nan
     entries.append(("ECE", percent(error), "calibration error"))
@@ -60,7 +77,9 @@ def classes_section(analysis: Analysis) -> str:
         for name, precision, recall, square in SIZES
     ]
     size_head = ("size in pixels", "AP", "95 % interval", "AR100", "95 % interval")
-    note = paragraph(f"Intervals over images, {analysis.class_samples} bootstrap samples for each class.")
+    note = paragraph(
+        f"Intervals over images, {analysis.class_samples} bootstrap samples for each class."
+    )
     return note + table(head, rows, tall=True) + "<h3>By size</h3>" + table(size_head, sizes)
 
 
@@ -77,14 +96,21 @@ def curves_section(analysis: Analysis) -> str:
     ]
     few = len(known) <= MANY
     own = [
-        Series(analysis.classes[label].name, _points(analysis.precision[0, :, label]), _color(label), 1.6)
+        Series(
+            analysis.classes[label].name,
+            _points(analysis.precision[0, :, label]),
+            _color(label),
+            1.6,
+        )
         if few
         else Series("", _points(analysis.precision[0, :, label]), "var(--soft)", 0.5)
         for label in known
     ]
     if not few:
         own.append(Series("mean of all classes", _points(mean[0]), "var(--s0)"))
-    charts = line_chart("Mean over classes", means, UNIT) + line_chart("Each class at IoU 0.50", own, UNIT)
+    charts = line_chart("Mean over classes", means, UNIT) + line_chart(
+        "Each class at IoU 0.50", own, UNIT
+    )
     return f'<div class="grid">{charts}</div>'
 
 
@@ -120,7 +146,10 @@ def errors_section(analysis: Analysis) -> str:
     bars = [(TIDE[kind][0], gains[kind], f"+{percent(gains[kind])}") for kind in kinds]
     chart = bar_chart("AP50 that mending each kind of error would add", bars, "points of AP50")
     rows = [
-        (TIDE[kind][0], (Cell(escape(TIDE[kind][1]), text=True), str(counts[kind]), f"+{percent(gains[kind])}"))
+        (
+            TIDE[kind][0],
+            (Cell(escape(TIDE[kind][1]), text=True), str(counts[kind]), f"+{percent(gains[kind])}"),
+        )
         for kind in kinds
     ]
     note = "TIDE (Bolya et al. 2020) on all detections, those with low scores too, which is why counts are high."
@@ -130,14 +159,22 @@ def errors_section(analysis: Analysis) -> str:
 
 def confusion_section(analysis: Analysis) -> str:
     """True against found classes at the operating points; a list of the most frequent where classes are many."""
-    note = paragraph("At the operating points, IoU 0.50 whatever the class. Background: no object, or none found.")
+    note = paragraph(
+        "At the operating points, IoU 0.50 whatever the class. Background: no object, or none found."
+    )
     names = [one.name for one in analysis.classes]
     if len(names) > MANY:
         return note + _most_confused(analysis.confusion, names)
     matrix = analysis.confusion
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     rows = [
-        (escape(name), [Cell(str(count) if count else "", heat=share) for count, share in zip(*both, strict=True)])
+        (
+            escape(name),
+            [
+                Cell(str(count) if count else "", heat=share)
+                for count, share in zip(*both, strict=True)
+            ],
+        )
         for name, *both in zip((*names, "background"), matrix, shares, strict=True)
     ]
     return note + table(("true \\ found", *names, "background"), rows)
@@ -156,7 +193,11 @@ def calibration_section(analysis: Analysis) -> str:
     rows = [
         (
             f"{one['bin_lower']:.1f} to {one['bin_upper']:.1f}",
-            (str(one["count"]), *_bin(one["avg_confidence"], one["count"]), *_bin(one["avg_accuracy"], one["count"])),
+            (
+                str(one["count"]),
+                *_bin(one["avg_confidence"], one["count"]),
+                *_bin(one["avg_accuracy"], one["count"]),
+            ),
         )
         for one in analysis.calibration["bins"]
     ]
@@ -172,10 +213,19 @@ def data_section(dataset: CocoDataset, analysis: Analysis) -> str:
     small, medium = int((areas < 32**2).sum()), int(((areas >= 32**2) & (areas < 96**2)).sum())
     entries = [
         ("annotations", str(dataset.path)),
-        ("images", f"{len(dataset)}, {int((np.diff(dataset.first) == 0).sum())} of them without annotations"),
-        ("objects", f"{len(areas)}: {small} small, {medium} medium, {len(areas) - small - medium} large"),
+        (
+            "images",
+            f"{len(dataset)}, {int((np.diff(dataset.first) == 0).sum())} of them without annotations",
+        ),
+        (
+            "objects",
+            f"{len(areas)}: {small} small, {medium} medium, {len(areas) - small - medium} large",
+        ),
         ("crowds", str(int(dataset.crowd.sum()))),
-        ("classes", f"{len(analysis.classes)}, {sum(one.objects == 0 for one in analysis.classes)} without objects"),
+        (
+            "classes",
+            f"{len(analysis.classes)}, {sum(one.objects == 0 for one in analysis.classes)} without objects",
+        ),
         *(("note", text) for text in dataset.warnings),
     ]
     return facts(entries) + _suspects(dataset, analysis)
@@ -202,11 +252,17 @@ def _suspects(dataset: CocoDataset, analysis: Analysis) -> str:
     return "<h3>Annotations to look at</h3>" + paragraph(note) + table(head, rows, tall=True)
 
 
-def _most_confused(matrix: np.ndarray[tuple[int, ...], np.dtype[np.int64]], names: Sequence[str]) -> str:
+def _most_confused(
+    matrix: np.ndarray[tuple[int, ...], np.dtype[np.int64]], names: Sequence[str]
+) -> str:
     """Pairs of different classes by count, with their share of the true class."""
     between = matrix[:-1, :-1].copy()
     np.fill_diagonal(between, 0)
-    order = [place for place in np.argsort(-between, axis=None, kind="stable")[:LISTED] if between.flat[place]]
+    order = [
+        place
+        for place in np.argsort(-between, axis=None, kind="stable")[:LISTED]
+        if between.flat[place]
+    ]
     if not order:
         return paragraph("No class is taken for another.")
     rows = []
@@ -214,7 +270,10 @@ def _most_confused(matrix: np.ndarray[tuple[int, ...], np.dtype[np.int64]], name
         true, found = divmod(int(place), len(names))
         share = between[true, found] / matrix[true].sum()
         rows.append(
-            (escape(names[true]), (Cell(escape(names[found]), text=True), str(between[true, found]), percent(share)))
+            (
+                escape(names[true]),
+                (Cell(escape(names[found]), text=True), str(between[true, found]), percent(share)),
+            )
         )
     return table(("true class", "taken for", "count", "% of the class"), rows, tall=True)
 
@@ -222,7 +281,8 @@ def _most_confused(matrix: np.ndarray[tuple[int, ...], np.dtype[np.int64]], name
 def _ordered(analysis: Analysis) -> list[tuple[int, ClassReport]]:
     """Labels and classes, the best AP first, those without ground truth last."""
     return sorted(
-        enumerate(analysis.classes), key=lambda pair: (not pair[1].objects, -np.nan_to_num(pair[1].ap), pair[0])
+        enumerate(analysis.classes),
+        key=lambda pair: (not pair[1].objects, -np.nan_to_num(pair[1].ap), pair[0]),
     )
 
 
@@ -235,7 +295,9 @@ def _color(label: int) -> str:
     return f"rgb({red},{green},{blue})"
 
 
-def _points(precision: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[tuple[float, float]]:
+def _points(
+    precision: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> list[tuple[float, float]]:
     return list(zip(RECALLS.tolist(), precision.tolist(), strict=True))
 
 

@@ -55,7 +55,9 @@ class Scene:
 
     def colours_under(self, mask: Mask) -> set[str]:
         """Colours of the items that `mask` would overlap."""
-        return {colour for item in self.items if (item.mask & mask).any() for colour in item.colours}
+        return {
+            colour for item in self.items if (item.mask & mask).any() for colour in item.colours
+        }
 
     def hides_too_much(self, mask: Mask) -> bool:
         """Whether `mask` on top would leave too little of an item."""
@@ -66,23 +68,39 @@ class Scene:
         )
 
 
-def draw_shapes(out: str | Path, *, train: int = 400, val: int = 100, seed: int = 0, size: int = 192) -> str:
+def draw_shapes(
+    out: str | Path, *, train: int = 400, val: int = 100, seed: int = 0, size: int = 192
+) -> str:
     """Draw the data set into the folder `out` and return a line that says what it holds.
 
     `train` and `val` count images, `size` is their longer side in pixels (at least 96). A folder that already holds
     this very data set is left as it is; one that holds anything else is refused with ValueError.
     """
-    for name, value, least in (("train", train, 1), ("val", val, 1), ("seed", seed, 0), ("size", size, 96)):
+    for name, value, least in (
+        ("train", train, 1),
+        ("val", val, 1),
+        ("seed", seed, 0),
+        ("size", size, 96),
+    ):
         if value < least:
             raise ValueError(f"{name} must be >= {least}, got {value}")
     out = Path(out)
-    recipe = {"description": "drawn shapes", "version": "1", "seed": seed, "size": size, "train": train, "val": val}
+    recipe = {
+        "description": "drawn shapes",
+        "version": "1",
+        "seed": seed,
+        "size": size,
+        "train": train,
+        "val": val,
+    }
     if not (out.exists() and (not out.is_dir() or any(out.iterdir()))):
         _draw_all(out, recipe, {"train": train, "val": val}, seed, size)
     return _summary(out, recipe)
 
 
-def _draw_all(out: Path, recipe: dict[str, Any], counts: dict[Split, int], seed: int, size: int) -> None:
+def _draw_all(
+    out: Path, recipe: dict[str, Any], counts: dict[Split, int], seed: int, size: int
+) -> None:
     """Draw beside `out` and rename, so that an interrupted drawing leaves no half data set."""
     partial = out.with_name(out.name + ".partial")
     if partial.exists():
@@ -111,25 +129,45 @@ def _summary(out: Path, recipe: dict[str, Any]) -> str:
     )
 
 
-def _draw_split(out: Path, split: Split, count: int, seed: int, size: int, recipe: dict[str, Any]) -> None:
+def _draw_split(
+    out: Path, split: Split, count: int, seed: int, size: int, recipe: dict[str, Any]
+) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for folder in (out / split, out / "annotations", *(out / "classifier" / split / name for name in CLASSES)):
+    for folder in (
+        out / split,
+        out / "annotations",
+        *(out / "classifier" / split / name for name in CLASSES),
+    ):
         folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         scene = draw_scene(seed, split, number, size)
         picture = Image.fromarray(np.clip(scene.picture + 0.5, 0, 255).astype(np.uint8))
         name = f"{number + 1:06d}.jpg"
         picture.save(out / split / name, quality=95, subsampling=0)
-        images.append({"id": number + 1, "file_name": name, "height": picture.height, "width": picture.width})
+        images.append(
+            {"id": number + 1, "file_name": name, "height": picture.height, "width": picture.width}
+        )
         for place in range(len(scene.items)):
-            record = {"id": len(annotations) + 1, "image_id": number + 1, **_annotation(scene, place)}
+            record = {
+                "id": len(annotations) + 1,
+                "image_id": number + 1,
+                **_annotation(scene, place),
+            }
             annotations.append(record)
             if not record["iscrowd"]:
                 folder = out / "classifier" / split / CLASSES[scene.items[place].label]
                 _crop(picture, record["bbox"]).save(folder / f"{record['id']:06d}.png")
-    categories = [{"id": label + 1, "name": name, "supercategory": "shape"} for label, name in enumerate(CLASSES)]
-    content = {"info": recipe, "images": images, "annotations": annotations, "categories": categories}
+    categories = [
+        {"id": label + 1, "name": name, "supercategory": "shape"}
+        for label, name in enumerate(CLASSES)
+    ]
+    content = {
+        "info": recipe,
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
     (out / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
 
 
@@ -162,7 +200,9 @@ def _single(height: int, width: int, size: int, rng: np.random.Generator) -> Ite
     """A shape of 1/16 to 5/12 of the picture's longer side; a quarter of them in the lower part of that range."""
     label = int(rng.integers(len(CLASSES)))
     low, high = (size / 16, size / 6) if rng.random() < 0.25 else (size / 6, size / 2.4)
-    corners = _placed(outline(label, rng), rng.uniform(low, high), (1.0, 1.0), (width - 1.0, height - 1.0), rng)
+    corners = _placed(
+        outline(label, rng), rng.uniform(low, high), (1.0, 1.0), (width - 1.0, height - 1.0), rng
+    )
     return Item(label, (corners,), _raster(label, corners, height, width))
 
 
@@ -171,13 +211,19 @@ def _crowd(height: int, width: int, rng: np.random.Generator) -> Item:
     label, cell = int(rng.integers(len(CLASSES))), 12.0
     left, top = rng.uniform(1, width - 4 * cell - 1), rng.uniform(1, height - 3 * cell - 1)
     cells = [(left + cell * column, top + cell * row) for row in range(3) for column in range(4)]
-    outlines = tuple(_placed(outline(label, rng), 9.5, (x, y), (x + cell, y + cell), rng) for x, y in cells)
+    outlines = tuple(
+        _placed(outline(label, rng), 9.5, (x, y), (x + cell, y + cell), rng) for x, y in cells
+    )
     covered = np.any([_raster(label, corners, height, width) for corners in outlines], axis=0)
     return Item(label, outlines, covered, crowd=True)
 
 
 def _placed(
-    unit: Corners, side: float, low: tuple[float, float], high: tuple[float, float], rng: np.random.Generator
+    unit: Corners,
+    side: float,
+    low: tuple[float, float],
+    high: tuple[float, float],
+    rng: np.random.Generator,
 ) -> Corners:
     """A unit outline at a size, somewhere between two corners (x, y), on hundredths of a pixel."""
     scaled = unit * side
@@ -194,7 +240,9 @@ def _raster(label: int, corners: Corners, height: int, width: int) -> Mask:
 
 
 def _inside(corners: Corners, height: int, width: int) -> Mask:
-    decoded: Mask = masks.decode(masks.frPyObjects([corners.ravel().tolist()], height, width))[:, :, 0].astype(bool)
+    decoded: Mask = masks.decode(masks.frPyObjects([corners.ravel().tolist()], height, width))[
+        :, :, 0
+    ].astype(bool)
     return decoded
 
 

@@ -17,7 +17,18 @@ Corners = NDArray[np.float64]  # (P, 2) as (x, y)
 CLASSES = ("circle", "square", "triangle", "star", "ring")
 # Every class takes every colour, so that the outline alone tells them apart.
 COLOURS = ("#e4572e", "#f2a541", "#2a9d8f", "#3a6ea5", "#8e5aa8", "#e0607e", "#6a994e", "#31475e")
-PAPERS = ("#f4ede1", "#e4ebf1", "#efe2cd", "#dde8dc", "#e8e0ef", "#cfdbe6", "#f5e1d6", "#24344d", "#3b3355", "#204a4a")
+PAPERS = (
+    "#f4ede1",
+    "#e4ebf1",
+    "#efe2cd",
+    "#dde8dc",
+    "#e8e0ef",
+    "#cfdbe6",
+    "#f5e1d6",
+    "#24344d",
+    "#3b3355",
+    "#204a4a",
+)
 _SAMPLES = 4  # per pixel and axis, for soft edges
 _LEAST_CONTRAST = 75.0  # between a shape's colour and its paper, in grey levels summed over RGB's root mean square
 
@@ -53,15 +64,21 @@ def paper(height: int, width: int, rng: np.random.Generator) -> tuple[Picture, s
     """A textured background, and its basic colour."""
     colour = PAPERS[rng.integers(len(PAPERS))]
     relief = 9 * _clouds(height, width, 48, rng) + 5 * _clouds(height, width, 10, rng)
-    relief += 11 * _pattern(height, width, rng) + rng.normal(0, 2.5, (height, width)).astype(np.float32)
-    tint = np.array([_clouds(height, width, 96, rng) for _ in range(3)]).transpose(1, 2, 0)  # (H, W, 3)
+    relief += 11 * _pattern(height, width, rng) + rng.normal(0, 2.5, (height, width)).astype(
+        np.float32
+    )
+    tint = np.array([_clouds(height, width, 96, rng) for _ in range(3)]).transpose(
+        1, 2, 0
+    )  # (H, W, 3)
     return np.clip(_rgb(colour) + relief[..., None] + 7 * tint, 0, 255).astype(np.float32), colour
 
 
 def _clouds(height: int, width: int, cell: int, rng: np.random.Generator) -> Grey:
     """Smooth noise in about -1..1 whose features are `cell` pixels wide."""
     grid = rng.uniform(-1, 1, (height // cell + 4, width // cell + 4)).astype(np.float32)
-    wide = Image.fromarray(grid).resize((grid.shape[1] * cell, grid.shape[0] * cell), Image.Resampling.BICUBIC)
+    wide = Image.fromarray(grid).resize(
+        (grid.shape[1] * cell, grid.shape[0] * cell), Image.Resampling.BICUBIC
+    )
     return np.asarray(wide, dtype=np.float32)[cell : cell + height, cell : cell + width]
 
 
@@ -83,8 +100,14 @@ def _pattern(height: int, width: int, rng: np.random.Generator) -> Grey:
 
 def contrasting(paper_colour: str, taken: Collection[str], rng: np.random.Generator) -> str:
     """A colour for a shape that stands out from its paper and, where possible, is none of those taken."""
-    distances = [float(np.sqrt(((_rgb(colour) - _rgb(paper_colour)) ** 2).sum())) for colour in COLOURS]
-    clear = [colour for colour, distance in zip(COLOURS, distances, strict=True) if distance > _LEAST_CONTRAST]
+    distances = [
+        float(np.sqrt(((_rgb(colour) - _rgb(paper_colour)) ** 2).sum())) for colour in COLOURS
+    ]
+    clear = [
+        colour
+        for colour, distance in zip(COLOURS, distances, strict=True)
+        if distance > _LEAST_CONTRAST
+    ]
     free = [colour for colour in clear if colour not in taken] or clear
     return free[rng.integers(len(free))]
 
@@ -95,10 +118,14 @@ def paint(picture: Picture, corners: Corners, inner: Corners | None, colour: str
     if inner is not None:
         cover = cover - _coverage(picture.shape[0], picture.shape[1], inner)
     shadow = Image.fromarray((255 * np.roll(cover, (2, 1), axis=(0, 1))).astype(np.uint8))
-    dark = np.asarray(shadow.filter(ImageFilter.GaussianBlur(1.6)), dtype=np.float32)[..., None] / 255
+    dark = (
+        np.asarray(shadow.filter(ImageFilter.GaussianBlur(1.6)), dtype=np.float32)[..., None] / 255
+    )
     picture *= 1 - 0.32 * dark
     top, bottom = corners[:, 1].min(), corners[:, 1].max()
-    height = (np.arange(picture.shape[0], dtype=np.float32) - top) / (bottom - top)  # 0 at the shape's top, 1 below
+    height = (np.arange(picture.shape[0], dtype=np.float32) - top) / (
+        bottom - top
+    )  # 0 at the shape's top, 1 below
     light = 18 - 36 * np.clip(height, 0, 1)[:, None, None]
     picture += cover[..., None] * (np.clip(_rgb(colour) + light, 0, 255) - picture)
 

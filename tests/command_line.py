@@ -55,7 +55,14 @@ def command_line(*arguments: object, ranks: int = 1) -> list[str]:
     launcher = [sys.executable]
     if ranks > 1:
         port = str(_free_port())
-        launcher += ["-m", "torch.distributed.run", "--nproc-per-node", str(ranks), "--master-port", port]
+        launcher += [
+            "-m",
+            "torch.distributed.run",
+            "--nproc-per-node",
+            str(ranks),
+            "--master-port",
+            port,
+        ]
     return [*launcher, *map(str, arguments)]
 
 
@@ -72,7 +79,9 @@ class Running:
     def __init__(self, command: list[str] | str) -> None:
         self.printed = ""
         self.process = subprocess.Popen(
-            f"exec {command}" if isinstance(command, str) else command,  # exec: the shell must not get the signals
+            f"exec {command}"
+            if isinstance(command, str)
+            else command,  # exec: the shell must not get the signals
             shell=isinstance(command, str),
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is first imported, here and in the processes tests start
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is first imported, here and in the processes tests start
 
 if TYPE_CHECKING:
     from command_line import FinishedRun, Tools
@@ -20,7 +22,9 @@ def _data_set(name: str) -> Path:
     """Folder of a real data set, or a skip that says where it was looked for."""
     folder = Path(os.environ.get("RB_DATA", ROOT.parent / "shared" / "data")) / name
     if not folder.is_dir():
-        pytest.skip(f"needs the data set {name}, looked for in {folder}; RB_DATA names the folder that holds it")
+        pytest.skip(
+            f"needs the data set {name}, looked for in {folder}; RB_DATA names the folder that holds it"
+        )
     return folder
 
 

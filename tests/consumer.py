@@ -12,10 +12,14 @@ from resnet_backbones.registry import create_backbone
 Loss = Callable[[nn.Module], Tensor]
 
 
-def tiny_backbone(levels: tuple[str, ...] = ("c2", "c3", "c4", "c5"), output_stride: int = 32) -> Backbone:
+def tiny_backbone(
+    levels: tuple[str, ...] = ("c2", "c3", "c4", "c5"), output_stride: int = 32
+) -> Backbone:
     """A ResNet-18 with random weights, frozen through c2."""
     torch.manual_seed(0)
-    return create_backbone("resnet18", levels=levels, freeze_through="c2", output_stride=output_stride)
+    return create_backbone(
+        "resnet18", levels=levels, freeze_through="c2", output_stride=output_stride
+    )
 
 
 def assert_one_step_trains(model: nn.Module, backbone: Backbone, loss: Loss) -> None:
@@ -29,14 +33,18 @@ def assert_one_step_trains(model: nn.Module, backbone: Backbone, loss: Loss) -> 
     assert still == {name for name in before if name.split(".")[0] in frozen}
 
 
-def assert_copies_are_independent(model: nn.Module, images: Tensor, run: Callable[[nn.Module, Tensor], Tensor]) -> None:
+def assert_copies_are_independent(
+    model: nn.Module, images: Tensor, run: Callable[[nn.Module, Tensor], Tensor]
+) -> None:
     """A deep copy gives the same answer, shares no storage, and keeps its own parts together."""
     model.eval()
     twin = copy.deepcopy(model)
     with torch.no_grad():
         answer = run(model, images)
         assert run(twin, images).equal(answer)
-        assert not {p.data_ptr() for p in model.parameters()} & {p.data_ptr() for p in twin.parameters()}
+        assert not {p.data_ptr() for p in model.parameters()} & {
+            p.data_ptr() for p in twin.parameters()
+        }
         for parameter in twin.parameters():
             parameter.zero_()
         assert not run(twin, images).equal(answer)

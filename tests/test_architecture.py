@@ -21,7 +21,11 @@ TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()
 # Modules and what they may import: anywhere, and inside functions only. The first row that matches counts.
 # `x.*` is x and everything below it.
 PICTURES = {"numpy", "msgspec", "PIL", "pycocotools", "hotcoco", "matplotlib"}
-SHARED = {module for module, path in SOURCES.items() if path.parent == ROOT / "tasks" and module != "tasks"}
+SHARED = {
+    module
+    for module, path in SOURCES.items()
+    if path.parent == ROOT / "tasks" and module != "tasks"
+}
 TORCHLESS = SHARED - {"tasks.fpn"}
 EVERYTHING = {"torch", "torchvision", "timm", *PICTURES, "tasks.*", "resnet_backbones.*"}
 VIEWS = {
@@ -44,16 +48,32 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
         for module, library in VIEWS.items()
     ),
     ("resnet_backbones.timm_models", {"torch", "resnet_backbones.*"}, {"timm"}),
-    ("resnet_backbones.analysis.study", {"torch", "resnet_backbones.*"}, {"numpy", "PIL", "matplotlib"}),
+    (
+        "resnet_backbones.analysis.study",
+        {"torch", "resnet_backbones.*"},
+        {"numpy", "PIL", "matplotlib"},
+    ),
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
     ("tasks.engine.settings", set(), set()),
     ("tasks.engine.config", {"omegaconf", "tasks.engine.settings"}, set()),
-    ("tasks.engine.*", {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*"}, set()),
+    (
+        "tasks.engine.*",
+        {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*"},
+        set(),
+    ),
     ("tasks.fpn", {"torch", "resnet_backbones.features", "resnet_backbones.layers"}, set()),
     ("tasks.detection.config", {"tasks.engine.settings"}, set()),
     (
         "tasks.detection.*",
-        {"torch", "torchvision", "tasks.detection.*", "tasks.engine.*", "resnet_backbones.*", *SHARED, *PICTURES},
+        {
+            "torch",
+            "torchvision",
+            "tasks.detection.*",
+            "tasks.engine.*",
+            "resnet_backbones.*",
+            *SHARED,
+            *PICTURES,
+        },
         {"albumentations"},
     ),
     ("tasks.convert_yolo", {"yaml", "tasks.convert", "tasks.images"}, set()),
@@ -84,7 +104,11 @@ def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
         below = [f"{node.module}.{alias.name}" for alias in node.names]
         names = [name if name in SOURCES else str(node.module) for name in below]
     tops = [(name, name.split(".")[0]) for name in names]
-    named = (name if top in OWN else top for name, top in tops if top not in {*sys.stdlib_module_names, "_typeshed"})
+    named = (
+        name if top in OWN else top
+        for name, top in tops
+        if top not in {*sys.stdlib_module_names, "_typeshed"}
+    )
     return list(dict.fromkeys(named))
 
 
@@ -105,7 +129,11 @@ def violations(module: str, tree: ast.Module) -> Iterator[str]:
     for node in imports(tree):
         allowed = always | lazily if node in inside else always
         for name in imported(node):
-            from_package = name in SOURCES and SOURCES[name].name == "__init__.py" and not module.startswith("tools.")
+            from_package = (
+                name in SOURCES
+                and SOURCES[name].name == "__init__.py"
+                and not module.startswith("tools.")
+            )
             if from_package or not any(matches(name, pattern) for pattern in allowed):
                 yield f"{module}:{node.lineno} imports {name}"
 
@@ -118,7 +146,9 @@ def fingerprint(function: ast.FunctionDef) -> str:
     if sum(isinstance(node, ast.stmt) for node in nodes) < 6:
         return ""
     bound = [node.arg for node in nodes if isinstance(node, ast.arg)]
-    bound += [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    bound += [
+        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
     numbers = {name: f"local{number}" for number, name in enumerate(dict.fromkeys(bound))}
     for node in nodes:
         if isinstance(node, ast.Name):
@@ -134,7 +164,9 @@ def copies(trees: dict[str, ast.Module]) -> list[list[str]]:
     for module, tree in trees.items():
         for function in functions(tree):
             places.setdefault(fingerprint(function), []).append((module, function.name))
-    groups = [group for body, group in places.items() if body and len({module for module, _ in group}) > 1]
+    groups = [
+        group for body, group in places.items() if body and len({module for module, _ in group}) > 1
+    ]
     return [[f"{module}.{name}" for module, name in group] for group in groups]
 
 
@@ -144,7 +176,9 @@ def test_module_imports_only_what_the_table_allows(module: str) -> None:
 
 
 def test_imports_inside_functions_and_from_packages_are_seen() -> None:
-    source = "from tasks import detection\ndef f():\n    import torch, json\n    from PIL import Image"
+    source = (
+        "from tasks import detection\ndef f():\n    import torch, json\n    from PIL import Image"
+    )
     assert list(violations("tasks.plots", ast.parse(source))) == [
         "tasks.plots:1 imports tasks.detection",
         "tasks.plots:3 imports torch",
@@ -153,7 +187,12 @@ def test_imports_inside_functions_and_from_packages_are_seen() -> None:
 
 def test_no_import_cycle() -> None:
     graph = {
-        module: {name for node in imports(tree) for name in imported(node) if name in SOURCES and name != module}
+        module: {
+            name
+            for node in imports(tree)
+            for name in imported(node)
+            if name in SOURCES and name != module
+        }
         for module, tree in TREES.items()
     }
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
@@ -174,5 +213,8 @@ def test_a_copy_with_other_local_names_is_found() -> None:
                 g(i, h)
             return {2}
     ''')
-    trees = {"a": ast.parse(text.format("first", "one", "x")), "b": ast.parse(text.format("second", "two", "y"))}
+    trees = {
+        "a": ast.parse(text.format("first", "one", "x")),
+        "b": ast.parse(text.format("second", "two", "y")),
+    }
     assert copies(trees) == [["a.first", "b.second"]]

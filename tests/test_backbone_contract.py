@@ -57,7 +57,15 @@ SHAPED = [slow(name) if _layers(name) > MOST_LAYERS else name for name in list_b
 
 TRACED = [name for name in list_backbones() if not _is_giant(name)]
 
-ONE_OF_EACH = ("resnet18", "resnet20", "plain20", "resnetv2_20", "resnetv2_18", "vgg11_bn", "googlenet")
+ONE_OF_EACH = (
+    "resnet18",
+    "resnet20",
+    "plain20",
+    "resnetv2_20",
+    "resnetv2_18",
+    "vgg11_bn",
+    "googlenet",
+)
 """A small net of each family."""
 
 
@@ -113,16 +121,22 @@ def test_levels_can_be_asked_in_pairs(name: str) -> None:
     channels = {level.name: level.channels for level in every.levels}
     for subset in combinations(names, 2):
         with torch.device("meta"):
-            backbone = create_backbone(name, levels=subset[::-1])  # any order is taken, and fine to coarse given
+            backbone = create_backbone(
+                name, levels=subset[::-1]
+            )  # any order is taken, and fine to coarse given
         features = backbone(_images(device="meta"))
-        assert [(key, x.shape[1]) for key, x in features.items()] == [(key, channels[key]) for key in subset]
+        assert [(key, x.shape[1]) for key, x in features.items()] == [
+            (key, channels[key]) for key in subset
+        ]
         assert set(backbone.state_dict()) <= set(every.state_dict())
 
 
 @pytest.mark.parametrize("name", SHAPED)
 def test_backward_reaches_every_parameter(name: str) -> None:
     backbone = on_meta(name).train()
-    torch.stack([feature.square().mean() for feature in backbone(_images(device="meta")).values()]).sum().backward()
+    torch.stack(
+        [feature.square().mean() for feature in backbone(_images(device="meta")).values()]
+    ).sum().backward()
     unreached = [key for key, parameter in backbone.named_parameters() if parameter.grad is None]
     backbone.zero_grad()
     assert unreached == []
@@ -131,7 +145,9 @@ def test_backward_reaches_every_parameter(name: str) -> None:
 @pytest.mark.parametrize("name", RUN)
 def test_gradients_are_finite(name: str) -> None:
     backbone = create_backbone(name).train()
-    torch.stack([feature.square().mean() for feature in backbone(_images()).values()]).sum().backward()
+    torch.stack(
+        [feature.square().mean() for feature in backbone(_images()).values()]
+    ).sum().backward()
     assert [key for key, x in backbone.named_parameters() if not x.grad.isfinite().all()] == []
 
 
@@ -187,7 +203,11 @@ def test_an_output_stride_holds_or_is_refused_by_name(name: str, output_stride: 
 @pytest.mark.parametrize("norm", ["frozen", "sync", "group"])
 @pytest.mark.parametrize("name", SHAPED)
 def test_a_norm_is_built_or_refused_by_name(name: str, norm: str) -> None:
-    kinds = {"frozen": FrozenBatchNorm2d, "sync": torch.nn.SyncBatchNorm, "group": torch.nn.GroupNorm}
+    kinds = {
+        "frozen": FrozenBatchNorm2d,
+        "sync": torch.nn.SyncBatchNorm,
+        "group": torch.nn.GroupNorm,
+    }
     backbone = _built_or_refused(name, norm=norm)
     built = {type(module) for module in (backbone.modules() if backbone else [])} & {
         *kinds.values(),
@@ -208,7 +228,9 @@ def test_frozen_stages_stay_in_evaluation_and_the_rest_trains(name: str) -> None
         assert not own or (own <= frozen) != module.training
 
 
-@pytest.mark.parametrize("name", [name if name in ONE_OF_EACH else slow(name) for name in list_backbones()])
+@pytest.mark.parametrize(
+    "name", [name if name in ONE_OF_EACH else slow(name) for name in list_backbones()]
+)
 def test_freezing_through_any_stage_grows_with_it_or_is_refused_by_name(name: str) -> None:
     frozen: set[str] = set()
     for stage in ("none", "stem", "c1", "c2", "c3", "c4", "c5"):
@@ -217,7 +239,9 @@ def test_freezing_through_any_stage_grows_with_it_or_is_refused_by_name(name: st
             assert frozen <= set(backbone.frozen_names())
             assert bool(backbone.frozen_names()) == (stage != "none")
             frozen = set(backbone.frozen_names())
-    assert frozen == {key for key, _ in _built_or_refused(name).named_parameters()}  # the last stage is everything
+    assert frozen == {
+        key for key, _ in _built_or_refused(name).named_parameters()
+    }  # the last stage is everything
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
@@ -225,7 +249,9 @@ def test_recomputed_activations_give_the_same_gradients(name: str) -> None:
     plain, saving = create_backbone(name), create_backbone(name, checkpoint_activations=True)
     saving.load_state_dict(plain.state_dict())
     for backbone in (plain, saving):
-        torch.stack([x.square().mean() for x in backbone.train()(_images()).values()]).sum().backward()
+        torch.stack(
+            [x.square().mean() for x in backbone.train()(_images()).values()]
+        ).sum().backward()
     for (key, mine), expected in zip(saving.named_parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine.grad, expected.grad, msg=key)
     for (key, mine), expected in zip(saving.named_buffers(), plain.buffers(), strict=True):

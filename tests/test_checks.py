@@ -21,7 +21,9 @@ Content = dict[str, Any]
 CHECK = "tools/check_data.py"
 
 
-def picture(path: Path, seed: int, *, width: int = 40, height: int = 30, orientation: int | None = None) -> None:
+def picture(
+    path: Path, seed: int, *, width: int = 40, height: int = 30, orientation: int | None = None
+) -> None:
     pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
     exif = Image.Exif()
     if orientation is not None:
@@ -101,14 +103,57 @@ def added(name: str, record: Any) -> Any:
     return change
 
 
-OBJECT = {"id": 999, "image_id": 12, "category_id": 2, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
+OBJECT = {
+    "id": 999,
+    "image_id": 12,
+    "category_id": 2,
+    "bbox": [1, 1, 5, 5],
+    "area": 25,
+    "iscrowd": 0,
+}
 RECORDS = {  # defect: change, severity, kind, entry, part of what is told
-    "same image id": (set_("images", 1, id=11), "error", "duplicate image id", "image 11", "a.png and b.png"),
-    "same file": (set_("images", 2, file_name="./a.png"), "error", "duplicate file name", "image 13", "of image 11"),
-    "image without id": (without("images", 1, "id"), "error", "malformed record", "image at place 1", "needs an id"),
-    "image without name": (without("images", 1, "file_name"), "error", "malformed record", "image 12", "file_name"),
-    "size in words": (set_("images", 1, width="wide"), "error", "malformed record", "image 12", "'wide'"),
-    "image is a text": (added("images", "d.png"), "error", "malformed record", "image at place 3", "'d.png'"),
+    "same image id": (
+        set_("images", 1, id=11),
+        "error",
+        "duplicate image id",
+        "image 11",
+        "a.png and b.png",
+    ),
+    "same file": (
+        set_("images", 2, file_name="./a.png"),
+        "error",
+        "duplicate file name",
+        "image 13",
+        "of image 11",
+    ),
+    "image without id": (
+        without("images", 1, "id"),
+        "error",
+        "malformed record",
+        "image at place 1",
+        "needs an id",
+    ),
+    "image without name": (
+        without("images", 1, "file_name"),
+        "error",
+        "malformed record",
+        "image 12",
+        "file_name",
+    ),
+    "size in words": (
+        set_("images", 1, width="wide"),
+        "error",
+        "malformed record",
+        "image 12",
+        "'wide'",
+    ),
+    "image is a text": (
+        added("images", "d.png"),
+        "error",
+        "malformed record",
+        "image at place 3",
+        "'d.png'",
+    ),
     "same category id": (
         set_("categories", 1, id=1),
         "error",
@@ -116,10 +161,34 @@ RECORDS = {  # defect: change, severity, kind, entry, part of what is told
         "category 1",
         "'cat' and 'dog'",
     ),
-    "same category": (set_("categories", 1, name="cat"), "warning", "duplicate category name", "category 2", "'cat'"),
-    "no category name": (without("categories", 0, "name"), "warning", "category without name", "category 1", "None"),
-    "category is null": (added("categories", None), "error", "malformed record", "category at place 2", "None"),
-    "unused": (added("categories", {"id": 7, "name": "yak"}), "warning", "unused category", "category 7", "'yak'"),
+    "same category": (
+        set_("categories", 1, name="cat"),
+        "warning",
+        "duplicate category name",
+        "category 2",
+        "'cat'",
+    ),
+    "no category name": (
+        without("categories", 0, "name"),
+        "warning",
+        "category without name",
+        "category 1",
+        "None",
+    ),
+    "category is null": (
+        added("categories", None),
+        "error",
+        "malformed record",
+        "category at place 2",
+        "None",
+    ),
+    "unused": (
+        added("categories", {"id": 7, "name": "yak"}),
+        "warning",
+        "unused category",
+        "category 7",
+        "'yak'",
+    ),
     "same annotation id": (
         bad(id=110),
         "error",
@@ -127,7 +196,13 @@ RECORDS = {  # defect: change, severity, kind, entry, part of what is told
         "annotation 110",
         "so far: 2",
     ),
-    "no annotation id": (without("annotations", 1, "id"), "warning", "annotation without id", "place 1", "None"),
+    "no annotation id": (
+        without("annotations", 1, "id"),
+        "warning",
+        "annotation without id",
+        "place 1",
+        "None",
+    ),
     "unknown image": (bad(image_id=77), "error", "unknown image", "annotation 111", "image_id 77"),
     "image id as text": (bad(image_id="11"), "error", "unknown image", "annotation 111", "'11'"),
     "unknown category": (bad(category_id=9), "error", "unknown category", "annotation 111", "id 9"),
@@ -152,7 +227,13 @@ RECORDS = {  # defect: change, severity, kind, entry, part of what is told
     "tiny": (bad(bbox=[5, 5, 0.4, 9]), "warning", "tiny box", "annotation 111", "0.4"),
     "crowd": (bad(iscrowd=1), "warning", "crowd", "annotation 111", "crowd"),
     "crowd in words": (bad(iscrowd="no"), "error", "malformed record", "annotation 111", "got no"),
-    "repeated": (added("annotations", OBJECT | {"bbox": [10, 12, 8, 9]}), "warning", "duplicate box", "999", "n 121"),
+    "repeated": (
+        added("annotations", OBJECT | {"bbox": [10, 12, 8, 9]}),
+        "warning",
+        "duplicate box",
+        "999",
+        "n 121",
+    ),
     "three numbers": (
         bad(bbox=[1, 2, 3]),
         "error",
@@ -167,7 +248,13 @@ RECORDS = {  # defect: change, severity, kind, entry, part of what is told
         "annotation 111",
         "bbox or segmentation",
     ),
-    "bad mask": (bad(segmentation=[["a"] * 6]), "error", "bad mask", "annotation 111", "a polygon must be numbers"),
+    "bad mask": (
+        bad(segmentation=[["a"] * 6]),
+        "error",
+        "bad mask",
+        "annotation 111",
+        "a polygon must be numbers",
+    ),
     "bad run lengths": (
         bad(segmentation={"size": [30, 40], "counts": [1, 10**6]}),
         "error",
@@ -175,7 +262,13 @@ RECORDS = {  # defect: change, severity, kind, entry, part of what is told
         "111",
         "sum up",
     ),
-    "annotation is a list": (added("annotations", [1]), "error", "malformed record", "place 6", "[1]"),
+    "annotation is a list": (
+        added("annotations", [1]),
+        "error",
+        "malformed record",
+        "place 6",
+        "[1]",
+    ),
 }
 
 
@@ -186,7 +279,9 @@ def test_a_defect_of_a_record_is_named_with_file_and_entry(folder: Path, defect:
     change(made)
     write(folder, made)
     named = [one for one in scan(folder).findings if one.kind == kind and entry in one.entry]
-    assert [one for one in named if one.severity == severity and one.file == str(folder / "gt.json")], named
+    assert [
+        one for one in named if one.severity == severity and one.file == str(folder / "gt.json")
+    ], named
     assert told in named[0].seen
 
 
@@ -211,7 +306,12 @@ def remake(**changes: Any) -> Any:
 FILES = {  # defect of images/b.png: change, severity, kind, part of what is told
     "missing": (Path.unlink, "error", "missing image", "does not exist"),
     "cut off": (truncate, "error", "unreadable image", "cannot decode"),
-    "no image": (lambda path: path.write_text("text"), "error", "unreadable image", "not an image file"),
+    "no image": (
+        lambda path: path.write_text("text"),
+        "error",
+        "unreadable image",
+        "not an image file",
+    ),
     "other size": (
         remake(width=50),
         "error",
@@ -219,8 +319,18 @@ FILES = {  # defect of images/b.png: change, severity, kind, part of what is tol
         "is 50x30 pixels (width x height)",
     ),
     "turned": (remake(orientation=6), "error", "size mismatch", "data.exif=ignore"),
-    "turned rightly": (remake(width=30, height=40, orientation=6), "warning", "EXIF", "right angle"),
-    "the same": (lambda path: shutil.copy(path.with_name("a.png"), path), "warning", "duplicate image", "of a.png"),
+    "turned rightly": (
+        remake(width=30, height=40, orientation=6),
+        "warning",
+        "EXIF",
+        "right angle",
+    ),
+    "the same": (
+        lambda path: shutil.copy(path.with_name("a.png"), path),
+        "warning",
+        "duplicate image",
+        "of a.png",
+    ),
 }
 
 
@@ -230,7 +340,11 @@ def test_a_defect_of_an_image_file_is_named_and_mended(folder: Path, defect: str
     change(folder / "images" / "b.png")
     write(folder, content())
     (named,) = [one for one in scan(folder).findings if one.kind == kind]
-    assert (named.severity, named.file, named.entry) == (severity, str(folder / "images" / "b.png"), "image 12")
+    assert (named.severity, named.file, named.entry) == (
+        severity,
+        str(folder / "images" / "b.png"),
+        "image 12",
+    )
     assert told in named.seen
     write_fixed(scan(folder), folder / "fixed.json")
     assert scan(folder, "fixed.json").errors == 0
@@ -238,20 +352,32 @@ def test_a_defect_of_an_image_file_is_named_and_mended(folder: Path, defect: str
 
 def test_all_defects_are_named_in_one_pass(folder: Path) -> None:
     made = content()
-    for place, record in enumerate(({"image_id": 77}, {"category_id": 9}, {"bbox": [50, 2, 5, 5]}, {"bbox": "x"})):
+    for place, record in enumerate(
+        ({"image_id": 77}, {"category_id": 9}, {"bbox": [50, 2, 5, 5]}, {"bbox": "x"})
+    ):
         made["annotations"][place].update(record)
     write(folder, made)
     (folder / "images" / "c.png").unlink()
     kinds = [one.kind for one in scan(folder).findings if one.severity == "error"]
-    assert sorted(kinds) == ["box outside", "malformed record", "missing image", "unknown category", "unknown image"]
+    assert sorted(kinds) == [
+        "box outside",
+        "malformed record",
+        "missing image",
+        "unknown category",
+        "unknown image",
+    ]
 
 
-def test_a_file_that_no_record_names_and_an_image_without_objects_are_warnings(folder: Path) -> None:
+def test_a_file_that_no_record_names_and_an_image_without_objects_are_warnings(
+    folder: Path,
+) -> None:
     made = content()
     made["annotations"] = made["annotations"][:4]
     write(folder, made)
     picture(folder / "images" / "left.png", 9)
-    found = {(one.kind, one.severity, Path(one.file).name, one.entry) for one in scan(folder).findings}
+    found = {
+        (one.kind, one.severity, Path(one.file).name, one.entry) for one in scan(folder).findings
+    }
     assert ("unlisted image", "warning", "left.png", "left.png") in found
     assert ("image without objects", "warning", "gt.json", "image 13") in found
 
@@ -286,15 +412,25 @@ def two_splits(folder: Path) -> Path:
         picture(root / "val" / name, seed)
     Image.open(root / "val" / "b.png").save(root / "val" / "e.bmp")
     (root / "val" / "b.png").unlink()
-    (root / "annotations" / "instances_val.json").write_text(json.dumps(content(("a.png", "e.bmp", "c.png"))))
+    (root / "annotations" / "instances_val.json").write_text(
+        json.dumps(content(("a.png", "e.bmp", "c.png")))
+    )
     return root
 
 
-def test_an_image_in_both_splits_is_a_leak_and_leaves_the_training_split(tools: Tools, two_splits: Path) -> None:
+def test_an_image_in_both_splits_is_a_leak_and_leaves_the_training_split(
+    tools: Tools, two_splits: Path
+) -> None:
     answer = tools(CHECK, two_splits, "--fix", two_splits / "fixed.json")
     assert answer.status == 1
-    assert f"error: {two_splits / 'train' / 'b.png'}: image 12: the pixels are those of" in answer.output
-    files = [f"data.{split}.annotations={two_splits / f'fixed_{split}.json'}" for split in ("train", "val")]
+    assert (
+        f"error: {two_splits / 'train' / 'b.png'}: image 12: the pixels are those of"
+        in answer.output
+    )
+    files = [
+        f"data.{split}.annotations={two_splits / f'fixed_{split}.json'}"
+        for split in ("train", "val")
+    ]
     again = tools(CHECK, f"data.root={two_splits}", *files)
     assert again.status == 0, again.output
 
@@ -338,7 +474,11 @@ def test_coco_gives_no_errors(coco200: Path, split: str) -> None:
     names = coco200 / "images" / split, coco200 / "annotations" / f"instances_{split}.json"
     report = check([Split(split, *names)], exif="apply", grid=AnchorGrid())
     assert [one for one in report.findings if one.severity == "error"] == []
-    assert {one.kind for one in report.findings} <= {"crowd", "unused category", "image without objects"}
+    assert {one.kind for one in report.findings} <= {
+        "crowd",
+        "unused category",
+        "image without objects",
+    }
 
 
 def test_bccd_gives_no_errors(bccd: Path, tmp_path: Path) -> None:

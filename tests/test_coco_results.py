@@ -18,7 +18,9 @@ def dataset(tmp_path: Path) -> CocoDataset:
     """Two images with string ids, two sparse categories, no objects."""
     names = ("frame/1", "frame/2")
     content = {
-        "images": [{"id": name, "file_name": f"{name}.png", "height": 20, "width": 30} for name in names],
+        "images": [
+            {"id": name, "file_name": f"{name}.png", "height": 20, "width": 30} for name in names
+        ],
         "categories": [{"id": 7, "name": "cat"}, {"id": 70, "name": "dog"}],
         "annotations": [],
     }
@@ -33,27 +35,41 @@ def write(tmp_path: Path, content: Any) -> Path:
 
 def found(images: list[int], scores: list[float]) -> DetectionResults:
     boxes = np.arange(4 * len(images), dtype=np.float64).reshape(-1, 4)
-    return DetectionResults(np.array(images), boxes, np.array(scores), np.zeros(len(images), np.int64))
+    return DetectionResults(
+        np.array(images), boxes, np.array(scores), np.zeros(len(images), np.int64)
+    )
 
 
-def test_reading_turns_the_files_ids_into_internal_ones(tmp_path: Path, dataset: CocoDataset) -> None:
+def test_reading_turns_the_files_ids_into_internal_ones(
+    tmp_path: Path, dataset: CocoDataset
+) -> None:
     results = read_results_json(write(tmp_path, [RECORD]), dataset)
     assert (results.image_ids.tolist(), results.labels.tolist()) == ([2], [1])
     assert (results.boxes.tolist(), results.scores.tolist()) == ([[1.5, 2.0, 3.0, 4.0]], [0.25])
 
 
 def test_writing_uses_the_files_ids(tmp_path: Path, dataset: CocoDataset) -> None:
-    results = DetectionResults(np.array([2]), np.array([[1.5, 2, 3, 4]]), np.array([0.25]), np.array([1]))
+    results = DetectionResults(
+        np.array([2]), np.array([[1.5, 2, 3, 4]]), np.array([0.25]), np.array([1])
+    )
     write_results_json(tmp_path / "written.json", dataset, results)
     assert json.loads((tmp_path / "written.json").read_text()) == [RECORD]
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])
-def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path, dataset: CocoDataset, count: int) -> None:
+def test_what_is_written_is_read_back_to_the_last_bit(
+    tmp_path: Path, dataset: CocoDataset, count: int
+) -> None:
     random = np.random.default_rng(0)
-    boxes, scores = random.random((count, 4)).astype(np.float32), random.random(count).astype(np.float32)
+    boxes, scores = (
+        random.random((count, 4)).astype(np.float32),
+        random.random(count).astype(np.float32),
+    )
     results = DetectionResults(
-        random.integers(1, 3, count), boxes.astype(np.float64), scores.astype(np.float64), random.integers(0, 2, count)
+        random.integers(1, 3, count),
+        boxes.astype(np.float64),
+        scores.astype(np.float64),
+        random.integers(0, 2, count),
     )
     write_results_json(tmp_path / "written.json", dataset, results)
     back = read_results_json(tmp_path / "written.json", dataset)
@@ -61,10 +77,14 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path, dataset: C
         np.testing.assert_array_equal(getattr(back, field), getattr(results, field))
 
 
-def test_records_of_other_fields_and_types_are_read_the_same(tmp_path: Path, dataset: CocoDataset) -> None:
+def test_records_of_other_fields_and_types_are_read_the_same(
+    tmp_path: Path, dataset: CocoDataset
+) -> None:
     """The fast reader takes numbers only; a score written as a text of digits was always read."""
     read = [
-        read_results_json(write(tmp_path, [{**RECORD, "score": score, "extra": {"a": [1]}}]), dataset)
+        read_results_json(
+            write(tmp_path, [{**RECORD, "score": score, "extra": {"a": [1]}}]), dataset
+        )
         for score in (1, "1")
     ]
     assert read[0].scores.tolist() == read[1].scores.tolist() == [1.0]
@@ -85,18 +105,32 @@ def test_no_parts_join_to_no_detections() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": "frame/9"}, "image_id must be one of the annotation file's, got 'frame/9' in 1 of 2 records"),
-        ({"category_id": 8}, "category_id must be one of the annotation file's, got 8 in 1 of 2 records"),
-        ({"category_id": "70"}, "got '70' in 1 of 2 records; there it is written 70: the types must agree"),
+        (
+            {"image_id": "frame/9"},
+            "image_id must be one of the annotation file's, got 'frame/9' in 1 of 2 records",
+        ),
+        (
+            {"category_id": 8},
+            "category_id must be one of the annotation file's, got 8 in 1 of 2 records",
+        ),
+        (
+            {"category_id": "70"},
+            "got '70' in 1 of 2 records; there it is written 70: the types must agree",
+        ),
         ({"category_id": [70]}, r"got \[70\] in 1 of 2 records"),
         ({"bbox": [1, 2, 3]}, r"bbox must be four finite numbers, got \[1, 2, 3\] in record 1"),
-        ({"bbox": [1, 2, 3, None]}, r"bbox must be four finite numbers, got \[1, 2, 3, None\] in record 1"),
+        (
+            {"bbox": [1, 2, 3, None]},
+            r"bbox must be four finite numbers, got \[1, 2, 3, None\] in record 1",
+        ),
         ({"bbox": [5, 5, -1, 2]}, r"with width and height >= 0, got \[5, 5, -1, 2\] in record 1"),
         ({"score": float("nan")}, "score must be a finite number, got nan in record 1"),
         ({"score": [0.5]}, r"score must be a finite number, got \[0.5\] in record 1"),
     ],
 )
-def test_a_wrong_record_is_named(tmp_path: Path, dataset: CocoDataset, change: dict[str, Any], message: str) -> None:
+def test_a_wrong_record_is_named(
+    tmp_path: Path, dataset: CocoDataset, change: dict[str, Any], message: str
+) -> None:
     path = write(tmp_path, [RECORD, {**RECORD, **change}])
     with pytest.raises(ValueError, match=message):
         read_results_json(path, dataset)
@@ -108,7 +142,9 @@ def test_a_record_without_a_field_is_named(tmp_path: Path, dataset: CocoDataset)
         read_results_json(path, dataset)
 
 
-def test_annotations_in_place_of_results_are_recognised(tmp_path: Path, dataset: CocoDataset) -> None:
+def test_annotations_in_place_of_results_are_recognised(
+    tmp_path: Path, dataset: CocoDataset
+) -> None:
     with pytest.raises(ValueError, match="got a JSON dict; this looks like an annotation file"):
         read_results_json(write(tmp_path, {"annotations": []}), dataset)
 

@@ -29,7 +29,9 @@ def test_resolved_config_equals_its_snapshot(path: Path) -> None:
 
 
 def test_every_snapshot_is_of_a_shipped_config() -> None:
-    assert {path.name for path in (TESTS / "snapshots").iterdir()} == {path.name for path in CONFIGS}
+    assert {path.name for path in (TESTS / "snapshots").iterdir()} == {
+        path.name for path in CONFIGS
+    }
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -42,6 +44,8 @@ def test_config_holds_only_what_differs_from_the_defaults(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_config_opens_with_its_cost_and_expected_result(path: Path) -> None:
-    head = list(itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines()))
+    head = list(
+        itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+    )
     labels = [line[2:12].strip() for line in head]
     assert labels.count("Cost") == labels.count("Expected") == 1

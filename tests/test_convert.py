@@ -50,13 +50,17 @@ def voc_file(root: Path, stem: str, objects: str, size: tuple[int, int] = (20, 1
 
 
 def boxes(converted: Converted) -> dict[str, list[tuple[str, tuple[float, ...]]]]:
-    return {one.file_name: [(box.label, box.box) for box in one.boxes] for one in converted.pictures}
+    return {
+        one.file_name: [(box.label, box.box) for box in one.boxes] for one in converted.pictures
+    }
 
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
     """Two images in the split `train`, one in `test`, which has a class of its own."""
-    voc_file(tmp_path, "a", voc_object((1, 1, 20, 10)) + voc_object((3, 4, 5, 4), "dog", difficult=1))
+    voc_file(
+        tmp_path, "a", voc_object((1, 1, 20, 10)) + voc_object((3, 4, 5, 4), "dog", difficult=1)
+    )
     voc_file(tmp_path, "b", "")
     voc_file(tmp_path, "c", voc_object((2, 2, 3, 3), "ant"))
     put(tmp_path / "ImageSets/Main/train.txt", "b\na  1\n")
@@ -99,7 +103,9 @@ def test_voc_category_ids_agree_between_splits(voc: Path) -> None:
     assert read_voc(voc, split="train", categories=["dog", "cat"]).categories == ("dog", "cat")
 
 
-@pytest.mark.parametrize(("choice", "crowds"), [("ignore", [False, True]), ("keep", [False, False]), ("drop", [False])])
+@pytest.mark.parametrize(
+    ("choice", "crowds"), [("ignore", [False, True]), ("keep", [False, False]), ("drop", [False])]
+)
 def test_voc_difficult(voc: Path, choice: Any, crowds: list[bool]) -> None:
     picture = read_voc(voc, split="train", difficult=choice).pictures[0]
     assert [box.crowd for box in picture.boxes] == crowds
@@ -125,14 +131,26 @@ def test_voc_xml_beside_images(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("<annotation>\n<object>", r"a\.xml:2: not XML"),
-        ("<annotation>\n<object><name> </name></object></annotation>", r"a\.xml:2: <object> must hold a <name>"),
+        (
+            "<annotation>\n<object><name> </name></object></annotation>",
+            r"a\.xml:2: <object> must hold a <name>",
+        ),
         (
             "<annotation>\n\n<object><name>cat</name></object></annotation>",
             r"a\.xml:3: an <object> must hold a <bndbox>",
         ),
-        (f"<annotation>{OBJECT.format('x', 1, 2, 3, name='cat', difficult=0)}</annotation>", r"a\.xml:3: .*'x'"),
-        (f"<annotation>{OBJECT.format('nan', 1, 2, 3, name='cat', difficult=0)}</annotation>", r"a\.xml:3: .*'nan'"),
-        (f"<annotation>{OBJECT.format(1, 1, 2, 3, name='cow', difficult=0)}</annotation>", r"a\.xml:1: .*got 'cow'"),
+        (
+            f"<annotation>{OBJECT.format('x', 1, 2, 3, name='cat', difficult=0)}</annotation>",
+            r"a\.xml:3: .*'x'",
+        ),
+        (
+            f"<annotation>{OBJECT.format('nan', 1, 2, 3, name='cat', difficult=0)}</annotation>",
+            r"a\.xml:3: .*'nan'",
+        ),
+        (
+            f"<annotation>{OBJECT.format(1, 1, 2, 3, name='cow', difficult=0)}</annotation>",
+            r"a\.xml:1: .*got 'cow'",
+        ),
     ],
 )
 def test_voc_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
@@ -162,7 +180,10 @@ def test_voc_image_that_is_missing(voc: Path) -> None:
 def test_yolo_boxes_outlines_and_empty_files(yolo: Path) -> None:
     converted = read_yolo(yolo)
     assert converted.categories == ("dog", "cat")
-    assert boxes(converted) == {"a.png": [("cat", (8, 3, 4, 4)), ("dog", (2, 2, 10, 6))], "b.png": []}
+    assert boxes(converted) == {
+        "a.png": [("cat", (8, 3, 4, 4)), ("dog", (2, 2, 10, 6))],
+        "b.png": [],
+    }
     assert converted.pictures[0].boxes[1].polygon == (2, 2, 12, 2, 2, 8)
     assert converted.image_root == yolo / "images/train"
 
@@ -238,14 +259,22 @@ def test_yolo_settings_that_are_wrong(yolo: Path, settings: str, message: str) -
 @pytest.mark.parametrize(
     ("header", "row", "box"),
     [
-        ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.png,20,10,cat,1,2,4,8", (1, 2, 3, 6)),
+        (
+            "filename,width,height,class,xmin,ymin,xmax,ymax",
+            "a.png,20,10,cat,1,2,4,8",
+            (1, 2, 3, 6),
+        ),
         ("image;label;x;y;w;h", "a.png;cat;1;2;3.5;6", (1, 2, 3.5, 6)),
         ("path,x1,y1,x2,y2,class_name", '"/elsewhere/a.png",1,2,4,8,cat', (1, 2, 3, 6)),
     ],
 )
-def test_csv_columns_are_recognised(tmp_path: Path, header: str, row: str, box: tuple[float, ...]) -> None:
+def test_csv_columns_are_recognised(
+    tmp_path: Path, header: str, row: str, box: tuple[float, ...]
+) -> None:
     image(tmp_path / "a.png")
-    assert boxes(read_csv(put(tmp_path / "a.csv", f"{header}\n{row}\n"))) == {"a.png": [("cat", box)]}
+    assert boxes(read_csv(put(tmp_path / "a.csv", f"{header}\n{row}\n"))) == {
+        "a.png": [("cat", box)]
+    }
 
 
 def test_csv_columns_that_are_named(tmp_path: Path) -> None:
@@ -261,16 +290,25 @@ def test_csv_images_without_objects_and_without_labels(tmp_path: Path) -> None:
         image(tmp_path / f"{name}.png")
     table = put(tmp_path / "a.csv", "file,x,y,w,h\nb.png,1,2,3,4\na.png,,,,\nb.png,0,0,5,5\n")
     found = read_csv(table, categories=["thing"])
-    assert boxes(found) == {"a.png": [], "b.png": [("thing", (1, 2, 3, 4)), ("thing", (0, 0, 5, 5))]}
+    assert boxes(found) == {
+        "a.png": [],
+        "b.png": [("thing", (1, 2, 3, 4)), ("thing", (0, 0, 5, 5))],
+    }
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label,x,y,w,h\na.png,cat,1,2,3,4\nb.png,cat,1,2,3,4\n", r"a\.csv:3: no image 'b\.png'"),
+        (
+            "file,label,x,y,w,h\na.png,cat,1,2,3,4\nb.png,cat,1,2,3,4\n",
+            r"a\.csv:3: no image 'b\.png'",
+        ),
         ("file,label,x,y,w,h\na.png,cat,1,two,3,4\n", r"a\.csv:2: y must be a number, got 'two'"),
         ("file,label,x,y,w,h\na.png,cat,1,2,,4\n", r"a\.csv:2: w must be a number, got ''"),
-        ("file,label,x,y,w,h\na.png,cat,1,2,3\n", r"a\.csv:2: must have the header's 6 columns, got 5"),
+        (
+            "file,label,x,y,w,h\na.png,cat,1,2,3\n",
+            r"a\.csv:2: must have the header's 6 columns, got 5",
+        ),
         ("file,label,x,y,w,h\na.png,cow,1,2,3,4\n", r"a\.csv:2: .*got 'cow'"),
         ("file,label,x,y,w\na.png,cat,1,2,3\n", "no column for h in the header"),
         ("file,label,x,y,w,h\n", "at least one row"),
@@ -301,7 +339,9 @@ def test_difficult_objects_are_crowds_in_the_file(voc: Path) -> None:
 
 
 def test_the_tool_says_what_to_do_next(voc: Path, tools: Tools) -> None:
-    printed = tools("tools/convert_data.py", "voc", str(voc), str(voc / "out.json"), "--split", "train").output
+    printed = tools(
+        "tools/convert_data.py", "voc", str(voc), str(voc / "out.json"), "--split", "train"
+    ).output
     assert f"tools/check_data.py {voc}/JPEGImages {voc}/out.json" in printed
     assert "2 images, 1 of them without objects\n  2 objects, 1 of them ignored" in printed
     assert re.search(r"1 ant: 0\n +2 cat: 1\n +3 dog: 1", printed)
@@ -310,7 +350,14 @@ def test_the_tool_says_what_to_do_next(voc: Path, tools: Tools) -> None:
 def test_the_tool_reads_columns_and_categories(tmp_path: Path, tools: Tools) -> None:
     image(tmp_path / "a.png")
     table = put(tmp_path / "a.csv", "pic,x,y,w,h\na.png,1,2,3,4\n")
-    tools("tools/convert_data.py", "csv", str(table), str(tmp_path / "o.json"), "--columns=file=pic", "--categories=a")
+    tools(
+        "tools/convert_data.py",
+        "csv",
+        str(table),
+        str(tmp_path / "o.json"),
+        "--columns=file=pic",
+        "--categories=a",
+    )
     assert json.loads((tmp_path / "o.json").read_text())["annotations"][0]["bbox"] == [1, 2, 3, 4]
 
 
@@ -328,6 +375,15 @@ def test_bccd(bccd_split: Callable[[str], Converted]) -> None:
         "test": 72,
     }
     assert {one.categories for one in splits.values()} == {("Platelets", "RBC", "WBC")}
-    counts = Counter(box.label for name in ("trainval", "test") for one in splits[name].pictures for box in one.boxes)
-    assert counts == {"RBC": 4155, "WBC": 372, "Platelets": 361}  # as grep counts <name> in the XML files
+    counts = Counter(
+        box.label
+        for name in ("trainval", "test")
+        for one in splits[name].pictures
+        for box in one.boxes
+    )
+    assert counts == {
+        "RBC": 4155,
+        "WBC": 372,
+        "Platelets": 361,
+    }  # as grep counts <name> in the XML files
     assert all(one.warnings == () for one in splits.values())

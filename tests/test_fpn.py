@@ -35,7 +35,9 @@ def test_equals_torchvisions_pyramid(sizes: dict[str, tuple[int, int]]) -> None:
     features = _features(sizes)
     for context in (torch.enable_grad, torch.no_grad):  # two ways of upsampling
         with context():
-            for mine, expected in zip(ours(features).values(), theirs(features).values(), strict=True):
+            for mine, expected in zip(
+                ours(features).values(), theirs(features).values(), strict=True
+            ):
                 torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
 
 
@@ -51,7 +53,9 @@ def test_levels_describe_what_comes_out() -> None:
 
 
 def test_p6_is_every_second_cell_of_p5() -> None:
-    maps = FeaturePyramid(LEVELS, channels=4)(_features({"c2": (40, 40), "c3": (20, 20), "c4": (10, 10), "c5": (5, 5)}))
+    maps = FeaturePyramid(LEVELS, channels=4)(
+        _features({"c2": (40, 40), "c3": (20, 20), "c4": (10, 10), "c5": (5, 5)})
+    )
     assert maps["p6"].equal(maps["p5"][:, :, ::2, ::2])
 
 

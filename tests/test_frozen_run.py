@@ -35,19 +35,27 @@ def assert_same_scores(scores: dict[str, float], expected: dict[str, float | Non
 def test_it_is_evaluated(tools: Tools, tmp_path: Path) -> None:
     answer = tools("tools/eval_det.py", RUN, DATA, "--out", tmp_path)
     assert answer.status == 0, answer.error
-    assert_same_scores(json.loads((tmp_path / "evaluation.json").read_text())["scores"], EXPECTED["best"])
+    assert_same_scores(
+        json.loads((tmp_path / "evaluation.json").read_text())["scores"], EXPECTED["best"]
+    )
 
 
 def test_it_predicts(tools: Tools, tmp_path: Path) -> None:
-    answer = tools("tools/predict.py", RUN, FROZEN / "data" / "val", "--out", tmp_path, "--precision", "fp32")
+    answer = tools(
+        "tools/predict.py", RUN, FROZEN / "data" / "val", "--out", tmp_path, "--precision", "fp32"
+    )
     assert answer.status == 0, answer.error
     found = json.loads((tmp_path / "predictions.json").read_text())
     truth = json.loads((FROZEN / "data" / "annotations" / "instances_val.json").read_text())
-    assert found["categories"] == [{"id": entry["id"], "name": entry["name"]} for entry in truth["categories"]]
+    assert found["categories"] == [
+        {"id": entry["id"], "name": entry["name"]} for entry in truth["categories"]
+    ]
     assert len(found["annotations"]) >= 8  # of 12 objects
 
 
-def test_it_is_resumed_to_the_weights_that_its_own_version_reached(tools: Tools, tmp_path: Path) -> None:
+def test_it_is_resumed_to_the_weights_that_its_own_version_reached(
+    tools: Tools, tmp_path: Path
+) -> None:
     folder = shutil.copytree(RUN, tmp_path / "run")
     arguments = (folder / "config.yaml", DATA, f"run.output_dir={folder}", "run.resume=auto")
     answer = tools("tools/train_det.py", *arguments)
@@ -61,22 +69,35 @@ def test_it_is_resumed_to_the_weights_that_its_own_version_reached(tools: Tools,
     for name, tensor in saved.model.items():
         assert_same_tensor(tensor, EXPECTED["weights"][name], name)
     for place, state in saved.optimizer["state"].items():
-        assert_same_tensor(state["momentum_buffer"], EXPECTED["momentum"][str(place)], f"momentum of {place}")
+        assert_same_tensor(
+            state["momentum_buffer"], EXPECTED["momentum"][str(place)], f"momentum of {place}"
+        )
 
 
 def assert_same_tensor(tensor: torch.Tensor, expected: list[float], name: str) -> None:
     total, norm = expected
     close = 1e-4 * max(norm, 1e-3)
     assert float(tensor.double().norm()) == pytest.approx(norm, abs=close), name
-    assert float(tensor.double().sum()) == pytest.approx(total, abs=close * math.sqrt(tensor.numel())), name
+    assert float(tensor.double().sum()) == pytest.approx(
+        total, abs=close * math.sqrt(tensor.numel())
+    ), name
 
 
 def test_it_is_fine_tuned(tools: Tools, tmp_path: Path) -> None:
     start = (f"model.weights={RUN}", "schedule.steps=1", "optim.lr=1e-12", "run.eval_every=0")
-    answer = tools("tools/train_det.py", RUN / "config.yaml", DATA, *start, f"run.output_dir={tmp_path / 'run'}")
+    answer = tools(
+        "tools/train_det.py",
+        RUN / "config.yaml",
+        DATA,
+        *start,
+        f"run.output_dir={tmp_path / 'run'}",
+    )
     assert answer.status == 0, answer.error
     assert "3 classes keep their predictor (circle, star, ring)" in answer.output
-    old, new = read_checkpoint(RUN / "best.pt").model, read_checkpoint(tmp_path / "run" / "last.pt").model
+    old, new = (
+        read_checkpoint(RUN / "best.pt").model,
+        read_checkpoint(tmp_path / "run" / "last.pt").model,
+    )
     trained = [name for name in new if name.startswith(("pyramid.", "rpn.", "box_head."))]
     assert all(torch.allclose(new[name], old[name], rtol=0, atol=1e-8) for name in trained)
 

@@ -16,7 +16,9 @@ PIXELS = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14
 def smooth(height: int, width: int) -> np.ndarray:
     """A picture that survives JPEG: bright on the left, red growing downwards."""
     y, x = np.mgrid[0:height, 0:width]
-    return np.stack([60 + 120 * y / height, 200 - 150 * x / width, np.full_like(x, 90)], axis=2).astype(np.uint8)
+    return np.stack(
+        [60 + 120 * y / height, 200 - 150 * x / width, np.full_like(x, 90)], axis=2
+    ).astype(np.uint8)
 
 
 def test_png_is_decoded_to_its_very_pixels(tmp_path: Path) -> None:
@@ -42,8 +44,14 @@ def test_decoded_pixels_are_writable_and_contiguous_copies() -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_rotation_shows_the_picture_upright(tmp_path: Path, orientation: int) -> None:
     upright = smooth(48, 80)
-    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # PIL operations; 6 and 8 are each other's
-    stored = Image.fromarray(upright) if undo is None else Image.fromarray(upright).transpose(Image.Transpose(undo))
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[
+        orientation
+    ]  # PIL operations; 6 and 8 are each other's
+    stored = (
+        Image.fromarray(upright)
+        if undo is None
+        else Image.fromarray(upright).transpose(Image.Transpose(undo))
+    )
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / "a.jpg", exif=exif, quality=95)
@@ -88,7 +96,9 @@ def test_16_bits_are_divided_by_257(tmp_path: Path, name: str) -> None:
 def test_rotated_16_bit_file_is_turned(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
-    Image.fromarray(np.array([[257, 514, 771]], dtype=np.uint16)).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(np.array([[257, 514, 771]], dtype=np.uint16)).save(
+        tmp_path / "a.png", exif=exif
+    )
     assert decode(tmp_path / "a.png")[:, :, 0].tolist() == [[1], [2], [3]]
 
 
@@ -128,7 +138,9 @@ def test_a_damaged_exif_block_does_not_matter(tmp_path: Path) -> None:
     assert decode(tmp_path / "a.jpg").shape == (48, 80, 3)
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((2, 2, 3)), np.zeros((2, 2, 2), np.uint8), np.zeros((2,), np.uint8)])
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 2, 3)), np.zeros((2, 2, 2), np.uint8), np.zeros((2,), np.uint8)]
+)
 def test_an_array_that_is_no_image_is_refused(wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match="must be uint8 or uint16 of shape"):
         decode(wrong)

@@ -29,7 +29,23 @@ DEEP: list[Any] = []
 for _ in range(200):
     DEEP = [DEEP]
 NASTY: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2.5, 1e300, -1e300, 1e9, 10**400, -(10**30), 2**31, 2**63, 1e-320),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2.5,
+        1e300,
+        -1e300,
+        1e9,
+        10**400,
+        -(10**30),
+        2**31,
+        2**63,
+        1e-320,
+    ),
     *(
         float("nan"),
         float("inf"),
@@ -58,8 +74,20 @@ NASTY: tuple[Any, ...] = (
         [1e200] * 4,
         DEEP,
     ),
-    *({"size": [30, 40], "counts": [1]}, {"size": 3, "counts": "zz"}, {"size": [30, 40], "counts": None}, {"id": 1}),
-    *([[1e30] * 6], [["a"] * 6], [[None] * 8], [[0, 0, 1e8, 1e8, 0, 1e8]], [{"x": 1}], [[1, 2, 3, 4, 5, 6, 7]]),
+    *(
+        {"size": [30, 40], "counts": [1]},
+        {"size": 3, "counts": "zz"},
+        {"size": [30, 40], "counts": None},
+        {"id": 1},
+    ),
+    *(
+        [[1e30] * 6],
+        [["a"] * 6],
+        [[None] * 8],
+        [[0, 0, 1e8, 1e8, 0, 1e8]],
+        [{"x": 1}],
+        [[1, 2, 3, 4, 5, 6, 7]],
+    ),
 )
 
 
@@ -72,17 +100,28 @@ def sound() -> dict[str, Any]:
     shapes: tuple[dict[str, Any], ...] = (
         {"bbox": [2, 3, 20, 10], "area": 150.5, "iscrowd": 0},
         {"segmentation": [[2, 2, 12, 2, 12, 9]]},
-        {"bbox": [5, 4, 11, 6], "segmentation": {"size": [30, 40], "counts": packed["counts"].decode()}},
+        {
+            "bbox": [5, 4, 11, 6],
+            "segmentation": {"size": [30, 40], "counts": packed["counts"].decode()},
+        },
         {"segmentation": plain, "iscrowd": 1},
     )
-    images = [{"id": number, "file_name": f"{number}.png", "width": 40, "height": 30} for number in (11, 12, 13)]
+    images = [
+        {"id": number, "file_name": f"{number}.png", "width": 40, "height": 30}
+        for number in (11, 12, 13)
+    ]
     annotations = [
         {"id": 10 * image + place, "image_id": image, "category_id": 1 + place % 2, **shape}
         for image in (11, 12)
         for place, shape in enumerate(shapes)
     ]
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog", "supercategory": "pet"}]
-    return {"info": {"year": 2026}, "images": images, "annotations": annotations, "categories": categories}
+    return {
+        "info": {"year": 2026},
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
 
 
 def nodes(node: Any) -> Iterator[Node]:
@@ -97,7 +136,9 @@ def damage_values(made: dict[str, Any], chance: Random) -> None:
     """Replace, remove, repeat or add something, at 1 to 3 places."""
     for _ in range(chance.randint(1, 3)):
         node = chance.choice([one for one in nodes(made) if one])
-        key: Any = chance.choice(list(node)) if isinstance(node, dict) else chance.randrange(len(node))
+        key: Any = (
+            chance.choice(list(node)) if isinstance(node, dict) else chance.randrange(len(node))
+        )
         action = chance.choice(("replace", "replace", "replace", "remove", "repeat", "exchange"))
         if action == "replace":
             node[key] = chance.choice(NASTY)
@@ -108,7 +149,9 @@ def damage_values(made: dict[str, Any], chance: Random) -> None:
         else:
             other = chance.choice([one for one in nodes(made) if one])
             node[key] = json.loads(
-                json.dumps(chance.choice(list(other.values() if isinstance(other, dict) else other)))
+                json.dumps(
+                    chance.choice(list(other.values() if isinstance(other, dict) else other))
+                )
             )
 
 
@@ -122,7 +165,9 @@ def damage_text(text: str, chance: Random) -> bytes:
             chance.choice(("latin-1", "utf-16", "utf-16-le", "utf-32", "utf-8-sig"))
         ),
         lambda: data[:middle] + bytes([chance.randrange(256)]) + data[middle + 1 :],
-        lambda: data.replace(b'"bbox"', b'"bbox": 1, "bbox"').replace(b'"id": 12', b'"id": 11, "id": 12'),
+        lambda: data.replace(b'"bbox"', b'"bbox": 1, "bbox"').replace(
+            b'"id": 12', b'"id": 11, "id": 12'
+        ),
         lambda: data[:-1] + b', "annotations": []}',
         lambda: data[:-1] + b', "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         lambda: data.replace(b"150.5", b"1" * 5000),
@@ -147,7 +192,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("malformed")
     (root / "images").mkdir()
     for number in (11, 12, 13):
-        Image.fromarray(np.full((30, 40, 3), number, dtype=np.uint8)).save(root / "images" / f"{number}.png")
+        Image.fromarray(np.full((30, 40, 3), number, dtype=np.uint8)).save(
+            root / "images" / f"{number}.png"
+        )
     (root / "sound.json").write_text(json.dumps(sound()))
     return root
 
@@ -163,7 +210,10 @@ def use(dataset: CocoDataset, config: DataConfig, folder: Path) -> None:
     for batch in ValBatches(dataset, config):
         assert bool(batch.boxes.isfinite().all())
     found = DetectionResults(
-        np.repeat(dataset.image_ids, np.diff(dataset.first)), dataset.boxes, np.ones(len(dataset.boxes)), dataset.labels
+        np.repeat(dataset.image_ids, np.diff(dataset.first)),
+        dataset.boxes,
+        np.ones(len(dataset.boxes)),
+        dataset.labels,
     )
     write_evaluation(folder / "evaluation.json", final_scores(dataset, found), {})
     train = TrainBatches(dataset, config)
@@ -208,7 +258,9 @@ def test_whatever_is_refused_was_found_by_the_check(folder: Path, seed: int) -> 
 @pytest.mark.parametrize("seed", range(0, 200, 2))
 def test_what_can_be_read_can_be_mended(folder: Path, seed: int) -> None:
     (folder / "damaged.json").write_bytes(damaged(seed))
-    done, refused = attempt(partial(write_fixed, scan(folder, "damaged.json"), folder / "fixed.json"))
+    done, refused = attempt(
+        partial(write_fixed, scan(folder, "damaged.json"), folder / "fixed.json")
+    )
     if done is None:
         assert str(folder / "damaged.json") in refused
     else:

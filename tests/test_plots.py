@@ -13,7 +13,9 @@ CLASSES = LabelMap((1, 2, 3), ("cat", "dog", "Katze mit Ärmeln"))
 GRAY = np.full((120, 160, 3), 128, np.uint8)
 
 
-def boxes_of(*boxes: tuple[float, float, float, float], scores: list[float] | None = None) -> LabelledBoxes:
+def boxes_of(
+    *boxes: tuple[float, float, float, float], scores: list[float] | None = None
+) -> LabelledBoxes:
     """Boxes whose labels count up from 0."""
     given = None if scores is None else np.array(scores)
     return LabelledBoxes(np.array(boxes, np.float64).reshape(-1, 4), np.arange(len(boxes)), given)
@@ -57,7 +59,12 @@ def test_a_label_stands_on_its_box() -> None:
 
 
 def test_a_label_avoids_what_is_taken() -> None:
-    assert _place(np.array([10, 50, 60, 90]), 30, 12, (160, 120), [(0, 30, 45, 52)]) == (10, 90, 40, 102)
+    assert _place(np.array([10, 50, 60, 90]), 30, 12, (160, 120), [(0, 30, 45, 52)]) == (
+        10,
+        90,
+        40,
+        102,
+    )
 
 
 def test_a_label_stays_inside_the_image() -> None:
@@ -69,7 +76,15 @@ def test_the_grid_shows_every_image_twice_and_boxes_where_they_belong(tmp_path: 
     images = [np.full((90, 120, 3), value, np.uint8) for value in (60, 120, 180, 240)]
     truths = [boxes_of((30, 30, 90, 60)) for _ in images]
     predictions = [boxes_of(scores=[]) for _ in images]
-    predictions_grid(images, truths, predictions, CLASSES, tmp_path / "grid.png", note="score at least 0.5", across=2)
+    predictions_grid(
+        images,
+        truths,
+        predictions,
+        CLASSES,
+        tmp_path / "grid.png",
+        note="score at least 0.5",
+        across=2,
+    )
     page = np.asarray(Image.open(tmp_path / "grid.png"))
     areas = [(page == value).all(axis=2).sum() for value in (60, 120, 180, 240)]
     assert min(areas) > 1.8 * 420 * 315  # both cells, less lines and text

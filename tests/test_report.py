@@ -23,7 +23,9 @@ from tasks.report import read_evaluated, remake_report, try_report, write_report
 from tasks.report_analysis import analyse, class_interval
 from tasks.report_compare import compare_runs
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None
+)
 SECTIONS = (
     "Scores",
     "Classes and sizes",
@@ -43,10 +45,14 @@ def detections(dataset: CocoDataset, seed: int = 0, noise: float = 0.05) -> Dete
     """Most objects displaced, some with a wrong class, and inventions of low score."""
     random = np.random.default_rng(seed)
     rows = np.flatnonzero(random.random(len(dataset.boxes)) < 0.8)
-    boxes = dataset.boxes[rows] + noise * random.normal(size=(len(rows), 4)) * np.tile(dataset.boxes[rows, 2:], 2)
+    boxes = dataset.boxes[rows] + noise * random.normal(size=(len(rows), 4)) * np.tile(
+        dataset.boxes[rows, 2:], 2
+    )
     boxes[:, 2:] = np.maximum(boxes[:, 2:], 1)
     wrong = random.random(len(rows)) < 0.1
-    labels = np.where(wrong, random.integers(0, dataset.label_map.num_classes, len(rows)), dataset.labels[rows])
+    labels = np.where(
+        wrong, random.integers(0, dataset.label_map.num_classes, len(rows)), dataset.labels[rows]
+    )
     owners = np.repeat(dataset.image_ids, np.diff(dataset.first))[rows]
     invented = DetectionResults(
         random.choice(dataset.image_ids, 20),
@@ -79,10 +85,19 @@ def evaluated(folder: Path, dataset: CocoDataset, results: DetectionResults) -> 
 def run(tmp_path_factory: pytest.TempPathFactory, dataset: CocoDataset) -> Path:
     """A folder with everything that a training leaves, made up."""
     folder = evaluated(tmp_path_factory.mktemp("report") / "run", dataset, detections(dataset))
-    rows = [{"step": step, "loss": 2 / step, "lr": 0.1, "box/AP": None if step % 5 else 0.1} for step in range(1, 21)]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 2')
+    rows = [
+        {"step": step, "loss": 2 / step, "lr": 0.1, "box/AP": None if step % 5 else 0.1}
+        for step in range(1, 21)
+    ]
+    (folder / "metrics.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows) + '{"step": 2'
+    )
     (folder / "config.yaml").write_text("optim:\n  lr: 0.1\n  note: <script>alert(1)</script>\n")
-    start = {"command": ["python", "tools/train_det.py", "a<b"], "cores": 2, "versions": {"torch": "2"}}
+    start = {
+        "command": ["python", "tools/train_det.py", "a<b"],
+        "cores": 2,
+        "versions": {"torch": "2"},
+    }
     (folder / "environment.json").write_text(json.dumps([start]))
     remake_report(folder)
     return folder
@@ -103,7 +118,11 @@ class Page(HTMLParser):
         self.tags.add(tag)
         if tag not in ("meta", "link", "br", "img"):
             self.open.append(tag)
-        addresses = (str(value) for name, value in attrs if name in ("src", "href", "srcset", "data", "action"))
+        addresses = (
+            str(value)
+            for name, value in attrs
+            if name in ("src", "href", "srcset", "data", "action")
+        )
         self.fetched += [address for address in addresses if not address.startswith(("data:", "#"))]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -131,7 +150,9 @@ def test_the_same_files_give_the_same_bytes(run: Path) -> None:
     assert (run / "report.html").read_bytes() == first
 
 
-def test_a_browser_shows_it_without_a_word_on_the_console_and_nothing_too_wide(run: Path, tmp_path: Path) -> None:
+def test_a_browser_shows_it_without_a_word_on_the_console_and_nothing_too_wide(
+    run: Path, tmp_path: Path
+) -> None:
     if BROWSER is None:
         pytest.skip("needs chromium or google-chrome on the PATH")
     for width in (390, 1280):
@@ -140,8 +161,12 @@ def test_a_browser_shows_it_without_a_word_on_the_console_and_nothing_too_wide(r
         assert "CONSOLE" not in said.stderr
         pixels = np.asarray(Image.open(picture).convert("RGB"))
         assert pixels.shape[1] == width
-        assert all(np.unique(part).size > 20 for part in np.array_split(pixels, 4))  # no quarter of the page is blank
-        assert widths_within(run / "report.html", width, tmp_path / "probe.html") == [str(width)] * 3
+        assert all(
+            np.unique(part).size > 20 for part in np.array_split(pixels, 4)
+        )  # no quarter of the page is blank
+        assert (
+            widths_within(run / "report.html", width, tmp_path / "probe.html") == [str(width)] * 3
+        )
 
 
 def widths_within(page: Path, width: int, probe: Path) -> list[str]:
@@ -149,7 +174,9 @@ def widths_within(page: Path, width: int, probe: Path) -> list[str]:
     measure = "parent.document.title=[innerWidth,document.documentElement.scrollWidth,document.body.scrollWidth].join()"
     inner = page.read_text().replace("</body>", f"<script>{measure}</script></body>")
     frame = f'<iframe style="width:{width}px;height:3000px;border:0" srcdoc="{html.escape(inner)}"></iframe>'
-    probe.write_text(f"<!DOCTYPE html><html><head><title>nothing</title></head><body>{frame}</body></html>")
+    probe.write_text(
+        f"<!DOCTYPE html><html><head><title>nothing</title></head><body>{frame}</body></html>"
+    )
     shown = browse(probe, "--dump-dom", "--window-size=1400,3100").stdout
     title = re.search(r"<title>([\d,]+)</title>", shown)
     assert title is not None
@@ -158,7 +185,13 @@ def widths_within(page: Path, width: int, probe: Path) -> list[str]:
 
 def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """What the browser prints when it has loaded a page."""
-    quiet = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr")
+    quiet = (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--enable-logging=stderr",
+    )
     command = [str(BROWSER), *quiet, "--virtual-time-budget=3000", *options, page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
@@ -192,7 +225,9 @@ def test_counts_at_the_operating_point_add_up(dataset: CocoDataset) -> None:
 
 def test_an_interval_of_one_class_is_that_of_a_data_set_of_it_alone(dataset: CocoDataset) -> None:
     results = detections(dataset)
-    nothing, evaluator = (hotcoco_evaluator(dataset, found) for found in (DetectionResults.empty(), results))
+    nothing, evaluator = (
+        hotcoco_evaluator(dataset, found) for found in (DetectionResults.empty(), results)
+    )
     alone = results.where(results.labels == 1)
     only = class_interval(nothing, hotcoco_evaluator(dataset, alone), 1, 100)
     assert class_interval(nothing, evaluator, 1, 100) == only
@@ -204,7 +239,14 @@ def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
         "images": [{"id": i, "file_name": f"<{i}>.jpg", "height": 60, "width": 80} for i in (1, 2)],
         "categories": [{"id": i, "name": f"<b>{i}</b>"} for i in range(1, classes + 1)],
         "annotations": [
-            {"id": i, "image_id": 1, "category_id": 1, "bbox": [10 * i, 5, 9, 9], "area": 81, "iscrowd": 0}
+            {
+                "id": i,
+                "image_id": 1,
+                "category_id": 1,
+                "bbox": [10 * i, 5, 9, 9],
+                "area": 81,
+                "iscrowd": 0,
+            }
             for i in range(1, objects + 1)
         ],
     }
@@ -212,12 +254,18 @@ def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
     return read_coco(folder / "truth.json")
 
 
-@pytest.mark.parametrize(("classes", "objects", "found"), [(1, 3, 3), (1, 3, 0), (1, 0, 2), (80, 2, 2), (1, 0, 0)])
-def test_odd_inputs_give_whole_pages(tmp_path: Path, classes: int, objects: int, found: int) -> None:
+@pytest.mark.parametrize(
+    ("classes", "objects", "found"), [(1, 3, 3), (1, 3, 0), (1, 0, 2), (80, 2, 2), (1, 0, 0)]
+)
+def test_odd_inputs_give_whole_pages(
+    tmp_path: Path, classes: int, objects: int, found: int
+) -> None:
     """One class and 80; no detections; no ground truth; no image files; names that look like HTML."""
     dataset = one_class(tmp_path, classes, objects)
     boxes = np.array([[10.0 * i, 5, 9, 9] for i in range(1, found + 1)]).reshape(-1, 4)
-    results = DetectionResults(np.ones(found, np.int64), boxes, np.full(found, 0.9), np.zeros(found, np.int64))
+    results = DetectionResults(
+        np.ones(found, np.int64), boxes, np.full(found, 0.9), np.zeros(found, np.int64)
+    )
     text = write_report(tmp_path, dataset, results).read_text()
     assert Page(text).headings == list(SECTIONS)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", text)
@@ -236,7 +284,9 @@ def test_a_fault_of_the_report_is_told_and_raises_nothing(
 
 
 def test_a_folder_without_evaluation_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"needs the evaluation\.json of a finished evaluation, found none in"):
+    with pytest.raises(
+        ValueError, match=r"needs the evaluation\.json of a finished evaluation, found none in"
+    ):
         remake_report(tmp_path)
 
 
@@ -247,11 +297,16 @@ def test_a_run_compared_with_itself_differs_in_nothing(run: Path) -> None:
     assert "  none" in str(comparison)
 
 
-def test_a_worse_run_is_worse_beyond_its_interval(run: Path, dataset: CocoDataset, tmp_path: Path) -> None:
+def test_a_worse_run_is_worse_beyond_its_interval(
+    run: Path, dataset: CocoDataset, tmp_path: Path
+) -> None:
     worse = evaluated(tmp_path / "worse", dataset, detections(dataset, noise=0.2))
     (worse / "config.yaml").write_text("optim:\n  lr: 0.2\n  note: <script>alert(1)</script>\n")
     comparison = compare_runs(run, worse)
-    scores = [score_boxes(dataset, read_results_json(one / "detections.json", dataset)) for one in (run, worse)]
+    scores = [
+        score_boxes(dataset, read_results_json(one / "detections.json", dataset))
+        for one in (run, worse)
+    ]
     overall = comparison.scores[0]
     assert (overall.a, overall.b) == pytest.approx([one["box/AP"] for one in scores])
     assert overall.interval[1] < 0
@@ -259,10 +314,15 @@ def test_a_worse_run_is_worse_beyond_its_interval(run: Path, dataset: CocoDatase
     assert re.search(r"^AP .* \*$", str(comparison), re.MULTILINE)
 
 
-def test_runs_on_different_ground_truth_are_refused(run: Path, shapes: Path, tmp_path: Path) -> None:
+def test_runs_on_different_ground_truth_are_refused(
+    run: Path, shapes: Path, tmp_path: Path
+) -> None:
     other = read_coco(shapes / "annotations" / "instances_train.json", shapes / "train")
     folder = evaluated(tmp_path / "other", other, detections(other))
-    with pytest.raises(ValueError, match=r"runs must be scored on the same ground truth, but .*score both on one file"):
+    with pytest.raises(
+        ValueError,
+        match=r"runs must be scored on the same ground truth, but .*score both on one file",
+    ):
         compare_runs(run, folder)
 
 

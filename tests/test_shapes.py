@@ -14,7 +14,9 @@ from tasks.coco import read_coco
 from tasks.shapes import draw_scene, draw_shapes
 from tasks.shapes_art import CLASSES, COLOURS
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # pycocotools' own
 
 TRAIN, VAL = 34, 18  # three crowds and two
 
@@ -28,13 +30,18 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def content(drawn: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((drawn / "annotations" / "instances_train.json").read_text())
+    loaded: dict[str, Any] = json.loads(
+        (drawn / "annotations" / "instances_train.json").read_text()
+    )
     return loaded
 
 
 def digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
@@ -69,7 +76,11 @@ def test_at_least_a_quarter_of_the_objects_are_small(content: dict[str, Any]) ->
 
 def test_there_are_crowds_polygons_and_both_kinds_of_run_lengths(content: dict[str, Any]) -> None:
     kinds = {
-        (record["iscrowd"], type(record["segmentation"]), type(dict(record["segmentation"]).get("counts")))
+        (
+            record["iscrowd"],
+            type(record["segmentation"]),
+            type(dict(record["segmentation"]).get("counts")),
+        )
         if isinstance(record["segmentation"], dict)
         else (record["iscrowd"], list, None)
         for record in content["annotations"]
@@ -82,20 +93,32 @@ def decoded(record: dict[str, Any], image: dict[str, Any]) -> Any:
     size = image["height"], image["width"]
     if isinstance(segmentation, list):
         return masks.merge(masks.frPyObjects(segmentation, *size))
-    return masks.frPyObjects(segmentation, *size) if isinstance(segmentation["counts"], list) else segmentation
+    return (
+        masks.frPyObjects(segmentation, *size)
+        if isinstance(segmentation["counts"], list)
+        else segmentation
+    )
 
 
 def test_areas_are_those_of_the_masks(content: dict[str, Any]) -> None:
     for record in content["annotations"]:
-        assert masks.area(decoded(record, content["images"][record["image_id"] - 1])) == record["area"] > 0
+        assert (
+            masks.area(decoded(record, content["images"][record["image_id"] - 1]))
+            == record["area"]
+            > 0
+        )
 
 
 def test_boxes_enclose_the_masks_to_two_pixels(content: dict[str, Any]) -> None:
     for record in content["annotations"]:
-        x, y, width, height = masks.toBbox(decoded(record, content["images"][record["image_id"] - 1]))
+        x, y, width, height = masks.toBbox(
+            decoded(record, content["images"][record["image_id"] - 1])
+        )
         corners = np.array([x, y, x + width, y + height])
         left, top, box_width, box_height = record["bbox"]
-        assert np.abs(corners - [left, top, left + box_width, top + box_height]).max() < 2  # tips are thin
+        assert (
+            np.abs(corners - [left, top, left + box_width, top + box_height]).max() < 2
+        )  # tips are thin
 
 
 def test_masks_of_one_image_do_not_overlap(content: dict[str, Any]) -> None:
@@ -106,8 +129,17 @@ def test_masks_of_one_image_do_not_overlap(content: dict[str, Any]) -> None:
 
 
 def test_boxes_do_overlap(content: dict[str, Any]) -> None:
-    first = [[record for record in content["annotations"] if record["image_id"] == number] for number in range(1, 9)]
-    overlaps = [masks.iou([a["bbox"]], [b["bbox"]], [0])[0, 0] for own in first for a in own for b in own if a is not b]
+    first = [
+        [record for record in content["annotations"] if record["image_id"] == number]
+        for number in range(1, 9)
+    ]
+    overlaps = [
+        masks.iou([a["bbox"]], [b["bbox"]], [0])[0, 0]
+        for own in first
+        for a in own
+        for b in own
+        if a is not b
+    ]
     assert max(overlaps) > 0.1
 
 
@@ -130,7 +162,9 @@ def test_class_folders_hold_one_picture_per_object(drawn: Path, content: dict[st
 
 def test_drawing_again_leaves_the_data_set_as_it_is(drawn: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in drawn.rglob("*")}
-    assert draw_shapes(drawn, train=TRAIN, val=VAL, seed=5).startswith(f"{drawn}: {TRAIN} train and {VAL} val images, ")
+    assert draw_shapes(drawn, train=TRAIN, val=VAL, seed=5).startswith(
+        f"{drawn}: {TRAIN} train and {VAL} val images, "
+    )
     assert {path: path.stat().st_mtime_ns for path in drawn.rglob("*")} == before
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
-from command_line import TRAIN, FinishedRun, Running, Tools, command_line, metrics, table, write_settings
+from command_line import (
+    TRAIN,
+    FinishedRun,
+    Running,
+    Tools,
+    command_line,
+    metrics,
+    table,
+    write_settings,
+)
 from PIL import Image
 
 from tasks.detection.config import DetectionConfig
@@ -21,7 +30,10 @@ from tasks.engine.log import read_metrics
 PICTURES = {"curves.png", "predictions.png"}
 RESULTS = {"metrics.jsonl", "tensorboard", "detections.json", "evaluation.json", "report.html"}
 FOLDER = (
-    {"config.yaml", "label_map.json", "environment.json", "last.pt", "best.pt"} | {"report.html"} | PICTURES | RESULTS
+    {"config.yaml", "label_map.json", "environment.json", "last.pt", "best.pt"}
+    | {"report.html"}
+    | PICTURES
+    | RESULTS
 )
 
 
@@ -34,7 +46,9 @@ def test_the_folder_holds_everything(finished_run: FinishedRun) -> None:
     assert any(path.name.startswith("events") for path in (folder / "tensorboard").iterdir())
     written = load_config(DetectionConfig, folder / "config.yaml", [])
     settings, *overrides = finished_run.arguments
-    assert written == load_config(DetectionConfig, settings, [*overrides, f"run.output_dir={folder}"])
+    assert written == load_config(
+        DetectionConfig, settings, [*overrides, f"run.output_dir={folder}"]
+    )
     names = ["circle", "square", "triangle", "star", "ring"]
     assert json.loads((folder / "label_map.json").read_text())["names"] == names
     (environment,) = json.loads((folder / "environment.json").read_text())
@@ -55,7 +69,9 @@ def test_the_log_has_losses_speed_and_scores(finished_run: FinishedRun) -> None:
     assert scores == {key: rows[-1][key] for key in scores}
 
 
-def test_a_finished_run_is_not_trained_again_but_shown(finished_run: FinishedRun, tools: Tools, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_trained_again_but_shown(
+    finished_run: FinishedRun, tools: Tools, tmp_path: Path
+) -> None:
     copy = shutil.copytree(finished_run.folder, tmp_path / "copy", copy_function=os.link)
     answer = tools(TRAIN, *finished_run.arguments, f"run.output_dir={copy}", "run.resume=auto")
     assert answer.status == 0
@@ -66,13 +82,28 @@ def test_a_finished_run_is_not_trained_again_but_shown(finished_run: FinishedRun
 
 
 REFUSALS = {
-    "unknown key": ("data.batchsize=4", "data.batchsize is not a setting, .*did you mean data.batch_size?"),
-    "wrong type": ("schedule.steps=many", "schedule.steps must be a whole number, got 'many' in override"),
-    "no value": ("data.batch_size", "an override must read section.key=value, got 'data.batch_size'"),
+    "unknown key": (
+        "data.batchsize=4",
+        "data.batchsize is not a setting, .*did you mean data.batch_size?",
+    ),
+    "wrong type": (
+        "schedule.steps=many",
+        "schedule.steps must be a whole number, got 'many' in override",
+    ),
+    "no value": (
+        "data.batch_size",
+        "an override must read section.key=value, got 'data.batch_size'",
+    ),
     "no data": ("data.root=nowhere", "nowhere/train2017.*nowhere/annotations/instances_train.json"),
     "backbone": ("model.backbone=resnet81", "must be .*one of .*resnet18.*got 'resnet81'"),
-    "batch size": ("data.batch_size=5 optim.accumulate=2", "data.batch_size .*must divide by .*got 5; try 4"),
-    "no weights": ("model.weights=nowhere.pth", "must be an existing file.*got nowhere.pth.*model.weights=null"),
+    "batch size": (
+        "data.batch_size=5 optim.accumulate=2",
+        "data.batch_size .*must divide by .*got 5; try 4",
+    ),
+    "no weights": (
+        "model.weights=nowhere.pth",
+        "must be an existing file.*got nowhere.pth.*model.weights=null",
+    ),
     "device": ("run.device=tpu", "run.device must be auto, cpu, cuda or cuda:N, got 'tpu'"),
 }
 
@@ -81,7 +112,11 @@ REFUSALS = {
 def test_refused_with_a_sentence(case: str, tools: Tools, shapes: Path, tmp_path: Path) -> None:
     overrides, sentence = REFUSALS[case]
     assert_refused(
-        tools, sentence, write_settings(tmp_path, shapes), *overrides.split(), f"run.output_dir={tmp_path}/run"
+        tools,
+        sentence,
+        write_settings(tmp_path, shapes),
+        *overrides.split(),
+        f"run.output_dir={tmp_path}/run",
     )
     assert not (tmp_path / "run").exists(), "the folder stays unused"
 
@@ -100,7 +135,11 @@ def assert_refused(tools: Tools, sentence: str, *arguments: object) -> None:
 def test_a_refusal_of_one_rank_is_that_of_all(shapes: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
     weights.write_text("no tensors")
-    arguments = (write_settings(tmp_path, shapes), f"run.output_dir={tmp_path}/run", f"model.weights={weights}")
+    arguments = (
+        write_settings(tmp_path, shapes),
+        f"run.output_dir={tmp_path}/run",
+        f"model.weights={weights}",
+    )
     running = Running(command_line(TRAIN, *arguments, ranks=2))
     assert running.end() != 0
     assert running.printed.count(f"error: weights {weights} must be a .safetensors file") >= 1
@@ -109,32 +148,67 @@ def test_a_refusal_of_one_rank_is_that_of_all(shapes: Path, tmp_path: Path) -> N
 
 def test_a_used_folder_is_refused(finished_run: FinishedRun, tools: Tools) -> None:
     sentence = "run.output_dir must be unused, got .* which holds config.yaml, .*; run.resume=auto continues that run"
-    assert_refused(tools, sentence, *finished_run.arguments, f"run.output_dir={finished_run.folder}")
+    assert_refused(
+        tools, sentence, *finished_run.arguments, f"run.output_dir={finished_run.folder}"
+    )
 
 
-def test_a_resume_that_changes_the_learning_rate_is_refused(finished_run: FinishedRun, tools: Tools) -> None:
-    arguments = (*finished_run.arguments, f"run.output_dir={finished_run.folder}", "run.resume=auto", "optim.lr=0.5")
-    assert_refused(tools, "a resumed run must keep its settings, but .* optim.lr=0.01, now 0.5", *arguments)
+def test_a_resume_that_changes_the_learning_rate_is_refused(
+    finished_run: FinishedRun, tools: Tools
+) -> None:
+    arguments = (
+        *finished_run.arguments,
+        f"run.output_dir={finished_run.folder}",
+        "run.resume=auto",
+        "optim.lr=0.5",
+    )
+    assert_refused(
+        tools, "a resumed run must keep its settings, but .* optim.lr=0.01, now 0.5", *arguments
+    )
 
 
-def test_a_resume_on_other_data_is_refused(finished_run: FinishedRun, tools: Tools, shapes: Path) -> None:
-    other = [f"data.train.images={shapes / 'val'}", f"data.train.annotations={shapes}/annotations/instances_val.json"]
-    arguments = (*finished_run.arguments, f"run.output_dir={finished_run.folder}", "run.resume=auto", *other)
-    assert_refused(tools, "a resumed run must keep its data, but the checkpoint .* has .*'images': 24", *arguments)
+def test_a_resume_on_other_data_is_refused(
+    finished_run: FinishedRun, tools: Tools, shapes: Path
+) -> None:
+    other = [
+        f"data.train.images={shapes / 'val'}",
+        f"data.train.annotations={shapes}/annotations/instances_val.json",
+    ]
+    arguments = (
+        *finished_run.arguments,
+        f"run.output_dir={finished_run.folder}",
+        "run.resume=auto",
+        *other,
+    )
+    assert_refused(
+        tools,
+        "a resumed run must keep its data, but the checkpoint .* has .*'images': 24",
+        *arguments,
+    )
 
 
 def test_weights_of_another_network_are_refused(tools: Tools, shapes: Path, tmp_path: Path) -> None:
     torch.save(torchvision.models.resnet34().state_dict(), tmp_path / "resnet34.pth")
-    arguments = (write_settings(tmp_path, shapes), f"model.weights={tmp_path / 'resnet34.pth'}", "model.norm=frozen")
+    arguments = (
+        write_settings(tmp_path, shapes),
+        f"model.weights={tmp_path / 'resnet34.pth'}",
+        "model.norm=frozen",
+    )
     sentence = r"weights .*resnet34.pth must hold at least 95%.* that resnet18 needs and none of another network"
     assert_refused(tools, sentence, *arguments, f"run.output_dir={tmp_path}/run")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_a_gpu_that_is_not_there_is_refused(tools: Tools, shapes: Path, tmp_path: Path) -> None:
-    arguments = (write_settings(tmp_path, shapes), "run.device=cuda", f"run.output_dir={tmp_path}/run")
+    arguments = (
+        write_settings(tmp_path, shapes),
+        "run.device=cuda",
+        f"run.output_dir={tmp_path}/run",
+    )
     assert_refused(
-        tools, "run.device needs cuda:0, but torch sees 0 GPUs here; run.device=cpu always works", *arguments
+        tools,
+        "run.device needs cuda:0, but torch sees 0 GPUs here; run.device=cpu always works",
+        *arguments,
     )
 
 
@@ -152,8 +226,14 @@ def test_weights_that_cannot_be_downloaded_are_refused(
 def test_an_unknown_best_metric_is_refused_without_losing_the_training(
     tools: Tools, shapes: Path, tmp_path: Path
 ) -> None:
-    arguments = (write_settings(tmp_path, shapes), f"run.output_dir={tmp_path}/run", "schedule.steps=1")
-    sentence = "run.best_metric must be one of box/AP, .*, got 'mAP'; the state after step 1 is saved"
+    arguments = (
+        write_settings(tmp_path, shapes),
+        f"run.output_dir={tmp_path}/run",
+        "schedule.steps=1",
+    )
+    sentence = (
+        "run.best_metric must be one of box/AP, .*, got 'mAP'; the state after step 1 is saved"
+    )
     assert_refused(tools, sentence, *arguments, "run.best_metric=mAP")
     answer = tools(TRAIN, *arguments, "run.best_metric=box/AR100", "run.resume=auto")
     assert answer.status == 0, answer.error
@@ -164,19 +244,32 @@ def test_an_unknown_best_metric_is_refused_without_losing_the_training(
 def test_fine_tuning_keeps_all_but_the_predictors_of_new_classes(
     finished_run: FinishedRun, tools: Tools, shapes: Path, tmp_path: Path
 ) -> None:
-    data = [f"data.{split}.annotations={relabelled(shapes, split, tmp_path)}" for split in ("train", "val")]
+    data = [
+        f"data.{split}.annotations={relabelled(shapes, split, tmp_path)}"
+        for split in ("train", "val")
+    ]
     data += [f"data.{split}.images={shapes / split}" for split in ("train", "val")]
     arguments = (write_settings(tmp_path, shapes), *data, "schedule.steps=1", "optim.lr=1e-12")
-    answer = tools(TRAIN, *arguments, f"model.weights={finished_run.folder}", f"run.output_dir={tmp_path}/run")
+    answer = tools(
+        TRAIN, *arguments, f"model.weights={finished_run.folder}", f"run.output_dir={tmp_path}/run"
+    )
     assert answer.status == 0, answer.error
     assert "2 classes keep their predictor (star, ring); 1 start anew (disc)" in answer.output
-    old, new = read_checkpoint(finished_run.folder / "best.pt").weights(), read_checkpoint(tmp_path / "run").model
+    old, new = (
+        read_checkpoint(finished_run.folder / "best.pt").weights(),
+        read_checkpoint(tmp_path / "run").model,
+    )
     predictors = [name for name in new if name.startswith(("box_head.classes", "box_head.offsets"))]
-    assert [name for name in new if name not in predictors and not close(new[name], old[name])] == []
+    assert [
+        name for name in new if name not in predictors and not close(new[name], old[name])
+    ] == []
     rows = new["box_head.classes.weight"], old["box_head.classes.weight"]
     assert close(rows[0][[0, 2, 3]], rows[1][[3, 4, 5]])  # star, ring and background
     assert not close(rows[0][1], rows[1][0])
-    rows = new["box_head.offsets.weight"].view(3, 4, -1), old["box_head.offsets.weight"].view(5, 4, -1)
+    rows = (
+        new["box_head.offsets.weight"].view(3, 4, -1),
+        old["box_head.offsets.weight"].view(5, 4, -1),
+    )
     assert close(rows[0][[0, 2]], rows[1][[3, 4]])
 
 
@@ -194,7 +287,11 @@ def relabelled(shapes: Path, split: str, folder: Path) -> Path:
         for entry in content["annotations"]
         if entry["category_id"] in new
     ]
-    content["categories"] = [{"id": 30, "name": "star"}, {"id": 50, "name": "disc"}, {"id": 70, "name": "ring"}]
+    content["categories"] = [
+        {"id": 30, "name": "star"},
+        {"id": 50, "name": "disc"},
+        {"id": 70, "name": "ring"},
+    ]
     (folder / f"{split}.json").write_text(json.dumps(content))
     return folder / f"{split}.json"
 

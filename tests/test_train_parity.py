@@ -19,21 +19,30 @@ def test_with_group_norms(shapes: Path, tmp_path: Path, tools: Tools) -> None:
     assert_same_training(shapes, tmp_path, "model.norm=group")
     scored_by_two = json.loads((tmp_path / "two" / "evaluation.json").read_text())["scores"]
     tools("tools/eval_det.py", tmp_path / "two" / "last.pt", "--out", tmp_path / "scored by one")
-    assert json.loads((tmp_path / "scored by one" / "evaluation.json").read_text())["scores"] == scored_by_two
+    assert (
+        json.loads((tmp_path / "scored by one" / "evaluation.json").read_text())["scores"]
+        == scored_by_two
+    )
 
 
 @pytest.mark.slow
 def test_with_frozen_norms(shapes: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "resnet18.pth")
-    assert_same_training(shapes, tmp_path, "model.norm=auto", f"model.weights={tmp_path / 'resnet18.pth'}")
+    assert_same_training(
+        shapes, tmp_path, "model.norm=auto", f"model.weights={tmp_path / 'resnet18.pth'}"
+    )
 
 
 def assert_same_training(shapes: Path, folder: Path, *overrides: str) -> None:
     """Three steps by 1 process x 4 images, 2 x 2, and 2 x 1 accumulated twice; in one of them rank 1 has no object."""
     settings = write_settings(folder, shapes)
     annotations = without_objects_of_rank_1(shapes, folder, settings)
-    arguments = [settings, f"data.train.images={shapes / 'train'}", f"data.train.annotations={annotations}"]
+    arguments = [
+        settings,
+        f"data.train.images={shapes / 'train'}",
+        f"data.train.annotations={annotations}",
+    ]
     arguments += ["data.keep_empty=true", *overrides]
     one = trained(folder / "one", 1, *arguments)
     for name, accumulate in (("two", 1), ("accumulated", 2)):
@@ -52,14 +61,20 @@ def trained(folder: Path, ranks: int, *arguments: object) -> Checkpoint:
 def without_objects_of_rank_1(shapes: Path, folder: Path, settings: Path) -> Path:
     """The training annotations, but for those of the images that rank 1 of 2 gets in the second of three steps."""
     original = shapes / "annotations" / "instances_train.json"
-    dataset, config = read_coco(original, shapes / "train"), load_config(DetectionConfig, settings, [])
+    dataset, config = (
+        read_coco(original, shapes / "train"),
+        load_config(DetectionConfig, settings, []),
+    )
     plans = [TrainBatches(dataset, config.data).plan(step) for step in range(3)]
     sizes = [
-        ({sample.size for sample in plan.samples[:2]}, {sample.size for sample in plan.samples[2:]}) for plan in plans
+        ({sample.size for sample in plan.samples[:2]}, {sample.size for sample in plan.samples[2:]})
+        for plan in plans
     ]
     assert all(first != second for first, second in sizes), "each rank must have other sizes"
     emptied = {dataset.original_ids[sample.index] for sample in plans[1].samples[2:]}
     content = json.loads(original.read_text())
-    content["annotations"] = [entry for entry in content["annotations"] if entry["image_id"] not in emptied]
+    content["annotations"] = [
+        entry for entry in content["annotations"] if entry["image_id"] not in emptied
+    ]
     (folder / "instances.json").write_text(json.dumps(content))
     return folder / "instances.json"

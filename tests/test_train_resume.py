@@ -22,11 +22,15 @@ def test_killed_off_the_save_grid(finished_run: FinishedRun, tmp_path: Path) -> 
     ("save", "saved"),
     [
         (2, 4),  # last.pt of step 8
-        pytest.param(3, 8, marks=pytest.mark.slow),  # best.pt of step 8, scored but not yet said to be
+        pytest.param(
+            3, 8, marks=pytest.mark.slow
+        ),  # best.pt of step 8, scored but not yet said to be
         pytest.param(1, 0, marks=pytest.mark.slow),  # the very first, of step 4
     ],
 )
-def test_killed_inside_a_save(finished_run: FinishedRun, tmp_path: Path, save: int, saved: int) -> None:
+def test_killed_inside_a_save(
+    finished_run: FinishedRun, tmp_path: Path, save: int, saved: int
+) -> None:
     arguments = (*finished_run.arguments, f"run.output_dir={tmp_path}")
     running = Running(command_line("tests/dies_saving.py", save, TRAIN, *arguments))
     assert running.end() == -signal.SIGKILL, running.printed
@@ -36,9 +40,13 @@ def test_killed_inside_a_save(finished_run: FinishedRun, tmp_path: Path, save: i
     assert_same_run(tmp_path, finished_run.folder)
 
 
-def test_stopped_by_signals_and_resumed_by_the_printed_commands(finished_run: FinishedRun, tmp_path: Path) -> None:
+def test_stopped_by_signals_and_resumed_by_the_printed_commands(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
     folder = tmp_path / "a run"
-    first = Running(command_line(TRAIN, *finished_run.arguments, f"run.output_dir={folder}")).until("step 2/14")
+    first = Running(command_line(TRAIN, *finished_run.arguments, f"run.output_dir={folder}")).until(
+        "step 2/14"
+    )
     step, resume = stopped(first.send(signal.SIGTERM), folder, 128 + signal.SIGTERM)
     second = Running(resume).until(f"resumed after step {step} of 14").until("/14  loss")
     later, resume = stopped(second.send(signal.SIGINT), folder, 128 + signal.SIGINT)
@@ -63,7 +71,9 @@ def test_two_ranks_stopped_by_signals_and_resumed_by_the_printed_commands(
 ) -> None:
     arguments = (*finished_run.arguments, "schedule.steps=9")
     train(*arguments, f"run.output_dir={tmp_path / 'straight'}", ranks=2)
-    running = Running(command_line(TRAIN, *arguments, f"run.output_dir={tmp_path / 'stopped'}", ranks=2))
+    running = Running(
+        command_line(TRAIN, *arguments, f"run.output_dir={tmp_path / 'stopped'}", ranks=2)
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         running.until("/9  loss").send(number)
         assert running.end() != 0, running.printed

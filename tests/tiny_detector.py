@@ -14,18 +14,25 @@ TINY = ModelConfig(
     norm="group",
     pyramid_channels=16,
     anchors=AnchorConfig(sizes=(8, 16, 32, 64, 128)),
-    rpn=RpnConfig(samples=32, train_pre_nms=100, train_post_nms=50, test_pre_nms=100, test_post_nms=50),
+    rpn=RpnConfig(
+        samples=32, train_pre_nms=100, train_post_nms=50, test_pre_nms=100, test_post_nms=50
+    ),
     roi=RoiConfig(hidden=32, samples=32),
 )
 
 
-def tiny_detector(config: ModelConfig = TINY, classes: int = 3, kernels: Kernels | None = None) -> FasterRCNN:
+def tiny_detector(
+    config: ModelConfig = TINY, classes: int = 3, kernels: Kernels | None = None
+) -> FasterRCNN:
     torch.manual_seed(0)
     return build_faster_rcnn(config, classes, kernels)
 
 
 def tiny_batch(
-    boxes: list[list[list[float]]], shape: tuple[int, int] = (96, 128), slots: int = 8, crowd: bool = False
+    boxes: list[list[list[float]]],
+    shape: tuple[int, int] = (96, 128),
+    slots: int = 8,
+    crowd: bool = False,
 ) -> DetectionBatch:
     """Images of noise with the given boxes; labels count up from 0."""
     count = len(boxes)
@@ -36,7 +43,9 @@ def tiny_batch(
             labels[image, : len(own)] = torch.arange(len(own)) % 3
     sizes = torch.tensor([shape] * count)
     generator = torch.Generator().manual_seed(0)
-    images: Tensor = torch.randint(0, 256, (count, 3, *shape), dtype=torch.uint8, generator=generator)
+    images: Tensor = torch.randint(
+        0, 256, (count, 3, *shape), dtype=torch.uint8, generator=generator
+    )
     return DetectionBatch(
         images=images,
         sizes=sizes,

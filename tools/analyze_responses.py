@@ -11,20 +11,33 @@ from pathlib import Path
 
 def main() -> None:
     """Parse the arguments and measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+", metavar="NAME[=WEIGHTS]", help="registered backbones, or timm:MODEL")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME[=WEIGHTS]", help="registered backbones, or timm:MODEL"
+    )
     parser.add_argument("--images", type=Path, help="folder of images (default: noise)")
     parser.add_argument("--count", type=int, default=16, help="number of images (default: 16)")
     parser.add_argument("--size", type=int, default=224, help="image side in pixels (default: 224)")
-    parser.add_argument("--seed", type=int, default=0, help="of random weights and noise (default: 0)")
-    parser.add_argument("--out", type=Path, default=Path("runs/responses"), help="folder (default: runs/responses)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of random weights and noise (default: 0)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/responses"), help="folder (default: runs/responses)"
+    )
     given = parser.parse_args()
     if min(given.count, given.size) < 2:
         parser.error(f"--count and --size must be >= 2, got {given.count} and {given.size}")
     try:
         from resnet_backbones.analysis.study import study_responses
 
-        settings = {"images": given.images, "count": given.count, "size": given.size, "seed": given.seed}
+        settings = {
+            "images": given.images,
+            "count": given.count,
+            "size": given.size,
+            "seed": given.seed,
+        }
         print(study_responses(given.names, given.out, **settings))
     except ValueError as error:
         parser.exit(2, f"error: {error}\n")

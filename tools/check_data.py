@@ -13,16 +13,28 @@ import sys
 
 def main() -> None:
     """Parse the arguments and check."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "data",
         nargs="+",
         metavar="DATA",
         help="a folder; a folder and a JSON file; or a settings file and section.key=value, either alone too",
     )
-    parser.add_argument("--fix", metavar="OUT.json", help="write a corrected file; of two splits OUT_train and OUT_val")
-    parser.add_argument("--html", metavar="OUT.html", help="write a page with thumbnails of the worst findings")
-    parser.add_argument("--all", action="store_true", help="name every finding instead of the first ten of each kind")
+    parser.add_argument(
+        "--fix",
+        metavar="OUT.json",
+        help="write a corrected file; of two splits OUT_train and OUT_val",
+    )
+    parser.add_argument(
+        "--html", metavar="OUT.html", help="write a page with thumbnails of the worst findings"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="name every finding instead of the first ten of each kind",
+    )
     given = parser.parse_intermixed_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names may hold half characters
     try:

@@ -9,9 +9,13 @@ import argparse
 
 def main() -> None:
     """Parse the arguments and print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("run_a", "run_b"):
-        parser.add_argument(name, help="folder with the evaluation.json of a run, or of tools/eval_det.py")
+        parser.add_argument(
+            name, help="folder with the evaluation.json of a run, or of tools/eval_det.py"
+        )
     given = parser.parse_args()
     try:
         from tasks.report_compare import compare_runs

@@ -56,10 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     shown = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=shown)
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="voc|yolo|csv")
-    voc = kinds.add_parser("voc", help="folder with Annotations/, JPEGImages/, ImageSets/Main/; or XML beside images")
+    voc = kinds.add_parser(
+        "voc", help="folder with Annotations/, JPEGImages/, ImageSets/Main/; or XML beside images"
+    )
     yolo = kinds.add_parser("yolo", help="data.yaml with images/ and labels/; boxes or outlines")
     table = kinds.add_parser("csv", help="one box a row, with a header")
-    for kind, source in ((voc, "the folder"), (yolo, "data.yaml, or its folder"), (table, "the CSV file")):
+    for kind, source in (
+        (voc, "the folder"),
+        (yolo, "data.yaml, or its folder"),
+        (table, "the CSV file"),
+    ):
         kind.add_argument("input", metavar="IN", help=source)
         kind.add_argument("out", metavar="OUT.json", help="COCO JSON to write")
     voc.add_argument("--split", help="a list in ImageSets/Main, such as trainval, or all")
@@ -69,11 +75,18 @@ def _parser() -> argparse.ArgumentParser:
         default="ignore",
         help="objects marked difficult: neither scored nor learnt (default; iscrowd 1), ordinary objects, or left out",
     )
-    yolo.add_argument("--split", default="train", help="train (default), val or test, as data.yaml names them")
-    for kind, origin, what in ((voc, 1, "JPEGImages or the folder"), (table, 0, "the CSV's folder")):
+    yolo.add_argument(
+        "--split", default="train", help="train (default), val or test, as data.yaml names them"
+    )
+    for kind, origin, what in (
+        (voc, 1, "JPEGImages or the folder"),
+        (table, 0, "the CSV's folder"),
+    ):
         kind.add_argument("--images", help=f"folder of the images (default: {what})")
         kind.add_argument(
-            "--categories", type=_names, help="names in the order of their ids, a,b,c (default: all names, sorted)"
+            "--categories",
+            type=_names,
+            help="names in the order of their ids, a,b,c (default: all names, sorted)",
         )
         kind.add_argument(
             "--box-origin",
@@ -85,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
             f"the image starts at 0 (default {origin})",
         )
     table.add_argument(
-        "--columns", type=_pairs, help="the header's names: file=…,label=…,x1=…,y1=… and x2=…,y2=… or w=…,h=…"
+        "--columns",
+        type=_pairs,
+        help="the header's names: file=…,label=…,x1=…,y1=… and x2=…,y2=… or w=…,h=…",
     )
     return parser
 

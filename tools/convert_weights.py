@@ -13,22 +13,47 @@ DIALECTS = ("torchvision", "timm", "detectron2", "caffe2", "mmdet")
 
 def main() -> None:
     """Parse the arguments and convert."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", metavar="IN", help=".safetensors, torch.save file or pickle of arrays")
-    parser.add_argument("target", metavar="OUT", type=Path, help=".safetensors, .pth or .pkl; all carry the passport")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source", metavar="IN", help=".safetensors, torch.save file or pickle of arrays"
+    )
+    parser.add_argument(
+        "target",
+        metavar="OUT",
+        type=Path,
+        help=".safetensors, .pth or .pkl; all carry the passport",
+    )
     parser.add_argument("--from", dest="from_dialect", choices=("auto", *DIALECTS), default="auto")
     parser.add_argument("--to", dest="to_dialect", choices=DIALECTS, required=True)
-    parser.add_argument("--architecture", help="backbone of the file, if names and shapes do not tell")
     parser.add_argument(
-        "--rename", action="append", default=[], metavar="OLD=NEW", help="replace a beginning of names; may be repeated"
+        "--architecture", help="backbone of the file, if names and shapes do not tell"
     )
     parser.add_argument(
-        "--passport", action="append", default=[], metavar="FIELD=VALUE", help="what the file's origin is known to be"
+        "--rename",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="replace a beginning of names; may be repeated",
     )
-    parser.add_argument("--channel-order", choices=("rgb", "bgr"), help="reorder the first convolution's channels")
+    parser.add_argument(
+        "--passport",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="what the file's origin is known to be",
+    )
+    parser.add_argument(
+        "--channel-order", choices=("rgb", "bgr"), help="reorder the first convolution's channels"
+    )
     folding = parser.add_mutually_exclusive_group()
-    folding.add_argument("--fold-std", dest="fold", action="store_const", const="std", help="fold the division in")
-    folding.add_argument("--fold-mean-std", dest="fold", action="store_const", const="mean-std", help="if exact")
+    folding.add_argument(
+        "--fold-std", dest="fold", action="store_const", const="std", help="fold the division in"
+    )
+    folding.add_argument(
+        "--fold-mean-std", dest="fold", action="store_const", const="mean-std", help="if exact"
+    )
     given = parser.parse_args()
     if any("=" not in entry for entry in [*given.rename, *given.passport]):
         parser.error("--rename takes OLD=NEW, --passport FIELD=VALUE")

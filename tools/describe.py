@@ -12,10 +12,16 @@ import argparse
 
 def main() -> None:
     """Parse the arguments and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", help="registered backbone, or timm:MODEL")
-    parser.add_argument("--size", type=int, help="image side in pixels (default: 224, or 32 for CIFAR nets)")
-    parser.add_argument("--classes", type=int, default=1000, help="classes of the classifier (default: 1000)")
+    parser.add_argument(
+        "--size", type=int, help="image side in pixels (default: 224, or 32 for CIFAR nets)"
+    )
+    parser.add_argument(
+        "--classes", type=int, default=1000, help="classes of the classifier (default: 1000)"
+    )
     parser.add_argument(
         "--stride-in",
         choices=("3x3", "1x1"),
@@ -23,7 +29,11 @@ def main() -> None:
         help="convolution of a bottleneck with the stride: 3x3 is v1.5 (default), 1x1 the paper's v1",
     )
     parser.add_argument(
-        "--option", action="append", default=[], metavar="NAME=VALUE", help="of the family's options; may be repeated"
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the family's options; may be repeated",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print a Markdown table")
@@ -40,7 +50,11 @@ def main() -> None:
 
         options = make_options(given.name, parse_fields(given.option))
         costs = measure(
-            given.name, size=given.size, num_classes=given.classes, stride_in=given.stride_in, options=options
+            given.name,
+            size=given.size,
+            num_classes=given.classes,
+            stride_in=given.stride_in,
+            options=options,
         )
     except ValueError as error:
         parser.exit(2, f"error: {error}\n")

@@ -11,8 +11,12 @@ from pathlib import Path
 
 def main() -> None:
     """Parse the arguments and score."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", nargs="?", help="checkpoint file, or a run's folder for its best checkpoint")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "checkpoint", nargs="?", help="checkpoint file, or a run's folder for its best checkpoint"
+    )
     parser.add_argument(
         "overrides",
         nargs="*",
@@ -22,7 +26,9 @@ def main() -> None:
     )
     parser.add_argument("--results", help="COCO results JSON to score instead of a checkpoint")
     parser.add_argument("--annotations", help="COCO annotations that --results are of")
-    parser.add_argument("--images", help="folder of their images, for the report (default: the annotations' folder)")
+    parser.add_argument(
+        "--images", help="folder of their images, for the report (default: the annotations' folder)"
+    )
     parser.add_argument(
         "--out",
         help="folder for what is written (default: evaluation/ beside the checkpoint, or the results' own folder)",
@@ -31,7 +37,9 @@ def main() -> None:
     if (given.checkpoint is None) == (given.results is None):
         parser.error("give either a checkpoint or --results")
     if (given.results is None) != (given.annotations is None):
-        parser.error("--results and --annotations go together; a checkpoint takes data.val.annotations=FILE")
+        parser.error(
+            "--results and --annotations go together; a checkpoint takes data.val.annotations=FILE"
+        )
     if given.images is not None and given.results is None:
         parser.error("--images goes with --results; a checkpoint takes data.val.images=FOLDER")
     try:
@@ -43,7 +51,9 @@ def main() -> None:
             from tasks.engine.checkpoint_files import find_checkpoint
 
             find_checkpoint(Path(given.checkpoint))
-            from tasks.detection.evaluate import evaluate_checkpoint  # once the file is known to be there
+            from tasks.detection.evaluate import (
+                evaluate_checkpoint,
+            )  # once the file is known to be there
 
             report = evaluate_checkpoint(given.checkpoint, given.overrides, given.out)
             if report is not None:  # rank 0

@@ -6,11 +6,17 @@ import argparse
 
 def main() -> None:
     """Parse the arguments and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("out", help="folder to make; it must be empty, absent, or hold the same data set")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "out", help="folder to make; it must be empty, absent, or hold the same data set"
+    )
     parser.add_argument("--train", type=int, default=400, help="training images")
     parser.add_argument("--val", type=int, default=100, help="validation images")
-    parser.add_argument("--seed", type=int, default=0, help="another seed draws other pictures of the same kind")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed draws other pictures of the same kind"
+    )
     parser.add_argument("--size", type=int, default=192, help="longer image side in pixels")
     arguments = parser.parse_args()
     from tasks.shapes import draw_shapes

@@ -9,12 +9,18 @@ from pathlib import Path
 def main() -> None:
     """Parse the arguments and predict."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("checkpoint", help="checkpoint file, or a run's folder for its best checkpoint")
+    parser.add_argument(
+        "checkpoint", help="checkpoint file, or a run's folder for its best checkpoint"
+    )
     parser.add_argument("images", nargs="+", help="image files and folders of them")
     parser.add_argument("--out", required=True, help="folder for the pictures and predictions.json")
-    parser.add_argument("--score", type=float, default=0.5, help="lowest score to draw and write (default 0.5)")
+    parser.add_argument(
+        "--score", type=float, default=0.5, help="lowest score to draw and write (default 0.5)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
-    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="default auto")
+    parser.add_argument(
+        "--precision", choices=("auto", "bf16", "fp32"), default="auto", help="default auto"
+    )
     given = parser.parse_intermixed_args()
     try:
         from tasks.engine.checkpoint_files import find_checkpoint

@@ -9,9 +9,15 @@ import argparse
 
 def main() -> None:
     """Parse the arguments and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="folder with the evaluation.json of a run, or of tools/eval_det.py")
-    parser.add_argument("--images", help="folder of the images, where they are no longer where they were scored")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "run", help="folder with the evaluation.json of a run, or of tools/eval_det.py"
+    )
+    parser.add_argument(
+        "--images", help="folder of the images, where they are no longer where they were scored"
+    )
     given = parser.parse_args()
     try:
         from tasks.report import remake_report

@@ -19,7 +19,9 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="settings file, such as configs/faster_rcnn_r101.yaml")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings that replace the file's")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings that replace the file's"
+    )
     arguments = parser.parse_args()
     try:
         config = load_config(DetectionConfig, arguments.config, arguments.overrides)
@@ -28,7 +30,9 @@ def main() -> None:
 
         check_name(config.model.backbone)
         check_files(config)
-        from tasks.detection.train import train  # once settings and paths are known to be right: it takes seconds
+        from tasks.detection.train import (
+            train,
+        )  # once settings and paths are known to be right: it takes seconds
 
         train(config)
     except ValueError as error:

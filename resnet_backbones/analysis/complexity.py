@@ -13,7 +13,17 @@ from torch.utils.flop_counter import flop_registry
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import build_backbone
 
-HEADER = ("stage", "channels", "stride", "map", "parameters", "GMAC", "GFLOP", "activations", "MB kept for backward")
+HEADER = (
+    "stage",
+    "channels",
+    "stride",
+    "map",
+    "parameters",
+    "GMAC",
+    "GFLOP",
+    "activations",
+    "MB kept for backward",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +66,13 @@ class Complexity:
     def rows(self) -> list[tuple[str, ...]]:
         """Cells of the table, HEADER first and the total last."""
         body = [
-            (s.name, str(s.channels), str(s.stride or ""), f"{s.height}x{s.width}", *_numbers(s.cost))
+            (
+                s.name,
+                str(s.channels),
+                str(s.stride or ""),
+                f"{s.height}x{s.width}",
+                *_numbers(s.cost),
+            )
             for s in self.stages
         ]
         return [HEADER, *body, ("total", "", "", "", *_numbers(self.total))]
@@ -76,7 +92,10 @@ class Complexity:
     def __str__(self) -> str:
         rows = self.rows()
         widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        lines = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        ]
         title = f"{self.name} at {self.size} x {self.size} pixels, one image; FLOP = 2 MAC; fp32"
         return "\n".join([title, *lines])
 
@@ -97,7 +116,9 @@ def measure(
 
     def build(levels: list[str] | None) -> Backbone:
         with torch.device("meta"):
-            return build_backbone(name, pretrained=False, levels=levels, stride_in=stride_in, options=options)
+            return build_backbone(
+                name, pretrained=False, levels=levels, stride_in=stride_in, options=options
+            )
 
     names = _levels(build)
     size = size or (32 if build([names[0]]).levels[0].stride == 1 else 224)
@@ -108,12 +129,26 @@ def measure(
         height, width = maps[level].shape[-2:]
         (made,) = backbone.levels
         stage = Stage(
-            name=level, channels=made.channels, stride=made.stride, height=height, width=width, cost=cost - before
+            name=level,
+            channels=made.channels,
+            stride=made.stride,
+            height=height,
+            width=width,
+            cost=cost - before,
         )
         stages.append(stage)
         before = cost
     total = _total(build(None), size, num_classes)
-    stages.append(Stage(name="classifier", channels=num_classes, stride=None, height=1, width=1, cost=total - before))
+    stages.append(
+        Stage(
+            name="classifier",
+            channels=num_classes,
+            stride=None,
+            height=1,
+            width=1,
+            cost=total - before,
+        )
+    )
     return Complexity(name=name, size=size, stages=tuple(stages), total=total)
 
 
@@ -130,8 +165,12 @@ def _levels(build: Callable[[list[str] | None], Backbone]) -> list[str]:
 def _total(backbone: Backbone, size: int, num_classes: int) -> Cost:
     with torch.device("meta"):
         head = nn.ModuleDict(backbone.classifier_head(num_classes))
-    main = [module for name, module in head.items() if not name.startswith("aux")]  # those help training only
-    cost, _ = _cost(backbone, size, [*main], lambda images: backbone.logits(images, dict(head.items())), head)
+    main = [
+        module for name, module in head.items() if not name.startswith("aux")
+    ]  # those help training only
+    cost, _ = _cost(
+        backbone, size, [*main], lambda images: backbone.logits(images, dict(head.items())), head
+    )
     return cost
 
 
@@ -145,20 +184,28 @@ def _cost(
     """Cost of `run`, by default the backbone's forward, and what it returns."""
     run = run or backbone
     modules = nn.ModuleList([backbone, *(others or [])])
-    images = torch.empty(2, len(backbone.passport.mean), size, size, device="meta")  # batch norm of 1 x 1 maps needs 2
+    images = torch.empty(
+        2, len(backbone.passport.mean), size, size, device="meta"
+    )  # batch norm of 1 x 1 maps needs 2
     kept = _kept_bytes(run, images, modules) // 2
     for module in (backbone, head) if head is not None else (backbone,):
         module.eval()
     with torch.no_grad(), _Counter() as counter:
         outputs = run(images[:1])
     parameters = sum(parameter.numel() for parameter in modules.parameters())
-    cost = Cost(parameters=parameters, macs=counter.macs, activations=counter.activations, kept_bytes=kept)
+    cost = Cost(
+        parameters=parameters, macs=counter.macs, activations=counter.activations, kept_bytes=kept
+    )
     return cost, outputs
 
 
-def _kept_bytes(run: Callable[[Tensor], dict[str, Tensor]], images: Tensor, modules: nn.Module) -> int:
+def _kept_bytes(
+    run: Callable[[Tensor], dict[str, Tensor]], images: Tensor, modules: nn.Module
+) -> int:
     """Bytes of the different storages that autograd saves, parameters apart."""
-    own = {tensor.untyped_storage()._cdata for tensor in (*modules.parameters(), *modules.buffers())}
+    own = {
+        tensor.untyped_storage()._cdata for tensor in (*modules.parameters(), *modules.buffers())
+    }
     sizes: dict[int, int] = {}
     alive = []
 

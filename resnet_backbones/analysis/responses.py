@@ -59,10 +59,13 @@ class Responses:
         wide = max(len(row.layer) for row in self.layers)
         lines = [f"{'layer':{wide}}  {'std':>10}  {'forward':>10}  {'backward':>10}"]
         lines += [
-            f"{r.layer:{wide}}  {r.std:10.4g}  {r.forward_norm:10.4g}  {r.backward_norm:10.4g}" for r in self.layers
+            f"{r.layer:{wide}}  {r.std:10.4g}  {r.forward_norm:10.4g}  {r.backward_norm:10.4g}"
+            for r in self.layers
         ]
         lines += [f"{'block':{wide}}  residual / identity"] if self.blocks else []
-        return "\n".join([*lines, *(f"{b.block:{wide}}  {b.residual_to_identity:19.4g}" for b in self.blocks)])
+        return "\n".join(
+            [*lines, *(f"{b.block:{wide}}  {b.residual_to_identity:19.4g}" for b in self.blocks)]
+        )
 
 
 def measure_responses(backbone: Backbone, images: Tensor, *, batch_statistics: bool) -> Responses:
@@ -77,10 +80,15 @@ def measure_responses(backbone: Backbone, images: Tensor, *, batch_statistics: b
     watch = _Watch(subject)
     features = subject(images)
     generator = torch.Generator().manual_seed(0)
-    loss = torch.stack([(_direction(x, generator) * x).sum() for x in features.values()]).sum() / len(images)
+    loss = torch.stack(
+        [(_direction(x, generator) * x).sum() for x in features.values()]
+    ).sum() / len(images)
     outputs = list(watch.outputs.values())
     gradients = torch.autograd.grad(loss, outputs, allow_unused=True)
-    layers = tuple(_layer(name, x, grad) for name, x, grad in zip(watch.outputs, outputs, gradients, strict=True))
+    layers = tuple(
+        _layer(name, x, grad)
+        for name, x, grad in zip(watch.outputs, outputs, gradients, strict=True)
+    )
     return Responses(backbone.passport.architecture, layers, tuple(watch.blocks))
 
 
@@ -111,7 +119,9 @@ class _Watch:
             elif hasattr(child, "downsample") and hasattr(child, "conv2"):
                 child.register_forward_hook(partial(self._after_block, name))
 
-    def _after_conv(self, name: str, conv: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def _after_conv(
+        self, name: str, conv: nn.Module, inputs: tuple[Tensor], output: Tensor
+    ) -> Tensor:
         self.outputs[name] = output
         passed_on = output.clone()  # what follows may write into it
         self._conv = name, passed_on
@@ -123,14 +133,22 @@ class _Watch:
         self.outputs[self._conv[0]] = output
         return output.clone()
 
-    def _after_block(self, name: str, block: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+    def _after_block(
+        self, name: str, block: nn.Module, inputs: tuple[Tensor], output: Tensor
+    ) -> None:
         own = [x for key, x in self.outputs.items() if key.startswith(f"{name}.")]
         shortcut = [x for key, x in self.outputs.items() if key.startswith(f"{name}.downsample.")]
-        branch = [x for x in own if x.shape == output.shape and all(x is not other for other in shortcut)]
+        branch = [
+            x for x in own if x.shape == output.shape and all(x is not other for other in shortcut)
+        ]
         residual = branch[-1]  # a squeeze-and-excitation's own convolutions have other shapes
         step = -(-inputs[0].shape[-1] // residual.shape[-1])
         identity = shortcut[-1] if shortcut else inputs[0][..., ::step, ::step]
-        self.blocks.append(BlockResponse(block=name, residual_to_identity=(residual.norm() / identity.norm()).item()))
+        self.blocks.append(
+            BlockResponse(
+                block=name, residual_to_identity=(residual.norm() / identity.norm()).item()
+            )
+        )
 
 
 def _direction(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -143,4 +161,6 @@ def _direction(x: Tensor, generator: torch.Generator) -> Tensor:
 def _layer(name: str, output: Tensor, gradient: Tensor | None) -> LayerResponse:
     backward = 0.0 if gradient is None else gradient.square().mean().sqrt().item()
     forward = output.detach().square().mean().sqrt().item()
-    return LayerResponse(layer=name, std=output.detach().std().item(), forward_norm=forward, backward_norm=backward)
+    return LayerResponse(
+        layer=name, std=output.detach().std().item(), forward_norm=forward, backward_norm=backward
+    )

@@ -14,7 +14,13 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
 def study_responses(
-    names: Sequence[str], out: Path, *, images: Path | None = None, count: int = 16, size: int = 224, seed: int = 0
+    names: Sequence[str],
+    out: Path,
+    *,
+    images: Path | None = None,
+    count: int = 16,
+    size: int = 224,
+    seed: int = 0,
 ) -> str:
     """Measure networks on the same pixels, write OUT/NAME/layers.csv, blocks.csv and OUT/responses.png, return tables.
 
@@ -26,7 +32,9 @@ def study_responses(
     for name in names:
         network, _, weights = name.partition("=")
         torch.manual_seed(seed)
-        backbone = create_backbone(network, weights=weights or None, norm="batch", freeze_through=None)
+        backbone = create_backbone(
+            network, weights=weights or None, norm="batch", freeze_through=None
+        )
         normalized = PixelNormalizer(backbone.passport)(pixels)
         responses = measure_responses(backbone, normalized, batch_statistics=not weights)
         folder = out / network.replace(":", "_").replace("/", "_")
@@ -42,9 +50,15 @@ def read_images(folder: Path, count: int, size: int) -> Tensor:
     import numpy as np
     from PIL import Image, ImageOps
 
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    files = (
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        if folder.is_dir()
+        else []
+    )
     if not files:
-        raise ValueError(f"--images must be a folder with {', '.join(SUFFIXES)} files, got {str(folder)!r}")
+        raise ValueError(
+            f"--images must be a folder with {', '.join(SUFFIXES)} files, got {str(folder)!r}"
+        )
     pictures = []
     for path in files[:count]:
         with Image.open(path) as image:
@@ -59,13 +73,21 @@ def draw(found: Sequence[Responses], path: Path) -> None:
     figure = Figure(figsize=(15, 8), layout="constrained")
     axes = figure.subplots(2, 3).flatten()
     for responses in found:
-        layers = [layer for layer in responses.layers if ".downsample." not in layer.layer]  # as in the paper
+        layers = [
+            layer for layer in responses.layers if ".downsample." not in layer.layer
+        ]  # as in the paper
         blocks = responses.blocks
         axes[0].plot([layer.std for layer in layers], marker=".", label=responses.name)
-        axes[1].plot(sorted((layer.std for layer in layers), reverse=True), marker=".", label=responses.name)
-        axes[2].plot([block.residual_to_identity for block in blocks], marker=".", label=responses.name)
+        axes[1].plot(
+            sorted((layer.std for layer in layers), reverse=True), marker=".", label=responses.name
+        )
+        axes[2].plot(
+            [block.residual_to_identity for block in blocks], marker=".", label=responses.name
+        )
         axes[3].plot([layer.forward_norm for layer in layers], marker=".", label=responses.name)
-        axes[4].semilogy([layer.backward_norm for layer in layers], marker=".", label=responses.name)
+        axes[4].semilogy(
+            [layer.backward_norm for layer in layers], marker=".", label=responses.name
+        )
     labels = (
         ("layer", "std of the response"), ("layer, sorted by magnitude", "std of the response"),
         ("block", "residual / identity"), ("layer", "forward norm"), ("layer", "backward norm"),

@@ -30,7 +30,9 @@ class DetectronView(View):
         unnamed = [name for name in names if name not in NAMED]
         if unnamed:
             named = [name for name in names if name in NAMED]
-            raise ValueError(f"detectron2 has no name for {unnamed[0]}, got levels={names}; use levels={named}")
+            raise ValueError(
+                f"detectron2 has no name for {unnamed[0]}, got levels={names}; use levels={named}"
+            )
         self.names = {name: f"res{name[1:]}" for name in names}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -42,7 +44,10 @@ class DetectronView(View):
         from detectron2.layers import ShapeSpec
 
         levels = self.backbone.levels
-        return {self.names[level.name]: ShapeSpec(channels=level.channels, stride=level.stride) for level in levels}
+        return {
+            self.names[level.name]: ShapeSpec(channels=level.channels, stride=level.stride)
+            for level in levels
+        }
 
     @property
     def size_divisibility(self) -> int:

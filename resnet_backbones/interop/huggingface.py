@@ -20,7 +20,11 @@ def as_huggingface(backbone: Backbone) -> Any:
     config = _config_class()()
     config.held = _Held(backbone)
     names = [level.name for level in backbone.levels]
-    config.stage_names, config.out_features, config.out_indices = names, names, list(range(len(names)))
+    config.stage_names, config.out_features, config.out_indices = (
+        names,
+        names,
+        list(range(len(names))),
+    )
     return config
 
 
@@ -46,7 +50,9 @@ class HuggingfaceView(View):
         """What transformers calls to build the backbone of a model."""
         if config.held is None:
             rule = f"a {TYPE} configuration must come from as_huggingface(backbone), as files hold no backbone"
-            raise ValueError(f"{rule}, got one read from a file; use from_pretrained(folder, config=…)")
+            raise ValueError(
+                f"{rule}, got one read from a file; use from_pretrained(folder, config=…)"
+            )
         return cls(config.held.backbone, config)
 
     def forward(self, pixel_values: Tensor, **rest: Any) -> Any:

@@ -16,7 +16,11 @@ def as_smp(backbone: Backbone, name: str = "rb") -> str:
     """
     from segmentation_models_pytorch.encoders import encoders
 
-    encoders[name] = {"encoder": partial(SmpEncoder, backbone), "pretrained_settings": {}, "params": {}}
+    encoders[name] = {
+        "encoder": partial(SmpEncoder, backbone),
+        "pretrained_settings": {},
+        "params": {},
+    }
     return name
 
 
@@ -32,10 +36,15 @@ class SmpEncoder(View):
         names = [level.name for level in backbone.levels]
         wanted = [f"c{index}" for index in range(1, depth + 1)]
         if names[:depth] != wanted:
-            raise ValueError(f"smp's encoder_depth={depth} needs levels={wanted} of the backbone, got {names}")
+            raise ValueError(
+                f"smp's encoder_depth={depth} needs levels={wanted} of the backbone, got {names}"
+            )
         self._depth = depth
         self.output_stride = backbone.levels[depth - 1].stride
-        self.out_channels = [len(backbone.passport.mean), *(level.channels for level in backbone.levels[:depth])]
+        self.out_channels = [
+            len(backbone.passport.mean),
+            *(level.channels for level in backbone.levels[:depth]),
+        ]
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The images and the levels, fine to coarse."""
@@ -45,14 +54,18 @@ class SmpEncoder(View):
         """Refuse what the backbone was not built for."""
         if in_channels != self.out_channels[0]:
             seen = f"got {in_channels}, but {self.out_channels[0]} in the backbone"
-            raise ValueError(f"smp's in_channels must be the backbone's, {seen}; use create_backbone(…, in_channels=…)")
+            raise ValueError(
+                f"smp's in_channels must be the backbone's, {seen}; use create_backbone(…, in_channels=…)"
+            )
 
     def make_dilated(self, output_stride: int) -> None:
         """Refuse what the backbone was not built for."""
         if output_stride != self.output_stride:
             seen = f"got {output_stride}, but {self.output_stride} in the backbone"
             way_out = f"use create_backbone(…, output_stride={output_stride})"
-            raise ValueError(f"smp's encoder_output_stride must be the backbone's, {seen}; {way_out}")
+            raise ValueError(
+                f"smp's encoder_output_stride must be the backbone's, {seen}; {way_out}"
+            )
 
     def get_stages(self) -> dict[int, list[nn.Module]]:
         """Nothing for smp to dilate: strides are the backbone's."""

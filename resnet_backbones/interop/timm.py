@@ -68,9 +68,13 @@ def _entry(name: str) -> Callable[..., nn.Module]:
         if pretrained or not features_only:
             seen = f"got pretrained={pretrained}, features_only={features_only}"
             way_out = "load files with resnet_backbones.load_weights(model.backbone, path)"
-            raise ValueError(f"rb_{name} needs features_only=True and pretrained=False, {seen}; {way_out}")
+            raise ValueError(
+                f"rb_{name} needs features_only=True and pretrained=False, {seen}; {way_out}"
+            )
         levels = _levels(name, out_indices)
-        backbone = create_backbone(name, levels=levels, in_channels=in_chans, output_stride=output_stride)
+        backbone = create_backbone(
+            name, levels=levels, in_channels=in_chans, output_stride=output_stride
+        )
         return as_timm(backbone)
 
     entrypoint.__name__ = f"rb_{name}"
@@ -82,5 +86,7 @@ def _levels(name: str, out_indices: Sequence[int] | None) -> list[str]:
         coarsest = int(create_backbone(name).levels[-1].name[1:])
     indices = range(coarsest) if out_indices is None else out_indices
     if not all(-coarsest <= index < coarsest for index in indices):
-        raise ValueError(f"out_indices of rb_{name} must be from {-coarsest} to {coarsest - 1}, got {tuple(indices)}")
+        raise ValueError(
+            f"out_indices of rb_{name} must be from {-coarsest} to {coarsest - 1}, got {tuple(indices)}"
+        )
     return [f"c{index % coarsest + 1}" for index in indices]

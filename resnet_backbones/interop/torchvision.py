@@ -19,14 +19,18 @@ def as_torchvision(
         return PyramidView(backbone, fpn_channels, extra_blocks)
     if len(backbone.levels) < 2:
         names = [level.name for level in backbone.levels]
-        raise ValueError(f"segmentation needs two levels of the backbone, got {names}; use levels=['c4', 'c5']")
+        raise ValueError(
+            f"segmentation needs two levels of the backbone, got {names}; use levels=['c4', 'c5']"
+        )
     return SegmentationView(backbone)
 
 
 class PyramidView(nn.Module):
     """(B, C, H, W) -> {"0": (B, out_channels, h, w), …}, fine to coarse; named as torchvision's BackboneWithFPN."""
 
-    def __init__(self, backbone: Backbone, fpn_channels: int, extra_blocks: nn.Module | None) -> None:
+    def __init__(
+        self, backbone: Backbone, fpn_channels: int, extra_blocks: nn.Module | None
+    ) -> None:
         super().__init__()
         from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 

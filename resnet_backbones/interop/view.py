@@ -18,7 +18,9 @@ class View(nn.Module):
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.__dict__["backbone"] = backbone  # past nn.Module's bookkeeping, which would prefix every name
+        self.__dict__["backbone"] = (
+            backbone  # past nn.Module's bookkeeping, which would prefix every name
+        )
         for table in ("_modules", "_parameters", "_buffers", "_non_persistent_buffers_set"):
             self.__dict__[table] = getattr(backbone, table)
         self.training = backbone.training

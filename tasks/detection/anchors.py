@@ -26,7 +26,9 @@ class AnchorGenerator:
 
     def __init__(self, strides: tuple[int, ...], config: AnchorConfig) -> None:
         if len(strides) != len(config.sizes):
-            raise ValueError(f"model.anchors.sizes must name {len(strides)} sizes, got {list(config.sizes)}")
+            raise ValueError(
+                f"model.anchors.sizes must name {len(strides)} sizes, got {list(config.sizes)}"
+            )
         self.strides = strides
         self.config = config
 
@@ -36,12 +38,19 @@ class AnchorGenerator:
         return len(self.config.ratios)
 
     def __call__(
-        self, image_shape: tuple[int, int], shapes: tuple[tuple[int, int], ...], device: torch.device
+        self,
+        image_shape: tuple[int, int],
+        shapes: tuple[tuple[int, int], ...],
+        device: torch.device,
     ) -> tuple[Tensor, ...]:
         """Anchors (h · w · R, 4) of each level, cell by cell in rows, for feature maps of `shapes` (h, w)."""
-        return tuple(self._level(level, image_shape, shape, device) for level, shape in enumerate(shapes))
+        return tuple(
+            self._level(level, image_shape, shape, device) for level, shape in enumerate(shapes)
+        )
 
-    def _level(self, level: int, image_shape: tuple[int, int], shape: tuple[int, int], device: torch.device) -> Tensor:
+    def _level(
+        self, level: int, image_shape: tuple[int, int], shape: tuple[int, int], device: torch.device
+    ) -> Tensor:
         if self.config.strides == "measured":
             step_y, step_x = image_shape[0] // shape[0], image_shape[1] // shape[1]
         else:
@@ -50,4 +59,6 @@ class AnchorGenerator:
         x = torch.arange(shape[1], dtype=torch.float32, device=device) * step_x
         grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
         corners = torch.stack((grid_x, grid_y, grid_x, grid_y), dim=-1)  # (h, w, 4)
-        return (corners[:, :, None] + cell_anchors(self.config.sizes[level], self.config, device)).view(-1, 4)
+        return (
+            corners[:, :, None] + cell_anchors(self.config.sizes[level], self.config, device)
+        ).view(-1, 4)

@@ -25,14 +25,18 @@ def build_augmenter(config: DataConfig) -> Augmenter | None:
     """
     if config.augment is None and config.color_jitter == 0:
         return None
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for newer versions otherwise
+    os.environ.setdefault(
+        "NO_ALBUMENTATIONS_UPDATE", "1"
+    )  # it asks the network for newer versions otherwise
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # loader workers run side by side already
     import albumentations
 
     strength = config.color_jitter
     spread = (1 - strength, 1 + strength)
     hue = (-strength / 10, strength / 10)
-    jitter = albumentations.ColorJitter(brightness=spread, contrast=spread, saturation=spread, hue=hue, p=1)
+    jitter = albumentations.ColorJitter(
+        brightness=spread, contrast=spread, saturation=spread, hue=hue, p=1
+    )
     from_file = [] if config.augment is None else [_load(Path(config.augment))]
     return Albumentations([*from_file, *([jitter] if strength else [])])
 

@@ -33,10 +33,16 @@ class Detections:
 
 
 @cache
-def constant(values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+def constant(
+    values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """A tensor of fixed numbers, sent to the device once and without waiting for it."""
     tensor = torch.tensor(values, dtype=dtype)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+    return (
+        tensor.pin_memory().to(device, non_blocking=True)
+        if device.type == "cuda"
+        else tensor.to(device)
+    )
 
 
 def box_area(boxes: Tensor) -> Tensor:
@@ -119,7 +125,9 @@ def suppress(boxes: Tensor, valid: Tensor, threshold: float, passes: int | None)
     if passes is None:
         return _suppress_exactly(boxes, valid, threshold)
     keep = valid
-    earlier = torch.ones(boxes.shape[1], boxes.shape[1], dtype=torch.bool, device=boxes.device).triu(diagonal=1)
+    earlier = torch.ones(
+        boxes.shape[1], boxes.shape[1], dtype=torch.bool, device=boxes.device
+    ).triu(diagonal=1)
     overlaps = (box_iou(boxes, boxes) > threshold) & earlier  # (B, K, K): row suppresses column
     overlaps = overlaps.to(torch.bfloat16)  # sums of non-negative terms: their sign is exact
     for _ in range(passes):

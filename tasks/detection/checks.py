@@ -16,7 +16,11 @@ from tasks.engine.config import load_config
 
 
 def check_data(
-    data: Sequence[str], *, shown: int | None = None, fix: str | None = None, page: str | None = None
+    data: Sequence[str],
+    *,
+    shown: int | None = None,
+    fix: str | None = None,
+    page: str | None = None,
 ) -> tuple[Report, str]:
     """Check what a command line names: a folder, a folder and a JSON file, or settings and overrides.
 
@@ -39,9 +43,15 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
     overrides = [text for text in data if "=" in text and not Path(text).exists()]
     paths = [text for text in data if text not in overrides]
     if len(paths) == 2 and Path(paths[0]).is_dir():
-        return load_config(DetectionConfig, None, overrides), [Split("data", Path(paths[0]), Path(paths[1]))], []
+        return (
+            load_config(DetectionConfig, None, overrides),
+            [Split("data", Path(paths[0]), Path(paths[1]))],
+            [],
+        )
     if len(paths) > 1:
-        raise ValueError(f"give a folder, or IMAGES ANNOTATIONS.json, or one settings file; got {', '.join(paths)}")
+        raise ValueError(
+            f"give a folder, or IMAGES ANNOTATIONS.json, or one settings file; got {', '.join(paths)}"
+        )
     if paths and Path(paths[0]).is_dir():
         config = load_config(DetectionConfig, None, [f"data.root={Path(paths[0])}", *overrides])
     else:
@@ -57,7 +67,9 @@ def _find_splits(config: DataConfig) -> tuple[list[Split], list[str]]:
     for name in names:
         own = config.train if name == "train" else config.val
         try:
-            splits.append(Split(name, *locate_split(config.root, name, own.images, own.annotations)))
+            splits.append(
+                Split(name, *locate_split(config.root, name, own.images, own.annotations))
+            )
         except ValueError as error:
             if own.images is not None or own.annotations is not None:
                 raise

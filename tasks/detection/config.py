@@ -22,7 +22,11 @@ class SplitConfig:
     """Use only so many images, the first by id; null for all."""
 
     def __post_init__(self) -> None:
-        require(self.limit is None or self.limit >= 1, "data.train.limit and data.val.limit must be >= 1", self.limit)
+        require(
+            self.limit is None or self.limit >= 1,
+            "data.train.limit and data.val.limit must be >= 1",
+            self.limit,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,20 +82,30 @@ class DataConfig:
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
         named = len(self.short_edge) > 0 and min(self.short_edge) >= 1
-        require(named, "data.short_edge must name at least one size, and each be >= 1", self.short_edge)
+        require(
+            named, "data.short_edge must name at least one size, and each be >= 1", self.short_edge
+        )
         rule = "data.long_edge must be at least the largest data.short_edge"
-        require(self.long_edge >= max(*self.short_edge, self.val_short_edge or 0), rule, self.long_edge)
+        require(
+            self.long_edge >= max(*self.short_edge, self.val_short_edge or 0), rule, self.long_edge
+        )
         require(0 <= self.flip <= 1, "data.flip must be in [0, 1]", self.flip)
         low, high = self.scale_jitter or (1, 1)
         rule = "data.scale_jitter must be null or two factors, 0 < low <= high"
         require(0 < low <= high < float("inf"), rule, self.scale_jitter)
         side = self.scale_jitter_side or self.size_divisor
         rule = "data.scale_jitter_side must be null or at least data.size_divisor and at most data.long_edge"
-        require(self.size_divisor <= side <= max(self.long_edge, self.size_divisor), rule, self.scale_jitter_side)
+        require(
+            self.size_divisor <= side <= max(self.long_edge, self.size_divisor),
+            rule,
+            self.scale_jitter_side,
+        )
         require(0 <= self.copy_paste <= 1, "data.copy_paste must be in [0, 1]", self.copy_paste)
         positive = self.repeat_threshold is None or 0 < self.repeat_threshold <= 1
         require(positive, "data.repeat_threshold must be in (0, 1] or null", self.repeat_threshold)
-        require(0 <= self.color_jitter <= 1, "data.color_jitter must be in [0, 1]", self.color_jitter)
+        require(
+            0 <= self.color_jitter <= 1, "data.color_jitter must be in [0, 1]", self.color_jitter
+        )
         divisible = self.size_divisor >= 32 and self.size_divisor % 32 == 0
         require(divisible, "data.size_divisor must be a multiple of 32", self.size_divisor)
         require(self.workers >= 0, "data.workers must be >= 0", self.workers)
@@ -116,9 +130,15 @@ class AnchorConfig:
     """Distance of the cells: the level's stride, or padded image size // feature size as in torchvision."""
 
     def __post_init__(self) -> None:
-        require(len(self.sizes) == 5, "model.anchors.sizes must name five sizes, p2 to p6", self.sizes)
+        require(
+            len(self.sizes) == 5, "model.anchors.sizes must name five sizes, p2 to p6", self.sizes
+        )
         require(min(self.sizes) > 0, "model.anchors.sizes must be > 0", self.sizes)
-        require(len(self.ratios) > 0 and min(self.ratios) > 0, "model.anchors.ratios must be > 0", self.ratios)
+        require(
+            len(self.ratios) > 0 and min(self.ratios) > 0,
+            "model.anchors.ratios must be > 0",
+            self.ratios,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,12 +180,24 @@ class RpnConfig:
 
     def __post_init__(self) -> None:
         rule = "model.rpn needs 0 <= negative_iou <= positive_iou <= 1"
-        require(0 <= self.negative_iou <= self.positive_iou <= 1, rule, (self.negative_iou, self.positive_iou))
+        require(
+            0 <= self.negative_iou <= self.positive_iou <= 1,
+            rule,
+            (self.negative_iou, self.positive_iou),
+        )
         require(self.samples >= 2, "model.rpn.samples must be >= 2", self.samples)
-        require(0 < self.positive_fraction < 1, "model.rpn.positive_fraction must be in (0, 1)", self.positive_fraction)
+        require(
+            0 < self.positive_fraction < 1,
+            "model.rpn.positive_fraction must be in (0, 1)",
+            self.positive_fraction,
+        )
         counts = (self.train_pre_nms, self.train_post_nms, self.test_pre_nms, self.test_post_nms)
         require(min(counts) >= 1, "model.rpn's proposal counts must be >= 1", counts)
-        require(0 < self.nms_threshold <= 1, "model.rpn.nms_threshold must be in (0, 1]", self.nms_threshold)
+        require(
+            0 < self.nms_threshold <= 1,
+            "model.rpn.nms_threshold must be in (0, 1]",
+            self.nms_threshold,
+        )
         require(self.nms_passes >= 1, "model.rpn.nms_passes must be >= 1", self.nms_passes)
         require(self.min_side >= 0, "model.rpn.min_side must be >= 0", self.min_side)
         require(self.beta > 0, "model.rpn.beta must be > 0", self.beta)
@@ -213,14 +245,32 @@ class RoiConfig:
 
     def __post_init__(self) -> None:
         require(self.resolution >= 1, "model.roi.resolution must be >= 1", self.resolution)
-        require(self.sampling_ratio >= 0, "model.roi.sampling_ratio must be >= 0", self.sampling_ratio)
+        require(
+            self.sampling_ratio >= 0, "model.roi.sampling_ratio must be >= 0", self.sampling_ratio
+        )
         require(self.hidden >= 1, "model.roi.hidden must be >= 1", self.hidden)
-        require(0 < self.positive_iou <= 1, "model.roi.positive_iou must be in (0, 1]", self.positive_iou)
+        require(
+            0 < self.positive_iou <= 1,
+            "model.roi.positive_iou must be in (0, 1]",
+            self.positive_iou,
+        )
         require(self.samples >= 2, "model.roi.samples must be >= 2", self.samples)
-        require(0 < self.positive_fraction < 1, "model.roi.positive_fraction must be in (0, 1)", self.positive_fraction)
+        require(
+            0 < self.positive_fraction < 1,
+            "model.roi.positive_fraction must be in (0, 1)",
+            self.positive_fraction,
+        )
         require(self.beta > 0, "model.roi.beta must be > 0", self.beta)
-        require(0 <= self.score_threshold < 1, "model.roi.score_threshold must be in [0, 1)", self.score_threshold)
-        require(0 < self.nms_threshold <= 1, "model.roi.nms_threshold must be in (0, 1]", self.nms_threshold)
+        require(
+            0 <= self.score_threshold < 1,
+            "model.roi.score_threshold must be in [0, 1)",
+            self.score_threshold,
+        )
+        require(
+            0 < self.nms_threshold <= 1,
+            "model.roi.nms_threshold must be in (0, 1]",
+            self.nms_threshold,
+        )
         rule = "model.roi.detections_per_image must be >= 1"
         require(self.detections_per_image >= 1, rule, self.detections_per_image)
         require(self.min_side >= 0, "model.roi.min_side must be >= 0", self.min_side)
@@ -254,7 +304,9 @@ class ModelConfig:
     """Take the fast routes; false is the plain path of the same results, with nothing folded, gathered or left out."""
 
     def __post_init__(self) -> None:
-        require(self.pyramid_channels >= 1, "model.pyramid_channels must be >= 1", self.pyramid_channels)
+        require(
+            self.pyramid_channels >= 1, "model.pyramid_channels must be >= 1", self.pyramid_channels
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,22 @@ from torch import Tensor
 
 _PREFIXES = (
     ("backbone.body.", "backbone."),
-    *((f"backbone.fpn.inner_blocks.{index}.0.", f"pyramid.lateral.c{index + 2}.") for index in range(4)),
-    *((f"backbone.fpn.inner_blocks.{index}.", f"pyramid.lateral.c{index + 2}.") for index in range(4)),
-    *((f"backbone.fpn.layer_blocks.{index}.0.", f"pyramid.smooth.c{index + 2}.") for index in range(4)),
-    *((f"backbone.fpn.layer_blocks.{index}.", f"pyramid.smooth.c{index + 2}.") for index in range(4)),
+    *(
+        (f"backbone.fpn.inner_blocks.{index}.0.", f"pyramid.lateral.c{index + 2}.")
+        for index in range(4)
+    ),
+    *(
+        (f"backbone.fpn.inner_blocks.{index}.", f"pyramid.lateral.c{index + 2}.")
+        for index in range(4)
+    ),
+    *(
+        (f"backbone.fpn.layer_blocks.{index}.0.", f"pyramid.smooth.c{index + 2}.")
+        for index in range(4)
+    ),
+    *(
+        (f"backbone.fpn.layer_blocks.{index}.", f"pyramid.smooth.c{index + 2}.")
+        for index in range(4)
+    ),
     ("rpn.head.conv.0.0.", "rpn.conv."),
     ("rpn.head.conv.", "rpn.conv."),
     ("rpn.head.cls_logits.", "rpn.objectness."),
@@ -32,9 +44,14 @@ def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     converted = {_rename(name): value for name, value in state.items()}
     for kind in ("weight", "bias"):
-        converted[f"box_head.classes.{kind}"] = converted[f"box_head.classes.{kind}"].roll(-1, dims=0)
+        converted[f"box_head.classes.{kind}"] = converted[f"box_head.classes.{kind}"].roll(
+            -1, dims=0
+        )
         converted[f"box_head.offsets.{kind}"] = converted[f"box_head.offsets.{kind}"][4:].clone()
-    return {name: value.contiguous() if value.dim() < 4 else _channels_last(value) for name, value in converted.items()}
+    return {
+        name: value.contiguous() if value.dim() < 4 else _channels_last(value)
+        for name, value in converted.items()
+    }
 
 
 def _channels_last(value: Tensor) -> Tensor:
@@ -45,4 +62,6 @@ def _rename(name: str) -> str:
     for theirs, ours in _PREFIXES:
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
-    raise ValueError(f"weights must be those of torchvision's fasterrcnn_resnet*_fpn, got a tensor named {name}")
+    raise ValueError(
+        f"weights must be those of torchvision's fasterrcnn_resnet*_fpn, got a tensor named {name}"
+    )

@@ -50,7 +50,9 @@ class DetectionBatch:
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "DetectionBatch":
         """The batch on a device."""
-        return DetectionBatch(*(tensor.to(device, non_blocking=non_blocking) for tensor in self._tensors()))
+        return DetectionBatch(
+            *(tensor.to(device, non_blocking=non_blocking) for tensor in self._tensors())
+        )
 
     def pin_memory(self) -> "DetectionBatch":
         """The batch in page-locked memory, from which copies to a GPU do not block."""
@@ -100,11 +102,15 @@ class TrainBatches:
             )
         self.dataset, self.config, self.seed, self.pin_memory = dataset, config, seed, pin_memory
         self.rank, self.accumulate, self.micro_batch = rank, accumulate, config.batch_size // parts
-        self.usable, self.warnings = _usable_images(dataset, config.keep_empty)  # (N,) places in the data set
+        self.usable, self.warnings = _usable_images(
+            dataset, config.keep_empty
+        )  # (N,) places in the data set
         self.augmenter = build_augmenter(config)
         self.segmentations = read_segmentations(dataset) if config.copy_paste else None  # (M,)
         threshold = config.repeat_threshold
-        self.repeats = None if threshold is None else repeat_factors(dataset, self.usable, threshold)  # (N,)
+        self.repeats = (
+            None if threshold is None else repeat_factors(dataset, self.usable, threshold)
+        )  # (N,)
         sizes = dataset.sizes[self.usable]
         self._portrait = (sizes[:, 0] > sizes[:, 1]).astype(np.int64)  # (N,)
 
@@ -122,7 +128,10 @@ class TrainBatches:
         """The global batch of a step, over all ranks and micro-batches."""
         config = self.config
         drawn = global_batch(step, self._portrait, config.batch_size, self.seed, self.repeats)
-        indices, keys = self.usable[drawn], mix_keys(self.seed, step, np.arange(config.batch_size))  # (B,)
+        indices, keys = (
+            self.usable[drawn],
+            mix_keys(self.seed, step, np.arange(config.batch_size)),
+        )  # (B,)
         draws = uniform(torch.from_numpy(keys), DATA_STREAM, _DRAWS).tolist()  # (B, _DRAWS)
         samples = tuple(
             self._with_paste(self._sample(index, key, draw), draw)
@@ -153,16 +162,25 @@ class TrainBatches:
         if config.scale_jitter is None:
             return Sample(index, key, size, flip)
         low, high = config.scale_jitter
-        target = size if config.scale_jitter_side is None else (config.scale_jitter_side, config.scale_jitter_side)
+        target = (
+            size
+            if config.scale_jitter_side is None
+            else (config.scale_jitter_side, config.scale_jitter_side)
+        )
         original = self.dataset.sizes[index].tolist()
-        size, window = jittered(original, target, low + draws[2] * (high - low), (draws[3], draws[4]))
+        size, window = jittered(
+            original, target, low + draws[2] * (high - low), (draws[3], draws[4])
+        )
         return Sample(index, key, size, flip, window)
 
     def _with_paste(self, sample: Sample, draws: Sequence[float]) -> Sample:
         """The sample with another image to paste from, if the draws choose so."""
         if draws[5] >= self.config.copy_paste:
             return sample
-        index, key = int(self.usable[int(draws[6] * len(self.usable))]), mix_key(sample.key, DATA_STREAM, 0)
+        index, key = (
+            int(self.usable[int(draws[6] * len(self.usable))]),
+            mix_key(sample.key, DATA_STREAM, 0),
+        )
         own = uniform(torch.tensor([key]), DATA_STREAM, _DRAWS).tolist()[0]
         return replace(sample, paste=self._sample(index, key, own))
 
@@ -235,7 +253,9 @@ def _object_counts(dataset: CocoDataset) -> NDArray[np.int64]:
     return np.diff(dataset.first)
 
 
-def _usable_images(dataset: CocoDataset, keep_empty: bool) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _usable_images(
+    dataset: CocoDataset, keep_empty: bool
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Places of the images to train on, and how many were left out."""
     owners = np.repeat(np.arange(len(dataset)), _object_counts(dataset))  # (M,)
     has_object = np.bincount(owners[~dataset.crowd], minlength=len(dataset)) > 0
@@ -266,12 +286,18 @@ def _val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> lis
     counts = _object_counts(dataset)
     return [
         Plan(tuple(batch), canvas, object_slots(max(int(counts[sample.index]) for sample in batch)))
-        for canvas, samples in sorted(by_canvas.items(), key=lambda item: (-item[0][0] * item[0][1], item[0]))
-        for batch in (samples[start : start + batch_size] for start in range(0, len(samples), batch_size))
+        for canvas, samples in sorted(
+            by_canvas.items(), key=lambda item: (-item[0][0] * item[0][1], item[0])
+        )
+        for batch in (
+            samples[start : start + batch_size] for start in range(0, len(samples), batch_size)
+        )
     ]
 
 
-def _load_all(loading: "_Loading", plans: Iterable[Plan], pin_memory: bool) -> Iterator[DetectionBatch]:
+def _load_all(
+    loading: "_Loading", plans: Iterable[Plan], pin_memory: bool
+) -> Iterator[DetectionBatch]:
     """The batches of the plans, in their order, read ahead by the workers; ValueError for the first that fails."""
     loader = DataLoader(
         loading,
@@ -298,17 +324,25 @@ class _Loading(Dataset[DetectionBatch | str]):
         augmenter: Augmenter | None = None,
         segmentations: Sequence[FileId] | None = None,
     ) -> None:
-        self.dataset, self.config, self.augmenter, self.segmentations = dataset, config, augmenter, segmentations
+        self.dataset, self.config, self.augmenter, self.segmentations = (
+            dataset,
+            config,
+            augmenter,
+            segmentations,
+        )
 
     def __getitem__(self, plan: Plan) -> DetectionBatch | str:
         try:
             prepared = [
-                load(self.dataset, sample, self.config, self.augmenter, self.segmentations) for sample in plan.samples
+                load(self.dataset, sample, self.config, self.augmenter, self.segmentations)
+                for sample in plan.samples
             ]
         except ValueError as error:
             return str(error)
         ids = self.dataset.image_ids[[sample.index for sample in plan.samples]].tolist()
-        return _stack(prepared, plan.canvas, plan.slots, ids, [sample.key for sample in plan.samples])
+        return _stack(
+            prepared, plan.canvas, plan.slots, ids, [sample.key for sample in plan.samples]
+        )
 
 
 def _outlive_interrupts(_worker: int) -> None:
@@ -318,11 +352,17 @@ def _outlive_interrupts(_worker: int) -> None:
 
 
 def _stack(
-    prepared: Sequence[Prepared], canvas: Size, slots: int, image_ids: Sequence[int], keys: Sequence[int]
+    prepared: Sequence[Prepared],
+    canvas: Size,
+    slots: int,
+    image_ids: Sequence[int],
+    keys: Sequence[int],
 ) -> DetectionBatch:
     """Images padded to `canvas`, objects to `slots`."""
     count = len(prepared)
-    images = torch.zeros((count, *canvas, 3), dtype=torch.uint8).permute(0, 3, 1, 2)  # (B, 3, H, W) channels_last
+    images = torch.zeros((count, *canvas, 3), dtype=torch.uint8).permute(
+        0, 3, 1, 2
+    )  # (B, 3, H, W) channels_last
     boxes, labels = torch.zeros((count, slots, 4)), torch.full((count, slots), -1)
     crowd = torch.zeros((count, slots), dtype=torch.bool)
     for row, item in enumerate(prepared):

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from tasks.coco import CocoDataset
 from tasks.coco_results import DetectionResults, concatenate, write_results_json
-from tasks.coco_scores import EvaluationReport, final_scores, score_boxes, scoring_facts, write_evaluation
+from tasks.coco_scores import (
+    EvaluationReport,
+    final_scores,
+    score_boxes,
+    scoring_facts,
+    write_evaluation,
+)
 from tasks.detection.boxes import Detections, to_original
 from tasks.detection.config import DataConfig
 from tasks.detection.data import DetectionBatch, ValBatches
@@ -48,7 +54,9 @@ def evaluate_detector(
     """
     with evaluation_mode(model):
         results, losses = _run(model, batches, world, precision, objective)
-    gathered = world.gather((results, losses))  # over gloo: scoring may outlast a GPU collective's time limit
+    gathered = world.gather(
+        (results, losses)
+    )  # over gloo: scoring may outlast a GPU collective's time limit
     scores: dict[str, float] = {}
     if gathered is not None:
         found = concatenate([part for part, _ in gathered])
@@ -71,7 +79,10 @@ def evaluate_checkpoint(
     those of the training itself stay as they are.
     """
     if any(override.startswith("data.root=") for override in overrides):
-        overrides = [*(f"data.val.{name}=null" for name in ("images", "annotations", "limit")), *overrides]
+        overrides = [
+            *(f"data.val.{name}=null" for name in ("images", "annotations", "limit")),
+            *overrides,
+        ]
     elif any(override.startswith("data.val.annotations=") for override in overrides):
         overrides = ["data.val.limit=null", *overrides]
     saved = read_detector(path, overrides)
@@ -114,7 +125,12 @@ def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -
     """This rank's share of the data set; batches pay on a GPU only, so a CPU takes the images one by one."""
     on_gpu = world.device.type == "cuda"
     return ValBatches(
-        dataset, config, batch_size=4 if on_gpu else 1, rank=world.rank, world_size=world.size, pin_memory=on_gpu
+        dataset,
+        config,
+        batch_size=4 if on_gpu else 1,
+        rank=world.rank,
+        world_size=world.size,
+        pin_memory=on_gpu,
     )
 
 
@@ -137,12 +153,15 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 def to_results(detections: Detections, image_ids: Tensor) -> DetectionResults:
     """The valid ones of detections in original pixels (B, K), of the images (B,), on the host as packed arrays."""
     boxes, scores, labels, valid = (
-        tensor.cpu().numpy() for tensor in (detections.boxes, detections.scores, detections.labels, detections.valid)
+        tensor.cpu().numpy()
+        for tensor in (detections.boxes, detections.scores, detections.labels, detections.valid)
     )
     corners = boxes[valid].astype(np.float64)  # (N, 4)
     owners = np.broadcast_to(image_ids.cpu().numpy()[:, None], valid.shape)[valid]
     extents = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
-    return DetectionResults(owners.astype(np.int64), extents, scores[valid].astype(np.float64), labels[valid])
+    return DetectionResults(
+        owners.astype(np.int64), extents, scores[valid].astype(np.float64), labels[valid]
+    )
 
 
 def _save(
@@ -175,8 +194,12 @@ def _run(
             levels = detector.levels(batch.images, batch.sizes)
             detections = detector.detect(batch.images, levels, batch.sizes)
             losses = {} if objective is None else objective.losses(batch, levels)
-        parts.append(to_results(to_original(detections, batch.scales, batch.original_sizes), batch.image_ids))
-        sums = {name: sums.get(name, 0.0) + loss.double() * len(batch) for name, loss in losses.items()}
+        parts.append(
+            to_results(to_original(detections, batch.scales, batch.original_sizes), batch.image_ids)
+        )
+        sums = {
+            name: sums.get(name, 0.0) + loss.double() * len(batch) for name, loss in losses.items()
+        }
         images += len(batch)
     return concatenate(parts), ({name: float(value) for name, value in sums.items()}, images)
 
@@ -185,5 +208,7 @@ def _mean_losses(parts: Sequence[LossSum]) -> dict[str, float]:
     """Losses per image over all ranks, `val/<loss>`, and their sum `val/loss`; nothing where none were computed."""
     images = sum(count for _, count in parts)
     names = dict.fromkeys(name for sums, _ in parts for name in sums)
-    means = {f"val/{name}": sum(sums.get(name, 0.0) for sums, _ in parts) / images for name in names}
+    means = {
+        f"val/{name}": sum(sums.get(name, 0.0) for sums, _ in parts) / images for name in names
+    }
     return means | {"val/loss": sum(means.values())} if means else {}

@@ -18,7 +18,11 @@ def fully_connected(layer: nn.Linear, x: Tensor, path: LinearPath) -> Tensor:
     Some CPUs' fp32 matrix products are slow where their convolutions are not: MKL has no AVX-512 path for AMD's.
     """
     if path == "measured":
-        fp32 = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+        fp32 = (
+            x.device.type == "cpu"
+            and x.dtype == torch.float32
+            and not torch.is_autocast_enabled("cpu")
+        )
         path = "convolution" if fp32 and convolution_speed_up() >= WORTH_IT else "plain"
     return _as_convolution(layer, x) if path == "convolution" else layer(x)
 

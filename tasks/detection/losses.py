@@ -46,7 +46,11 @@ class DetectionObjective(nn.Module):
         return rpn_losses | self._roi(batch, present, levels, proposals)
 
     def _rpn(
-        self, batch: DetectionBatch, present: Tensor, levels: list[Tensor], anchors: tuple[Tensor, ...]
+        self,
+        batch: DetectionBatch,
+        present: Tensor,
+        levels: list[Tensor],
+        anchors: tuple[Tensor, ...],
     ) -> tuple[Losses, Proposals]:
         config = self.model.config.rpn
         everywhere = torch.cat(anchors)[None]  # (1, A, 4)
@@ -60,8 +64,12 @@ class DetectionObjective(nn.Module):
             crowd=batch.crowd,
             ignore_iof=config.ignore_crowd_iof,
         )
-        samples = sample(matches.kinds, batch.keys, RPN_STREAM, config.samples, config.positive_fraction)
-        few = 2 * config.samples * self.model.anchors.per_cell < everywhere.shape[1]  # most cells carry no loss
+        samples = sample(
+            matches.kinds, batch.keys, RPN_STREAM, config.samples, config.positive_fraction
+        )
+        few = (
+            2 * config.samples * self.model.anchors.per_cell < everywhere.shape[1]
+        )  # most cells carry no loss
         sparse = few and self.model.kernels.sparse_rpn
         with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
             logits, offsets = self.model.rpn(levels)
@@ -75,7 +83,9 @@ class DetectionObjective(nn.Module):
         targets = encode(objects, take(everywhere, samples.indices), RPN_WEIGHTS)
         return rpn_losses(sampled_logits, sampled_offsets, targets, samples, config), proposals
 
-    def _roi(self, batch: DetectionBatch, present: Tensor, levels: list[Tensor], proposals: Proposals) -> Losses:
+    def _roi(
+        self, batch: DetectionBatch, present: Tensor, levels: list[Tensor], proposals: Proposals
+    ) -> Losses:
         config = self.model.config.roi
         boxes = torch.cat((proposals.boxes, batch.boxes), dim=1)  # objects are candidates too
         valid = torch.cat((proposals.valid, present), dim=1)
@@ -99,9 +109,13 @@ class DetectionObjective(nn.Module):
         return roi_losses(logits, offsets, labels, targets, samples, config)
 
 
-def rpn_losses(logits: Tensor, offsets: Tensor, targets: Tensor, samples: Samples, config: RpnConfig) -> Losses:
+def rpn_losses(
+    logits: Tensor, offsets: Tensor, targets: Tensor, samples: Samples, config: RpnConfig
+) -> Losses:
     """Binary cross-entropy of the samples' logits (B, S) and box loss of the positives' offsets (B, S, 4)."""
-    errors = F.binary_cross_entropy_with_logits(logits.float(), samples.positive.float(), reduction="none")
+    errors = F.binary_cross_entropy_with_logits(
+        logits.float(), samples.positive.float(), reduction="none"
+    )
     count = _count(samples, config)
     return {
         "rpn/class": torch.where(samples.valid, errors, 0).sum() / count,
@@ -110,15 +124,23 @@ def rpn_losses(logits: Tensor, offsets: Tensor, targets: Tensor, samples: Sample
 
 
 def roi_losses(
-    logits: Tensor, offsets: Tensor, labels: Tensor, targets: Tensor, samples: Samples, config: RoiConfig
+    logits: Tensor,
+    offsets: Tensor,
+    labels: Tensor,
+    targets: Tensor,
+    samples: Samples,
+    config: RoiConfig,
 ) -> Losses:
     """Cross-entropy of the samples' logits (B, S, F + 1), box loss of the positives' own-class offsets (B, S, F, 4)."""
-    errors = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+    errors = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(
+        labels
+    )
     own = labels.clamp(max=offsets.shape[2] - 1)[..., None, None].expand(-1, -1, 1, 4)
     count = _count(samples, config)
     return {
         "roi/class": torch.where(samples.valid, errors, 0).sum() / count,
-        "roi/box": _box_loss(offsets.gather(2, own)[:, :, 0], targets, samples.positive, config) / count,
+        "roi/box": _box_loss(offsets.gather(2, own)[:, :, 0], targets, samples.positive, config)
+        / count,
     }
 
 
@@ -129,14 +151,18 @@ def _count(samples: Samples, config: RpnConfig | RoiConfig) -> Tensor | int:
     return samples.valid.sum().clamp(min=1)
 
 
-def _box_loss(offsets: Tensor, targets: Tensor, positive: Tensor, config: RpnConfig | RoiConfig) -> Tensor:
+def _box_loss(
+    offsets: Tensor, targets: Tensor, positive: Tensor, config: RpnConfig | RoiConfig
+) -> Tensor:
     """Sum over the positives; the others' targets may be infinite, so they are replaced before the difference."""
     wanted = torch.where(positive[..., None], targets, 0)
     given = torch.where(positive[..., None], offsets.float(), 0)
     return box_loss(given, wanted, config.box_loss, config.beta)
 
 
-def box_loss(offsets: Tensor, targets: Tensor, name: Literal["l1", "smooth_l1"], beta: float) -> Tensor:
+def box_loss(
+    offsets: Tensor, targets: Tensor, name: Literal["l1", "smooth_l1"], beta: float
+) -> Tensor:
     """Summed L1 or smooth L1 difference of offsets (..., 4)."""
     if name == "l1":
         return F.l1_loss(offsets, targets, reduction="sum")

@@ -91,7 +91,9 @@ def _overlaps(anchors: Tensor, objects: Tensor, present: Tensor) -> Tensor:
     return box_iou(anchors, objects).masked_fill_(~present[:, None], -1.0)
 
 
-def sample(kinds: Tensor, keys: Tensor, stream: int, count: int, positive_fraction: float) -> Samples:
+def sample(
+    kinds: Tensor, keys: Tensor, stream: int, count: int, positive_fraction: float
+) -> Samples:
     """Draw `count` anchors an image: positives up to their fraction, uniformly, then negatives.
 
     The draw follows from the image's key (B,) and `stream` alone: random keys and top-k, nothing to read back.
@@ -108,5 +110,7 @@ def sample(kinds: Tensor, keys: Tensor, stream: int, count: int, positive_fracti
 
 def take(values: Tensor, indices: Tensor) -> Tensor:
     """Rows (B, S, ...) of values (B, A, ...) at indices (B, S)."""
-    expanded = indices.view(*indices.shape, *(1,) * (values.dim() - 2)).expand(*indices.shape, *values.shape[2:])
+    expanded = indices.view(*indices.shape, *(1,) * (values.dim() - 2)).expand(
+        *indices.shape, *values.shape[2:]
+    )
     return values.expand(indices.shape[0], *values.shape[1:]).gather(1, expanded)

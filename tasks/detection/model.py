@@ -54,7 +54,10 @@ class Kernels:
             return Kernels("plain", sparse_rpn=False, folded_norms=False)
         if device.type != "cuda":
             return Kernels(linear="measured")
-        return Kernels("gather" if torch.are_deterministic_algorithms_enabled() else "atlas", config.rpn.nms_passes)
+        return Kernels(
+            "gather" if torch.are_deterministic_algorithms_enabled() else "atlas",
+            config.rpn.nms_passes,
+        )
 
 
 class FasterRCNN(nn.Module):
@@ -79,7 +82,9 @@ class FasterRCNN(nn.Module):
         self.anchors = anchors
         self.config = config
         self.kernels = kernels
-        self.roi_align = RoiAlign(config.roi, [level.stride for level in pyramid.levels[:-1]], kernels.roi_align)
+        self.roi_align = RoiAlign(
+            config.roi, [level.stride for level in pyramid.levels[:-1]], kernels.roi_align
+        )
         self.replayed = False
         """Whether parts run as CUDA graphs, whose outputs the next images overwrite: each batch says that it begins."""
 
@@ -110,7 +115,9 @@ class FasterRCNN(nn.Module):
         """Candidate boxes from what the region proposal head says of each level's anchors."""
         passes = self.kernels.training_passes if training else None
         with torch.no_grad():
-            return propose(logits, offsets, anchors, sizes, self.config.rpn, training=training, passes=passes)
+            return propose(
+                logits, offsets, anchors, sizes, self.config.rpn, training=training, passes=passes
+            )
 
     def classify(self, levels: list[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, K, F + 1) and offsets (B, K, F, 4) of boxes (B, K, 4)."""
@@ -124,7 +131,9 @@ class FasterRCNN(nn.Module):
     def detect(self, images: Tensor, levels: list[Tensor], sizes: Tensor) -> Detections:
         """Detections from pyramid maps that are there already."""
         logits, offsets = self.rpn(levels)
-        proposals = self.propose(logits, offsets, self.anchors_of(images, levels), sizes, training=False)
+        proposals = self.propose(
+            logits, offsets, self.anchors_of(images, levels), sizes, training=False
+        )
         class_logits, box_offsets = self.classify(levels, proposals.boxes)
         return select_detections(proposals, class_logits, box_offsets, sizes, self.config.roi)
 
@@ -156,7 +165,9 @@ def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
         copy.box_head.expect_cells_first()
     if bf16:
         kept_fp32 = (copy.box_head.classes, copy.box_head.offsets)
-        for module in copy.modules():  # of others, such as standardised convolutions, weights are computed with first
+        for module in (
+            copy.modules()
+        ):  # of others, such as standardised convolutions, weights are computed with first
             if type(module) in (nn.Conv2d, nn.Linear) and module not in kept_fp32:
                 module.to(torch.bfloat16)
     return copy
@@ -169,7 +180,9 @@ def select_detections(
 
     `logits` (B, K, F + 1) and `offsets` (B, K, F, 4) are those of the proposals (B, K).
     """
-    scores = logits.softmax(dim=-1)[..., :-1].masked_fill(~proposals.valid[..., None], 0)  # (B, K, F)
+    scores = logits.softmax(dim=-1)[..., :-1].masked_fill(
+        ~proposals.valid[..., None], 0
+    )  # (B, K, F)
     wanted = scores > config.score_threshold
     found = [
         _select(image_wanted, image_scores, image_offsets, image_boxes, size[None], config)
@@ -199,19 +212,29 @@ def _pad(found: list[tuple[Tensor, Tensor, Tensor]], count: int) -> Detections:
     scores = first.new_zeros(len(found), count)
     labels = torch.full((len(found), count), -1, dtype=torch.int64, device=first.device)
     for image, (box, score, label) in enumerate(found):
-        boxes[image, : len(box)], scores[image, : len(box)], labels[image, : len(box)] = box, score, label
+        boxes[image, : len(box)], scores[image, : len(box)], labels[image, : len(box)] = (
+            box,
+            score,
+            label,
+        )
     return Detections(boxes, scores, labels, valid=labels >= 0)
 
 
 def build_faster_rcnn(
-    config: ModelConfig, num_classes: int, kernels: Kernels | None = None, *, passport: Passport | None = None
+    config: ModelConfig,
+    num_classes: int,
+    kernels: Kernels | None = None,
+    *,
+    passport: Passport | None = None,
 ) -> FasterRCNN:
     """The detector that `config` describes, in channels_last; backbone weights are loaded, the rest is initialised.
 
     With `passport`, nothing is loaded: the caller will load a whole detector's weights, made for that preprocessing.
     """
     if num_classes < 1:
-        raise ValueError(f"a detector needs at least one class, got {num_classes}; look at the annotations' categories")
+        raise ValueError(
+            f"a detector needs at least one class, got {num_classes}; look at the annotations' categories"
+        )
     backbone = _build_backbone(config, passport)
     pyramid = FeaturePyramid(backbone.levels, channels=config.pyramid_channels)
     anchors = AnchorGenerator(tuple(level.stride for level in pyramid.levels), config.anchors)

@@ -27,7 +27,9 @@ class Prepared:
     boxes: NDArray[np.float32]  # (n, 4) in pixels of `image`
     labels: NDArray[np.int64]  # (n,)
     crowd: NDArray[np.bool_]  # (n,)
-    masks: tuple[NDArray[np.bool_] | None, ...] = ()  # (h, w) of each object that has one; empty where nobody asked
+    masks: tuple[
+        NDArray[np.bool_] | None, ...
+    ] = ()  # (h, w) of each object that has one; empty where nobody asked
 
 
 def paste_objects(target: Prepared, source: Prepared, key: int) -> Prepared:
@@ -36,18 +38,27 @@ def paste_objects(target: Prepared, source: Prepared, key: int) -> Prepared:
     Boxes of the target shrink to where they are not covered, or are dropped; crowds stay as they are.
     """
     height, width = target.image.shape[1:]
-    chosen = (mix_keys(key, _PASTE_STREAM, np.arange(len(source.boxes))) % 2 == 0) & ~source.crowd  # (n,)
-    boxes = np.minimum(source.boxes, np.array([width, height] * 2, dtype=np.float32))  # clipped to the target
+    chosen = (
+        mix_keys(key, _PASTE_STREAM, np.arange(len(source.boxes))) % 2 == 0
+    ) & ~source.crowd  # (n,)
+    boxes = np.minimum(
+        source.boxes, np.array([width, height] * 2, dtype=np.float32)
+    )  # clipped to the target
     chosen &= np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
     if not chosen.any():
         return target
     image, covered = target.image.clone(), np.zeros((height, width), dtype=np.bool_)
-    for place, (x1, y1, x2, y2) in zip(np.flatnonzero(chosen).tolist(), _pixels(boxes[chosen]), strict=True):
+    for place, (x1, y1, x2, y2) in zip(
+        np.flatnonzero(chosen).tolist(), _pixels(boxes[chosen]), strict=True
+    ):
         mask, part = source.masks[place] if source.masks else None, image[:, y1:y2, x1:x2]
         shape = np.ones((y2 - y1, x2 - x1), dtype=np.bool_) if mask is None else mask[y1:y2, x1:x2]
         part.copy_(torch.where(torch.from_numpy(shape.copy()), source.image[:, y1:y2, x1:x2], part))
         covered[y1:y2, x1:x2] |= shape
-    left = [box if crowd else _visible(box, covered) for box, crowd in zip(target.boxes, target.crowd, strict=True)]
+    left = [
+        box if crowd else _visible(box, covered)
+        for box, crowd in zip(target.boxes, target.crowd, strict=True)
+    ]
     kept = np.array([box is not None for box in left], dtype=np.bool_)
     rest = np.array([box for box in left if box is not None], dtype=np.float32).reshape(-1, 4)
     return replace(
@@ -76,5 +87,7 @@ def _visible(box: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np
     if free.mean() < _LEAST_VISIBLE:
         return None
     rows, columns = np.flatnonzero(free.any(axis=1)), np.flatnonzero(free.any(axis=0))
-    around = np.array([x1 + columns[0], y1 + rows[0], x1 + columns[-1] + 1, y1 + rows[-1] + 1], dtype=np.float32)
+    around = np.array(
+        [x1 + columns[0], y1 + rows[0], x1 + columns[-1] + 1, y1 + rows[-1] + 1], dtype=np.float32
+    )
     return np.concatenate((np.maximum(box[:2], around[:2]), np.minimum(box[2:], around[2:])))

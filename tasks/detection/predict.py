@@ -54,14 +54,21 @@ class ImageDetections:
         """Those with at least this score."""
         keep = self.scores >= score
         names = tuple(name for name, kept in zip(self.names, keep, strict=True) if kept)
-        return ImageDetections(self.boxes[keep], self.scores[keep], self.labels[keep], names, self.size)
+        return ImageDetections(
+            self.boxes[keep], self.scores[keep], self.labels[keep], names, self.size
+        )
 
     def to_coco(self, image_id: int | str, label_map: LabelMap) -> list[dict[str, Any]]:
         """Records of a COCO results file."""
         extents = np.concatenate((self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]), axis=1)
         columns = (self.labels.tolist(), extents.tolist(), self.scores.tolist())
         return [
-            {"image_id": image_id, "category_id": label_map.category_ids[label], "bbox": box, "score": score}
+            {
+                "image_id": image_id,
+                "category_id": label_map.category_ids[label],
+                "bbox": box,
+                "score": score,
+            }
             for label, box, score in zip(*columns, strict=True)
         ]
 
@@ -87,7 +94,9 @@ class Detector:
     def __call__(self, images: ImageSource) -> ImageDetections: ...  # type: ignore[overload-overlap]  # str
     @overload
     def __call__(self, images: Sequence[ImageSource]) -> list[ImageDetections]: ...
-    def __call__(self, images: ImageSource | Sequence[ImageSource]) -> ImageDetections | list[ImageDetections]:
+    def __call__(
+        self, images: ImageSource | Sequence[ImageSource]
+    ) -> ImageDetections | list[ImageDetections]:
         """Detections of one image, or of each in a list or tuple.
 
         An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB, of uint8. ValueError
@@ -118,7 +127,9 @@ class Detector:
             found = self.model(batch.images, batch.sizes)
         found = to_original(found, batch.scales, batch.original_sizes)
         columns = (found.boxes, found.scores, found.labels, found.valid)
-        for pixels, boxes, scores, labels, valid in zip(images, *(x.cpu().numpy() for x in columns), strict=True):
+        for pixels, boxes, scores, labels, valid in zip(
+            images, *(x.cpu().numpy() for x in columns), strict=True
+        ):
             names = tuple(self.label_map.names[label] for label in labels[valid].tolist())
             size = (pixels.shape[0], pixels.shape[1])
             yield ImageDetections(boxes[valid], scores[valid], labels[valid], names, size)
@@ -145,7 +156,12 @@ def load_detector(
 
 
 def save_predictions_picture(
-    detector: Detector, dataset: CocoDataset, path: str | Path, *, count: int = 12, score: float = 0.5
+    detector: Detector,
+    dataset: CocoDataset,
+    path: str | Path,
+    *,
+    count: int = 12,
+    score: float = 0.5,
 ) -> None:
     """Write ground truth beside predictions of at least `score` for `count` images spread over the data set.
 
@@ -153,7 +169,11 @@ def save_predictions_picture(
     """
     counts = np.diff(dataset.first)
     candidates = np.flatnonzero(counts) if counts.any() else np.arange(len(dataset))
-    chosen = candidates[np.unique(np.linspace(0, len(candidates) - 1, min(count, len(candidates))).round().astype(int))]
+    chosen = candidates[
+        np.unique(
+            np.linspace(0, len(candidates) - 1, min(count, len(candidates))).round().astype(int)
+        )
+    ]
     images = [detector.read(dataset.image_path(index)) for index in chosen.tolist()]
     predictions = [found.above(score).to_plot() for found in detector.stream(images)]
     truths = [_ground_truth(dataset, index) for index in chosen.tolist()]

@@ -27,7 +27,9 @@ class _Predictions:
 
     def add(self, file: Path, found: ImageDetections) -> None:
         image_id, (height, width) = len(self.images) + 1, found.size
-        self.images.append({"id": image_id, "file_name": str(file), "height": height, "width": width})
+        self.images.append(
+            {"id": image_id, "file_name": str(file), "height": height, "width": width}
+        )
         for record in found.to_coco(image_id, self.label_map):
             self.annotations.append({"id": len(self.annotations) + 1, **record})
 
@@ -84,12 +86,17 @@ def _pictures_of(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
     taken: set[Path] = set()
     for source in sources:
         if source.is_dir() and source.resolve() == folder.resolve():
-            raise ValueError(f"--out must be another folder than the images', got {folder} for both")
+            raise ValueError(
+                f"--out must be another folder than the images', got {folder} for both"
+            )
         for file in find_images(source):
             if source.is_dir() and file.resolve().is_relative_to(folder.resolve()):
                 continue
             place = folder / (file.relative_to(source) if source.is_dir() else file.name)
-            names = (f"{stem}_detections.jpg" for stem in (place.stem, place.name, f"{len(pictures)}_{place.name}"))
+            names = (
+                f"{stem}_detections.jpg"
+                for stem in (place.stem, place.name, f"{len(pictures)}_{place.name}")
+            )
             pictures[file] = next(path for path in map(place.with_name, names) if path not in taken)
             taken.add(pictures[file])
     return pictures

@@ -67,14 +67,18 @@ def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding
         scale = min(short_edge / min(size), long_edge / max(size))
         return max(1, int(height * scale)), max(1, int(width * scale))
     scale = short_edge / min(size)
-    new_height, new_width = (short_edge, scale * width) if height < width else (scale * height, short_edge)
+    new_height, new_width = (
+        (short_edge, scale * width) if height < width else (scale * height, short_edge)
+    )
     if max(new_height, new_width) > long_edge:
         shrink = long_edge / max(new_height, new_width)
         new_height, new_width = new_height * shrink, new_width * shrink
     return max(1, int(new_height + 0.5)), max(1, int(new_width + 0.5))
 
 
-def jittered(size: Size, target: Size, factor: float, draws: tuple[float, float]) -> tuple[Size, Window]:
+def jittered(
+    size: Size, target: Size, factor: float, draws: tuple[float, float]
+) -> tuple[Size, Window]:
     """Size that fits into `factor` times the target, and the window of the target's size that two draws place in it.
 
     detectron2's `ResizeScale` and `FixedSizeCrop`, but for the window's place, of which those draw one number only.
@@ -88,10 +92,14 @@ def jittered(size: Size, target: Size, factor: float, draws: tuple[float, float]
 def fitted_size(size: Size, limit: Size) -> Size:
     """The largest size of the same shape, to the pixel, that is no larger than `limit`."""
     scale = min(limit[0] / size[0], limit[1] / size[1])
-    return min(limit[0], max(1, round(size[0] * scale))), min(limit[1], max(1, round(size[1] * scale)))
+    return min(limit[0], max(1, round(size[0] * scale))), min(
+        limit[1], max(1, round(size[1] * scale))
+    )
 
 
-def resize(pixels: NDArray[np.uint8], size: Size, resize_filter: Literal["antialias", "bilinear"]) -> Tensor:
+def resize(
+    pixels: NDArray[np.uint8], size: Size, resize_filter: Literal["antialias", "bilinear"]
+) -> Tensor:
     """Pixels (H, W, 3) at another size, as (3, h, w) uint8; `antialias` is PIL's bilinear filter to within 1."""
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]  # (1, 3, H, W), channels_last
     if pixels.shape[:2] == size:
@@ -144,10 +152,18 @@ def _load_one(
         objects = objects[kept]
         if not np.allclose(before[kept], boxes, atol=_UNMOVED):
             segmentations = None  # they are no longer where the pixels are
-        size = size if pixels.shape[:2] == annotated else fitted_size((pixels.shape[0], pixels.shape[1]), sample.size)
+        size = (
+            size
+            if pixels.shape[:2] == annotated
+            else fitted_size((pixels.shape[0], pixels.shape[1]), sample.size)
+        )
     image, window = resize(pixels, size, config.resize_filter), sample.window or Window(0, 0, size)
-    image = image[:, window.top : window.top + window.size[0], window.left : window.left + window.size[1]]
-    scaled = _scaled(boxes, (pixels.shape[0], pixels.shape[1]), size) - np.array([window.left, window.top] * 2)
+    image = image[
+        :, window.top : window.top + window.size[0], window.left : window.left + window.size[1]
+    ]
+    scaled = _scaled(boxes, (pixels.shape[0], pixels.shape[1]), size) - np.array(
+        [window.left, window.top] * 2
+    )
     corners, valid = _clipped(scaled, (image.shape[1], image.shape[2]), sample.flip)
     objects = objects[valid]
     return Prepared(
@@ -166,11 +182,16 @@ def without_objects(pixels: NDArray[np.uint8], config: DataConfig) -> Prepared:
     size = resized_size(original, config.test_short_edge, config.long_edge, config.resize_rounding)
     nothing = np.zeros(0, dtype=np.int64)
     image = resize(pixels, size, config.resize_filter)
-    return Prepared(image, original, np.zeros((0, 4), dtype=np.float32), nothing, nothing.astype(np.bool_))
+    return Prepared(
+        image, original, np.zeros((0, 4), dtype=np.float32), nothing, nothing.astype(np.bool_)
+    )
 
 
 def masks_of(
-    dataset: CocoDataset, segmentations: Sequence[FileId], objects: NDArray[np.int64], sample: Sample
+    dataset: CocoDataset,
+    segmentations: Sequence[FileId],
+    objects: NDArray[np.int64],
+    sample: Sample,
 ) -> tuple[NDArray[np.bool_] | None, ...]:
     """Masks of some of an image's objects, resized to the nearest pixel, cut and flipped as the sample says."""
     (height, width), size = dataset.sizes[sample.index].tolist(), sample.size
@@ -181,7 +202,10 @@ def masks_of(
     columns = columns[window.left : window.left + window.size[1]]
     kept = np.ix_(rows, columns[::-1] if sample.flip else columns)
     name = f"an annotation of image {dataset.original_ids[sample.index]!r}"
-    masks = [decode_mask(json.loads(str(segmentations[row])), height, width, name) for row in objects.tolist()]
+    masks = [
+        decode_mask(json.loads(str(segmentations[row])), height, width, name)
+        for row in objects.tolist()
+    ]
     return tuple(None if mask is None else mask[kept] for mask in masks)
 
 
@@ -196,7 +220,9 @@ def _scaled(boxes: NDArray[np.float64], old: Size, new: Size) -> NDArray[np.floa
     return scaled
 
 
-def _clipped(boxes: NDArray[np.float64], size: Size, flip: bool) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _clipped(
+    boxes: NDArray[np.float64], size: Size, flip: bool
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Boxes flipped, then clipped; and which still have an area as float32."""
     height, width = size
     if flip:

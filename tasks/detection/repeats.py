@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from tasks.coco import CocoDataset
 
 
-def repeat_factors(dataset: CocoDataset, usable: NDArray[np.int64], threshold: float) -> NDArray[np.float64]:
+def repeat_factors(
+    dataset: CocoDataset, usable: NDArray[np.int64], threshold: float
+) -> NDArray[np.float64]:
     """Factors (N,), each >= 1, of the images at the places `usable` (N,): that of the image's rarest category.
 
     A category that a share f of these images holds, crowds apart, has the factor max(1, sqrt(threshold / f)).

@@ -35,7 +35,9 @@ class SavedDetector:
     def build(self, device: torch.device) -> FasterRCNN:
         """The detector on a device, in evaluation mode; ValueError where the settings are of another network."""
         kernels = Kernels.of(device, self.config.model)
-        model = build_faster_rcnn(self.config.model, self.label_map.num_classes, kernels, passport=self.passport)
+        model = build_faster_rcnn(
+            self.config.model, self.label_map.num_classes, kernels, passport=self.passport
+        )
         try:
             model.load_state_dict(self.checkpoint.weights())
         except RuntimeError as error:
@@ -49,10 +51,17 @@ class SavedDetector:
         return {"checkpoint": str(self.path), "step": self.checkpoint.step, "weights": weights}
 
 
-def detector_metadata(model: FasterRCNN, config: dict[str, Any], label_map: LabelMap) -> dict[str, Any]:
+def detector_metadata(
+    model: FasterRCNN, config: dict[str, Any], label_map: LabelMap
+) -> dict[str, Any]:
     """What a checkpoint must say for `read_detector`; `config` is `to_dict` of the settings."""
     passport = json.loads(model.backbone.passport.to_json())
-    return {"task": "detection", "config": config, "label_map": label_map.to_json(), "passport": passport}
+    return {
+        "task": "detection",
+        "config": config,
+        "label_map": label_map.to_json(),
+        "passport": passport,
+    }
 
 
 def read_detector(path: str | Path, overrides: Sequence[str] = ()) -> SavedDetector:
@@ -63,14 +72,22 @@ def read_detector(path: str | Path, overrides: Sequence[str] = ()) -> SavedDetec
     file = find_checkpoint(Path(path))
     checkpoint = read_checkpoint(file)
     config, label_map, passport = read_metadata(checkpoint, file)
-    return SavedDetector(file, checkpoint, with_overrides(config, overrides, f"checkpoint {file}"), label_map, passport)
+    return SavedDetector(
+        file,
+        checkpoint,
+        with_overrides(config, overrides, f"checkpoint {file}"),
+        label_map,
+        passport,
+    )
 
 
 def read_metadata(checkpoint: Checkpoint, file: Path) -> tuple[DetectionConfig, LabelMap, Passport]:
     """The three things a detector is rebuilt from; ValueError for a checkpoint of another task."""
     missing = [key for key in METADATA if key not in checkpoint.metadata]
     if missing:
-        raise ValueError(f"{file} must be a checkpoint of a detector, but it does not say its {', '.join(missing)}")
+        raise ValueError(
+            f"{file} must be a checkpoint of a detector, but it does not say its {', '.join(missing)}"
+        )
     config = from_dict(DetectionConfig, checkpoint.metadata["config"], f"checkpoint {file}")
     label_map = LabelMap.from_json(checkpoint.metadata["label_map"])
     return config, label_map, Passport.from_json(json.dumps(checkpoint.metadata["passport"]))

@@ -86,7 +86,9 @@ class RoiAlign:
         """The windows of boxes (B, K, 4) in cells of their `level` (B, K)."""
         side, layout = self.config.resolution, level_layout(shapes_of(levels), boxes.device)
         image = torch.arange(len(boxes), device=boxes.device)[:, None].expand_as(level)
-        first = (image * layout.total + layout.start[level]).flatten()  # (N,) row of each box's cell (0, 0)
+        first = (
+            image * layout.total + layout.start[level]
+        ).flatten()  # (N,) row of each box's cell (0, 0)
         places = Places(first, layout.pitch[level].flatten(), layout.shape[level].flatten(0, 1))
         table = level_rows(levels).flatten(0, 1)
         if torch.is_grad_enabled():
@@ -100,14 +102,19 @@ class RoiAlign:
         ratio = self.config.sampling_ratio
         index, weight = self._samples(boxes, places, ratio, ratio)
         pooled = F.embedding_bag(
-            index.flatten(0, 1), table, mode="sum", per_sample_weights=weight.flatten(0, 1).to(table.dtype)
+            index.flatten(0, 1),
+            table,
+            mode="sum",
+            per_sample_weights=weight.flatten(0, 1).to(table.dtype),
         )  # (N · r · r, C)
         return pooled.view(len(boxes), -1, table.shape[1])
 
     def _sample_adaptive(self, table: Tensor, boxes: Tensor, places: Places) -> Tensor:
         """As many samples per window cell as the box has pyramid cells there; boxes of one number go together."""
         low, high = self._edges(boxes[:, :2], boxes[:, 2:])
-        grids = ((high - low) / self.config.resolution).ceil().clamp(min=0).long()  # (N, 2): along x, along y
+        grids = (
+            ((high - low) / self.config.resolution).ceil().clamp(min=0).long()
+        )  # (N, 2): along x, along y
         kinds, kind = torch.unique(grids, dim=0, return_inverse=True)
         order = kind.argsort(stable=True)
         parts: list[Tensor] = []
@@ -124,13 +131,17 @@ class RoiAlign:
         pooled = torch.cat([*parts, _sum_bags(table, bags)]).view(len(boxes), -1, table.shape[1])
         return pooled[order.argsort()]
 
-    def _samples(self, boxes: Tensor, places: Places, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    def _samples(
+        self, boxes: Tensor, places: Places, rows: int, columns: int
+    ) -> tuple[Tensor, Tensor]:
         """Table rows (N, r · r, 4 · rows · columns) and weights of so many sample points per window cell."""
         height, width = places.shape.unbind(-1)
         x, x_weight = self._axis(boxes[:, 0], boxes[:, 2], width, columns)  # (N, r, 2 · columns)
         y, y_weight = self._axis(boxes[:, 1], boxes[:, 3], height, rows)
         line = places.first[:, None, None] + y * places.pitch[:, None, None]
-        index = line[:, :, None, :, None] + x[:, None, :, None, :]  # (N, r, r, 2 · rows, 2 · columns)
+        index = (
+            line[:, :, None, :, None] + x[:, None, :, None, :]
+        )  # (N, r, r, 2 · rows, 2 · columns)
         weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
         shape = (len(boxes), self.config.resolution**2, 4 * rows * columns)
         return index.reshape(shape), weight.reshape(shape)
@@ -167,7 +178,9 @@ class RoiAlign:
         for number, (features, stride) in enumerate(zip(levels, self.strides, strict=True)):
             own = (level.flatten() == number).nonzero()[:, 0]
             with torch.autocast(boxes.device.type, enabled=False):
-                windows = roi_align(features.float(), rois[own], side, 1 / stride, ratio, self.config.aligned)
+                windows = roi_align(
+                    features.float(), rois[own], side, 1 / stride, ratio, self.config.aligned
+                )
             pooled = pooled.index_copy(0, own, windows.to(pooled.dtype))
         return pooled
 
@@ -177,7 +190,9 @@ class RoiAlign:
         top = constant(tuple(float(y) for _, y in origins), boxes.device)[level]
         corner = torch.stack((left, top, left, top), dim=-1)  # (B, K, 4)
         image = torch.arange(len(boxes), dtype=torch.float32, device=boxes.device)[:, None, None]
-        rois = torch.cat((image.expand(-1, boxes.shape[1], 1), boxes + corner), dim=-1).flatten(0, 1)
+        rois = torch.cat((image.expand(-1, boxes.shape[1], 1), boxes + corner), dim=-1).flatten(
+            0, 1
+        )
         side, ratio = self.config.resolution, self.config.sampling_ratio or -1
         with torch.autocast(boxes.device.type, enabled=False):
             pooled: Tensor = roi_align(atlas, rois, side, 1.0, ratio, self.config.aligned)
@@ -186,11 +201,16 @@ class RoiAlign:
 
 def _sum_bags(table: Tensor, bags: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Weighted sums (bags, C) of the rows that each of `bags` (n, bags a box, samples) names."""
-    sizes = [torch.full((index.shape[0] * index.shape[1],), index.shape[2], device=table.device) for index, _ in bags]
+    sizes = [
+        torch.full((index.shape[0] * index.shape[1],), index.shape[2], device=table.device)
+        for index, _ in bags
+    ]
     offsets = F.pad(torch.cat(sizes).cumsum(0), (1, 0))
     index = torch.cat([index.flatten() for index, _ in bags])
     weight = torch.cat([weight.flatten() for _, weight in bags]).to(table.dtype)
-    return F.embedding_bag(index, table, offsets, mode="sum", per_sample_weights=weight, include_last_offset=True)
+    return F.embedding_bag(
+        index, table, offsets, mode="sum", per_sample_weights=weight, include_last_offset=True
+    )
 
 
 def make_atlas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
@@ -206,7 +226,9 @@ def make_atlas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]
     height = max(level.shape[2] for level in others)
     row = torch.cat([F.pad(level, (0, 0, 0, height - level.shape[2])) for level in others], dim=3)
     width = max(finest.shape[3], row.shape[3])
-    atlas = torch.cat([F.pad(part, (0, width - part.shape[3], 0, 0)) for part in (finest, row)], dim=2)
+    atlas = torch.cat(
+        [F.pad(part, (0, width - part.shape[3], 0, 0)) for part in (finest, row)], dim=2
+    )
     left = [sum(level.shape[3] for level in others[:index]) for index in range(len(others))]
     return atlas, [(1, 1), *((x + 1, finest.shape[2] + 1) for x in left)]
 
@@ -214,7 +236,9 @@ def make_atlas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]
 class BoxHead(nn.Module):
     """Two fully connected layers, then F + 1 class logits (background last) and 4 offsets for each of F classes."""
 
-    def __init__(self, channels: int, num_classes: int, config: RoiConfig, linear: LinearPath = "plain") -> None:
+    def __init__(
+        self, channels: int, num_classes: int, config: RoiConfig, linear: LinearPath = "plain"
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.num_classes = num_classes

@@ -39,7 +39,9 @@ def level_layout(shapes: Shapes, device: torch.device) -> LevelLayout:
     starts = tuple(accumulate(cells[:-1], initial=0))
     pitches = tuple(width for _, width in shapes)
     sides = tuple(side for shape in shapes for side in shape)
-    start, pitch, flat = (constant(values, device, torch.int64) for values in (starts, pitches, sides))
+    start, pitch, flat = (
+        constant(values, device, torch.int64) for values in (starts, pitches, sides)
+    )
     return LevelLayout(start, pitch, flat.view(-1, 2), sum(cells))
 
 

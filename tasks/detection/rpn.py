@@ -47,7 +47,10 @@ class RpnHead(nn.Module):
         """Logits (B, h · w · R) and offsets (B, h · w · R, 4) of each level's feature map (B, C, h, w)."""
         hidden = [F.relu_(self.conv(level)) for level in levels]
         logits = [self.objectness(features).permute(0, 2, 3, 1).flatten(1) for features in hidden]
-        offsets = [self.offsets(features).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 4)) for features in hidden]
+        offsets = [
+            self.offsets(features).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 4))
+            for features in hidden
+        ]
         return logits, offsets
 
     def at(self, levels: Sequence[Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,14 +63,18 @@ class RpnHead(nn.Module):
         row_of_cell, pitch_of_cell = cell_rows(shapes_of(levels), rows.device)
         cells = indices // per_cell
         centre, pitch = row_of_cell[cells], pitch_of_cell[cells]
-        window = torch.stack([centre + dy * pitch + dx for dy, dx in NEIGHBOURS], dim=-1)  # (B, S, 9)
+        window = torch.stack(
+            [centre + dy * pitch + dx for dy, dx in NEIGHBOURS], dim=-1
+        )  # (B, S, 9)
         first_row = torch.arange(len(rows), device=rows.device)[:, None, None] * rows.shape[1]
         patches = F.embedding(window + first_row, rows.flatten(0, 1)).flatten(2)  # (B, S, 9 · C)
         hidden = F.relu_(_linear(patches, self.conv))
         logits = _linear(hidden, self.objectness)  # (B, S, R)
         offsets = _linear(hidden, self.offsets).view(*indices.shape, per_cell, 4)
         anchor = (indices % per_cell)[..., None]
-        return logits.gather(2, anchor)[..., 0], offsets.gather(2, anchor[..., None].expand(-1, -1, -1, 4))[:, :, 0]
+        return logits.gather(2, anchor)[..., 0], offsets.gather(
+            2, anchor[..., None].expand(-1, -1, -1, 4)
+        )[:, :, 0]
 
 
 def _linear(patches: Tensor, convolution: nn.Conv2d) -> Tensor:
@@ -94,14 +101,20 @@ def propose(
     post_nms = config.train_post_nms if training else config.test_post_nms
     boxes, scores = [], []
     for level_logits, level_offsets, level_anchors in zip(logits, offsets, anchors, strict=True):
-        best, index = level_logits.float().topk(min(pre_nms, level_logits.shape[1]), dim=1)  # (B, k)
+        best, index = level_logits.float().topk(
+            min(pre_nms, level_logits.shape[1]), dim=1
+        )  # (B, k)
         chosen = level_offsets.gather(1, index[..., None].expand(-1, -1, 4))
         level_boxes = clip(decode(chosen, level_anchors[index], OFFSET_WEIGHTS), sizes)
-        keep = suppress(level_boxes, have_extent(level_boxes, config.min_side), config.nms_threshold, passes)
+        keep = suppress(
+            level_boxes, have_extent(level_boxes, config.min_side), config.nms_threshold, passes
+        )
         boxes.append(level_boxes)
         scores.append(best.masked_fill(~keep, -torch.inf))
     all_scores = torch.cat(scores, dim=1)
     best, index = all_scores.topk(min(post_nms, all_scores.shape[1]), dim=1)
     valid = best > -torch.inf
     kept_boxes = torch.cat(boxes, dim=1).gather(1, index[..., None].expand(-1, -1, 4))
-    return Proposals(torch.where(valid[..., None], kept_boxes, 0), valid)  # padding may hold boxes that are no numbers
+    return Proposals(
+        torch.where(valid[..., None], kept_boxes, 0), valid
+    )  # padding may hold boxes that are no numbers

@@ -15,8 +15,15 @@ def check_files(config: DetectionConfig) -> None:
     data, weights, run = config.data, config.model.weights, config.run
     locate_split(data.root, "train", data.train.images, data.train.annotations)
     locate_split(data.root, "val", data.val.images, data.val.annotations)
-    resumed = run.resume == "auto" and (Path(run.output_dir) / LAST).exists()  # which needs no weights
-    if weights is None or resumed or weights.startswith(("torchvision:", "timm:")) or Path(weights).exists():
+    resumed = (
+        run.resume == "auto" and (Path(run.output_dir) / LAST).exists()
+    )  # which needs no weights
+    if (
+        weights is None
+        or resumed
+        or weights.startswith(("torchvision:", "timm:"))
+        or Path(weights).exists()
+    ):
         return
     raise ValueError(
         "model.weights must be an existing file or run folder, torchvision:<model>.<weights> or timm:<model>.<tag>, "
@@ -39,5 +46,7 @@ def read_split(
     own = config.train if split == "train" else config.val
     images, annotations = locate_split(config.root, split, own.images, own.annotations)
     check = check_sizes and config.check_sizes
-    dataset = read_coco(annotations, images, label_map=label_map, check_sizes=check, exif=config.exif)
+    dataset = read_coco(
+        annotations, images, label_map=label_map, check_sizes=check, exif=config.exif
+    )
     return dataset if own.limit is None else first_images(dataset, own.limit)

@@ -71,12 +71,20 @@ def run(config: DetectionConfig, world: World) -> dict[str, float]:
         for line in (*describe_data(config, train_set, val_set, batches), report):
             log.note(line)
         if world.is_main:
-            write_text(output_dir / "label_map.json", json.dumps(train_set.label_map.to_json(), indent=1) + "\n")
+            write_text(
+                output_dir / "label_map.json",
+                json.dumps(train_set.label_map.to_json(), indent=1) + "\n",
+            )
         scores = fit(
             model,
             DetectionObjective(model),
             batches,
-            FitConfig(optim=config.optim, schedule=config.schedule, run=config.run, batch_size=config.data.batch_size),
+            FitConfig(
+                optim=config.optim,
+                schedule=config.schedule,
+                run=config.run,
+                batch_size=config.data.batch_size,
+            ),
             Checkpoints(output_dir, metadata),
             log,
             world,
@@ -114,7 +122,9 @@ def read_splits(config: DetectionConfig, world: World) -> tuple[CocoDataset, Coc
     """Training and validation split, the latter with the former's labels; one rank a machine checks the files."""
     check = world.local_rank == 0
     train_set = read_split(config.data, "train", check_sizes=check)
-    return train_set, read_split(config.data, "val", label_map=train_set.label_map, check_sizes=check)
+    return train_set, read_split(
+        config.data, "val", label_map=train_set.label_map, check_sizes=check
+    )
 
 
 def build_detector(
@@ -136,22 +146,32 @@ def build_detector(
     return model, report
 
 
-def _build(config: DetectionConfig, label_map: LabelMap, output_dir: Path, kernels: Kernels) -> tuple[FasterRCNN, str]:
+def _build(
+    config: DetectionConfig, label_map: LabelMap, output_dir: Path, kernels: Kernels
+) -> tuple[FasterRCNN, str]:
     classes, weights = label_map.num_classes, config.model.weights
     if (output_dir / LAST).exists():
         _, _, passport = read_metadata(read_checkpoint(output_dir / LAST), output_dir / LAST)
-        return build_faster_rcnn(config.model, classes, kernels, passport=passport), f"weights: {output_dir / LAST}"
+        return build_faster_rcnn(
+            config.model, classes, kernels, passport=passport
+        ), f"weights: {output_dir / LAST}"
     if weights is not None and is_checkpoint(weights):
         source = read_checkpoint(weights)
         _, old_label_map, passport = read_metadata(source, Path(weights))
         model = build_faster_rcnn(config.model, classes, kernels, passport=passport)
         return model, str(transfer(model, source.weights(), old_label_map, label_map))
     model = build_faster_rcnn(config.model, classes, kernels)
-    return model, str(model.backbone.report or "weights: none, training starts from scratch (model.weights=null)")
+    return model, str(
+        model.backbone.report or "weights: none, training starts from scratch (model.weights=null)"
+    )
 
 
 def make_evaluation(
-    config: DetectionConfig, dataset: CocoDataset, world: World, precision: Precision, output_dir: Path
+    config: DetectionConfig,
+    dataset: CocoDataset,
+    world: World,
+    precision: Precision,
+    output_dir: Path,
 ) -> Callable[[nn.Module, int], dict[str, float]]:
     """What `fit` calls to score a model: COCO's numbers and validation losses, detections.json and predictions.png."""
     batches = validation_batches(dataset, config.data, world)
@@ -189,15 +209,25 @@ def describe_data(
         f"{name} {split.path}: {len(split)} images, {len(split.labels)} objects, {split.label_map.num_classes} classes"
         for name, split in (("train", train_set), ("val", val_set))
     ]
-    notes = (*train_set.warnings, *val_set.warnings, *batches.warnings, *small_batch_warnings(config, batches))
+    notes = (
+        *train_set.warnings,
+        *val_set.warnings,
+        *batches.warnings,
+        *small_batch_warnings(config, batches),
+    )
     lines += [f"warning: {text}" for text in notes]
     epochs = config.schedule.steps / batches.epoch_length
-    return [*lines, f"{config.schedule.steps} steps are {epochs:.3g} epochs of {batches.epoch_length} steps"]
+    return [
+        *lines,
+        f"{config.schedule.steps} steps are {epochs:.3g} epochs of {batches.epoch_length} steps",
+    ]
 
 
 def small_batch_warnings(config: DetectionConfig, batches: TrainBatches) -> tuple[str, ...]:
     """What to know of batch norm that learns its statistics from few images (Wu and He 2018, fig. 1)."""
-    learns = config.model.norm == "batch" or (config.model.norm == "auto" and config.model.weights is None)
+    learns = config.model.norm == "batch" or (
+        config.model.norm == "auto" and config.model.weights is None
+    )
     if not learns or batches.micro_batch >= 8:
         return ()
     seen = f"batch norm sees {batches.micro_batch} images at a time, and fewer than 8 make poor statistics"
@@ -205,10 +235,16 @@ def small_batch_warnings(config: DetectionConfig, batches: TrainBatches) -> tupl
 
 
 def closing_lines(
-    config: DetectionConfig, scores: dict[str, float], output_dir: Path, val_set: CocoDataset, report: str
+    config: DetectionConfig,
+    scores: dict[str, float],
+    output_dir: Path,
+    val_set: CocoDataset,
+    report: str,
 ) -> list[str]:
     """The table of scores, where the pictures are, and what to try next."""
-    best = output_dir / (BEST if (output_dir / BEST).exists() else LAST)  # none is best where every score is nan
+    best = output_dir / (
+        BEST if (output_dir / BEST).exists() else LAST
+    )  # none is best where every score is nan
     return [
         "",
         f"Scores on {val_set.path} after {config.schedule.steps} steps, x 100:",
@@ -233,4 +269,8 @@ def fingerprint(dataset: CocoDataset) -> dict[str, int | str]:
     digest = hashlib.sha256()
     for array in (dataset.sizes, dataset.first, dataset.boxes, dataset.labels, dataset.crowd):
         digest.update(array.tobytes())
-    return {"images": len(dataset), "objects": len(dataset.labels), "sha256": digest.hexdigest()[:16]}
+    return {
+        "images": len(dataset),
+        "objects": len(dataset.labels),
+        "sha256": digest.hexdigest()[:16],
+    }

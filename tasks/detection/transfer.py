@@ -26,19 +26,27 @@ class TransferReport:
     """Classes that start anew."""
 
     def __str__(self) -> str:
-        kept = f"{len(self.kept)} classes keep their predictor ({_few(self.kept)})" if self.kept else "no class is kept"
+        kept = (
+            f"{len(self.kept)} classes keep their predictor ({_few(self.kept)})"
+            if self.kept
+            else "no class is kept"
+        )
         new = f"{len(self.new)} start anew ({_few(self.new)})" if self.new else "none starts anew"
         return f"detector weights: {self.loaded} tensors loaded; {kept}; {new}"
 
 
-def transfer(model: FasterRCNN, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap) -> TransferReport:
+def transfer(
+    model: FasterRCNN, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
+) -> TransferReport:
     """Load everything but the predictors, and of those the rows of classes that have the same name in both label maps.
 
     Raises ValueError listing the tensors of another shape, and those that are missing.
     """
     own = model.state_dict()
     predictors = (*_CLASSES, *_OFFSETS)
-    wanted = [name for name in own if name not in predictors and not name.endswith("num_batches_tracked")]
+    wanted = [
+        name for name in own if name not in predictors and not name.endswith("num_batches_tracked")
+    ]
     wrong = [
         f"{name}: {_shape(state.get(name))}, needs {_shape(own[name])}"
         for name in wanted
@@ -49,10 +57,16 @@ def transfer(model: FasterRCNN, state: Mapping[str, Tensor], old: LabelMap, new:
             f"model.weights is a detector of another architecture, {len(wrong)} tensors do not fit: {_few(wrong)}; "
             "set model.backbone, model.norm, model.pyramid_channels and model.roi to what it was trained with"
         )
-    rows = [(old.names.index(name), label) for label, name in enumerate(new.names) if name in old.names]
-    merged = {name: state[name] for name in wanted} | {name: own[name].clone() for name in predictors}
+    rows = [
+        (old.names.index(name), label) for label, name in enumerate(new.names) if name in old.names
+    ]
+    merged = {name: state[name] for name in wanted} | {
+        name: own[name].clone() for name in predictors
+    }
     for name in _CLASSES:
-        _copy_rows(merged[name], state[name], [*rows, (old.num_classes, new.num_classes)])  # background is last
+        _copy_rows(
+            merged[name], state[name], [*rows, (old.num_classes, new.num_classes)]
+        )  # background is last
     for name in _OFFSETS:
         shape = (-1, 4, *own[name].shape[1:])
         _copy_rows(merged[name].view(shape), state[name].view(shape), rows)
@@ -71,4 +85,6 @@ def _shape(tensor: Tensor | None) -> tuple[int, ...] | str:
 
 
 def _few(names: list[str] | tuple[str, ...], limit: int = 5) -> str:
-    return ", ".join(names[:limit]) + (f", … {len(names) - limit} more" if len(names) > limit else "")
+    return ", ".join(names[:limit]) + (
+        f", … {len(names) - limit} more" if len(names) > limit else ""
+    )

@@ -63,7 +63,9 @@ class Checkpoints:
 
     def __init__(self, output_dir: str | Path, metadata: Mapping[str, Any]) -> None:
         self.folder = Path(output_dir)
-        self.metadata = json.dumps(metadata)  # fails here, and not at the first save, when it is not JSON
+        self.metadata = json.dumps(
+            metadata
+        )  # fails here, and not at the first save, when it is not JSON
 
     def save(
         self,
@@ -86,7 +88,9 @@ class Checkpoints:
             with AtomicFile(self.folder / name) as file:
                 torch.save(content, file)
 
-    def restore(self, model: nn.Module, ema: Ema | None, optimizer: torch.optim.Optimizer) -> Progress:
+    def restore(
+        self, model: nn.Module, ema: Ema | None, optimizer: torch.optim.Optimizer
+    ) -> Progress:
         """Load the last checkpoint into the run's parts; a fresh Progress where there is none.
 
         A checkpoint of other classes or data than the run's, or one with a moving average where the run has none or the
@@ -110,7 +114,9 @@ class Checkpoints:
             if saved.get(key) != given.get(key):
                 rule = f"a resumed run must keep its {key.replace('_', ' ')}"
                 seen = f"the checkpoint in {self.folder} has {saved.get(key)!r} and the data give {given.get(key)!r}"
-                raise ValueError(f"{rule}, but {seen}; point data.* at the old data or choose another run.output_dir")
+                raise ValueError(
+                    f"{rule}, but {seen}; point data.* at the old data or choose another run.output_dir"
+                )
 
 
 class AtomicFile:
@@ -144,11 +150,15 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     file = find_checkpoint(Path(path))
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch passes on whatever the bytes of a foreign file make its reader stumble over
+    except (
+        Exception
+    ) as error:  # torch passes on whatever the bytes of a foreign file make its reader stumble over
         seen = f"{file}, which torch cannot read as tensors and JSON ({type(error).__name__})"
         raise ValueError(f"a checkpoint must be a file that training wrote, got {seen}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        seen = f"keys {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
+        seen = (
+            f"keys {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
+        )
         raise ValueError(
             f"a checkpoint must be of format {FORMAT}, got {seen} in {file}; model.weights takes bare weights"
         )
@@ -164,6 +174,8 @@ def is_checkpoint(path: str | Path) -> bool:
         return any((path / name).is_file() for name in (BEST, LAST))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # whatever a file that is no checkpoint makes torch raise; its reader will say what is wrong
+    except (
+        Exception
+    ):  # whatever a file that is no checkpoint makes torch raise; its reader will say what is wrong
         return False
     return isinstance(content, dict) and {"format", "progress", "metadata"} <= content.keys()

@@ -11,4 +11,6 @@ def find_checkpoint(path: Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise ValueError(f"a checkpoint must exist, got {path}; looked for {', '.join(str(file) for file in candidates)}")
+    raise ValueError(
+        f"a checkpoint must exist, got {path}; looked for {', '.join(str(file) for file in candidates)}"
+    )

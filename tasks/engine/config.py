@@ -55,7 +55,9 @@ def _combine(cls: type[Config], sources: Sequence[tuple[str, dict[str, Any]]]) -
     return _build(cls, values, "", origins)
 
 
-def from_dict(cls: type[Config], values: Mapping[str, object], source: str = "the given settings") -> Config:
+def from_dict(
+    cls: type[Config], values: Mapping[str, object], source: str = "the given settings"
+) -> Config:
     """Settings from nested plain values, as `to_dict` gives them; `source` names them in errors."""
     checked = _checked(cls, values, source)
     return _build(cls, checked, "", {key: source for key, _ in flatten(checked)})
@@ -98,7 +100,9 @@ def describe(cls: type["DataclassInstance"], prefix: str = "") -> str:
             sections.append(f"\n{name}: {document}\n{describe(_class(hint), f'{name}.')}")
         else:
             lines.append(f"  {name} = {_show(field.default)}  ({_expected(hint)})")
-            lines.append(textwrap.fill(document, 110, initial_indent=" " * 6, subsequent_indent=" " * 6))
+            lines.append(
+                textwrap.fill(document, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
+            )
     return "\n".join(lines + sections).lstrip("\n")
 
 
@@ -114,10 +118,16 @@ def _field_documents(cls: type) -> dict[str, str]:
     for owner in reversed([owner for owner in cls.__mro__ if dataclasses.is_dataclass(owner)]):
         tree = ast.parse(inspect.getsource(sys.modules[owner.__module__]))
         body = next(
-            node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == owner.__name__
+            node.body
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef) and node.name == owner.__name__
         )
         for node, below in itertools.pairwise(body):
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(below, ast.Expr):
+            if (
+                isinstance(node, ast.AnnAssign)
+                and isinstance(node.target, ast.Name)
+                and isinstance(below, ast.Expr)
+            ):
                 documents[node.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
     return documents
 
@@ -137,13 +147,17 @@ def _read_file(path: Path) -> dict[str, Any]:
     """The nested mapping in a YAML file; references such as ${oc.env:HOME} are resolved."""
     if not path.is_file():
         first = "; the first argument names it, settings come after" if "=" in str(path) else ""
-        raise ValueError(f"a settings file must exist, got {path}; configs/ holds the shipped ones{first}")
+        raise ValueError(
+            f"a settings file must exist, got {path}; configs/ holds the shipped ones{first}"
+        )
     try:
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except Exception as error:  # the YAML library's errors share no base class with OmegaConf's
         raise ValueError(f"a settings file must be YAML, got {path}: {error}") from error
     if not isinstance(values, dict):
-        raise ValueError(f"a settings file must hold `section: {{key: value}}`, got a list in {path}")
+        raise ValueError(
+            f"a settings file must hold `section: {{key: value}}`, got a list in {path}"
+        )
     return {str(key): value for key, value in values.items()}
 
 
@@ -171,7 +185,9 @@ def _check_section(cls: Any, values: object, prefix: str, source: str) -> dict[s
     if values is None:  # `section:` with nothing below it
         return {}
     if not isinstance(values, Mapping):
-        raise ValueError(f"{prefix[:-1]} is a section and must hold `key: value` pairs, got {values!r} in {source}")
+        raise ValueError(
+            f"{prefix[:-1]} is a section and must hold `key: value` pairs, got {values!r} in {source}"
+        )
     hints = get_type_hints(cls)
     checked: dict[str, Any] = {}
     for name, value in values.items():
@@ -190,14 +206,20 @@ def _check_value(hint: Any, value: object, key: str, source: str) -> Any:
         fits, converted = _convert(choice, value)
         if fits:
             return converted
-    quote = f"; quote it: {key}='\"{value}\"'" if str in choices and isinstance(value, int | float) else ""
+    quote = (
+        f"; quote it: {key}='\"{value}\"'"
+        if str in choices and isinstance(value, int | float)
+        else ""
+    )
     raise ValueError(f"{key} must be {_expected(hint)}, got {value!r} in {source}{quote}")
 
 
 def _convert(hint: Any, value: object) -> tuple[bool, object]:
     """Whether `value` is of a declared type that is not a union, and what it becomes."""
     if get_origin(hint) is Literal:
-        return any(value == choice and type(value) is type(choice) for choice in get_args(hint)), value
+        return any(
+            value == choice and type(value) is type(choice) for choice in get_args(hint)
+        ), value
     if get_origin(hint) is tuple:
         return _convert_tuple(get_args(hint), value)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
@@ -223,7 +245,11 @@ def _expected(hint: Any) -> str:
         return f"one of {', '.join(str(choice) for choice in get_args(hint))}"
     if get_origin(hint) is tuple:
         items = get_args(hint)
-        return f"a list of {_NAMES[items[0]].split(' ', 1)[1]}s" if items[-1] is Ellipsis else f"a list of {len(items)}"
+        return (
+            f"a list of {_NAMES[items[0]].split(' ', 1)[1]}s"
+            if items[-1] is Ellipsis
+            else f"a list of {len(items)}"
+        )
     return "null" if hint is types.NoneType else _NAMES[hint]
 
 
@@ -251,10 +277,16 @@ def _nearest(key: str, names: Sequence[str]) -> str:
     near = [name for name in names if parts[name][2] == last]
     near = near or [siblings[match] for match in difflib.get_close_matches(last, siblings, n=3)]
     near = near or difflib.get_close_matches(key, () if siblings else names, n=3)
-    near = near or [name for name in names if difflib.get_close_matches(last, [parts[name][2]], cutoff=0.75)]
+    near = near or [
+        name for name in names if difflib.get_close_matches(last, [parts[name][2]], cutoff=0.75)
+    ]
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"{section or 'the top level'} has {', '.join(siblings)}" if siblings else "--help lists all settings"
+    return (
+        f"{section or 'the top level'} has {', '.join(siblings)}"
+        if siblings
+        else "--help lists all settings"
+    )
 
 
 def _merge(values: dict[str, Any], newer: Mapping[str, Any]) -> None:
@@ -266,13 +298,17 @@ def _merge(values: dict[str, Any], newer: Mapping[str, Any]) -> None:
             values[name] = value
 
 
-def _build(cls: type[Config], values: Mapping[str, Any], prefix: str, origins: Mapping[str, str]) -> Config:
+def _build(
+    cls: type[Config], values: Mapping[str, Any], prefix: str, origins: Mapping[str, str]
+) -> Config:
     """Construct the nested settings; a refused value is reported with where its section's values came from."""
     hints = get_type_hints(cls)
     arguments = {}
     for name, value in values.items():
         nested = dataclasses.is_dataclass(hints[name])
-        arguments[name] = _build(hints[name], value, f"{prefix}{name}.", origins) if nested else value
+        arguments[name] = (
+            _build(hints[name], value, f"{prefix}{name}.", origins) if nested else value
+        )
     try:
         return cls(**arguments)
     except ValueError as error:

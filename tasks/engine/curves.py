@@ -7,7 +7,9 @@ from typing import Any
 
 from tasks.engine.checkpoint import AtomicFile
 
-FAMILY = re.compile(r"[^/]+/[A-Z]+")  # "box/AP" of box/AP, box/AP50 and box/APs, which share a panel
+FAMILY = re.compile(
+    r"[^/]+/[A-Z]+"
+)  # "box/AP" of box/AP, box/AP50 and box/APs, which share a panel
 
 
 def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -24,7 +26,9 @@ def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
         axes = figure.add_subplot(lines, columns, position)
         for key in keys:
             points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
-            axes.plot(*zip(*points, strict=True), label=key, marker="." if len(points) < 20 else None)
+            axes.plot(
+                *zip(*points, strict=True), label=key, marker="." if len(points) < 20 else None
+            )
         axes.set_title(title, loc="left", fontweight="bold")
         axes.set_xlabel("step")
         axes.set_ylim(bottom=0)
@@ -41,7 +45,9 @@ def choose_panels(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
 
     Scores of single classes (`box/AP/cat`) are left out: there may be a thousand.
     """
-    names = list(dict.fromkeys(key for row in rows for key, value in row.items() if value is not None))
+    names = list(
+        dict.fromkeys(key for row in rows for key, value in row.items() if value is not None)
+    )
     panels = {
         "loss": [key for key in names if key in ("loss", "val/loss")],
         "parts of the training loss": [key for key in names if key.startswith("loss/")],

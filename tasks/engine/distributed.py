@@ -22,7 +22,9 @@ class World:
     local_rank: int
     size: int
     device: torch.device
-    objects: Any = field(default=None, repr=False, compare=False)  # gloo process group; None for one process
+    objects: Any = field(
+        default=None, repr=False, compare=False
+    )  # gloo process group; None for one process
 
     @classmethod
     def create(cls, device: str) -> "World":
@@ -42,7 +44,9 @@ class World:
             dist.init_process_group("nccl", device_id=chosen)
         else:
             dist.init_process_group("gloo")
-        return cls(rank, local_rank, size, chosen, dist.new_group(backend="gloo", timeout=OBJECT_TIMEOUT))
+        return cls(
+            rank, local_rank, size, chosen, dist.new_group(backend="gloo", timeout=OBJECT_TIMEOUT)
+        )
 
     @property
     def is_main(self) -> bool:
@@ -115,7 +119,9 @@ def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
     if kind == "cpu":
         return torch.device("cpu")
     if index and size > 1:
-        raise ValueError(f"run.device must be cuda when {size} processes share the GPUs, got {name!r}")
+        raise ValueError(
+            f"run.device must be cuda when {size} processes share the GPUs, got {name!r}"
+        )
     number, available = int(index or local_rank), torch.cuda.device_count()
     if number >= available:
         wanted = f"cuda:{number}"

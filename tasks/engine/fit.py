@@ -97,10 +97,15 @@ def fit(
         while True:
             if stopping and progress.step < schedule.steps:
                 _leave(parts, progress, stop)
-            if is_due(progress.step, run.eval_every, schedule.steps) and progress.evaluated < progress.step:
+            if (
+                is_due(progress.step, run.eval_every, schedule.steps)
+                and progress.evaluated < progress.step
+            ):
                 with (
                     stopwatch.paused(),
-                    explain_out_of_memory(f"the evaluation after step {progress.step}", FOR_SCORING),
+                    explain_out_of_memory(
+                        f"the evaluation after step {progress.step}", FOR_SCORING
+                    ),
                 ):
                     progress = _score(parts, progress, evaluate, run.best_metric)
                 objective.train()
@@ -112,7 +117,15 @@ def fit(
             lr = peak * lr_factor(progress.step, schedule)
             set_lr(optimizer, lr)
             with explain_out_of_memory(f"step {progress.step + 1}", FOR_A_STEP):
-                result = train_step(replica, feed, optim.accumulate, optimizer, statistics, optim.clip_norm, precision)
+                result = train_step(
+                    replica,
+                    feed,
+                    optim.accumulate,
+                    optimizer,
+                    statistics,
+                    optim.clip_norm,
+                    precision,
+                )
             if ema is not None:
                 ema.update(model, progress.step)
             progress = replace(progress, step=progress.step + 1)
@@ -129,7 +142,9 @@ def fit(
                     progress = _save(parts, progress, window, names or (LAST,), name_image)
 
 
-def _announce(config: FitConfig, log: RunLog, world: World, precision: Precision, progress: Progress) -> None:
+def _announce(
+    config: FitConfig, log: RunLog, world: World, precision: Precision, progress: Progress
+) -> None:
     """Print the arithmetic that the user would otherwise have to guess."""
     optim = config.optim
     size = micro_batch_size(config.batch_size, world, optim.accumulate)
@@ -157,7 +172,9 @@ def _replicate(objective: nn.Module, world: World) -> nn.Module:
     if world.size == 1:
         return objective
     device_ids = [world.device.index] if world.device.type == "cuda" else None
-    with warnings.catch_warnings():  # newer versions of torch want forward_sync_buffers, which older ones do not have
+    with (
+        warnings.catch_warnings()
+    ):  # newer versions of torch want forward_sync_buffers, which older ones do not have
         warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
         return DistributedDataParallel(objective, device_ids=device_ids, broadcast_buffers=False)
 
@@ -194,7 +211,11 @@ def _files_due(step: int, run: RunConfig, steps: int) -> tuple[str, ...]:
 
 
 def _save(
-    parts: _Parts, progress: Progress, window: Window, names: tuple[str, ...], name_image: Callable[[int], str]
+    parts: _Parts,
+    progress: Progress,
+    window: Window,
+    names: tuple[str, ...],
+    name_image: Callable[[int], str],
 ) -> Progress:
     """Save the state after a step, once masked steps are reported; every rank leaves when the files are there."""
     _report_masked(parts, window, name_image)
@@ -217,8 +238,12 @@ def _score(parts: _Parts, progress: Progress, evaluate: Evaluate, best_metric: s
     with torch.no_grad():
         scores = dict(evaluate(scored.eval(), progress.step))
     if best_metric not in scores:
-        saved = f"the state after step {progress.step} is saved and run.resume=auto continues from it"
-        raise ValueError(f"run.best_metric must be one of {', '.join(scores)}, got {best_metric!r}; {saved}")
+        saved = (
+            f"the state after step {progress.step} is saved and run.resume=auto continues from it"
+        )
+        raise ValueError(
+            f"run.best_metric must be one of {', '.join(scores)}, got {best_metric!r}; {saved}"
+        )
     value = scores[best_metric]
     better = value > (float("-inf") if progress.best is None else progress.best)
     progress = replace(progress, evaluated=progress.step, scores=scores)

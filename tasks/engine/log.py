@@ -33,11 +33,15 @@ class RunLog:
         from tqdm import tqdm
 
         path = self.folder / METRICS
-        self.rows = [row for row in read_metrics(path) if row["step"] <= step] if path.exists() else []
+        self.rows = (
+            [row for row in read_metrics(path) if row["step"] <= step] if path.exists() else []
+        )
         write_text(path, "".join(map(_line, self.rows)))
         self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1)
         if _shows_a_bar():
-            self.bar = tqdm(total=self.steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05)
+            self.bar = tqdm(
+                total=self.steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05
+            )
 
     def advance(self) -> None:
         """Move the progress bar on by one step."""
@@ -91,7 +95,10 @@ class RunLog:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.bar is not None:
             self.bar.close()
@@ -102,7 +109,9 @@ class RunLog:
 def read_metrics(path: Path) -> list[Row]:
     """The rows of a metrics.jsonl; a last line that a killed process left unfinished is dropped."""
     lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]  # what follows the last line break is unfinished, or nothing
+    return [
+        json.loads(line) for line in lines[:-1]
+    ]  # what follows the last line break is unfinished, or nothing
 
 
 def clock(seconds: float) -> str:

@@ -29,7 +29,9 @@ def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optim
     ]
     groups = [group for group in groups if group["params"]]
     if not groups:
-        raise ValueError("training needs at least one trainable parameter, got none; unfreeze part of the model")
+        raise ValueError(
+            "training needs at least one trainable parameter, got none; unfreeze part of the model"
+        )
     if config.name == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr, fused=True)
     optimizer = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=True)
@@ -50,7 +52,13 @@ def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Par
     norms: dict[nn.Parameter, None] = {}
     for part in module.modules():
         chosen = norms if isinstance(part, NORMS) else decayed
-        chosen.update({parameter: None for parameter in part.parameters(recurse=False) if parameter.requires_grad})
+        chosen.update(
+            {
+                parameter: None
+                for parameter in part.parameters(recurse=False)
+                if parameter.requires_grad
+            }
+        )
     return list(decayed), list(norms)
 
 

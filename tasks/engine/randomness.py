@@ -51,8 +51,12 @@ def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
     Runs on the keys' device without synchronising. Different purposes of one image take different streams.
     """
     start = scramble(scramble(keys + GOLDEN) ^ stream)  # (B,)
-    counters = torch.arange(1, count + 1, device=keys.device, dtype=torch.int64) * GOLDEN  # (count,)
-    bits = scramble(start[:, None] + counters) >> 40 & ((1 << 24) - 1)  # (B, count): the upper 24 bits
+    counters = (
+        torch.arange(1, count + 1, device=keys.device, dtype=torch.int64) * GOLDEN
+    )  # (count,)
+    bits = scramble(start[:, None] + counters) >> 40 & (
+        (1 << 24) - 1
+    )  # (B, count): the upper 24 bits
     return bits.to(torch.float32) * 2.0**-24
 
 
@@ -63,7 +67,9 @@ def prepare_torch(seed: int, deterministic: bool) -> None:
     """
     torch.manual_seed(seed)
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for to be reproducible
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # what cuBLAS asks for to be reproducible
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False

@@ -41,7 +41,16 @@ MAY_CHANGE = (  # settings that a resumed run may change: none of them changes w
     "data.*.annotations",
     "data.val.limit",
 )
-LIBRARIES = ("resnet-backbones", "torch", "torchvision", "numpy", "timm", "pycocotools", "hotcoco", "albumentations")
+LIBRARIES = (
+    "resnet-backbones",
+    "torch",
+    "torchvision",
+    "numpy",
+    "timm",
+    "pycocotools",
+    "hotcoco",
+    "albumentations",
+)
 
 
 def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:

@@ -13,7 +13,9 @@ from tasks.engine.randomness import mix_keys
 
 Indices = npt.NDArray[np.int64]
 Factors = npt.NDArray[np.float64]
-_BATCH_ORDER = 1 << 62  # offsets that keep the hashes of batches and repeats apart from those of images
+_BATCH_ORDER = (
+    1 << 62
+)  # offsets that keep the hashes of batches and repeats apart from those of images
 _REPEAT_ORDER = 1 << 61
 _REPEAT_START = 3 << 61
 
@@ -25,7 +27,11 @@ def batches_per_epoch(images: int, batch_size: int, repeats: Factors | None = No
 
 
 def global_batch(
-    step: int, groups: npt.NDArray[np.integer], batch_size: int, seed: int, repeats: Factors | None = None
+    step: int,
+    groups: npt.NDArray[np.integer],
+    batch_size: int,
+    seed: int,
+    repeats: Factors | None = None,
 ) -> Indices:
     """Indices (batch_size,) of the images of a step, over all ranks and micro-batches.
 
@@ -35,21 +41,31 @@ def global_batch(
     an image comes so often in an epoch, rounded up or down at random such that the mean is in proportion to it.
     """
     if len(groups) == 0:
-        raise ValueError("a batch must be drawn from at least one image, got none; check the data set's annotations")
+        raise ValueError(
+            "a batch must be drawn from at least one image, got none; check the data set's annotations"
+        )
     epoch, position = divmod(step, batches_per_epoch(len(groups), batch_size, repeats))
     packed = None if repeats is None else repeats.astype(np.float64).tobytes()
-    plan = _epoch_plan(np.asarray(groups, dtype=np.int32).tobytes(), packed, batch_size, seed, epoch)
+    plan = _epoch_plan(
+        np.asarray(groups, dtype=np.int32).tobytes(), packed, batch_size, seed, epoch
+    )
     batch: Indices = plan[position].copy()
     return batch
 
 
 @lru_cache(maxsize=4)
-def _epoch_plan(packed_groups: bytes, packed_repeats: bytes | None, batch_size: int, seed: int, epoch: int) -> Indices:
+def _epoch_plan(
+    packed_groups: bytes, packed_repeats: bytes | None, batch_size: int, seed: int, epoch: int
+) -> Indices:
     """Batches (batches, batch_size) of an epoch; the arrays come as bytes because a cache needs hashable arguments."""
     groups = np.frombuffer(packed_groups, dtype=np.int32)
-    order = np.argsort(mix_keys(seed, epoch, np.arange(len(groups))), kind="stable")  # (N,) the shuffle
+    order = np.argsort(
+        mix_keys(seed, epoch, np.arange(len(groups))), kind="stable"
+    )  # (N,) the shuffle
     if packed_repeats is not None:
-        order = _repeated(order, np.frombuffer(packed_repeats, dtype=np.float64), batch_size, seed, epoch)
+        order = _repeated(
+            order, np.frombuffer(packed_repeats, dtype=np.float64), batch_size, seed, epoch
+        )
     elif len(order) < batch_size:
         return np.resize(order, (1, batch_size))
     members = [order[groups[order] == group] for group in np.unique(groups)]
@@ -80,4 +96,6 @@ def _repeated(order: Indices, repeats: Factors, batch_size: int, seed: int, epoc
     start = float(mix_keys(seed, epoch, np.array([_REPEAT_START]))[0]) / 2.0**63  # [0, 1)
     points = (start + np.arange(slots)) * (ends[-1] / slots)
     chosen = order[np.minimum(np.searchsorted(ends, points, side="right"), len(order) - 1)]
-    return np.asarray(chosen[np.argsort(mix_keys(seed, epoch, np.arange(slots) + _REPEAT_ORDER), kind="stable")])
+    return np.asarray(
+        chosen[np.argsort(mix_keys(seed, epoch, np.arange(slots) + _REPEAT_ORDER), kind="stable")]
+    )

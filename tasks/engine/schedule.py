@@ -12,7 +12,9 @@ def lr_factor(step: int, config: ScheduleConfig) -> float:
     not follow `steps`, but it takes a third of them at most. Milestones are stated for `reference_steps` and scale with
     `steps`; `step` decays by `gamma` at each of them, `cosine` is half a cosine over all steps.
     """
-    return _warm_up(step, config) * (_cosine(step, config) if config.name == "cosine" else _step_decay(step, config))
+    return _warm_up(step, config) * (
+        _cosine(step, config) if config.name == "cosine" else _step_decay(step, config)
+    )
 
 
 def _warm_up(step: int, config: ScheduleConfig) -> float:
@@ -23,7 +25,9 @@ def _warm_up(step: int, config: ScheduleConfig) -> float:
 
 
 def _step_decay(step: int, config: ScheduleConfig) -> float:
-    passed = sum(step * config.reference_steps >= milestone * config.steps for milestone in config.milestones)
+    passed = sum(
+        step * config.reference_steps >= milestone * config.steps for milestone in config.milestones
+    )
     return float(config.gamma**passed)
 
 

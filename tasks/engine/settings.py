@@ -35,12 +35,22 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         require(self.lr > 0, "optim.lr must be > 0", self.lr)
-        require(self.reference_batch >= 1, "optim.reference_batch must be >= 1", self.reference_batch)
+        require(
+            self.reference_batch >= 1, "optim.reference_batch must be >= 1", self.reference_batch
+        )
         require(0 <= self.momentum < 1, "optim.momentum must be in [0, 1)", self.momentum)
         require(self.weight_decay >= 0, "optim.weight_decay must be >= 0", self.weight_decay)
-        require(self.norm_weight_decay >= 0, "optim.norm_weight_decay must be >= 0", self.norm_weight_decay)
+        require(
+            self.norm_weight_decay >= 0,
+            "optim.norm_weight_decay must be >= 0",
+            self.norm_weight_decay,
+        )
         require(self.accumulate >= 1, "optim.accumulate must be >= 1", self.accumulate)
-        require(self.clip_norm is None or self.clip_norm > 0, "optim.clip_norm must be > 0 or null", self.clip_norm)
+        require(
+            self.clip_norm is None or self.clip_norm > 0,
+            "optim.clip_norm must be > 0 or null",
+            self.clip_norm,
+        )
         require(
             self.ema_decay is None or 0 < self.ema_decay < 1,
             "optim.ema_decay must be in (0, 1) or null",
@@ -69,14 +79,20 @@ class ScheduleConfig:
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "schedule.steps must be >= 1", self.steps)
-        require(self.reference_steps >= 1, "schedule.reference_steps must be >= 1", self.reference_steps)
+        require(
+            self.reference_steps >= 1, "schedule.reference_steps must be >= 1", self.reference_steps
+        )
         ordered = tuple(sorted(self.milestones))
         inside = all(0 < milestone <= self.reference_steps for milestone in ordered)
         rule = "schedule.milestones must rise and lie in (0, schedule.reference_steps]"
         require(inside and self.milestones == ordered, rule, self.milestones)
         require(0 < self.gamma <= 1, "schedule.gamma must be in (0, 1]", self.gamma)
         require(self.warmup_steps >= 0, "schedule.warmup_steps must be >= 0", self.warmup_steps)
-        require(0 < self.warmup_factor <= 1, "schedule.warmup_factor must be in (0, 1]", self.warmup_factor)
+        require(
+            0 < self.warmup_factor <= 1,
+            "schedule.warmup_factor must be in (0, 1]",
+            self.warmup_factor,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +129,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
-        require(self.compile or not self.cuda_graphs, "run.cuda_graphs=true takes run.compile=true", self.compile)
+        require(
+            self.compile or not self.cuda_graphs,
+            "run.cuda_graphs=true takes run.compile=true",
+            self.compile,
+        )
         require(self.eval_every >= 0, "run.eval_every must be >= 0", self.eval_every)
         require(self.save_every >= 1, "run.save_every must be >= 1", self.save_every)
         require(self.keep_every >= 0, "run.keep_every must be >= 0", self.keep_every)

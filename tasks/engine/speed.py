@@ -21,7 +21,9 @@ def seconds(call: Callable[[], object]) -> float:
         return time.perf_counter() - started
 
 
-def speed_up(plain: Callable[[], object], special: Callable[[], object], timer: Seconds = seconds) -> float:
+def speed_up(
+    plain: Callable[[], object], special: Callable[[], object], timer: Seconds = seconds
+) -> float:
     """How many times faster `special` is than `plain`: best of many in turn, after one call of each to warm up.
 
     Another process can disturb any few calls in a row, and a disturbed call is never the best.

@@ -75,8 +75,14 @@ class RunningStatistics:
     """The statistics of the batch norms in training; a step whose update is masked must not leave its mark on them."""
 
     def __init__(self, model: nn.Module) -> None:
-        norms = [part for part in model.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
-        self.current = [norm.get_buffer(name) for norm in norms for name in ("running_mean", "running_var")]
+        norms = [
+            part
+            for part in model.modules()
+            if isinstance(part, _BatchNorm) and part.track_running_stats
+        ]
+        self.current = [
+            norm.get_buffer(name) for norm in norms for name in ("running_mean", "running_var")
+        ]
         self.kept = [torch.clone(buffer) for buffer in self.current]
 
     def keep(self) -> None:
@@ -117,7 +123,9 @@ def train_step(
     return StepResult(names, values, masked, stacked.sum(dim=1).isfinite(), tuple(image_ids))
 
 
-def _backward(objective: nn.Module, batch: Batch, accumulate: int, precision: Precision) -> dict[str, Tensor]:
+def _backward(
+    objective: nn.Module, batch: Batch, accumulate: int, precision: Precision
+) -> dict[str, Tensor]:
     """Add the gradient of a micro-batch's share of the step's loss; its named losses."""
     with precision.autocast():
         losses: dict[str, Tensor] = objective(batch)
@@ -156,9 +164,7 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr
 
 
-FOR_A_STEP = (
-    "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge and data.long_edge"
-)
+FOR_A_STEP = "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge and data.long_edge"
 FOR_SCORING = "lower data.val_short_edge and data.long_edge, or the model's test-time counts"
 
 
@@ -168,7 +174,9 @@ def explain_out_of_memory(what: str, way_out: str) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(
+            error
+        ):
             raise
         raise ValueError(
             f"{what} must fit into memory, but did not: {way_out}, or data.batch_size ({error})"

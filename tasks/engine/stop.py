@@ -27,7 +27,10 @@ class StopRequest:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
@@ -40,7 +43,9 @@ class StopRequest:
         if repeated and number == signal.SIGINT and self.world.size == 1:
             raise KeyboardInterrupt
         if not repeated and self.world.is_main:
-            os.write(2, b"\nstopping: the step is finished and saved first\n")  # print is not safe in a handler
+            os.write(
+                2, b"\nstopping: the step is finished and saved first\n"
+            )  # print is not safe in a handler
 
     def agreed(self) -> bool:
         """Whether any rank was asked to stop; every rank must ask at the same point of the step."""
@@ -54,14 +59,34 @@ class StopRequest:
 
 def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """The command line that continues this run, from `sys.orig_argv` and the environment that torchrun set."""
-    kept = [argument for argument in arguments if not argument.startswith("run.resume=")] + ["run.resume=auto"]
+    kept = [argument for argument in arguments if not argument.startswith("run.resume=")] + [
+        "run.resume=auto"
+    ]
     if "TORCHELASTIC_RUN_ID" not in environment:
         return shlex.join(kept)
-    launcher = [kept[0], "-m", "torch.distributed.run", "--nproc-per-node", environment["LOCAL_WORLD_SIZE"]]
+    launcher = [
+        kept[0],
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        environment["LOCAL_WORLD_SIZE"],
+    ]
     if environment.get("GROUP_WORLD_SIZE", "1") != "1":
-        launcher += ["--nnodes", environment["GROUP_WORLD_SIZE"], "--node-rank", environment["GROUP_RANK"]]
-        launcher += ["--master-addr", environment["MASTER_ADDR"], "--master-port", environment["MASTER_PORT"]]
+        launcher += [
+            "--nnodes",
+            environment["GROUP_WORLD_SIZE"],
+            "--node-rank",
+            environment["GROUP_RANK"],
+        ]
+        launcher += [
+            "--master-addr",
+            environment["MASTER_ADDR"],
+            "--master-port",
+            environment["MASTER_PORT"],
+        ]
     else:
         launcher.append("--standalone")  # takes a free port
-    script = [argument for argument in kept[1:] if argument != "-u"]  # torchrun starts `python -u script …`
+    script = [
+        argument for argument in kept[1:] if argument != "-u"
+    ]  # torchrun starts `python -u script …`
     return shlex.join(launcher + script)

@@ -17,7 +17,9 @@ class Window:
     def __init__(self, saved: Mapping[str, float]) -> None:
         self.saved = dict(saved)
         self.names: tuple[str, ...] = ()
-        self.sums: Tensor | None = None  # (L + 3,): the values of StepResult and the number of steps not masked
+        self.sums: Tensor | None = (
+            None  # (L + 3,): the values of StepResult and the number of steps not masked
+        )
         self.steps = int(saved.get("steps", 0))
         self.suspects: list[tuple[int, StepResult]] = []
 
@@ -57,7 +59,9 @@ class Window:
         """A line for each masked step since the last call, with its images; none but on rank 0. Synchronises."""
         suspects, self.suspects = self.suspects, []
         masked = torch.stack([result.masked for _, result in suspects]).tolist() if suspects else []
-        found = [(step, result) for (step, result), flag in zip(suspects, masked, strict=True) if flag]
+        found = [
+            (step, result) for (step, result), flag in zip(suspects, masked, strict=True) if flag
+        ]
         if not found:  # gradients are averaged over ranks, so that every rank finds the same steps
             return []
         gathered = world.gather([_images(result) for _, result in found])
@@ -68,14 +72,21 @@ class Window:
                 image for _, images in reports for image in images
             ]
             images = ", ".join(name_image(image) for image in guilty)
-            lines.append(f"step {step}: a gradient was not finite and the update was left out; images {images}")
+            lines.append(
+                f"step {step}: a gradient was not finite and the update was left out; images {images}"
+            )
         return lines
 
 
 def _images(result: StepResult) -> tuple[list[int], list[int]]:
     """Ids of the images in micro-batches whose loss was not finite, and of all images of the step, on this rank."""
     finite = result.finite.tolist()
-    bad = [image for ids, good in zip(result.image_ids, finite, strict=True) if not good for image in ids.tolist()]
+    bad = [
+        image
+        for ids, good in zip(result.image_ids, finite, strict=True)
+        if not good
+        for image in ids.tolist()
+    ]
     return bad, [image for ids in result.image_ids for image in ids.tolist()]
 
 

@@ -10,7 +10,9 @@ BOXES = [[0.0, 0, 100, 100], [200, 0, 260, 80]]
 
 
 def found(
-    boxes: list[list[float]] = BOXES, scores: tuple[float, ...] = (0.9, 0.8), labels: tuple[int, ...] = (0, 1)
+    boxes: list[list[float]] = BOXES,
+    scores: tuple[float, ...] = (0.9, 0.8),
+    labels: tuple[int, ...] = (0, 1),
 ) -> list[Found]:
     return [Found(torch.tensor(boxes).reshape(-1, 4), torch.tensor(scores), torch.tensor(labels))]
 
@@ -48,7 +50,9 @@ def test_whether_a_box_as_good_as_the_threshold_is_there_does_not_count() -> Non
 
 
 def test_which_box_is_the_last_of_those_kept_does_not_count() -> None:
-    assert check(found(scores=(0.9, 0.8)), found([BOXES[0], [5, 5, 9, 9]], (0.9, 0.8), (0, 1)), most=2)
+    assert check(
+        found(scores=(0.9, 0.8)), found([BOXES[0], [5, 5, 9, 9]], (0.9, 0.8), (0, 1)), most=2
+    )
 
 
 def test_two_detectors_that_find_nothing_prove_nothing() -> None:

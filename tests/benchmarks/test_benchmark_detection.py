@@ -29,8 +29,12 @@ Run = Callable[..., "Answer"]
 def weights() -> DetectorWeights:
     """Few proposals and samples, for the box head is what takes the time on small images."""
     found = random_weights("resnet18")
-    rpn = replace(found.model.rpn, train_pre_nms=64, train_post_nms=64, test_pre_nms=64, test_post_nms=64)
-    return replace(found, model=replace(found.model, rpn=rpn, roi=replace(found.model.roi, samples=32)))
+    rpn = replace(
+        found.model.rpn, train_pre_nms=64, train_post_nms=64, test_pre_nms=64, test_post_nms=64
+    )
+    return replace(
+        found, model=replace(found.model, rpn=rpn, roi=replace(found.model.roi, samples=32))
+    )
 
 
 @pytest.fixture
@@ -39,14 +43,27 @@ def run(tools: Tools, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def start(given: DetectorWeights, *more: object) -> Answer:
         monkeypatch.setattr(detection, "random_weights", lambda: given)
-        sizes = ("--images", shapes / "val", "--count", 1, "--short-edge", 64, "--long-edge", 96, "--train-batch", 1)
+        sizes = (
+            "--images",
+            shapes / "val",
+            "--count",
+            1,
+            "--short-edge",
+            64,
+            "--long-edge",
+            96,
+            "--train-batch",
+            1,
+        )
         where = ("--device", "cpu", "--rounds", 1, "--threads", 1, "--out", tmp_path)
         return tools("tools/benchmark.py", "detection", *sizes, *where, *more)
 
     return start
 
 
-def test_random_weights_are_compared_and_timed_in_fp32_only(run: Run, weights: DetectorWeights, tmp_path: Path) -> None:
+def test_random_weights_are_compared_and_timed_in_fp32_only(
+    run: Run, weights: DetectorWeights, tmp_path: Path
+) -> None:
     answer = run(weights)
     assert answer.status == 0, answer.error
     assert "ours fp32 and torchvision: " in answer.output
@@ -61,11 +78,19 @@ def test_other_weights_in_one_of_them_are_refused(
     run: Run, weights: DetectorWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(
-        weights, state={**weights.state, "box_head.offsets.bias": weights.state["box_head.offsets.bias"] + 1}
+        weights,
+        state={
+            **weights.state,
+            "box_head.offsets.bias": weights.state["box_head.offsets.bias"] + 1,
+        },
     )
-    monkeypatch.setattr(DetectorWeights, "build_torchvision", lambda _, *edges: right(other, *edges))
+    monkeypatch.setattr(
+        DetectorWeights, "build_torchvision", lambda _, *edges: right(other, *edges)
+    )
     answer = run(weights)
-    assert (answer.status, "have no partner of their class" in answer.error) == (1, True), answer.error
+    assert (answer.status, "have no partner of their class" in answer.error) == (1, True), (
+        answer.error
+    )
     assert list(tmp_path.glob("*.json")) == []
 
 
@@ -87,7 +112,9 @@ def test_our_weights_go_to_torchvisions_names_and_back(weights: DetectorWeights)
     theirs = right(weights, 64, 96).state_dict()
     back = from_torchvision(to_torchvision(weights.state, theirs))
     assert back.keys() == weights.state.keys()
-    assert [name for name, value in weights.state.items() if not torch.equal(value, back[name])] == []
+    assert [
+        name for name, value in weights.state.items() if not torch.equal(value, back[name])
+    ] == []
 
 
 def test_our_weights_go_to_detectron2s_names() -> None:
@@ -103,7 +130,9 @@ def test_our_weights_go_to_detectron2s_names() -> None:
     assert [int(value) for value in converted.values()] == [*range(len(pairs)), -1]
 
 
-def test_a_folder_that_is_not_detectron2s_is_refused(weights: DetectorWeights, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_detectron2s_is_refused(
+    weights: DetectorWeights, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="--detectron2 must be a source tree"):
         build_detectron2(tmp_path, weights, torch.device("cpu"))
 
@@ -112,7 +141,8 @@ def test_a_checkpoint_that_torchvision_has_no_place_for_is_refused(tmp_path: Pat
     from saved_detector import save_detector
 
     with pytest.raises(
-        ValueError, match=r"is not of model.norm=batch or frozen, model.pyramid_channels=256.*comes from"
+        ValueError,
+        match=r"is not of model.norm=batch or frozen, model.pyramid_channels=256.*comes from",
     ):
         checkpoint_weights(str(save_detector(tmp_path)))
 
@@ -120,7 +150,9 @@ def test_a_checkpoint_that_torchvision_has_no_place_for_is_refused(tmp_path: Pat
 def test_a_checkpoint_keeps_its_weights_and_anchors(tmp_path: Path) -> None:
     from saved_detector import DATA, save_detector
 
-    config = ModelConfig(backbone="resnet18", norm="batch", anchors=AnchorConfig(sizes=(8, 16, 32, 64, 128)))
+    config = ModelConfig(
+        backbone="resnet18", norm="batch", anchors=AnchorConfig(sizes=(8, 16, 32, 64, 128))
+    )
     model = build_faster_rcnn(config, 3)
     weights = checkpoint_weights(str(save_detector(tmp_path, model, config)))
     assert (weights.classes, weights.model.anchors.sizes) == (3, (8, 16, 32, 64, 128))
@@ -130,7 +162,9 @@ def test_a_checkpoint_keeps_its_weights_and_anchors(tmp_path: Path) -> None:
 
 
 def test_goals_are_those_of_the_device() -> None:
-    on_cpu = {(goal.variant, goal.base): goal.factor for goal in goals(torch.device("cpu"), training=True)}
+    on_cpu = {
+        (goal.variant, goal.base): goal.factor for goal in goals(torch.device("cpu"), training=True)
+    }
     assert on_cpu[("ours bf16", "torchvision")] == 3.1
     assert [goal.factor for goal in goals(torch.device("cuda"), training=True)] == [4.0]
     assert [goal.factor for goal in goals(torch.device("cuda"), training=False)] == [6.0]
@@ -146,7 +180,9 @@ def test_a_goal_beyond_the_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         [Timings("inference", seconds, goals(torch.device("cpu"), training=False), 1, least)]
     )
     assert "200 GFLOP/s in fp32" in lines[0]
-    assert lines[1:] == ["inference: at its limit, ours fp32 would be 1.50 times as fast as torchvision."]
+    assert lines[1:] == [
+        "inference: at its limit, ours fp32 would be 1.50 times as fast as torchvision."
+    ]
 
 
 def test_too_few_images_for_a_batch_are_refused(run: Run, weights: DetectorWeights) -> None:

@@ -30,7 +30,9 @@ def run(tools: Tools, shapes: Path, tmp_path: Path) -> Run:
     }
 
     def start(name: str, *more: object) -> Answer:
-        return tools(TOOL, name, *tiny[name], "--rounds", 1, "--threads", 1, "--out", tmp_path, *more)
+        return tools(
+            TOOL, name, *tiny[name], "--rounds", 1, "--threads", 1, "--out", tmp_path, *more
+        )
 
     return start
 
@@ -59,19 +61,27 @@ def assert_refused(answer: Answer, folder: Path, difference: str) -> None:
     assert list(folder.glob("*.json")) == []
 
 
-def test_a_score_of_another_last_bit_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_score_of_another_last_bit_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     right = evaluation.our_scores
-    monkeypatch.setattr(evaluation, "our_scores", lambda *files: [1.000000000000001 * s for s in right(*files)])
+    monkeypatch.setattr(
+        evaluation, "our_scores", lambda *files: [1.000000000000001 * s for s in right(*files)]
+    )
     assert_refused(run("evaluation"), tmp_path, "equal to the last bit, but AP:")
 
 
-def test_a_pipeline_that_does_not_flip_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipeline_that_does_not_flip_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     right = data.our_pipeline
     monkeypatch.setattr(data, "our_pipeline", lambda edge: lambda file: right(edge)(file).flip(-1))
     assert_refused(run("data"), tmp_path, "ours differs by")
 
 
-def test_a_backbone_with_other_weights_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backbone_with_other_weights_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     right = backbones.fold_norms
 
     def perturbed(module: torch.nn.Module) -> Any:

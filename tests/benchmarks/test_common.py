@@ -8,7 +8,9 @@ import pytest
 from benchmarks.common import Goal, Report, Timings, interleave, markdown_table
 
 TIMINGS = Timings(
-    "speed", {"base": [2.0, 4.0, 6.0], "quick": [1.0, 1.0, 2.0]}, (Goal("quick", "base", 2.5), Goal("quick", "gone", 9))
+    "speed",
+    {"base": [2.0, 4.0, 6.0], "quick": [1.0, 1.0, 2.0]},
+    (Goal("quick", "base", 2.5), Goal("quick", "gone", 9)),
 )
 
 
@@ -41,7 +43,11 @@ def test_a_missed_goal_says_what_was_measured() -> None:
 
 
 def test_tables_are_padded() -> None:
-    assert markdown_table([("a", "bcd"), ("efg", "h")]) == ["| a   | bcd |", "|-----|-----|", "| efg | h   |"]
+    assert markdown_table([("a", "bcd"), ("efg", "h")]) == [
+        "| a   | bcd |",
+        "|-----|-----|",
+        "| efg | h   |",
+    ]
 
 
 def test_the_report_is_written_as_json_and_markdown(tmp_path: Path) -> None:
@@ -49,7 +55,13 @@ def test_the_report_is_written_as_json_and_markdown(tmp_path: Path) -> None:
     as_json, as_markdown = report.write(tmp_path / "new")
     written = json.loads(as_json.read_text())
     assert written["timings"][0]["seconds"] == {"base": [2.0, 4.0, 6.0], "quick": [1.0, 1.0, 2.0]}
-    assert written["timings"][0]["goals"] == [{"variant": "quick", "base": "base", "factor": 2.5, "measured": 3.0}]
+    assert written["timings"][0]["goals"] == [
+        {"variant": "quick", "base": "base", "factor": 2.5, "measured": 3.0}
+    ]
     assert {"CPU", "versions", "command", "date"} <= written.keys()
     text = as_markdown.read_text()
-    assert [part for part in ("# Some benchmark", "* the same", "a note", "3 rounds") if part not in text] == []
+    assert [
+        part
+        for part in ("# Some benchmark", "* the same", "a note", "3 rounds")
+        if part not in text
+    ] == []

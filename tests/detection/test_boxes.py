@@ -6,20 +6,35 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_iou as torchvision_iou
 from torchvision.ops import nms
 
-from tasks.detection.boxes import Detections, box_iof, box_iou, clip, decode, encode, have_extent, suppress, to_original
+from tasks.detection.boxes import (
+    Detections,
+    box_iof,
+    box_iou,
+    clip,
+    decode,
+    encode,
+    have_extent,
+    suppress,
+    to_original,
+)
 
 
 def random_boxes(*shape: int, seed: int = 0, extent: float = 100.0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(*shape, 2, generator=generator) * extent
-    return torch.cat((corner, corner + 1 + torch.rand(*shape, 2, generator=generator) * extent), dim=-1)
+    return torch.cat(
+        (corner, corner + 1 + torch.rand(*shape, 2, generator=generator) * extent), dim=-1
+    )
 
 
 def test_iou_equals_torchvision() -> None:
     first, second = random_boxes(2, 50), random_boxes(2, 30, seed=1)
     for image in range(2):
         torch.testing.assert_close(
-            box_iou(first, second)[image], torchvision_iou(first[image], second[image]), rtol=0, atol=0
+            box_iou(first, second)[image],
+            torchvision_iou(first[image], second[image]),
+            rtol=0,
+            atol=0,
         )
 
 
@@ -41,8 +56,12 @@ def test_coding_equals_torchvision() -> None:
     weights = (10.0, 10.0, 5.0, 5.0)
     coder = BoxCoder(weights)
     torch.testing.assert_close(encode(boxes, anchors, weights), coder.encode_single(boxes, anchors))
-    offsets = torch.randn(40, 4, generator=torch.Generator().manual_seed(2)) * 20  # beyond the largest log ratio too
-    torch.testing.assert_close(decode(offsets, anchors, weights), coder.decode_single(offsets, anchors))
+    offsets = (
+        torch.randn(40, 4, generator=torch.Generator().manual_seed(2)) * 20
+    )  # beyond the largest log ratio too
+    torch.testing.assert_close(
+        decode(offsets, anchors, weights), coder.decode_single(offsets, anchors)
+    )
 
 
 def test_decode_inverts_encode() -> None:
@@ -76,7 +95,9 @@ def test_suppression_equals_torchvision(passes: int | None) -> None:
 
 
 def test_one_pass_is_not_the_fixed_point() -> None:
-    chain = torch.tensor([[0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 14.0, 10.0], [8.0, 0.0, 18.0, 10.0]])[None]
+    chain = torch.tensor([[0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 14.0, 10.0], [8.0, 0.0, 18.0, 10.0]])[
+        None
+    ]
     valid = torch.ones(1, 3, dtype=torch.bool)
     assert suppress(chain, valid, 0.4, passes=1).tolist() == [[True, False, False]]
     assert suppress(chain, valid, 0.4, passes=2).tolist() == [[True, False, True]]
@@ -85,7 +106,9 @@ def test_one_pass_is_not_the_fixed_point() -> None:
 
 def test_detections_return_to_original_pixels_and_are_clipped() -> None:
     boxes = torch.tensor([[[20.0, 30.0, 210.0, 90.0]]])
-    detections = Detections(boxes, torch.ones(1, 1), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1).bool())
+    detections = Detections(
+        boxes, torch.ones(1, 1), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1).bool()
+    )
     scales = torch.tensor([[3.0, 2.0]])  # height x3, width x2
     original = to_original(detections, scales, torch.tensor([[30, 100]]))
     assert original.boxes.tolist() == [[[10.0, 10.0, 100.0, 30.0]]]

@@ -15,7 +15,14 @@ from PIL import Image
 
 from tasks.coco import CocoDataset
 from tasks.detection.config import DataConfig
-from tasks.detection.data import DetectionBatch, TrainBatches, ValBatches, collate_images, object_slots, padded_side
+from tasks.detection.data import (
+    DetectionBatch,
+    TrainBatches,
+    ValBatches,
+    collate_images,
+    object_slots,
+    padded_side,
+)
 from tasks.detection.prepare import resize, resized_size
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +34,9 @@ CONFIG = DataConfig(batch_size=4, short_edge=(32, 40, 48), long_edge=80, workers
 def dataset(tmp_path: Path) -> CocoDataset:
     """Seven images with 1 to 10 objects."""
     counts = [1, 2, 10, 1, 3, 4, 2]
-    return write(tmp_path, SIZES, [[{"bbox": [n, 3, 12, 9 + n]} for n in range(count)] for count in counts])
+    return write(
+        tmp_path, SIZES, [[{"bbox": [n, 3, 12, 9 + n]} for n in range(count)] for count in counts]
+    )
 
 
 def tensors(batch: DetectionBatch) -> list[torch.Tensor]:
@@ -57,12 +66,17 @@ def test_padded_sides_are_few() -> None:
         1344,
     ]
     assert len({padded_side(side, config) for side in range(1, 1334)}) == 25
-    assert padded_side(200, replace(config, short_edge=(150,), long_edge=200)) == 224  # never beyond the long edge's
+    assert (
+        padded_side(200, replace(config, short_edge=(150,), long_edge=200)) == 224
+    )  # never beyond the long edge's
 
 
 def test_padded_sides_divide() -> None:
     config = DataConfig(size_divisor=96)
-    assert all(padded_side(side, config) % 96 == 0 and padded_side(side, config) >= side for side in range(1, 1334))
+    assert all(
+        padded_side(side, config) % 96 == 0 and padded_side(side, config) >= side
+        for side in range(1, 1334)
+    )
 
 
 def test_slots_are_powers_of_two_from_eight() -> None:
@@ -70,7 +84,9 @@ def test_slots_are_powers_of_two_from_eight() -> None:
     assert [object_slots(count) for count in counts] == [8, 8, 8, 16, 16, 32, 2048]
 
 
-def test_pixels_outside_the_image_are_zero_and_layout_is_channels_last(dataset: CocoDataset) -> None:
+def test_pixels_outside_the_image_are_zero_and_layout_is_channels_last(
+    dataset: CocoDataset,
+) -> None:
     batch = next(TrainBatches(dataset, CONFIG).start(0))
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
     for image, (height, width) in zip(batch.images, batch.sizes.tolist(), strict=True):
@@ -80,7 +96,9 @@ def test_pixels_outside_the_image_are_zero_and_layout_is_channels_last(dataset: 
 
 
 def test_two_thousand_objects_fit(tmp_path: Path) -> None:
-    dataset = write(tmp_path, [(64, 64)], [[{"bbox": [n % 60, n // 60, 3, 3]} for n in range(2000)]])
+    dataset = write(
+        tmp_path, [(64, 64)], [[{"bbox": [n % 60, n // 60, 3, 3]} for n in range(2000)]]
+    )
     batch = only_batch(dataset, short_edge=(64,), long_edge=64)
     assert batch.boxes.shape == (1, 2048, 4)
     assert int((batch.labels >= 0).sum()) == 2000
@@ -94,14 +112,19 @@ def test_images_with_crowds_only_or_nothing_are_left_out_of_training(tmp_path: P
     dataset = write(tmp_path, [(32, 40)] * 3, [[{"bbox": [1, 1, 9, 9]}], [crowd], []])
     batches = TrainBatches(dataset, CONFIG)
     assert batches.usable.tolist() == [0]
-    assert batches.warnings[0].startswith("2 of 3 training images have no object (crowds apart) and were left out")
+    assert batches.warnings[0].startswith(
+        "2 of 3 training images have no object (crowds apart) and were left out"
+    )
     kept = TrainBatches(dataset, replace(CONFIG, keep_empty=True))
     assert (kept.usable.tolist(), kept.warnings) == ([0, 1, 2], ())
 
 
 def test_no_image_to_train_on_is_refused(tmp_path: Path) -> None:
     dataset = write(tmp_path, [(32, 40)], [[]])
-    with pytest.raises(ValueError, match=r"has none in 1 images; check its annotations, or set data\.keep_empty=true"):
+    with pytest.raises(
+        ValueError,
+        match=r"has none in 1 images; check its annotations, or set data\.keep_empty=true",
+    ):
         TrainBatches(dataset, CONFIG)
 
 
@@ -117,7 +140,9 @@ def test_portrait_and_landscape_are_not_mixed_where_avoidable(tmp_path: Path) ->
     dataset = write(tmp_path, [(20, 32), (32, 20)] * 6, [one] * 12)
     batches = TrainBatches(dataset, replace(CONFIG, batch_size=3))
     for step in range(batches.epoch_length):
-        height_above_width = {sample.size[0] > sample.size[1] for sample in batches.plan(step).samples}
+        height_above_width = {
+            sample.size[0] > sample.size[1] for sample in batches.plan(step).samples
+        }
         assert len(height_above_width) == 1
 
 
@@ -131,7 +156,9 @@ def test_an_epoch_holds_every_image(dataset: CocoDataset) -> None:
 def test_validation_has_every_image_once_over_all_ranks(tmp_path: Path) -> None:
     crowd = {"bbox": [1, 1, 9, 9], "iscrowd": 1}
     dataset = write(tmp_path, SIZES, [[crowd], [], *[[{"bbox": [1, 1, 9, 9]}]] * 5])
-    parts = [ValBatches(dataset, CONFIG, batch_size=2, rank=rank, world_size=3) for rank in range(3)]
+    parts = [
+        ValBatches(dataset, CONFIG, batch_size=2, rank=rank, world_size=3) for rank in range(3)
+    ]
     ids = sorted(number for part in parts for batch in part for number in batch.image_ids.tolist())
     assert ids == [1, 2, 3, 4, 5, 6, 7]
     assert [len(part) for part in parts] == [len(list(part)) for part in parts]
@@ -156,12 +183,16 @@ def test_validation_resizes_to_the_test_edge_without_flips(dataset: CocoDataset)
 
 
 @pytest.mark.parametrize(("ranks", "accumulate"), [(2, 1), (4, 1), (2, 2), (1, 4)])
-def test_ranks_and_micro_batches_split_the_same_global_batch(dataset: CocoDataset, ranks: int, accumulate: int) -> None:
+def test_ranks_and_micro_batches_split_the_same_global_batch(
+    dataset: CocoDataset, ranks: int, accumulate: int
+) -> None:
     whole = list(islice(TrainBatches(dataset, CONFIG, seed=3).start(0), 3))
     parts = [
         list(
             islice(
-                TrainBatches(dataset, CONFIG, rank=rank, world_size=ranks, accumulate=accumulate, seed=3).start(0),
+                TrainBatches(
+                    dataset, CONFIG, rank=rank, world_size=ranks, accumulate=accumulate, seed=3
+                ).start(0),
                 3 * accumulate,
             )
         )
@@ -181,7 +212,10 @@ def test_a_restart_at_a_step_yields_the_same_batches(dataset: CocoDataset) -> No
 @pytest.mark.parametrize("jitter", [0.0, 0.5])
 def test_the_number_of_workers_changes_nothing(dataset: CocoDataset, jitter: float) -> None:
     config = replace(CONFIG, color_jitter=jitter)
-    runs = [list(islice(TrainBatches(dataset, replace(config, workers=n)).start(0), 5)) for n in (0, 1, 2)]
+    runs = [
+        list(islice(TrainBatches(dataset, replace(config, workers=n)).start(0), 5))
+        for n in (0, 1, 2)
+    ]
     for batches in runs[1:]:
         assert all(equal(one, other) for one, other in zip(runs[0], batches, strict=True))
 
@@ -234,7 +268,9 @@ def test_a_truncated_image_is_named_in_one_line(dataset: CocoDataset, workers: i
 
 def test_an_image_of_another_size_is_named(dataset: CocoDataset) -> None:
     Image.fromarray(picture(41, 60)).save(dataset.image_path(0))
-    with pytest.raises(ValueError, match=r"10\.png is 60x41 pixels \(width x height\), its annotations say 60x40"):
+    with pytest.raises(
+        ValueError, match=r"10\.png is 60x41 pixels \(width x height\), its annotations say 60x40"
+    ):
         list(ValBatches(dataset, CONFIG))
 
 
@@ -248,7 +284,9 @@ def test_an_augmentation_file_that_is_none_is_named(dataset: CocoDataset, tmp_pa
 
 
 def test_color_jitter_changes_pixels_only(dataset: CocoDataset) -> None:
-    plain, jittered = (next(TrainBatches(dataset, replace(CONFIG, color_jitter=s)).start(0)) for s in (0.0, 0.8))
+    plain, jittered = (
+        next(TrainBatches(dataset, replace(CONFIG, color_jitter=s)).start(0)) for s in (0.0, 0.8)
+    )
     assert not torch.equal(plain.images, jittered.images)
     assert equal(replace(jittered, images=plain.images, boxes=plain.boxes), plain)
     assert torch.allclose(jittered.boxes, plain.boxes, atol=1e-4)
@@ -313,7 +351,9 @@ print(len([next(batches) for _ in range(12)]), len(caught))
 
 def test_signals_to_the_process_group_leave_the_workers_running(dataset: CocoDataset) -> None:
     command = [sys.executable, "-c", SIGNALLED, str(dataset.path)]
-    result = subprocess.run(command, capture_output=True, text=True, start_new_session=True, timeout=60, cwd=ROOT)
+    result = subprocess.run(
+        command, capture_output=True, text=True, start_new_session=True, timeout=60, cwd=ROOT
+    )
     assert (result.stdout.split(), result.returncode) == (["12", "2"], 0), result.stderr
 
 

@@ -25,7 +25,12 @@ from tasks.coco_scores import evaluate_results
 from tasks.detection.boxes import Detections, decode, encode
 from tasks.detection.config import DataConfig, SplitConfig
 from tasks.detection.data import DetectionBatch, TrainBatches, ValBatches
-from tasks.detection.evaluate import evaluate_checkpoint, evaluate_detector, evaluation_mode, to_results
+from tasks.detection.evaluate import (
+    evaluate_checkpoint,
+    evaluate_detector,
+    evaluation_mode,
+    to_results,
+)
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model import FasterRCNN, Kernels
 from tasks.engine.distributed import World
@@ -96,9 +101,16 @@ def odd_data(folder: Path) -> CocoDataset:
     for name, (height, width) in sizes.items():
         image, exif = Image.new("RGB", (width, height), "gray"), Image.Exif()
         if name == "b":
-            image, exif[0x0112] = image.transpose(Image.Transpose.ROTATE_90), 6  # stored lying, shown upright
+            image, exif[0x0112] = (
+                image.transpose(Image.Transpose.ROTATE_90),
+                6,
+            )  # stored lying, shown upright
         image.save(folder / f"{name}.jpg", exif=exif)
-    boxes = [("b", 900, [10, 5, 30, 40], 0), ("b", 7, [0, 0, 90, 60], 0), ("a/1", 7, [33.5, 60.25, 20, 59.75], 0)]
+    boxes = [
+        ("b", 900, [10, 5, 30, 40], 0),
+        ("b", 7, [0, 0, 90, 60], 0),
+        ("a/1", 7, [33.5, 60.25, 20, 59.75], 0),
+    ]
     boxes += [("a/1", 900, [0, 0, 70, 50], 1)]
     content = {
         "images": [
@@ -121,7 +133,9 @@ def dataset(tmp_path: Path) -> CocoDataset:
 
 
 @pytest.mark.parametrize("flipped", [False, True])
-def test_ground_truth_through_the_whole_route_scores_one(dataset: CocoDataset, tmp_path: Path, flipped: bool) -> None:
+def test_ground_truth_through_the_whole_route_scores_one(
+    dataset: CocoDataset, tmp_path: Path, flipped: bool
+) -> None:
     """Load, resize, flip, encode, decode, undo, write, read, score."""
     config = replace(DATA, batch_size=1, short_edge=(47,), flip=float(flipped), keep_empty=True)
     source: Iterable[DetectionBatch] = ValBatches(dataset, config, batch_size=2)
@@ -137,7 +151,9 @@ def test_ground_truth_through_the_whole_route_scores_one(dataset: CocoDataset, t
 
 def test_ground_truth_of_real_images_scores_one(coco200: Path) -> None:
     dataset = read_coco(coco200 / "annotations" / "instances_val.json", coco200 / "images" / "val")
-    oracle = Oracle(ValBatches(dataset, DataConfig(short_edge=(120,), long_edge=200, workers=0), batch_size=4))
+    oracle = Oracle(
+        ValBatches(dataset, DataConfig(short_edge=(120,), long_edge=200, workers=0), batch_size=4)
+    )
     assert evaluate(oracle, oracle.batches(), dataset)["box/AP"] == pytest.approx(1)
 
 
@@ -145,7 +161,11 @@ def test_written_detections_have_the_files_ids(dataset: CocoDataset, tmp_path: P
     oracle = Oracle(ValBatches(dataset, DATA))
     evaluate(oracle, oracle.batches(), dataset, output_dir=tmp_path, about={"step": 3})
     written = json.loads((tmp_path / "detections.json").read_text())
-    assert [(record["image_id"], record["category_id"]) for record in written] == [("a/1", 7), ("b", 900), ("b", 7)]
+    assert [(record["image_id"], record["category_id"]) for record in written] == [
+        ("a/1", 7),
+        ("b", 900),
+        ("b", 7),
+    ]
     evaluation = json.loads((tmp_path / "evaluation.json").read_text())
     assert (evaluation["step"], evaluation["images"], evaluation["detections"]) == (3, 3, 3)
     assert evaluation["scores"]["box/APs"] is None  # the crowd and the others are larger
@@ -157,7 +177,9 @@ def test_every_ranks_detections_and_losses_count(dataset: CocoDataset) -> None:
     nothing = (DetectionResults.empty(), ({}, 0))
     rank_one = RankZero(nothing)
     evaluate(model, batches[1:], dataset, world=rank_one, objective=objective)
-    scores = evaluate(model, batches[:1], dataset, world=RankZero(rank_one.sent), objective=objective)
+    scores = evaluate(
+        model, batches[:1], dataset, world=RankZero(rank_one.sent), objective=objective
+    )
     expected = evaluate(model, batches, dataset, objective=objective)
     assert scores == pytest.approx(expected, nan_ok=True)
 
@@ -212,7 +234,11 @@ def classes_of(folder: Path) -> Path:
 def test_a_checkpoint_is_scored_on_data_it_was_not_trained_on(tmp_path: Path) -> None:
     annotations = classes_of(tmp_path)
     run = save_detector(tmp_path / "run").parent
-    overrides = [f"data.val.images={tmp_path}", f"data.val.annotations={annotations}", "run.device=cpu"]
+    overrides = [
+        f"data.val.images={tmp_path}",
+        f"data.val.annotations={annotations}",
+        "run.device=cpu",
+    ]
     report = evaluate_checkpoint(run, overrides)
     assert report is not None
     assert math.isnan(report.scores["box/AP/dog"])  # a class of the detector that these data lack
@@ -225,16 +251,30 @@ def test_a_checkpoint_is_scored_on_data_it_was_not_trained_on(tmp_path: Path) ->
 
 
 def test_another_root_replaces_the_checkpoints_validation_paths(tmp_path: Path) -> None:
-    run = save_detector(tmp_path, data=replace(DATA, val=SplitConfig(images="old", annotations="old.json"))).parent
-    with pytest.raises(ValueError, match="no images and annotations for the val split, tried new/val2017"):
+    run = save_detector(
+        tmp_path, data=replace(DATA, val=SplitConfig(images="old", annotations="old.json"))
+    ).parent
+    with pytest.raises(
+        ValueError, match="no images and annotations for the val split, tried new/val2017"
+    ):
         evaluate_checkpoint(run, ["data.root=new", "run.device=cpu"])
 
 
 def test_the_tool_scores_a_checkpoint(tmp_path: Path) -> None:
     annotations = classes_of(tmp_path)
     checkpoint = save_detector(tmp_path / "run")
-    command = [sys.executable, "tools/eval_det.py", str(checkpoint), f"data.val.images={tmp_path}", "--out"]
-    command += [str(tmp_path / "out"), f"data.val.annotations={annotations}", "model.roi.score_threshold=0.2"]
+    command = [
+        sys.executable,
+        "tools/eval_det.py",
+        str(checkpoint),
+        f"data.val.images={tmp_path}",
+        "--out",
+    ]
+    command += [
+        str(tmp_path / "out"),
+        f"data.val.annotations={annotations}",
+        "model.roi.score_threshold=0.2",
+    ]
     answer = subprocess.run([*command, "run.device=cpu"], capture_output=True, text=True, cwd=ROOT)
     assert answer.returncode == 0, answer.stderr[-2000:]
     assert "no ground truth (n/a): dog" in answer.stdout

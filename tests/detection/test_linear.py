@@ -22,10 +22,14 @@ def test_a_convolution_has_the_products_values_and_gradients(rows: int) -> None:
 
 
 @pytest.mark.parametrize(("speed_up", "taken"), [(1.05, "plain"), (1.6, "convolution")])
-def test_the_measured_way_is_taken(monkeypatch: pytest.MonkeyPatch, speed_up: float, taken: str) -> None:
+def test_the_measured_way_is_taken(
+    monkeypatch: pytest.MonkeyPatch, speed_up: float, taken: str
+) -> None:
     calls: list[str] = []
     monkeypatch.setattr(linear, "convolution_speed_up", lambda: speed_up)
-    monkeypatch.setattr(linear, "_as_convolution", lambda layer, x: calls.append("convolution") or layer(x))
+    monkeypatch.setattr(
+        linear, "_as_convolution", lambda layer, x: calls.append("convolution") or layer(x)
+    )
     fully_connected(nn.Linear(4, 2), torch.ones(3, 4), "measured")
     assert calls == (["convolution"] if taken == "convolution" else [])
 
@@ -34,7 +38,9 @@ def test_bf16_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The slow products are those of fp32."""
     monkeypatch.setattr(linear, "convolution_speed_up", lambda: pytest.fail("timed"))
     with torch.autocast("cpu", torch.bfloat16):
-        assert fully_connected(nn.Linear(4, 2), torch.ones(3, 4), "measured").dtype == torch.bfloat16
+        assert (
+            fully_connected(nn.Linear(4, 2), torch.ones(3, 4), "measured").dtype == torch.bfloat16
+        )
 
 
 def test_the_machine_is_timed() -> None:

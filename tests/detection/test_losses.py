@@ -15,7 +15,9 @@ from tasks.detection.model import Kernels
 BOXES = [[[10.0, 10, 60, 60], [70, 20, 120, 90]], [[5.0, 40, 30, 90]]]
 
 
-def run(batch: object, kernels: Kernels | None = None, config: object = None) -> tuple[torch.nn.Module, torch.Tensor]:
+def run(
+    batch: object, kernels: Kernels | None = None, config: object = None
+) -> tuple[torch.nn.Module, torch.Tensor]:
     model = tiny_detector(config or TINY, kernels=kernels)
     losses = DetectionObjective(model)(batch)
     total = torch.stack(list(losses.values())).sum()
@@ -32,14 +34,22 @@ def assert_learns(model: torch.nn.Module, total: torch.Tensor) -> None:
 
 @pytest.mark.parametrize(
     "boxes",
-    [BOXES, [[], []], [BOXES[0], []], [[[50.0, 50, 51, 51]], [[0.0, 0, 128, 96]]], [[[3.0, 40, 125, 52]], []]],
+    [
+        BOXES,
+        [[], []],
+        [BOXES[0], []],
+        [[[50.0, 50, 51, 51]], [[0.0, 0, 128, 96]]],
+        [[[3.0, 40, 125, 52]], []],
+    ],
     ids=["objects", "no objects", "one image without", "one pixel and whole image", "1:10"],
 )
 def test_every_parameter_gets_a_finite_gradient(boxes: list[list[list[float]]]) -> None:
     assert_learns(*run(tiny_batch(boxes)))
 
 
-@pytest.mark.parametrize("kernels", [Kernels("gather"), Kernels("atlas", training_passes=8)], ids=["gather", "atlas"])
+@pytest.mark.parametrize(
+    "kernels", [Kernels("gather"), Kernels("atlas", training_passes=8)], ids=["gather", "atlas"]
+)
 def test_every_parameter_gets_a_finite_gradient_in_bf16(kernels: Kernels) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         model, total = run(tiny_batch(BOXES), kernels)
@@ -94,10 +104,14 @@ def test_a_batch_has_the_mean_of_its_images_losses() -> None:
     batch = tiny_batch(BOXES)
     alone = []
     for image in range(2):
-        fields = {name: getattr(batch, name)[image : image + 1] for name in batch.__dataclass_fields__}
+        fields = {
+            name: getattr(batch, name)[image : image + 1] for name in batch.__dataclass_fields__
+        }
         alone.append(DetectionObjective(model)(type(batch)(**fields)))
     for name, loss in together.items():
-        torch.testing.assert_close(loss, (alone[0][name] + alone[1][name]) / 2, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            loss, (alone[0][name] + alone[1][name]) / 2, rtol=1e-4, atol=1e-6
+        )
 
 
 def test_gpu_path_has_the_losses_of_the_cpu_path() -> None:
@@ -109,21 +123,27 @@ def test_gpu_path_has_the_losses_of_the_cpu_path() -> None:
 def test_rpn_losses_by_hand() -> None:
     """Two slots: a positive with logit 0 and one offset off by 2, and an empty one."""
     samples = Samples(
-        torch.zeros(1, 2, dtype=torch.int64), torch.tensor([[True, False]]), torch.tensor([[True, False]])
+        torch.zeros(1, 2, dtype=torch.int64),
+        torch.tensor([[True, False]]),
+        torch.tensor([[True, False]]),
     )
     logits, offsets = torch.tensor([[0.0, 9.0]]), torch.zeros(1, 2, 4)
     targets = torch.tensor([[[2.0, 0, 0, 0], [torch.inf] * 4]])
     fixed = rpn_losses(logits, offsets, targets, samples, RpnConfig(samples=4))
     assert fixed["rpn/class"].item() == pytest.approx(0.693147 / 4)
     assert fixed["rpn/box"].item() == pytest.approx(2 / 4)
-    sampled = rpn_losses(logits, offsets, targets, samples, RpnConfig(samples=4, normalizer="sampled"))
+    sampled = rpn_losses(
+        logits, offsets, targets, samples, RpnConfig(samples=4, normalizer="sampled")
+    )
     assert sampled["rpn/box"].item() == pytest.approx(2)
 
 
 def test_smooth_l1_by_hand() -> None:
     """Below beta x² / (2 beta), above it |x| - beta / 2."""
     offsets = torch.tensor([0.05, 1.0])
-    assert box_loss(offsets, torch.zeros(2), "smooth_l1", 0.1).item() == pytest.approx(0.0125 + 0.95)
+    assert box_loss(offsets, torch.zeros(2), "smooth_l1", 0.1).item() == pytest.approx(
+        0.0125 + 0.95
+    )
     assert box_loss(offsets, torch.zeros(2), "l1", 0.1).item() == pytest.approx(1.05)
 
 
@@ -163,7 +183,9 @@ def test_gpu_path_never_waits_for_the_device(sparse: bool, crowd_rule: float | N
         rpn=replace(TINY.rpn, samples=32 if sparse else 4000, ignore_crowd_iof=crowd_rule),
         roi=replace(TINY.roi, ignore_crowd_iof=crowd_rule),
     )
-    objective = DetectionObjective(tiny_detector(config, kernels=Kernels("atlas", training_passes=8)))
+    objective = DetectionObjective(
+        tiny_detector(config, kernels=Kernels("atlas", training_passes=8))
+    )
     with NoSynchronisation():
         torch.stack(list(objective(tiny_batch(BOXES)).values())).sum().backward()
 

@@ -16,7 +16,9 @@ def grid_boxes(count: int, seed: int, step: float = 8.0) -> torch.Tensor:
 
 @pytest.mark.parametrize("low_quality", [True, False])
 @pytest.mark.parametrize("overlaps_at_once", [1 << 24, 500])
-def test_labels_equal_torchvisions_matcher_ties_included(low_quality: bool, overlaps_at_once: int) -> None:
+def test_labels_equal_torchvisions_matcher_ties_included(
+    low_quality: bool, overlaps_at_once: int
+) -> None:
     anchors = grid_boxes(400, seed=0)
     objects = torch.stack([grid_boxes(9, seed=1), grid_boxes(9, seed=2)])
     present = torch.ones(2, 9, dtype=torch.bool)
@@ -34,10 +36,14 @@ def test_labels_equal_torchvisions_matcher_ties_included(low_quality: bool, over
     for image in range(2):
         expected = matcher(box_iou(objects[image, present[image]], anchors))
         kinds = matches.kinds[image]
-        ours = torch.where(kinds == POSITIVE, matches.objects[image], torch.where(kinds == NEGATIVE, -1, -2))
+        ours = torch.where(
+            kinds == POSITIVE, matches.objects[image], torch.where(kinds == NEGATIVE, -1, -2)
+        )
         assert torch.equal(ours, expected)
     overlaps = box_iou(objects[0], anchors)
-    assert ((overlaps == overlaps.amax(dim=1, keepdim=True)).sum(dim=1) > 1).any(), "the test needs ties"
+    assert ((overlaps == overlaps.amax(dim=1, keepdim=True)).sum(dim=1) > 1).any(), (
+        "the test needs ties"
+    )
 
 
 def test_image_without_objects_is_all_negative() -> None:
@@ -53,13 +59,17 @@ def test_image_without_objects_is_all_negative() -> None:
 
 
 def test_anchors_inside_a_crowd_are_ignored_when_asked() -> None:
-    anchors = torch.tensor([[0.0, 0.0, 10.0, 10.0], [40.0, 40.0, 50.0, 50.0], [95.0, 0.0, 105.0, 10.0]])[None]
+    anchors = torch.tensor(
+        [[0.0, 0.0, 10.0, 10.0], [40.0, 40.0, 50.0, 50.0], [95.0, 0.0, 105.0, 10.0]]
+    )[None]
     crowd_box = torch.tensor([[[0.0, 0.0, 100.0, 20.0]]])
     absent, crowd = torch.zeros(1, 1, dtype=torch.bool), torch.ones(1, 1, dtype=torch.bool)
     rules = {"positive_iou": 0.7, "negative_iou": 0.3, "low_quality": True}
     asked = match(anchors, crowd_box, absent, crowd=crowd, ignore_iof=0.5, **rules)
     assert asked.kinds.tolist() == [[IGNORED, NEGATIVE, IGNORED]]
-    assert match(anchors, crowd_box, absent, crowd=crowd, **rules).kinds.tolist() == [[NEGATIVE] * 3]
+    assert match(anchors, crowd_box, absent, crowd=crowd, **rules).kinds.tolist() == [
+        [NEGATIVE] * 3
+    ]
 
 
 def test_five_hundred_objects_and_coco_anchors_stay_in_bounded_memory() -> None:
@@ -68,8 +78,12 @@ def test_five_hundred_objects_and_coco_anchors_stay_in_bounded_memory() -> None:
     anchors = torch.cat((corner, corner + 32), dim=1)[None]
     objects = anchors[:, torch.randperm(268_569, generator=generator)[:500]]
     present = torch.ones(1, 500, dtype=torch.bool)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        matches = match(anchors, objects, present, positive_iou=0.7, negative_iou=0.3, low_quality=True)
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as profile:
+        matches = match(
+            anchors, objects, present, positive_iou=0.7, negative_iou=0.3, low_quality=True
+        )
     held = peak = 0
     for event in profile.profiler.kineto_results.events():  # type: ignore[union-attr]
         if event.name() == "[memory]":
@@ -79,13 +93,17 @@ def test_five_hundred_objects_and_coco_anchors_stay_in_bounded_memory() -> None:
     assert (matches.kinds == POSITIVE).sum() >= 500
 
 
-@pytest.mark.parametrize(("positives", "negatives"), [(5, 300), (200, 300), (5, 20), (0, 300), (0, 0), (300, 10)])
+@pytest.mark.parametrize(
+    ("positives", "negatives"), [(5, 300), (200, 300), (5, 20), (0, 300), (0, 0), (300, 10)]
+)
 def test_sample_counts_equal_torchvisions(positives: int, negatives: int) -> None:
     kinds = torch.full((1, 600), IGNORED, dtype=torch.int8)
     kinds[0, :positives] = POSITIVE
     kinds[0, positives : positives + negatives] = NEGATIVE
     samples = sample(kinds, torch.tensor([3]), 0, 64, 0.5)
-    expected_positive, expected_negative = BalancedPositiveNegativeSampler(64, 0.5)([kinds[0].float()])
+    expected_positive, expected_negative = BalancedPositiveNegativeSampler(64, 0.5)(
+        [kinds[0].float()]
+    )
     assert samples.positive.sum() == expected_positive[0].sum()
     assert (samples.valid & ~samples.positive).sum() == expected_negative[0].sum()
     drawn = kinds.gather(1, samples.indices)

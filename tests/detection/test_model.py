@@ -10,7 +10,13 @@ from tiny_detector import TINY, tiny_batch, tiny_detector
 from resnet_backbones.passport import Passport
 from tasks.detection.config import RoiConfig
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import Kernels, build_faster_rcnn, compile_trunk, for_inference, select_detections
+from tasks.detection.model import (
+    Kernels,
+    build_faster_rcnn,
+    compile_trunk,
+    for_inference,
+    select_detections,
+)
 from tasks.detection.rpn import Proposals
 
 PROPOSALS = Proposals(
@@ -27,7 +33,9 @@ def logits_of(*probabilities: list[float]) -> torch.Tensor:
 def test_detections_are_chosen_per_class_by_hand() -> None:
     """The first two boxes overlap by 0.82: one of the same class goes; the third is clipped; the padding is dropped."""
     logits = logits_of([0.7, 0.2, 0.1], [0.6, 0.1, 0.3], [0.02, 0.5, 0.48], [0.9, 0.05, 0.05])
-    found = select_detections(PROPOSALS, logits, torch.zeros(1, 4, 2, 4), SIZES, RoiConfig(detections_per_image=5))
+    found = select_detections(
+        PROPOSALS, logits, torch.zeros(1, 4, 2, 4), SIZES, RoiConfig(detections_per_image=5)
+    )
     assert found.labels[0].tolist() == [0, 1, 1, -1, -1]
     torch.testing.assert_close(found.scores[0, :3], torch.tensor([0.7, 0.5, 0.2]))
     assert found.boxes[0, 1].tolist() == [50, 50, 90, 80]
@@ -39,7 +47,9 @@ def test_settings_of_the_test_time_rules_count() -> None:
     offsets = torch.zeros(1, 4, 2, 4)
 
     def labels(**settings: float) -> list[int]:
-        found = select_detections(PROPOSALS, logits, offsets, SIZES, replace(RoiConfig(), **settings))
+        found = select_detections(
+            PROPOSALS, logits, offsets, SIZES, replace(RoiConfig(), **settings)
+        )
         return found.labels[found.valid].tolist()
 
     assert labels() == [0, 1, 1]
@@ -73,7 +83,9 @@ def test_padding_does_not_change_what_is_normalised() -> None:
     noise[:, :, 60:] = 200
     noise[:, :, :, 100:] = 3
     with torch.no_grad():
-        for ours, theirs in zip(model.levels(batch.images, sizes), model.levels(noise, sizes), strict=True):
+        for ours, theirs in zip(
+            model.levels(batch.images, sizes), model.levels(noise, sizes), strict=True
+        ):
             assert torch.equal(ours, theirs)
 
 
@@ -110,7 +122,9 @@ def test_detector_weights_of_another_stride_position_are_refused() -> None:
 
 def test_plain_path_equals_the_fast_one() -> None:
     """Detections, losses and gradients of a detector whose norms are constant."""
-    config = replace(TINY, norm="batch", freeze_through="c5", roi=replace(TINY.roi, score_threshold=0.0))
+    config = replace(
+        TINY, norm="batch", freeze_through="c5", roi=replace(TINY.roi, score_threshold=0.0)
+    )
     fast, plain = (
         tiny_detector(chosen, kernels=Kernels.of(torch.device("cpu"), chosen))
         for chosen in (config, replace(config, fast=False))
@@ -151,7 +165,10 @@ def test_folding_leaves_detections_in_place() -> None:
     spread_statistics(model)
     batch = tiny_batch([[]])
     with torch.no_grad():
-        expected, found = model(batch.images, batch.sizes), for_inference(model)(batch.images, batch.sizes)
+        expected, found = (
+            model(batch.images, batch.sizes),
+            for_inference(model)(batch.images, batch.sizes),
+        )
         again = for_inference(for_inference(model))(batch.images, batch.sizes)
     assert found.valid.any()
     torch.testing.assert_close(found.boxes, expected.boxes, rtol=0, atol=1e-4)
@@ -218,7 +235,9 @@ def test_each_batch_tells_cuda_graphs_that_it_begins(monkeypatch: pytest.MonkeyP
 def test_cuda_graphs_learn_the_same() -> None:
     """Three steps at two padded sizes: a size's first steps record its graphs, later ones replay them."""
     device = torch.device("cuda")
-    written, replayed = (tiny_detector(kernels=Kernels.of(device, TINY)).to(device) for _ in range(2))
+    written, replayed = (
+        tiny_detector(kernels=Kernels.of(device, TINY)).to(device) for _ in range(2)
+    )
     compile_trunk(replayed, graphs=True)
     for shape in ((64, 96), (96, 64)):
         batch = tiny_batch([[[10.0, 10, 50, 50]]], shape=shape).to(device)
@@ -226,7 +245,13 @@ def test_cuda_graphs_learn_the_same() -> None:
             for model in (written, replayed):
                 model.zero_grad(set_to_none=True)
                 torch.stack(list(DetectionObjective(model)(batch).values())).sum().backward()
-            for (name, ours), theirs in zip(replayed.named_parameters(), written.parameters(), strict=True):
+            for (name, ours), theirs in zip(
+                replayed.named_parameters(), written.parameters(), strict=True
+            ):
                 torch.testing.assert_close(
-                    ours.grad, theirs.grad, rtol=1e-3, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+                    ours.grad,
+                    theirs.grad,
+                    rtol=1e-3,
+                    atol=1e-5,
+                    msg=lambda text, n=name: f"{n}: {text}",
                 )

@@ -19,11 +19,19 @@ from tasks.detection.prepare import Sample, Window, jittered, masks_of, resize
 from tasks.engine.randomness import mix_keys
 
 BOTH = DataConfig(
-    batch_size=4, short_edge=(40,), long_edge=64, workers=0, scale_jitter=(0.1, 2.0), copy_paste=0.7, flip=0.5
+    batch_size=4,
+    short_edge=(40,),
+    long_edge=64,
+    workers=0,
+    scale_jitter=(0.1, 2.0),
+    copy_paste=0.7,
+    flip=0.5,
 )
 
 
-def prepared(value: int, boxes: list[list[float]], crowd: list[bool] | None = None, side: int = 20) -> Prepared:
+def prepared(
+    value: int, boxes: list[list[float]], crowd: list[bool] | None = None, side: int = 20
+) -> Prepared:
     """A square image of one value; object n has the label value + n."""
     return Prepared(
         image=torch.full((3, side, side), value, dtype=torch.uint8),
@@ -36,16 +44,24 @@ def prepared(value: int, boxes: list[list[float]], crowd: list[bool] | None = No
 
 def key_that_takes(*wanted: bool) -> int:
     """A key whose draws take just these of the source's objects."""
-    return next(key for key in range(1000) if (mix_keys(key, 3, np.arange(len(wanted))) % 2 == 0).tolist() == [*wanted])
+    return next(
+        key
+        for key in range(1000)
+        if (mix_keys(key, 3, np.arange(len(wanted))) % 2 == 0).tolist() == [*wanted]
+    )
 
 
 def same(one: DetectionBatch, other: DetectionBatch) -> bool:
-    return all(torch.equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
+    return all(
+        torch.equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)
+    )
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> CocoDataset:
-    objects = [[{"bbox": [n * 4, 3, 20, 20 + n]} for n in range(count)] for count in (1, 4, 2, 3, 5, 2)]
+    objects = [
+        [{"bbox": [n * 4, 3, 20, 20 + n]} for n in range(count)] for count in (1, 4, 2, 3, 5, 2)
+    ]
     return write(tmp_path, [(40, 60), (60, 40), (50, 50), (33, 64), (48, 64), (64, 48)], objects)
 
 
@@ -74,15 +90,22 @@ def test_a_chosen_object_is_pasted_and_the_other_is_not() -> None:
     ],
 )
 def test_a_box_shrinks_to_what_is_visible(pasted: list[float], left: list[float] | None) -> None:
-    result = paste_objects(prepared(1, [[4, 4, 14, 14]]), prepared(100, [pasted]), key_that_takes(True))
+    result = paste_objects(
+        prepared(1, [[4, 4, 14, 14]]), prepared(100, [pasted]), key_that_takes(True)
+    )
     assert result.boxes.tolist() == ([left] if left else []) + [pasted]
     assert result.labels.tolist() == ([1] if left else []) + [100]
 
 
 def test_crowds_are_neither_pasted_nor_changed() -> None:
     source = prepared(100, [[0, 0, 20, 20], [4, 4, 6, 6]], crowd=[True, False])
-    result = paste_objects(prepared(1, [[4, 4, 6, 6]], crowd=[True]), source, key_that_takes(True, True))
-    assert (result.boxes.tolist(), result.crowd.tolist()) == ([[4, 4, 6, 6], [4, 4, 6, 6]], [True, False])
+    result = paste_objects(
+        prepared(1, [[4, 4, 6, 6]], crowd=[True]), source, key_that_takes(True, True)
+    )
+    assert (result.boxes.tolist(), result.crowd.tolist()) == (
+        [[4, 4, 6, 6], [4, 4, 6, 6]],
+        [True, False],
+    )
 
 
 def test_an_object_is_cut_at_the_targets_border() -> None:
@@ -98,7 +121,10 @@ def test_the_target_stays_as_it_was() -> None:
 
 
 def test_pasting_adds_objects_of_other_images(dataset: CocoDataset) -> None:
-    plain, pasting = replace(BOTH, copy_paste=0.0, scale_jitter=None), replace(BOTH, copy_paste=1.0, scale_jitter=None)
+    plain, pasting = (
+        replace(BOTH, copy_paste=0.0, scale_jitter=None),
+        replace(BOTH, copy_paste=1.0, scale_jitter=None),
+    )
     one, other = (next(TrainBatches(dataset, config).start(0)) for config in (plain, pasting))
     assert torch.equal(one.image_ids, other.image_ids)
     assert int((other.labels >= 0).sum()) > int((one.labels >= 0).sum())
@@ -126,17 +152,26 @@ def test_jittered_size_and_window_by_hand(
 @pytest.mark.parametrize("factor", [0.1, 0.37, 0.5, 1.0, 1.63, 2.0])
 def test_jittered_size_is_detectron2s(factor: float) -> None:
     for height, width in np.random.default_rng(0).integers(20, 900, (200, 2)).tolist():
-        target = 1024 * factor, 1024 * factor  # `ResizeScale._get_resize`, as it stands in detectron2
+        target = (
+            1024 * factor,
+            1024 * factor,
+        )  # `ResizeScale._get_resize`, as it stands in detectron2
         output_scale = np.minimum(target[0] / height, target[1] / width)
         expected = np.round(np.multiply((height, width), output_scale)).astype(int).tolist()
-        assert list(jittered((height, width), (1024, 1024), factor, (0, 0))[0]) == [max(1, side) for side in expected]
+        assert list(jittered((height, width), (1024, 1024), factor, (0, 0))[0]) == [
+            max(1, side) for side in expected
+        ]
 
 
 def test_an_enlarged_image_is_cropped_and_its_boxes_with_it(tmp_path: Path) -> None:
     dataset = write(
-        tmp_path, [(32, 64)], [[{"bbox": [0, 0, 64, 32]}, {"bbox": [30, 14, 4, 4]}, {"bbox": [0, 0, 1, 1]}]]
+        tmp_path,
+        [(32, 64)],
+        [[{"bbox": [0, 0, 64, 32]}, {"bbox": [30, 14, 4, 4]}, {"bbox": [0, 0, 1, 1]}]],
     )
-    config = DataConfig(batch_size=1, short_edge=(32,), long_edge=64, workers=0, flip=0.0, scale_jitter=(2.0, 2.0))
+    config = DataConfig(
+        batch_size=1, short_edge=(32,), long_edge=64, workers=0, flip=0.0, scale_jitter=(2.0, 2.0)
+    )
     batches = TrainBatches(dataset, config, seed=1)
     window, batch = batches.plan(0).samples[0].window, next(batches.start(0))
     assert window is not None
@@ -161,7 +196,12 @@ def test_a_reduced_image_is_padded(tmp_path: Path) -> None:
 
 def test_jitter_towards_a_square(tmp_path: Path) -> None:
     dataset = write(tmp_path, [(32, 64)], [[{"bbox": [0, 0, 64, 32]}]])
-    sizes = {"short_edge": (32,), "long_edge": 64, "scale_jitter": (2.0, 2.0), "scale_jitter_side": 64}
+    sizes = {
+        "short_edge": (32,),
+        "long_edge": 64,
+        "scale_jitter": (2.0, 2.0),
+        "scale_jitter_side": 64,
+    }
     assert only_batch(dataset, **sizes).sizes.tolist() == [[64, 64]]  # 64 x 128 cut to the square
 
 
@@ -172,9 +212,14 @@ def test_ranks_workers_and_restarts_change_nothing(dataset: CocoDataset) -> None
     whole = list(islice(TrainBatches(dataset, BOTH, seed=3).start(0), 4))
     again = list(islice(TrainBatches(dataset, replace(BOTH, workers=1), seed=3).start(2), 2))
     assert all(same(one, other) for one, other in zip(whole[2:], again, strict=True))
-    parts = [next(TrainBatches(dataset, BOTH, rank=rank, world_size=2, seed=3).start(0)) for rank in (0, 1)]
+    parts = [
+        next(TrainBatches(dataset, BOTH, rank=rank, world_size=2, seed=3).start(0))
+        for rank in (0, 1)
+    ]
     for field in fields(DetectionBatch):
-        assert torch.equal(torch.cat([getattr(part, field.name) for part in parts]), getattr(whole[0], field.name))
+        assert torch.equal(
+            torch.cat([getattr(part, field.name) for part in parts]), getattr(whole[0], field.name)
+        )
 
 
 def test_boxes_stay_inside_their_images(dataset: CocoDataset) -> None:
@@ -190,13 +235,18 @@ def test_without_the_settings_a_step_is_what_it_was(dataset: CocoDataset) -> Non
     plain = TrainBatches(dataset, replace(BOTH, scale_jitter=None, copy_paste=0.0)).plan(0)
     changed = TrainBatches(dataset, BOTH).plan(0)
     assert all(sample.window is None and sample.paste is None for sample in plain.samples)
-    assert [(s.index, s.key, s.flip) for s in plain.samples] == [(s.index, s.key, s.flip) for s in changed.samples]
+    assert [(s.index, s.key, s.flip) for s in plain.samples] == [
+        (s.index, s.key, s.flip) for s in changed.samples
+    ]
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"scale_jitter": (2.0, 0.1)}, r"data\.scale_jitter must be null or two factors, 0 < low <= high"),
+        (
+            {"scale_jitter": (2.0, 0.1)},
+            r"data\.scale_jitter must be null or two factors, 0 < low <= high",
+        ),
         ({"scale_jitter": (0.0, 0.1)}, r"data\.scale_jitter must be"),
         ({"scale_jitter_side": 5000}, r"data\.scale_jitter_side must be"),
         ({"copy_paste": 1.5}, r"data\.copy_paste must be in \[0, 1\]"),
@@ -217,13 +267,20 @@ def test_with_a_mask_only_its_pixels_are_pasted() -> None:
     source = replace(prepared(100, [[2, 2, 8, 6]]), masks=(mask,))
     result = paste_objects(prepared(1, [[4, 2, 8, 8]]), source, key_that_takes(True))
     assert torch.equal(result.image[0] == 100, torch.from_numpy(mask))
-    assert result.boxes.tolist() == [[4, 2, 8, 8], [2, 2, 8, 6]]  # rows 2 and 3 of the target's box are still seen
+    assert result.boxes.tolist() == [
+        [4, 2, 8, 8],
+        [2, 2, 8, 6],
+    ]  # rows 2 and 3 of the target's box are still seen
 
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_masks_follow_their_image(tmp_path: Path, flip: bool) -> None:
     polygon = [[8, 4, 24, 4, 24, 20, 16, 20, 16, 12, 8, 12]]  # an L of three 8 x 8 squares
-    dataset = write(tmp_path, [(32, 64)], [[{"bbox": [8, 4, 16, 16], "segmentation": polygon}, {"bbox": [0, 0, 4, 4]}]])
+    dataset = write(
+        tmp_path,
+        [(32, 64)],
+        [[{"bbox": [8, 4, 16, 16], "segmentation": polygon}, {"bbox": [0, 0, 4, 4]}]],
+    )
     sample = Sample(0, 5, (64, 128), flip, Window(6, 10, (40, 60)))
     mask, none = masks_of(dataset, read_segmentations(dataset), np.arange(2), sample)
     assert none is None
@@ -238,7 +295,9 @@ def test_masks_and_boxes_of_photographs_agree(coco200: Path) -> None:
     segmentations = read_segmentations(dataset)
     for row in range(0, 60, 7):
         owner = int(np.searchsorted(dataset.first, row, side="right")) - 1
-        mask = decode_mask(json.loads(str(segmentations[row])), *dataset.sizes[owner].tolist(), "it")
+        mask = decode_mask(
+            json.loads(str(segmentations[row])), *dataset.sizes[owner].tolist(), "it"
+        )
         assert mask is not None
         x, y, width, height = dataset.boxes[row]
         ys, xs = np.nonzero(mask)

@@ -20,7 +20,12 @@ from tasks.coco import CocoDataset
 from tasks.detection.data import ValBatches
 from tasks.detection.evaluate import evaluate_detector
 from tasks.detection.model import for_inference
-from tasks.detection.predict import Detector, ImageDetections, load_detector, save_predictions_picture
+from tasks.detection.predict import (
+    Detector,
+    ImageDetections,
+    load_detector,
+    save_predictions_picture,
+)
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
 
@@ -34,8 +39,14 @@ def detector() -> Detector:
 
 
 def same(one: ImageDetections, other: ImageDetections) -> bool:
-    arrays = zip((one.boxes, one.scores, one.labels), (other.boxes, other.scores, other.labels), strict=True)
-    return all(np.array_equal(a, b) for a, b in arrays) and one.names == other.names and one.size == other.size
+    arrays = zip(
+        (one.boxes, one.scores, one.labels), (other.boxes, other.scores, other.labels), strict=True
+    )
+    return (
+        all(np.array_equal(a, b) for a, b in arrays)
+        and one.names == other.names
+        and one.size == other.size
+    )
 
 
 def test_detections_are_those_that_evaluation_scores(detector: Detector, tmp_path: Path) -> None:
@@ -65,7 +76,9 @@ def test_boxes_are_inside_the_original_image_and_scores_fall(detector: Detector)
     assert found.size == (50, 80)
     assert (found.boxes >= 0).all()
     assert (found.boxes <= [80, 50, 80, 50]).all()
-    assert found.boxes.max() > 64  # pixels of the original, not of the resized image, whose shorter side is 64
+    assert (
+        found.boxes.max() > 64
+    )  # pixels of the original, not of the resized image, whose shorter side is 64
     assert (np.diff(found.scores) <= 0).all()
     assert found.names == tuple(CLASSES.names[label] for label in found.labels)
 
@@ -81,7 +94,9 @@ def test_boxes_are_inside_the_original_image_and_scores_fall(detector: Detector)
     ],
     ids=["path", "text", "bytes", "PIL", "array"],
 )
-def test_an_image_may_come_as_anything(detector: Detector, tmp_path: Path, as_what: Callable[[Path], Any]) -> None:
+def test_an_image_may_come_as_anything(
+    detector: Detector, tmp_path: Path, as_what: Callable[[Path], Any]
+) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "image.png")
     assert same(detector(as_what(tmp_path / "image.png")), detector(PIXELS))
 
@@ -141,13 +156,17 @@ def test_a_path_without_a_checkpoint_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a checkpoint")
-    with pytest.raises(ValueError, match=r"a checkpoint must be a file that training wrote, got .*notes\.txt"):
+    with pytest.raises(
+        ValueError, match=r"a checkpoint must be a file that training wrote, got .*notes\.txt"
+    ):
         load_detector(tmp_path / "notes.txt")
 
 
 def test_detections_are_chosen_by_score_and_written_as_coco_records() -> None:
     boxes = np.array([[1, 2, 4, 8], [0, 0, 1, 1]], np.float32)
-    found = ImageDetections(boxes, np.array([0.75, 0.25], np.float32), np.array([1, 0]), ("dog", "cat"), (10, 10))
+    found = ImageDetections(
+        boxes, np.array([0.75, 0.25], np.float32), np.array([1, 0]), ("dog", "cat"), (10, 10)
+    )
     chosen = found.above(0.5)
     assert (len(chosen), chosen.names) == (1, ("dog",))
     expected = {"image_id": "a", "category_id": 20, "bbox": [1, 2, 3, 6], "score": 0.75}
@@ -157,7 +176,13 @@ def test_detections_are_chosen_by_score_and_written_as_coco_records() -> None:
 @pytest.fixture
 def dataset(tmp_path: Path) -> CocoDataset:
     """Three images with an object and two without."""
-    objects: list[list[dict[str, Any]]] = [[{"bbox": [1, 1, 9, 9]}], [], [{"bbox": [1, 1, 9, 9]}], [], []]
+    objects: list[list[dict[str, Any]]] = [
+        [{"bbox": [1, 1, 9, 9]}],
+        [],
+        [{"bbox": [1, 1, 9, 9]}],
+        [],
+        [],
+    ]
     objects[4] = [{"bbox": [1, 1, 9, 9]}]
     return replace(write_data(tmp_path, [(40, 60)] * 5, objects), label_map=CLASSES)
 
@@ -167,13 +192,17 @@ def test_the_picture_shows_images_with_objects_spread_over_the_data(
 ) -> None:
     shown: list[str] = []
     read = Detector.read
-    monkeypatch.setattr(Detector, "read", lambda self, path: shown.append(path.name) or read(self, path))
+    monkeypatch.setattr(
+        Detector, "read", lambda self, path: shown.append(path.name) or read(self, path)
+    )
     save_predictions_picture(detector, dataset, tmp_path / "predictions.png", count=2, score=0.0)
     assert shown == ["10.png", "14.png"]
     assert Image.open(tmp_path / "predictions.png").width > 1000
 
 
-def test_the_picture_of_a_model_in_training_leaves_it_in_training(dataset: CocoDataset, tmp_path: Path) -> None:
+def test_the_picture_of_a_model_in_training_leaves_it_in_training(
+    dataset: CocoDataset, tmp_path: Path
+) -> None:
     training = Detector(tiny_detector().train(), CLASSES, DATA, FP32)
     save_predictions_picture(training, dataset, tmp_path / "predictions.png")
     assert training.model.training

@@ -39,10 +39,17 @@ def written_to(out: Path) -> list[str]:
     return sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
 
 
-def test_every_image_gets_a_picture_in_its_place(detector: Detector, images: Path, tmp_path: Path) -> None:
+def test_every_image_gets_a_picture_in_its_place(
+    detector: Detector, images: Path, tmp_path: Path
+) -> None:
     lines: list[str] = []
     assert predict_files(detector, [images], tmp_path / "out", report=lines.append) == ()
-    expected = ["a.png_detections.jpg", "a_detections.jpg", "below/b_detections.jpg", "predictions.json"]
+    expected = [
+        "a.png_detections.jpg",
+        "a_detections.jpg",
+        "below/b_detections.jpg",
+        "predictions.json",
+    ]
     assert written_to(tmp_path / "out") == expected
     assert Image.open(tmp_path / "out" / "a_detections.jpg").size == (60, 40)
     assert [line.partition(":")[0] for line in lines] == [
@@ -50,17 +57,25 @@ def test_every_image_gets_a_picture_in_its_place(detector: Detector, images: Pat
     ]
 
 
-def test_the_json_holds_what_the_detector_finds(detector: Detector, images: Path, tmp_path: Path) -> None:
+def test_the_json_holds_what_the_detector_finds(
+    detector: Detector, images: Path, tmp_path: Path
+) -> None:
     predict_files(detector, [images / "a.png"], tmp_path, score=0.3, report=lambda _: None)
     content = json.loads((tmp_path / "predictions.json").read_text())
-    assert content["images"] == [{"id": 1, "file_name": str(images / "a.png"), "height": 40, "width": 60}]
+    assert content["images"] == [
+        {"id": 1, "file_name": str(images / "a.png"), "height": 40, "width": 60}
+    ]
     assert [category["id"] for category in content["categories"]] == [10, 20, 30]
     found = detector(images / "a.png").above(0.3)
-    assert [entry["score"] for entry in content["annotations"]] == pytest.approx(found.scores.tolist())
+    assert [entry["score"] for entry in content["annotations"]] == pytest.approx(
+        found.scores.tolist()
+    )
     assert {entry["image_id"] for entry in content["annotations"]} <= {1}
 
 
-def test_only_detections_of_the_score_are_drawn(detector: Detector, images: Path, tmp_path: Path) -> None:
+def test_only_detections_of_the_score_are_drawn(
+    detector: Detector, images: Path, tmp_path: Path
+) -> None:
     lines: list[str] = []
     predict_files(detector, [images / "a.png"], tmp_path, score=1.0, report=lines.append)
     assert ": nothing -> " in lines[0]
@@ -68,7 +83,9 @@ def test_only_detections_of_the_score_are_drawn(detector: Detector, images: Path
     assert (tmp_path / "a_detections.jpg").read_bytes() == (tmp_path / "plain.jpg").read_bytes()
 
 
-def test_a_damaged_file_is_reported_and_the_others_are_done(detector: Detector, images: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_and_the_others_are_done(
+    detector: Detector, images: Path, tmp_path: Path
+) -> None:
     (images / "a.jpg").write_bytes(b"no image")
     problems = predict_files(detector, [images], tmp_path / "out", report=lambda _: None)
     assert len(problems) == 1
@@ -94,7 +111,16 @@ def test_a_missing_source_is_named(detector: Detector, tmp_path: Path) -> None:
 
 def test_the_tool_predicts(images: Path, tmp_path: Path) -> None:
     checkpoint = save_detector(tmp_path / "run")
-    command = [sys.executable, "tools/predict.py", str(checkpoint), str(images), "--out", str(tmp_path / "out")]
-    answer = subprocess.run([*command, "--score", "0.3", "--device", "cpu"], capture_output=True, text=True, cwd=ROOT)
+    command = [
+        sys.executable,
+        "tools/predict.py",
+        str(checkpoint),
+        str(images),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    answer = subprocess.run(
+        [*command, "--score", "0.3", "--device", "cpu"], capture_output=True, text=True, cwd=ROOT
+    )
     assert answer.returncode == 0, answer.stderr[-2000:]
     assert len(written_to(tmp_path / "out")) == 4

@@ -25,7 +25,9 @@ from tasks.detection.prepare import fitted_size, resize, resized_size
         ((800, 800), (800, 800), (800, 800)),
     ],
 )
-def test_resized_sizes_by_hand(size: tuple[int, int], half_up: tuple[int, int], floor: tuple[int, int]) -> None:
+def test_resized_sizes_by_hand(
+    size: tuple[int, int], half_up: tuple[int, int], floor: tuple[int, int]
+) -> None:
     assert resized_size(size, 800, 1333, "half_up") == half_up
     assert resized_size(size, 800, 1333, "floor") == floor
 
@@ -67,7 +69,9 @@ def test_a_thin_image_keeps_a_pixel() -> None:
 @pytest.mark.parametrize("size", [(37, 61), (120, 200), (55, 30)])
 def test_antialias_is_pils_bilinear_filter(size: tuple[int, int]) -> None:
     pixels = picture(90, 70)
-    expected = np.asarray(Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    expected = np.asarray(
+        Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    )
     ours = resize(pixels, size, "antialias").permute(1, 2, 0).numpy()
     assert np.abs(ours.astype(int) - expected).max() <= 1
 
@@ -134,13 +138,17 @@ def test_a_box_without_extent_in_float32_is_dropped(tmp_path: Path) -> None:
 
 
 def test_crowds_are_flagged(tmp_path: Path) -> None:
-    dataset = write(tmp_path, [(32, 40)], [[{"bbox": [1, 1, 9, 9]}, {"bbox": [20, 2, 9, 9], "iscrowd": 1}]])
+    dataset = write(
+        tmp_path, [(32, 40)], [[{"bbox": [1, 1, 9, 9]}, {"bbox": [20, 2, 9, 9], "iscrowd": 1}]]
+    )
     batch = only_batch(dataset, short_edge=(32,), long_edge=40)
     assert batch.labels[0, :3].tolist() == [0, 0, -1]
     assert batch.crowd[0, :3].tolist() == [False, True, False]
 
 
-def augmented(dataset: CocoDataset, folder: Path, transforms: list[Any], **changes: Any) -> DetectionBatch:
+def augmented(
+    dataset: CocoDataset, folder: Path, transforms: list[Any], **changes: Any
+) -> DetectionBatch:
     import albumentations
 
     albumentations.save(albumentations.Compose(transforms), folder / "augment.json")
@@ -153,15 +161,23 @@ def albumentations(monkeypatch: pytest.MonkeyPatch) -> Any:
     return pytest.importorskip("albumentations")
 
 
-def test_an_augmentation_file_moves_boxes_and_keeps_their_labels(tmp_path: Path, albumentations: Any) -> None:
+def test_an_augmentation_file_moves_boxes_and_keeps_their_labels(
+    tmp_path: Path, albumentations: Any
+) -> None:
     objects = [{"bbox": [1, 2, 5, 6], "iscrowd": 1}, {"bbox": [20, 10, 9, 9]}]
     dataset = write(tmp_path, [(32, 40)], [objects])
-    batch = augmented(dataset, tmp_path, [albumentations.VerticalFlip(p=1)], short_edge=(32,), long_edge=40)
-    assert torch.allclose(batch.boxes[0, :2], torch.tensor([[1.0, 24, 6, 30], [20, 13, 29, 22]]), atol=1e-4)
+    batch = augmented(
+        dataset, tmp_path, [albumentations.VerticalFlip(p=1)], short_edge=(32,), long_edge=40
+    )
+    assert torch.allclose(
+        batch.boxes[0, :2], torch.tensor([[1.0, 24, 6, 30], [20, 13, 29, 22]]), atol=1e-4
+    )
     assert batch.crowd[0, :2].tolist() == [True, False]
 
 
-def test_a_crop_drops_boxes_and_is_fitted_into_the_planned_size(tmp_path: Path, albumentations: Any) -> None:
+def test_a_crop_drops_boxes_and_is_fitted_into_the_planned_size(
+    tmp_path: Path, albumentations: Any
+) -> None:
     objects = [{"bbox": [30, 2, 9, 9], "iscrowd": 1}, {"bbox": [2, 4, 8, 8]}]
     dataset = write(tmp_path, [(32, 40)], [objects])
     crop = albumentations.Crop(x_min=0, y_min=0, x_max=16, y_max=16, p=1)
@@ -174,5 +190,7 @@ def test_a_crop_drops_boxes_and_is_fitted_into_the_planned_size(tmp_path: Path, 
 
 def test_boxes_beyond_the_border_survive_augmentation(tmp_path: Path, albumentations: Any) -> None:
     dataset = write(tmp_path, [(32, 40)], [[{"bbox": [-3, -1e-9, 43.00001, 32.001]}]])
-    batch = augmented(dataset, tmp_path, [albumentations.HorizontalFlip(p=1)], short_edge=(32,), long_edge=40)
+    batch = augmented(
+        dataset, tmp_path, [albumentations.HorizontalFlip(p=1)], short_edge=(32,), long_edge=40
+    )
     assert torch.allclose(batch.boxes[0, 0], torch.tensor([0.0, 0, 40, 32]), atol=1e-3)

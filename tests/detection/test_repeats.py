@@ -13,16 +13,33 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data import TrainBatches
 from tasks.detection.repeats import repeat_factors
 
-HELD = [[0], [0, 0], [0, 1], [0], [0], [0, 2, 1], [0], [0], []]  # labels of the objects of nine images
+HELD = [
+    [0],
+    [0, 0],
+    [0, 1],
+    [0],
+    [0],
+    [0, 2, 1],
+    [0],
+    [0],
+    [],
+]  # labels of the objects of nine images
 
 
 def dataset_of(folder: Path, held: list[list[int]], crowd_of: int | None = None) -> CocoDataset:
     """A data set without files whose images hold objects of these labels; those of label `crowd_of` are crowds."""
     content = {
-        "images": [{"id": n, "file_name": f"{n}.png", "height": 32, "width": 32} for n in range(len(held))],
+        "images": [
+            {"id": n, "file_name": f"{n}.png", "height": 32, "width": 32} for n in range(len(held))
+        ],
         "categories": [{"id": n, "name": f"kind {n}"} for n in range(4)],
         "annotations": [
-            {"image_id": n, "category_id": label, "bbox": [1, 1, 9, 9], "iscrowd": int(label == crowd_of)}
+            {
+                "image_id": n,
+                "category_id": label,
+                "bbox": [1, 1, 9, 9],
+                "iscrowd": int(label == crowd_of),
+            }
             for n, labels in enumerate(held)
             for label in labels
         ],
@@ -39,7 +56,9 @@ def detectron2_factors(held: list[list[int]], threshold: float) -> list[float]:
             category_freq[label] += 1
     for label, count in category_freq.items():
         category_freq[label] = count / len(held)
-    category_rep = {label: max(1.0, math.sqrt(threshold / freq)) for label, freq in category_freq.items()}
+    category_rep = {
+        label: max(1.0, math.sqrt(threshold / freq)) for label, freq in category_freq.items()
+    }
     return [max({category_rep[label] for label in set(labels)}, default=1.0) for labels in held]
 
 
@@ -65,9 +84,13 @@ def test_crowds_and_images_that_are_not_trained_on_do_not_count(tmp_path: Path) 
 
 def test_an_epoch_repeats_rare_images_and_is_the_same_on_every_rank(tmp_path: Path) -> None:
     config = DataConfig(batch_size=2, repeat_threshold=0.5, short_edge=(32,), workers=0)
-    batches, other = (TrainBatches(dataset_of(tmp_path, HELD), config, rank=n, world_size=2) for n in (0, 1))
+    batches, other = (
+        TrainBatches(dataset_of(tmp_path, HELD), config, rank=n, world_size=2) for n in (0, 1)
+    )
     assert batches.epoch_length == 5  # 6 x 1 + sqrt(2) + 2 = 9.41 images
     drawn = [sample.index for step in range(5 * 40) for sample in batches.plan(step).samples]
     times = np.bincount(drawn) / 40
-    assert times == pytest.approx(np.array([1, 1, math.sqrt(2), 1, 1, 2, 1, 1]) * 10 / 9.4142, abs=0.2)
+    assert times == pytest.approx(
+        np.array([1, 1, math.sqrt(2), 1, 1, 2, 1, 1]) * 10 / 9.4142, abs=0.2
+    )
     assert [other.plan(step) for step in range(12)] == [batches.plan(step) for step in range(12)]

@@ -15,7 +15,9 @@ HEIGHT, WIDTH = 160, 256
 def make_levels() -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     return [
-        torch.randn(2, 6, HEIGHT // stride, WIDTH // stride, generator=generator, requires_grad=True)
+        torch.randn(
+            2, 6, HEIGHT // stride, WIDTH // stride, generator=generator, requires_grad=True
+        )
         for stride in STRIDES
     ]
 
@@ -77,7 +79,9 @@ def test_every_path_equals_torchvisions_kernel(path: RoiPath, config: RoiConfig)
     theirs = reference(levels, boxes, config)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
     wanted = torch.autograd.grad(theirs.square().sum(), levels)
-    for given, expected in zip(torch.autograd.grad(ours.square().sum(), levels), wanted, strict=True):
+    for given, expected in zip(
+        torch.autograd.grad(ours.square().sum(), levels), wanted, strict=True
+    ):
         torch.testing.assert_close(given, expected, rtol=1e-3, atol=1e-3)
 
 
@@ -86,11 +90,15 @@ def test_torchvision_recipe_equals_its_multi_scale_pooler() -> None:
     pooler = MultiScaleRoIAlign(["0", "1", "2", "3"], output_size=7, sampling_ratio=2)
     names = {str(number): level for number, level in enumerate(levels)}
     theirs = pooler(names, list(boxes), [(HEIGHT, WIDTH)] * 2)
-    ours = RoiAlign(RoiConfig(aligned=False, level_rule="torchvision"), STRIDES, "gather")(levels, boxes)
+    ours = RoiAlign(RoiConfig(aligned=False, level_rule="torchvision"), STRIDES, "gather")(
+        levels, boxes
+    )
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_adaptive_windows_do_not_depend_on_how_many_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adaptive_windows_do_not_depend_on_how_many_are_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     levels, boxes = make_levels(), make_boxes()
     align = RoiAlign(RoiConfig(sampling_ratio=0), STRIDES, "gather")
     together = align(levels, boxes)
@@ -111,7 +119,9 @@ def test_gather_without_gradients_stays_in_bf16() -> None:
     for config in (RoiConfig(), RoiConfig(sampling_ratio=0)):
         with torch.no_grad():
             pooled = RoiAlign(config, STRIDES, "gather")(levels, make_boxes())
-        exact = RoiAlign(config, STRIDES, "plain")([level.float() for level in levels], make_boxes())
+        exact = RoiAlign(config, STRIDES, "plain")(
+            [level.float() for level in levels], make_boxes()
+        )
         assert pooled.dtype == torch.bfloat16
         torch.testing.assert_close(pooled.float(), exact, rtol=2e-2, atol=3e-2)
 
@@ -120,7 +130,9 @@ def test_gather_learns_in_bf16() -> None:
     levels = [level.detach().bfloat16().requires_grad_() for level in make_levels()]
     pooled = RoiAlign(RoiConfig(), STRIDES, "gather")(levels, make_boxes())
     assert pooled.dtype == torch.bfloat16
-    exact = RoiAlign(RoiConfig(), STRIDES, "gather")([level.detach().float() for level in levels], make_boxes())
+    exact = RoiAlign(RoiConfig(), STRIDES, "gather")(
+        [level.detach().float() for level in levels], make_boxes()
+    )
     torch.testing.assert_close(pooled.float(), exact, rtol=2e-2, atol=3e-2)
     pooled.float().square().sum().backward()
     assert all(level.grad is not None and level.grad.isfinite().all() for level in levels)

@@ -18,7 +18,9 @@ from tasks.detection.data import TrainBatches
 from tasks.detection.evaluate import to_results
 from tasks.detection.roi import OFFSET_WEIGHTS
 
-CONFIG = DataConfig(batch_size=4, short_edge=(37, 64, 91), long_edge=130, color_jitter=0.5, workers=0)
+CONFIG = DataConfig(
+    batch_size=4, short_edge=(37, 64, 91), long_edge=130, color_jitter=0.5, workers=0
+)
 
 
 def unflip(boxes: torch.Tensor, widths: torch.Tensor) -> torch.Tensor:
@@ -37,10 +39,14 @@ def round_trip(dataset: CocoDataset, config: DataConfig) -> DetectionResults:
         boxes = decode(encode(batch.boxes, anchors, OFFSET_WEIGHTS), anchors, OFFSET_WEIGHTS)
         flipped = torch.tensor([sample.flip for sample in plan.samples])
         boxes = torch.where(flipped[:, None, None], unflip(boxes, batch.sizes[:, 1:]), boxes)
-        first_time = torch.tensor([index not in seen and not seen.add(index) for index in batch.image_ids.tolist()])
+        first_time = torch.tensor(
+            [index not in seen and not seen.add(index) for index in batch.image_ids.tolist()]
+        )
         valid = (batch.labels >= 0) & ~batch.crowd & first_time[:, None]
         found = Detections(boxes, torch.rand(valid.shape), batch.labels, valid)
-        parts.append(to_results(to_original(found, batch.scales, batch.original_sizes), batch.image_ids))
+        parts.append(
+            to_results(to_original(found, batch.scales, batch.original_sizes), batch.image_ids)
+        )
     return concatenate(parts)
 
 
@@ -48,10 +54,15 @@ def round_trip(dataset: CocoDataset, config: DataConfig) -> DetectionResults:
 def test_odd_files_score_one(tmp_path: Path, flip: float) -> None:
     """EXIF rotation, gray and RGBA files, text and sparse ids, crowds, run lengths without boxes."""
     dataset = odd_dataset(tmp_path)
-    write_results_json(tmp_path / "detections.json", dataset, round_trip(dataset, replace(CONFIG, flip=flip)))
+    write_results_json(
+        tmp_path / "detections.json", dataset, round_trip(dataset, replace(CONFIG, flip=flip))
+    )
     scores = final_scores(dataset, read_results_json(tmp_path / "detections.json", dataset))
     assert scores["box/AP"] == pytest.approx(1.0, abs=1e-12)
-    assert all(scores[f"box/AP/{name}"] == pytest.approx(1.0, abs=1e-12) for name in dataset.label_map.names)
+    assert all(
+        scores[f"box/AP/{name}"] == pytest.approx(1.0, abs=1e-12)
+        for name in dataset.label_map.names
+    )
 
 
 def test_coco_scores_one(coco200: Path, tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ SHAPES = ((16, 24), (8, 12), (4, 6))
 
 def make_levels(channels: int = 8) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(2, channels, *shape, generator=generator, requires_grad=True) for shape in SHAPES]
+    return [
+        torch.randn(2, channels, *shape, generator=generator, requires_grad=True)
+        for shape in SHAPES
+    ]
 
 
 def test_cell_anchors_by_hand() -> None:
@@ -38,7 +41,10 @@ def test_head_at_anchors_equals_dense_head_forward_and_backward() -> None:
     count = sum(3 * height * width for height, width in SHAPES)
     indices = torch.randperm(count, generator=torch.Generator().manual_seed(1))[:80].view(2, 40)
     dense_logits, dense_offsets = (torch.cat(parts, dim=1) for parts in head(levels))
-    expected = (dense_logits.gather(1, indices), dense_offsets.gather(1, indices[..., None].expand(-1, -1, 4)))
+    expected = (
+        dense_logits.gather(1, indices),
+        dense_offsets.gather(1, indices[..., None].expand(-1, -1, 4)),
+    )
     given = head.at(levels, indices)
     for ours, theirs in zip(given, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
@@ -64,7 +70,13 @@ def test_proposals_are_the_best_boxes_left_in_each_level(passes: int | None) -> 
     logits = [torch.tensor([[2.0, 1.0, 3.0]]), torch.tensor([[2.5, 9.0]])]
     offsets = [torch.zeros(1, 3, 4), torch.zeros(1, 2, 4)]
     found = propose(
-        logits, offsets, anchors, torch.tensor([[40, 50]]), RpnConfig(train_post_nms=4), training=True, passes=passes
+        logits,
+        offsets,
+        anchors,
+        torch.tensor([[40, 50]]),
+        RpnConfig(train_post_nms=4),
+        training=True,
+        passes=passes,
     )
     assert found.valid.tolist() == [[True, True, True, False]]
     assert found.boxes[0, :3].tolist() == [[30, 30, 45, 40], [0, 0, 10, 10], [0, 0, 10, 10]]

@@ -28,7 +28,12 @@ def torchvision_detector(**settings: float) -> TorchvisionFasterRCNN:
     """Random weights that find something: residual branches damped, predictors spread out."""
     torch.manual_seed(0)
     model = fasterrcnn_resnet50_fpn(
-        weights=None, weights_backbone=None, num_classes=CLASSES + 1, min_size=480, max_size=640, **settings
+        weights=None,
+        weights_backbone=None,
+        num_classes=CLASSES + 1,
+        min_size=480,
+        max_size=640,
+        **settings,
     )
     from torchvision.ops.misc import FrozenBatchNorm2d
 
@@ -36,7 +41,9 @@ def torchvision_detector(**settings: float) -> TorchvisionFasterRCNN:
         for child_name, child in list(module.named_children()):
             if isinstance(child, torch.nn.BatchNorm2d):
                 frozen = FrozenBatchNorm2d(child.num_features)
-                frozen.weight.fill_(0.2 if child_name == "bn3" else 1.0).add_(0.05 * torch.rand(child.num_features))
+                frozen.weight.fill_(0.2 if child_name == "bn3" else 1.0).add_(
+                    0.05 * torch.rand(child.num_features)
+                )
                 frozen.bias.normal_(std=0.05)
                 setattr(module, child_name, frozen)
     for layer, deviation in (
@@ -49,7 +56,9 @@ def torchvision_detector(**settings: float) -> TorchvisionFasterRCNN:
     return model.eval()
 
 
-def our_detector(theirs: TorchvisionFasterRCNN, model: ModelConfig, kernels: Kernels | None = None) -> FasterRCNN:
+def our_detector(
+    theirs: TorchvisionFasterRCNN, model: ModelConfig, kernels: Kernels | None = None
+) -> FasterRCNN:
     model = replace(model, weights=None, norm="batch", freeze_through="none")
     ours = build_faster_rcnn(model, CLASSES, kernels)
     missing, unexpected = ours.load_state_dict(from_torchvision(theirs.state_dict()), strict=False)
@@ -60,7 +69,9 @@ def our_detector(theirs: TorchvisionFasterRCNN, model: ModelConfig, kernels: Ker
 
 @pytest.fixture(scope="module")
 def recipe() -> ModelConfig:
-    config: DetectionConfig = load_config(DetectionConfig, str(ROOT / "configs/faster_rcnn_r50_torchvision.yaml"), [])
+    config: DetectionConfig = load_config(
+        DetectionConfig, str(ROOT / "configs/faster_rcnn_r50_torchvision.yaml"), []
+    )
     return config.model
 
 
@@ -98,7 +109,9 @@ def make_batch(photos: list[np.ndarray], boxes: Tensor, labels: Tensor) -> Detec
 
 
 @pytest.mark.parametrize("kernels", [Kernels("gather"), Kernels("atlas")], ids=["gather", "atlas"])
-def test_detections_equal_torchvisions(recipe: ModelConfig, photos: list[np.ndarray], kernels: Kernels) -> None:
+def test_detections_equal_torchvisions(
+    recipe: ModelConfig, photos: list[np.ndarray], kernels: Kernels
+) -> None:
     theirs = torchvision_detector(box_score_thresh=0.05)
     ours = our_detector(theirs, recipe, kernels)
     images = torch.stack([as_tensor(photo) for photo in photos])
@@ -107,13 +120,17 @@ def test_detections_equal_torchvisions(recipe: ModelConfig, photos: list[np.ndar
         found = ours(images, torch.tensor([[480, 640]] * 2))
     for image, wanted in enumerate(expected):
         valid = found.valid[image]
-        assert len(wanted["boxes"]) >= 20, "the weights must find something for the test to say anything"
+        assert len(wanted["boxes"]) >= 20, (
+            "the weights must find something for the test to say anything"
+        )
         torch.testing.assert_close(found.boxes[image, valid], wanted["boxes"], rtol=0, atol=0.01)
         torch.testing.assert_close(found.scores[image, valid], wanted["scores"], rtol=0, atol=1e-4)
         assert torch.equal(found.labels[image, valid] + 1, wanted["labels"])
 
 
-def test_losses_and_gradients_equal_torchvisions(recipe: ModelConfig, photos: list[np.ndarray]) -> None:
+def test_losses_and_gradients_equal_torchvisions(
+    recipe: ModelConfig, photos: list[np.ndarray]
+) -> None:
     """Both sample every anchor and every proposal, so that chance has no part."""
     everything = 10_000_000
     theirs = torchvision_detector()
@@ -127,11 +144,16 @@ def test_losses_and_gradients_equal_torchvisions(recipe: ModelConfig, photos: li
 
     boxes = torch.zeros(2, 8, 4)
     labels = torch.full((2, 8), -1)
-    boxes[0, :3] = torch.tensor([[20.0, 30, 200, 300], [100, 50, 130, 90], [400.5, 200.25, 639, 479]])
+    boxes[0, :3] = torch.tensor(
+        [[20.0, 30, 200, 300], [100, 50, 130, 90], [400.5, 200.25, 639, 479]]
+    )
     labels[0, :3] = torch.tensor([4, 0, 89])
     boxes[1, :1] = torch.tensor([[300.0, 10, 420, 470]])
     labels[1, :1] = 17
-    targets = [{"boxes": boxes[i, labels[i] >= 0], "labels": labels[i, labels[i] >= 0] + 1} for i in range(2)]
+    targets = [
+        {"boxes": boxes[i, labels[i] >= 0], "labels": labels[i, labels[i] >= 0] + 1}
+        for i in range(2)
+    ]
 
     theirs.train()
     wanted = theirs([as_tensor(photo) / 255 for photo in photos], targets)
@@ -147,12 +169,16 @@ def test_losses_and_gradients_equal_torchvisions(recipe: ModelConfig, photos: li
 
     sum(wanted.values()).backward()
     sum(losses.values()).backward()  # type: ignore[union-attr]
-    expected = from_torchvision({name: p.grad for name, p in theirs.named_parameters() if p.grad is not None})
+    expected = from_torchvision(
+        {name: p.grad for name, p in theirs.named_parameters() if p.grad is not None}
+    )
     checked = 0
     for name, parameter in ours.named_parameters():
         if name in expected:
             assert parameter.grad is not None, name
-            difference = (parameter.grad - expected[name]).norm() / expected[name].norm().clamp(min=1e-12)
+            difference = (parameter.grad - expected[name]).norm() / expected[name].norm().clamp(
+                min=1e-12
+            )
             assert difference < 1e-3, f"{name}: gradients differ by {difference:.2g} of their norm"
             checked += 1
     assert checked > 60

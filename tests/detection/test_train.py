@@ -12,7 +12,13 @@ from noise_data import write
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig, SplitConfig
 from tasks.detection.data import TrainBatches
 from tasks.detection.splits import check_files
-from tasks.detection.train import check_cuda_graphs, choose_precision, describe_data, fingerprint, small_batch_warnings
+from tasks.detection.train import (
+    check_cuda_graphs,
+    choose_precision,
+    describe_data,
+    fingerprint,
+    small_batch_warnings,
+)
 from tasks.engine import precision
 from tasks.engine.checkpoint import Checkpoints, Progress
 from tasks.engine.distributed import World
@@ -31,14 +37,18 @@ def test_data_sets_of_other_boxes_have_other_fingerprints(tmp_path: Path) -> Non
     assert fingerprint(write(other, [(20, 30)], [[{"bbox": [2, 3, 12, 8]}]])) != first
 
 
-def test_a_resumed_run_keeps_its_arithmetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_keeps_its_arithmetic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever this process's timing says; settings that name it still count."""
     world = World(0, 0, 1, torch.device("cpu"))
     monkeypatch.setattr(precision, "prefers_bf16", lambda device: False)
     assert choose_precision(RunConfig(), tmp_path, world).name == "fp32"
     model = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    Checkpoints(tmp_path, {"precision": "bf16"}).save(("last.pt",), Progress(step=1), model, None, optimizer)
+    Checkpoints(tmp_path, {"precision": "bf16"}).save(
+        ("last.pt",), Progress(step=1), model, None, optimizer
+    )
     assert choose_precision(RunConfig(), tmp_path, world).name == "bf16"
     assert choose_precision(RunConfig(precision="fp32"), tmp_path, world).name == "fp32"
 
@@ -57,7 +67,9 @@ def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:
 
 def test_the_start_tells_sizes_warnings_and_epochs(tmp_path: Path) -> None:
     dataset = write(tmp_path, [(20, 30)] * 5, [[OBJECT, OBJECT]] * 4 + [[]])
-    config = DetectionConfig(data=DataConfig(batch_size=2), schedule=replace(DetectionConfig().schedule, steps=9))
+    config = DetectionConfig(
+        data=DataConfig(batch_size=2), schedule=replace(DetectionConfig().schedule, steps=9)
+    )
     lines = describe_data(config, dataset, dataset, TrainBatches(dataset, config.data))
     assert lines[0] == f"train {dataset.path}: 5 images, 8 objects, 1 classes"
     assert any("1 of 5 training images have no object" in line for line in lines)
@@ -113,8 +125,12 @@ def test_missing_weights_are_named_unless_a_run_is_resumed(tmp_path: Path) -> No
     write(tmp_path, [(20, 30)], [[OBJECT]])
     split = SplitConfig(images=str(tmp_path), annotations=str(tmp_path / "instances.json"))
     data, model = DataConfig(train=split, val=split), ModelConfig(weights="absent.pth")
-    config = DetectionConfig(data=data, model=model, run=RunConfig(output_dir=str(tmp_path), resume="auto"))
-    with pytest.raises(ValueError, match=r"model\.weights must be an existing file.*got absent\.pth"):
+    config = DetectionConfig(
+        data=data, model=model, run=RunConfig(output_dir=str(tmp_path), resume="auto")
+    )
+    with pytest.raises(
+        ValueError, match=r"model\.weights must be an existing file.*got absent\.pth"
+    ):
         check_files(config)
     (tmp_path / "last.pt").touch()
     check_files(config)

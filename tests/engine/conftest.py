@@ -31,10 +31,17 @@ def toy() -> ModuleType:
 def run_toy() -> RunToy:
     """Run the script with overrides and extra environment, in one process or under torchrun; its finished process."""
 
-    def start(*overrides: str, launcher: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess[str]:
+    def start(
+        *overrides: str, launcher: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, *launcher, str(SCRIPT), *overrides]
         return subprocess.run(
-            command, env=with_path(environment), cwd=ROOT, capture_output=True, text=True, timeout=120
+            command,
+            env=with_path(environment),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
     return start
@@ -48,7 +55,11 @@ def run_two_ranks() -> RunToy:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
-        everything = environment | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        everything = environment | {
+            "WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+        }
         command = [sys.executable, str(SCRIPT), *overrides]
         ranks = [
             subprocess.Popen(
@@ -63,7 +74,9 @@ def run_two_ranks() -> RunToy:
         ]
         outputs = [process.communicate(timeout=120) for process in ranks]
         code = max(abs(process.returncode) for process in ranks)
-        return subprocess.CompletedProcess(command, code, *("".join(texts) for texts in zip(*outputs, strict=True)))
+        return subprocess.CompletedProcess(
+            command, code, *("".join(texts) for texts in zip(*outputs, strict=True))
+        )
 
     return start
 

@@ -6,12 +6,20 @@ import pytest
 import torch
 from torch import nn
 
-from tasks.engine.checkpoint import AtomicFile, Checkpoints, Progress, is_checkpoint, read_checkpoint
+from tasks.engine.checkpoint import (
+    AtomicFile,
+    Checkpoints,
+    Progress,
+    is_checkpoint,
+    read_checkpoint,
+)
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.settings import OptimConfig
 
 
-def save(folder: Path, names: tuple[str, ...], progress: Progress, with_ema: bool = False) -> nn.Module:
+def save(
+    folder: Path, names: tuple[str, ...], progress: Progress, with_ema: bool = False
+) -> nn.Module:
     model = nn.Linear(2, 1)
     ema = Ema(model, 0.9) if with_ema else None
     if ema is not None:
@@ -32,7 +40,12 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 def test_the_file_is_tensors_and_plain_values_only(tmp_path: Path) -> None:
     save(tmp_path, ("last.pt",), Progress())
-    assert set(torch.load(tmp_path / "last.pt", weights_only=True)) >= {"model", "optimizer", "progress", "metadata"}
+    assert set(torch.load(tmp_path / "last.pt", weights_only=True)) >= {
+        "model",
+        "optimizer",
+        "progress",
+        "metadata",
+    }
 
 
 def test_the_moving_average_is_the_weights_where_there_is_one(tmp_path: Path) -> None:
@@ -56,7 +69,9 @@ def test_what_is_not_a_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must be a file that training wrote, got .*text\.pt"):
         read_checkpoint(tmp_path / "text.pt")
     torch.save({"weight": torch.ones(1)}, tmp_path / "bare.pt")
-    with pytest.raises(ValueError, match=r"format 1, got keys \['weight'\] in .*bare\.pt; model\.weights"):
+    with pytest.raises(
+        ValueError, match=r"format 1, got keys \['weight'\] in .*bare\.pt; model\.weights"
+    ):
         read_checkpoint(tmp_path / "bare.pt")
 
 

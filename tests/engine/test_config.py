@@ -60,7 +60,9 @@ def write(folder: Path, text: str) -> Path:
 
 def test_defaults_then_file_then_overrides_and_the_rightmost_wins(tmp_path: Path) -> None:
     path = write(tmp_path, "model:\n  lr: 1e-3\n  steps: 20\n  part:\n    name: a\n")
-    config = load_config(WholeConfig, path, ["model.steps=30", "model.steps=40", "model.part.sizes=[5,6,7]"])
+    config = load_config(
+        WholeConfig, path, ["model.steps=30", "model.steps=40", "model.part.sizes=[5,6,7]"]
+    )
     assert (config.model.lr, config.model.steps, config.model.kind) == (0.001, 40, "sgd")
     assert config.model.part == PartConfig(sizes=(5, 6, 7), name="a")
 
@@ -101,7 +103,10 @@ def test_values_take_the_declared_type(override: str, value: object) -> None:
         ("model.part.pair=[1]", "model.part.pair must be a list of 2, got"),
         ("model.part.name=007", "model.part.name must be a text or null, got 7 .*quote it"),
         ("model.part=3", "model.part is a section and must hold"),
-        ("model.step=3", "model.step is not a setting, seen in override model.step=3; did you mean model.steps"),
+        (
+            "model.step=3",
+            "model.step is not a setting, seen in override model.step=3; did you mean model.steps",
+        ),
         ("steps=3", "did you mean model.steps"),
         ("model.stpes=3", "did you mean model.steps"),
         ("modle.steps=3", "did you mean model.steps"),
@@ -137,7 +142,9 @@ def test_an_empty_section_and_an_empty_file_keep_the_defaults(tmp_path: Path) ->
 
 
 def test_dict_and_yaml_read_back_to_an_equal_value(tmp_path: Path) -> None:
-    config = load_config(WholeConfig, None, ["model.lr=0.1111111111111111", "model.part.name='null'"])
+    config = load_config(
+        WholeConfig, None, ["model.lr=0.1111111111111111", "model.part.name='null'"]
+    )
     assert from_dict(WholeConfig, to_dict(config)) == config
     assert load_config(WholeConfig, write(tmp_path, to_yaml(config)), []) == config
 
@@ -147,7 +154,8 @@ def test_overrides_of_settings_that_are_there_name_their_source() -> None:
     changed = with_overrides(config, ["model.steps=4"], "the checkpoint")
     assert (changed.model.lr, changed.model.steps) == (0.5, 4)
     with pytest.raises(
-        ValueError, match=r"model.lr must be > 0, got -1.0 \(set in override model.lr=-1, the checkpoint"
+        ValueError,
+        match=r"model.lr must be > 0, got -1.0 \(set in override model.lr=-1, the checkpoint",
     ):
         with_overrides(config, ["model.lr=-1"], "the checkpoint")
 
@@ -176,5 +184,7 @@ def test_help_lists_every_setting_with_default_type_and_text() -> None:
 
 def test_settings_load_without_torch() -> None:
     code = "import sys, tasks.engine.config, tasks.engine.settings; print('torch' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert answer.stdout.strip() == "False"

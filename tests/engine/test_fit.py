@@ -37,19 +37,31 @@ def test_a_run_leaves_rows_scores_checkpoints_and_pictures(toy: ModuleType, tmp_
     assert rows[-1]["weights"] == "model"
     assert rows[0]["loss"] == pytest.approx(rows[0]["loss/square"] + rows[0]["loss/tilt"], rel=1e-5)
     assert rows[0]["lr"] == pytest.approx(0.05 * (0.001 + 0.999 * 0.5))
-    names = {"last.pt", "best.pt", "step_5.pt", "step_10.pt", "config.yaml", "environment.json", "curves.png"}
+    names = {
+        "last.pt",
+        "best.pt",
+        "step_5.pt",
+        "step_10.pt",
+        "config.yaml",
+        "environment.json",
+        "curves.png",
+    }
     assert names <= {path.name for path in tmp_path.iterdir()}
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_finished_run_resumes_to_its_scores_without_a_step(toy: ModuleType, tmp_path: Path) -> None:
+def test_a_finished_run_resumes_to_its_scores_without_a_step(
+    toy: ModuleType, tmp_path: Path
+) -> None:
     scores = train(toy, tmp_path)
     before = (tmp_path / "metrics.jsonl").read_text()
     assert train(toy, tmp_path, "run.resume=auto") == scores
     assert (tmp_path / "metrics.jsonl").read_text() == before
 
 
-def test_the_rows_are_means_over_all_steps_since_the_last_row(toy: ModuleType, tmp_path: Path) -> None:
+def test_the_rows_are_means_over_all_steps_since_the_last_row(
+    toy: ModuleType, tmp_path: Path
+) -> None:
     train(toy, tmp_path / "each", "run.log_every=1")
     train(toy, tmp_path / "six", "run.log_every=6")
     each = [row["loss"] for row in read_metrics(tmp_path / "each" / "metrics.jsonl")]
@@ -60,7 +72,9 @@ def test_the_rows_are_means_over_all_steps_since_the_last_row(toy: ModuleType, t
 def test_accumulation_gives_the_weights_of_the_whole_batch(toy: ModuleType, tmp_path: Path) -> None:
     train(toy, tmp_path / "whole")
     train(toy, tmp_path / "halves", "optim.accumulate=2")
-    whole, halves = (read_checkpoint(tmp_path / name / "last.pt").model for name in ("whole", "halves"))
+    whole, halves = (
+        read_checkpoint(tmp_path / name / "last.pt").model for name in ("whole", "halves")
+    )
     assert all(torch.allclose(whole[key], halves[key], atol=1e-5) for key in whole)
 
 
@@ -77,11 +91,15 @@ def test_a_masked_first_step_leaves_weights_and_state_untouched(
     config = toy.toy_config(tmp_path, f"optim.name={name}", f"norm={norm}", "optim.clip_norm=1.0")
     torch.manual_seed(0)
     model = toy.ToyModel(norm)
-    before = {key: value.clone() for key, value in model.state_dict().items() if value.is_floating_point()}
+    before = {
+        key: value.clone() for key, value in model.state_dict().items() if value.is_floating_point()
+    }
     optimizer, statistics = build_optimizer(model, config.optim), RunningStatistics(model)
     monkeypatch.setenv("POISON", "1")
     feed = Feed(toy.ToyBatches(config, WORLD).start(0), WORLD.device)
-    result = train_step(toy.ToyObjective(model, 0), feed, 1, optimizer, statistics, 1.0, Precision("fp32", "cpu"))
+    result = train_step(
+        toy.ToyObjective(model, 0), feed, 1, optimizer, statistics, 1.0, Precision("fp32", "cpu")
+    )
     assert result.masked == 1
     assert all(torch.equal(model.state_dict()[key], value) for key, value in before.items())
     for state in optimizer.state.values():
@@ -89,7 +107,10 @@ def test_a_masked_first_step_leaves_weights_and_state_untouched(
 
 
 def test_a_masked_step_is_counted_and_reported_with_its_images(
-    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    toy: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("POISON", "3")
     train(toy, tmp_path, "optim.accumulate=2")
@@ -98,8 +119,13 @@ def test_a_masked_step_is_counted_and_reported_with_its_images(
     assert all(row["loss"] is not None for row in rows)
     line = next(line for line in capsys.readouterr().out.splitlines() if "not finite" in line)
     indices = toy.global_batch(2, toy.np.zeros(toy.IMAGES), 4, 0)
-    assert line.endswith(f"images {indices[0] + 1:03d}.jpg, {indices[1] + 1:03d}.jpg")  # the poisoned micro-batch's
-    assert all(torch.isfinite(value).all() for value in read_checkpoint(tmp_path / "last.pt").model.values())
+    assert line.endswith(
+        f"images {indices[0] + 1:03d}.jpg, {indices[1] + 1:03d}.jpg"
+    )  # the poisoned micro-batch's
+    assert all(
+        torch.isfinite(value).all()
+        for value in read_checkpoint(tmp_path / "last.pt").model.values()
+    )
 
 
 def test_the_moving_average_is_what_is_scored(toy: ModuleType, tmp_path: Path) -> None:
@@ -118,37 +144,55 @@ def test_the_best_checkpoint_is_of_the_best_score_and_nan_never_wins(
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = iter([0.1, float("nan"), 0.3, 0.2])
-    monkeypatch.setattr(toy, "evaluation", lambda batches: lambda model, step: {"box/AP": next(values)})
+    monkeypatch.setattr(
+        toy, "evaluation", lambda batches: lambda model, step: {"box/AP": next(values)}
+    )
     train(toy, tmp_path, "run.eval_every=3")
     best = read_checkpoint(tmp_path)
     assert (best.step, best.progress.best) == (9, 0.3)
     assert read_checkpoint(tmp_path / "last.pt").progress.best_step == 9
-    assert [row.get("box/AP", "-") for row in read_metrics(tmp_path / "metrics.jsonl") if "box/AP" in row][1] is None
+    assert [
+        row.get("box/AP", "-")
+        for row in read_metrics(tmp_path / "metrics.jsonl")
+        if "box/AP" in row
+    ][1] is None
 
 
-def test_a_missing_metric_is_named_and_the_run_continues_with_another(toy: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"run.best_metric must be one of box/AP, val/loss, got 'mask/AP'.*step 6"):
+def test_a_missing_metric_is_named_and_the_run_continues_with_another(
+    toy: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        ValueError, match=r"run.best_metric must be one of box/AP, val/loss, got 'mask/AP'.*step 6"
+    ):
         train(toy, tmp_path, "run.best_metric=mask/AP")
     train(toy, tmp_path, "run.resume=auto")
     assert steps(tmp_path) == [2, 4, 6, 8, 10, 12]
     assert "box/AP" in read_metrics(tmp_path / "metrics.jsonl")[2]
 
 
-def test_other_classes_are_refused_on_resume(toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_classes_are_refused_on_resume(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(toy, tmp_path)
     checkpoints = toy.Checkpoints
     changed = {"label_map": {"names": ["other"]}}
-    monkeypatch.setattr(toy, "Checkpoints", lambda folder, metadata: checkpoints(folder, metadata | changed))
+    monkeypatch.setattr(
+        toy, "Checkpoints", lambda folder, metadata: checkpoints(folder, metadata | changed)
+    )
     with pytest.raises(ValueError, match=r"must keep its label map.*toy.*other"):
         train(toy, tmp_path, "run.resume=auto")
 
 
-def test_out_of_memory_names_the_settings(toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_names_the_settings(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def exhausted(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(toy.ToyModel, "forward", exhausted)
-    names = r"step 1 .*optim.accumulate.*model.checkpoint_activations.*data.short_edge.*data.batch_size"
+    names = (
+        r"step 1 .*optim.accumulate.*model.checkpoint_activations.*data.short_edge.*data.batch_size"
+    )
     with pytest.raises(ValueError, match=names):
         train(toy, tmp_path)
 
@@ -160,7 +204,9 @@ def test_out_of_memory_in_an_evaluation_names_settings_too(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(toy, "evaluation", lambda batches: exhausted)
-    with pytest.raises(ValueError, match=r"the evaluation after step 6 must fit into memory.*data.val_short_edge"):
+    with pytest.raises(
+        ValueError, match=r"the evaluation after step 6 must fit into memory.*data.val_short_edge"
+    ):
         train(toy, tmp_path)
     assert read_checkpoint(tmp_path / "last.pt").step == 6
 
@@ -183,7 +229,15 @@ def test_a_stop_asked_for_in_an_evaluation_comes_right_after_it(
 class RefuseSynchronisation(TorchDispatchMode):
     """Raises at every operation that makes the host wait for a GPU."""
 
-    refused = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "unique", "is_nonzero", "item")
+    refused = (
+        "_local_scalar_dense",
+        "nonzero",
+        "masked_select",
+        "equal",
+        "unique",
+        "is_nonzero",
+        "item",
+    )
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         name = function._schema.name.removeprefix("aten::")
@@ -197,15 +251,23 @@ class RefuseSynchronisation(TorchDispatchMode):
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_step_does_not_synchronise(toy: ModuleType, tmp_path: Path, name: str, precision: str) -> None:
+def test_a_step_does_not_synchronise(
+    toy: ModuleType, tmp_path: Path, name: str, precision: str
+) -> None:
     config = toy.toy_config(tmp_path, "optim.accumulate=2", f"optim.name={name}", "norm=batch")
     model = toy.ToyModel("batch")
-    optimizer, statistics, ema = build_optimizer(model, config.optim), RunningStatistics(model), Ema(model, 0.9)
+    optimizer, statistics, ema = (
+        build_optimizer(model, config.optim),
+        RunningStatistics(model),
+        Ema(model, 0.9),
+    )
     feed, window = Feed(toy.ToyBatches(config, WORLD).start(0), WORLD.device), Window({})
     objective = toy.ToyObjective(model, 0)
     with RefuseSynchronisation():
         for step in range(2):
-            result = train_step(objective, feed, 2, optimizer, statistics, 1.0, Precision(precision, "cpu"))
+            result = train_step(
+                objective, feed, 2, optimizer, statistics, 1.0, Precision(precision, "cpu")
+            )
             ema.update(model, step)
             window.add(step + 1, result)
     assert window.means(WORLD)["skipped"] == 0
@@ -217,13 +279,21 @@ def test_a_step_does_not_synchronise(toy: ModuleType, tmp_path: Path, name: str,
 def test_a_step_on_a_gpu_does_not_synchronise(toy: ModuleType, tmp_path: Path, name: str) -> None:
     config = toy.toy_config(tmp_path, "optim.accumulate=2", f"optim.name={name}", "norm=batch")
     model = toy.ToyModel("batch").cuda()
-    optimizer, statistics, ema = build_optimizer(model, config.optim), RunningStatistics(model), Ema(model, 0.9)
+    optimizer, statistics, ema = (
+        build_optimizer(model, config.optim),
+        RunningStatistics(model),
+        Ema(model, 0.9),
+    )
     feed, window = Feed(toy.ToyBatches(config, WORLD).start(0), torch.device("cuda")), Window({})
     objective = toy.ToyObjective(model, 0)
     try:
         for step in range(4):
-            torch.cuda.set_sync_debug_mode("error" if step >= 2 else "default")  # the first steps may set things up
-            result = train_step(objective, feed, 2, optimizer, statistics, 1.0, Precision("bf16", "cuda"))
+            torch.cuda.set_sync_debug_mode(
+                "error" if step >= 2 else "default"
+            )  # the first steps may set things up
+            result = train_step(
+                objective, feed, 2, optimizer, statistics, 1.0, Precision("bf16", "cuda")
+            )
             ema.update(model, step)
             window.add(step + 1, result)
     finally:

@@ -15,7 +15,9 @@ WORLD = World(0, 0, 1, torch.device("cpu"))
 ROW = {"loss": 1.2341, "lr": 0.02, "images_per_s": 31.24, "data_share": 0.031}
 
 
-def test_a_plain_line_shows_what_a_person_watches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plain_line_shows_what_a_person_watches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with RunLog(tmp_path, WORLD, 900) as log:
         log.start(0)
         log.train(120, ROW, 250.2)
@@ -76,7 +78,12 @@ def test_curves_have_a_panel_for_losses_and_one_for_each_score(tmp_path: Path) -
         {"step": 1, "loss": 1.0, "loss/a": 1.0, "lr": 0.1},
         {"step": 2, "val/loss": 2.0, "box/AP": 0.1, "none": None},
     ]
-    assert list(choose_panels(rows).values()) == [["loss", "val/loss"], ["loss/a"], ["lr"], ["box/AP"]]
+    assert list(choose_panels(rows).values()) == [
+        ["loss", "val/loss"],
+        ["loss/a"],
+        ["lr"],
+        ["box/AP"],
+    ]
     with RunLog(tmp_path, WORLD, 10) as log:
         log.start(0)
         for row in rows:
@@ -86,4 +93,9 @@ def test_curves_have_a_panel_for_losses_and_one_for_each_score(tmp_path: Path) -
 
 
 def test_clock() -> None:
-    assert [clock(seconds) for seconds in (0, 250.4, 3599.7, 90_000)] == ["0:00:00", "0:04:10", "1:00:00", "25:00:00"]
+    assert [clock(seconds) for seconds in (0, 250.4, 3599.7, 90_000)] == [
+        "0:00:00",
+        "0:04:10",
+        "1:00:00",
+        "25:00:00",
+    ]

@@ -18,8 +18,12 @@ def test_norms_are_a_group_of_their_own_and_frozen_parameters_are_left_out() -> 
     optimizer = build_optimizer(model, OptimConfig(weight_decay=0.5, norm_weight_decay=0.25))
     decayed, norms = optimizer.param_groups
     assert (decayed["weight_decay"], norms["weight_decay"]) == (0.5, 0.25)
-    assert [id(p) for p in decayed["params"]] == [id(p) for p in (model[0].bias, *model[3].parameters())]
-    assert [id(p) for p in norms["params"]] == [id(p) for p in (*model[1].parameters(), *model[2].parameters())]
+    assert [id(p) for p in decayed["params"]] == [
+        id(p) for p in (model[0].bias, *model[3].parameters())
+    ]
+    assert [id(p) for p in norms["params"]] == [
+        id(p) for p in (*model[1].parameters(), *model[2].parameters())
+    ]
 
 
 def test_a_shared_parameter_counts_once() -> None:
@@ -40,9 +44,13 @@ def test_updates_equal_torchs_plain_optimisers(name: str) -> None:
     ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
     theirs.load_state_dict(ours.state_dict())
     fused = build_optimizer(ours, OptimConfig(name=name, lr=0.1, weight_decay=0.01))
-    plain: torch.optim.Optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.1, weight_decay=0.01, foreach=False)
+    plain: torch.optim.Optimizer = torch.optim.AdamW(
+        theirs.parameters(), lr=0.1, weight_decay=0.01, foreach=False
+    )
     if name == "sgd":
-        plain = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01, foreach=False)
+        plain = torch.optim.SGD(
+            theirs.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01, foreach=False
+        )
     for _ in range(3):
         images = torch.randn(4, 3)
         for model, optimizer in ((ours, fused), (theirs, plain)):

@@ -50,7 +50,9 @@ def test_the_cpu_is_timed_once() -> None:
 
 def test_flags_are_read_from_the_first_cpu(tmp_path: Path) -> None:
     path = tmp_path / "cpuinfo"
-    path.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
+    path.write_text(
+        "processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+    )
     assert cpu_flags(path) == {"fpu", "avx2", "avx512_bf16"}
     assert cpu_flags(tmp_path / "nothing") == frozenset()
 

@@ -31,7 +31,9 @@ def test_numpy_torch_and_python_agree_bit_for_bit() -> None:
 
 
 def test_mix_key_is_non_negative_depends_on_order_and_equals_the_array_form() -> None:
-    keys = [mix_key(seed, step, image) for seed in range(4) for step in range(4) for image in range(4)]
+    keys = [
+        mix_key(seed, step, image) for seed in range(4) for step in range(4) for image in range(4)
+    ]
     assert len(set(keys)) == 64
     assert all(0 <= key < 2**63 for key in keys)
     assert mix_keys(3, 2, np.arange(4)).tolist() == [mix_key(3, 2, image) for image in range(4)]
@@ -55,6 +57,8 @@ def test_an_image_gets_the_same_numbers_alone_as_in_a_batch() -> None:
 
 
 def test_streams_and_keys_are_uncorrelated() -> None:
-    rows = torch.cat([uniform(torch.arange(4), stream=stream, count=20_000) for stream in (0, 1, 2)])
+    rows = torch.cat(
+        [uniform(torch.arange(4), stream=stream, count=20_000) for stream in (0, 1, 2)]
+    )
     correlation = torch.corrcoef(rows) - torch.eye(len(rows))
     assert correlation.abs().max() < 0.03

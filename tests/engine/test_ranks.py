@@ -15,7 +15,9 @@ from tasks.engine.run_folder import prepare_output_dir
 WORLD = World(0, 0, 1, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("overrides", [(), ("optim.accumulate=2",)], ids=["2x2", "2x1 accumulated twice"])
+@pytest.mark.parametrize(
+    "overrides", [(), ("optim.accumulate=2",)], ids=["2x2", "2x1 accumulated twice"]
+)
 def test_two_ranks_train_the_weights_of_one(
     toy: ModuleType, run_two_ranks: Callable, tmp_path: Path, overrides: tuple[str, ...]
 ) -> None:
@@ -24,14 +26,20 @@ def test_two_ranks_train_the_weights_of_one(
     assert done.returncode == 0, done.stderr
     one, two = (read_checkpoint(tmp_path / name / "last.pt").model for name in ("one", "two"))
     assert all(torch.allclose(one[key], two[key], rtol=0, atol=1e-5) for key in one)
-    losses = [[row["loss"] for row in read_metrics(tmp_path / name / "metrics.jsonl")] for name in ("one", "two")]
+    losses = [
+        [row["loss"] for row in read_metrics(tmp_path / name / "metrics.jsonl")]
+        for name in ("one", "two")
+    ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 def test_under_torchrun_one_rank_told_to_stop_stops_both_and_the_run_resumes_exactly(
     run_toy: Callable, run_two_ranks: Callable, tmp_path: Path
 ) -> None:
-    settings, torchrun = ("optim.ema_decay=0.9", "norm=batch"), ("-m", "torch.distributed.run", "--standalone")
+    settings, torchrun = (
+        ("optim.ema_decay=0.9", "norm=batch"),
+        ("-m", "torch.distributed.run", "--standalone"),
+    )
     straight = run_two_ranks(f"run.output_dir={tmp_path / 'straight'}", *settings, POISON="2")
     assert straight.returncode == 0, straight.stderr
     assert "step 2: a gradient was not finite" in straight.stdout  # rank 0's image, known to both
@@ -45,7 +53,13 @@ def test_under_torchrun_one_rank_told_to_stop_stops_both_and_the_run_resumes_exa
     assert stopped.returncode != 0
     assert "stopped after step 5" in stopped.stdout
     command = stopped.stdout.splitlines()[-1]
-    assert command.split()[1:6] == ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    assert command.split()[1:6] == [
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--standalone",
+    ]
     assert command.endswith("run.resume=auto")
     resumed = run_two_ranks(f"run.output_dir={tmp_path / 'stopped'}", *settings, "run.resume=auto")
     assert resumed.returncode == 0, resumed.stderr
@@ -69,7 +83,9 @@ class SecondRank(World):
         return "rank 0 refuses"
 
 
-def test_a_folder_that_rank_zero_refuses_is_refused_on_every_rank(toy: ModuleType, tmp_path: Path) -> None:
+def test_a_folder_that_rank_zero_refuses_is_refused_on_every_rank(
+    toy: ModuleType, tmp_path: Path
+) -> None:
     config = toy.toy_config(tmp_path)
     with pytest.raises(ValueError, match="rank 0 refuses"):
         prepare_output_dir(config.run, SecondRank(1, 1, 2, torch.device("cpu")), config)

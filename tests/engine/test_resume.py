@@ -24,7 +24,10 @@ def straight(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tensors(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-    momentum = {f"momentum.{i}": state["momentum_buffer"] for i, state in checkpoint.optimizer["state"].items()}
+    momentum = {
+        f"momentum.{i}": state["momentum_buffer"]
+        for i, state in checkpoint.optimizer["state"].items()
+    }
     average = {f"ema.{key}": value for key, value in (checkpoint.ema or {}).items()}
     return checkpoint.model | average | momentum
 
@@ -47,19 +50,31 @@ def assert_same_run(folder: Path, straight: Path) -> None:
     ("where", "count", "saved"),
     [
         ("KILL_AT", "15", 6),  # the first micro-batch of step 8, between the saves of steps 6 and 9
-        ("KILL_RENAME", "4", 6),  # the save of step 9: written, not yet renamed (step 6 was saved twice)
+        (
+            "KILL_RENAME",
+            "4",
+            6,
+        ),  # the save of step 9: written, not yet renamed (step 6 was saved twice)
         ("KILL_WRITE", "3", 6),  # the best checkpoint of step 6, half written
         ("KILL_AT", "3", 0),  # before the first save: starts again
     ],
 )
 def test_a_killed_run_resumes_exactly(
-    toy: ModuleType, run_toy: Callable, straight: Path, tmp_path: Path, where: str, count: str, saved: int
+    toy: ModuleType,
+    run_toy: Callable,
+    straight: Path,
+    tmp_path: Path,
+    where: str,
+    count: str,
+    saved: int,
 ) -> None:
     arguments = [f"run.output_dir={tmp_path}", *SETTINGS]
     assert run_toy(*arguments, **{where: count}).returncode == -signal.SIGKILL
     last = tmp_path / "last.pt"
     assert (read_checkpoint(last).step if last.exists() else 0) == saved
-    toy.run(toy.toy_config(tmp_path, *SETTINGS, "run.resume=auto"), World(0, 0, 1, torch.device("cpu")))
+    toy.run(
+        toy.toy_config(tmp_path, *SETTINGS, "run.resume=auto"), World(0, 0, 1, torch.device("cpu"))
+    )
     assert_same_run(tmp_path, straight)
 
 
@@ -71,6 +86,10 @@ def test_sigterm_finishes_the_step_saves_and_prints_the_command_that_resumes(
     assert stopped.returncode == 128 + signal.SIGTERM
     assert read_checkpoint(tmp_path / "last.pt").step == 5
     command = stopped.stdout.splitlines()[-1]
-    assert command.endswith(f"toy_run.py run.output_dir={tmp_path} {' '.join(SETTINGS)} run.resume=auto")
-    toy.run(toy.toy_config(tmp_path, *SETTINGS, "run.resume=auto"), World(0, 0, 1, torch.device("cpu")))
+    assert command.endswith(
+        f"toy_run.py run.output_dir={tmp_path} {' '.join(SETTINGS)} run.resume=auto"
+    )
+    toy.run(
+        toy.toy_config(tmp_path, *SETTINGS, "run.resume=auto"), World(0, 0, 1, torch.device("cpu"))
+    )
     assert_same_run(tmp_path, straight)

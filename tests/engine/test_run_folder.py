@@ -21,18 +21,26 @@ def prepare(toy: ModuleType, folder: Path, *overrides: str) -> Path:
 
 def test_a_fresh_folder_gets_settings_and_environment(toy: ModuleType, tmp_path: Path) -> None:
     folder = prepare(toy, tmp_path / "a" / "b", "optim.lr=0.3")
-    assert load_config(toy.ToyConfig, folder / "config.yaml", []) == toy.toy_config(folder, "optim.lr=0.3")
+    assert load_config(toy.ToyConfig, folder / "config.yaml", []) == toy.toy_config(
+        folder, "optim.lr=0.3"
+    )
     (start,) = json.loads((folder / "environment.json").read_text())
     assert {"command", "commit", "versions", "processor", "device", "processes"} <= set(start)
 
 
 @pytest.mark.parametrize(
     ("name", "way_out"),
-    [("config.yaml", "starts that run anew"), ("metrics.jsonl", "starts that run anew"), ("last.pt", "continues")],
+    [
+        ("config.yaml", "starts that run anew"),
+        ("metrics.jsonl", "starts that run anew"),
+        ("last.pt", "continues"),
+    ],
 )
 def test_a_used_folder_is_refused(toy: ModuleType, tmp_path: Path, name: str, way_out: str) -> None:
     (tmp_path / name).write_text("")
-    with pytest.raises(ValueError, match=f"must be unused, got .*{name}; run.resume=auto {way_out}"):
+    with pytest.raises(
+        ValueError, match=f"must be unused, got .*{name}; run.resume=auto {way_out}"
+    ):
         prepare(toy, tmp_path)
 
 
@@ -47,11 +55,15 @@ def test_a_file_in_place_of_the_folder_is_refused(toy: ModuleType, tmp_path: Pat
         prepare(toy, tmp_path / "file")
 
 
-def test_a_resume_that_changes_what_is_learnt_is_refused_by_name(toy: ModuleType, tmp_path: Path) -> None:
+def test_a_resume_that_changes_what_is_learnt_is_refused_by_name(
+    toy: ModuleType, tmp_path: Path
+) -> None:
     prepare(toy, tmp_path)
     (tmp_path / "last.pt").write_text("")
     changes = ("run.resume=auto", "optim.lr=0.4", "schedule.milestones=[7]", "run.log_every=1")
-    message = r"optim\.lr=0\.05, now 0\.4; schedule\.milestones=\[8\], now \[7\]; give the old values"
+    message = (
+        r"optim\.lr=0\.05, now 0\.4; schedule\.milestones=\[8\], now \[7\]; give the old values"
+    )
     with pytest.raises(ValueError, match=message) as error:
         prepare(toy, tmp_path, *changes)
     assert "log_every" not in str(error.value)
@@ -60,11 +72,20 @@ def test_a_resume_that_changes_what_is_learnt_is_refused_by_name(toy: ModuleType
 def test_a_resume_may_change_how_it_is_run(toy: ModuleType, tmp_path: Path) -> None:
     prepare(toy, tmp_path)
     (tmp_path / "last.pt").write_text("")
-    prepare(toy, tmp_path, "run.resume=auto", "run.log_every=1", "run.best_metric=val/loss", "run.eval_every=3")
+    prepare(
+        toy,
+        tmp_path,
+        "run.resume=auto",
+        "run.log_every=1",
+        "run.best_metric=val/loss",
+        "run.eval_every=3",
+    )
     assert "log_every: 1" in (tmp_path / "config.yaml").read_text()
 
 
-def test_without_a_checkpoint_a_resume_starts_anew_with_any_settings(toy: ModuleType, tmp_path: Path) -> None:
+def test_without_a_checkpoint_a_resume_starts_anew_with_any_settings(
+    toy: ModuleType, tmp_path: Path
+) -> None:
     prepare(toy, tmp_path)
     prepare(toy, tmp_path, "run.resume=auto", "optim.lr=0.4")
     assert "lr: 0.4" in (tmp_path / "config.yaml").read_text()

@@ -8,7 +8,9 @@ from tasks.engine.sampling import batches_per_epoch, global_batch
 
 def epoch(groups: np.ndarray, batch_size: int, seed: int = 0, number: int = 0) -> np.ndarray:
     batches = batches_per_epoch(len(groups), batch_size)
-    return np.stack([global_batch(number * batches + i, groups, batch_size, seed) for i in range(batches)])
+    return np.stack(
+        [global_batch(number * batches + i, groups, batch_size, seed) for i in range(batches)]
+    )
 
 
 def test_every_image_once_and_one_group_a_batch_when_groups_divide() -> None:
@@ -19,7 +21,9 @@ def test_every_image_once_and_one_group_a_batch_when_groups_divide() -> None:
 
 
 def test_leftovers_mix_and_the_last_batch_is_filled_without_repeating_inside_a_batch() -> None:
-    groups = np.array([0] * 7 + [1] * 6)  # 4 + 3 and 4 + 2: two pure batches, five left over in two mixed ones
+    groups = np.array(
+        [0] * 7 + [1] * 6
+    )  # 4 + 3 and 4 + 2: two pure batches, five left over in two mixed ones
     batches = epoch(groups, 4)
     assert batches.shape == (4, 4)
     assert set(batches.ravel()) == set(range(13))
@@ -31,7 +35,9 @@ def test_epochs_and_seeds_differ_and_arguments_decide() -> None:
     groups = np.zeros(50, dtype=np.int64)
     assert not np.array_equal(epoch(groups, 5), epoch(groups, 5, number=1))
     assert not np.array_equal(epoch(groups, 5), epoch(groups, 5, seed=1))
-    assert np.array_equal(global_batch(17, groups, 5, 3), global_batch(17, groups.astype(np.int8), 5, 3))
+    assert np.array_equal(
+        global_batch(17, groups, 5, 3), global_batch(17, groups.astype(np.int8), 5, 3)
+    )
 
 
 def test_pure_and_mixed_batches_come_in_random_order() -> None:
@@ -57,16 +63,25 @@ def test_an_image_comes_as_often_as_its_factor_rounded_up_or_down() -> None:
     weights = repeats * 96 / repeats.sum()  # the last batch is filled evenly
     epochs = [
         np.bincount(
-            [i for step in range(batches) for i in global_batch(number * batches + step, groups, 4, 7, repeats)]
+            [
+                i
+                for step in range(batches)
+                for i in global_batch(number * batches + step, groups, 4, 7, repeats)
+            ]
         )
         for number in range(200)
     ]
-    assert all(np.all((times >= np.floor(weights)) & (times <= np.ceil(weights))) for times in epochs)
+    assert all(
+        np.all((times >= np.floor(weights)) & (times <= np.ceil(weights))) for times in epochs
+    )
     assert np.abs(np.mean(epochs, axis=0) - weights).max() < 4 * 0.5 / 200**0.5
     assert any(not np.array_equal(epochs[0], times) for times in epochs[1:])
 
 
 def test_repeated_images_share_batches_with_their_group() -> None:
     groups, repeats = np.array([0] * 20 + [1] * 20), np.full(40, 1.5)
-    drawn = [groups[global_batch(step, groups, 4, 0, repeats)] for step in range(batches_per_epoch(40, 4, repeats))]
+    drawn = [
+        groups[global_batch(step, groups, 4, 0, repeats)]
+        for step in range(batches_per_epoch(40, 4, repeats))
+    ]
     assert sum(len(set(batch)) > 1 for batch in drawn) <= 1

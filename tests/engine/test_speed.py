@@ -10,7 +10,10 @@ from tasks.engine.speed import ROUNDS, speed_up
 def test_the_best_of_each_counts() -> None:
     """The first call of each is the slowest, and one later call is disturbed."""
     few = ROUNDS - 3
-    times = {"plain": iter([90.0, 6, 3, 4, *[5] * few]), "special": iter([70.0, 2, 80, 1.5, *[2] * few])}
+    times = {
+        "plain": iter([90.0, 6, 3, 4, *[5] * few]),
+        "special": iter([70.0, 2, 80, 1.5, *[2] * few]),
+    }
 
     def timer(call: Callable[[], object]) -> float:
         return next(times[str(call())])

@@ -31,7 +31,9 @@ def test_a_second_interrupt_stops_a_single_process_at_once() -> None:
 
 
 def test_the_command_of_one_process() -> None:
-    command = resume_command(["python", "tools/train.py", "a b.yaml", "run.resume=never", "optim.lr=1"], {})
+    command = resume_command(
+        ["python", "tools/train.py", "a b.yaml", "run.resume=never", "optim.lr=1"], {}
+    )
     assert command == "python tools/train.py 'a b.yaml' optim.lr=1 run.resume=auto"
 
 

@@ -60,7 +60,9 @@ class ToyBatch:
     image_ids: Tensor  # (B,)
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "ToyBatch":
-        images, targets = (tensor.to(device, non_blocking=non_blocking) for tensor in (self.images, self.targets))
+        images, targets = (
+            tensor.to(device, non_blocking=non_blocking) for tensor in (self.images, self.targets)
+        )
         return ToyBatch(images, targets, self.image_ids.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "ToyBatch":
@@ -81,7 +83,9 @@ class ToyBatches:
         size, accumulate = self.config.data.batch_size, self.config.optim.accumulate
         own = size // self.world.size
         while True:
-            indices = global_batch(step, np.zeros(IMAGES, dtype=np.int64), size, self.config.run.seed)
+            indices = global_batch(
+                step, np.zeros(IMAGES, dtype=np.int64), size, self.config.run.seed
+            )
             poisoned = step + 1 == int(os.environ.get("POISON", "0")) and self.world.rank == 0
             for part in np.array_split(indices[self.world.rank * own :][:own], accumulate):
                 yield self.batch(part, poisoned)
@@ -136,9 +140,14 @@ def run(config: ToyConfig, world: World) -> dict[str, float]:
     model = ToyModel(config.norm)
     batches = ToyBatches(config, world)
     settings = FitConfig(
-        optim=config.optim, schedule=config.schedule, run=config.run, batch_size=config.data.batch_size
+        optim=config.optim,
+        schedule=config.schedule,
+        run=config.run,
+        batch_size=config.data.batch_size,
     )
-    checkpoints = Checkpoints(folder, {"config": to_dict(config), "label_map": {"names": ["toy"]}, "task": "toy"})
+    checkpoints = Checkpoints(
+        folder, {"config": to_dict(config), "label_map": {"names": ["toy"]}, "task": "toy"}
+    )
     precision = Precision.resolve(config.run.precision, world.device)
     with RunLog(folder, world, config.schedule.steps) as log:
         return fit(
@@ -156,8 +165,18 @@ def run(config: ToyConfig, world: World) -> dict[str, float]:
 
 
 def toy_config(output_dir: Path | str, *overrides: str) -> ToyConfig:
-    base = [f"run.output_dir={output_dir}", "run.device=cpu", "run.precision=fp32", "schedule.steps=12"]
-    base += ["schedule.reference_steps=12", "schedule.milestones=[8]", "schedule.warmup_steps=2", "run.log_every=2"]
+    base = [
+        f"run.output_dir={output_dir}",
+        "run.device=cpu",
+        "run.precision=fp32",
+        "schedule.steps=12",
+    ]
+    base += [
+        "schedule.reference_steps=12",
+        "schedule.milestones=[8]",
+        "schedule.warmup_steps=2",
+        "run.log_every=2",
+    ]
     base += ["run.save_every=3", "run.eval_every=6", "optim.lr=0.05", "optim.reference_batch=4"]
     return load_config(ToyConfig, None, [*base, *overrides])
 

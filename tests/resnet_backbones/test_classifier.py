@@ -15,10 +15,34 @@ from resnet_backbones.resnet_cifar import CifarOptions
 from resnet_backbones.resnet_identity import IdentityOptions
 
 TORCHVISION = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2", "googlenet")
-TORCHVISION_SLOW = ("resnet34", "resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
-TORCHVISION_SLOW += ("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn")
+TORCHVISION_SLOW = (
+    "resnet34",
+    "resnet101",
+    "resnet152",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+    "wide_resnet101_2",
+)
+TORCHVISION_SLOW += (
+    "vgg11",
+    "vgg13",
+    "vgg16",
+    "vgg19",
+    "vgg11_bn",
+    "vgg13_bn",
+    "vgg16_bn",
+    "vgg19_bn",
+)
 TIMM = ("resnet50c", "resnet18d", "resnet50d", "resnetv2_18", "resnetv2_50")
-TIMM_SLOW = ("resnet101c", "resnet152c", "resnet34d", "resnet101d", "resnet152d", "resnet200d", "resnetv2_34")
+TIMM_SLOW = (
+    "resnet101c",
+    "resnet152c",
+    "resnet34d",
+    "resnet101d",
+    "resnet152d",
+    "resnet200d",
+    "resnetv2_34",
+)
 TIMM_SLOW += ("resnet200", "resnetv2_101", "resnetv2_152")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in (*TORCHVISION_SLOW, *TIMM_SLOW)]
 COUNTS = {  # He et al. 2016 and Identity Mappings, counted layer by layer; K is 1000, for CIFAR nets 10
@@ -113,7 +137,11 @@ def test_logits_in_fp32_are_torchvisions() -> None:
 
 def test_squeeze_excite_is_timms() -> None:
     theirs = timm.create_model("seresnet18", num_classes=7, zero_init_last=False).double().eval()
-    ours = create_classifier("resnet18", num_classes=7, options=ResNetOptions(squeeze_excite=16)).double().eval()
+    ours = (
+        create_classifier("resnet18", num_classes=7, options=ResNetOptions(squeeze_excite=16))
+        .double()
+        .eval()
+    )
     ours.load_state_dict(theirs.state_dict())
     with torch.no_grad():
         images = torch.randn(2, 3, 64, 64, dtype=torch.float64)
@@ -122,7 +150,9 @@ def test_squeeze_excite_is_timms() -> None:
 
 def test_our_state_dict_loads_into_torchvisions_network() -> None:
     ours = create_classifier("resnet18", num_classes=7)
-    missing, unexpected = torchvision.models.resnet18(num_classes=7).load_state_dict(ours.state_dict())
+    missing, unexpected = torchvision.models.resnet18(num_classes=7).load_state_dict(
+        ours.state_dict()
+    )
     assert (missing, unexpected) == ([], [])
 
 
@@ -135,14 +165,20 @@ def test_counts_are_the_published_ones(name: str) -> None:
     ("name", "a", "c"), [("resnet18", 11_515_688, 12_043_816), ("resnet34", 21_623_848, 22_716_840)]
 )
 def test_counts_with_shortcuts_a_and_c_are_the_published_ones(name: str, a: int, c: int) -> None:
-    counts = [_count(create_meta(name, options=ResNetOptions(shortcut=kind))) for kind in ("A", "A_centred", "C")]
+    counts = [
+        _count(create_meta(name, options=ResNetOptions(shortcut=kind)))
+        for kind in ("A", "A_centred", "C")
+    ]
     assert counts == [a, a, c]
 
 
 @pytest.mark.parametrize("depth", CIFAR_COUNTS)
 def test_cifar_counts_are_the_published_ones(depth: int) -> None:
     name = f"resnet{depth}"
-    counts = [_count(create_meta(name, 10, options=CifarOptions(shortcut=kind))) for kind in ("A", "B", "C")]
+    counts = [
+        _count(create_meta(name, 10, options=CifarOptions(shortcut=kind)))
+        for kind in ("A", "B", "C")
+    ]
     assert tuple(counts) == CIFAR_COUNTS[depth]
     assert _count(create_meta(f"plain{depth}", 10)) == CIFAR_COUNTS[depth][0]
 
@@ -151,7 +187,9 @@ def test_cifar_counts_are_the_published_ones(depth: int) -> None:
     ("depth", "original", "full"),
     [(110, 1_727_962, 1_727_962), (164, 1_704_154, 1_703_258), (1001, 10_328_602, 10_327_706)],
 )
-def test_counts_of_identity_mappings_are_the_published_ones(depth: int, original: int, full: int) -> None:
+def test_counts_of_identity_mappings_are_the_published_ones(
+    depth: int, original: int, full: int
+) -> None:
     assert _count(create_meta(f"resnet{depth}", 10)) == original
     assert _count(create_meta(f"resnetv2_{depth}", 10)) == full
     before = create_meta(f"resnetv2_{depth}", 10, options=IdentityOptions(order="original"))
@@ -169,8 +207,14 @@ def _count(module: nn.Module) -> int:
 
 
 def test_freezing_holds_in_training_and_in_a_copy() -> None:
-    classifier = copy.deepcopy(create_classifier("resnet20", num_classes=3, freeze_through="c1")).train()
-    frozen = {_bare(name).partition(".")[0] for name, x in classifier.named_parameters() if not x.requires_grad}
+    classifier = copy.deepcopy(
+        create_classifier("resnet20", num_classes=3, freeze_through="c1")
+    ).train()
+    frozen = {
+        _bare(name).partition(".")[0]
+        for name, x in classifier.named_parameters()
+        if not x.requires_grad
+    }
     assert frozen == {"conv1", "bn1", "layer1"}
     assert not classifier.backbone.get_submodule("bn1").training
     assert classifier.backbone.get_submodule("layer2").training

@@ -55,29 +55,39 @@ def pth(state: dict[str, Tensor], tmp_path: Path) -> Path:
         ("timm", "torchvision", "safetensors"),
     ],
 )
-def test_files_come_back_to_identical_bytes(pth: Path, first: str, second: str, ending: str) -> None:
+def test_files_come_back_to_identical_bytes(
+    pth: Path, first: str, second: str, ending: str
+) -> None:
     one, two, three = (pth.with_name(f"{name}.{ending}") for name in ("one", "two", "three"))
     convert_weights(pth, one, to_dialect=first)
     report = convert_weights(one, two, to_dialect=second)
     assert "largest difference of features: 0 " in report
     convert_weights(two, three, to_dialect=first)
     original, back = read_tensors(one), read_tensors(three)
-    assert {name for name in original.keys() - back.keys() if not name.endswith("num_batches_tracked")} == set()
+    assert {
+        name for name in original.keys() - back.keys() if not name.endswith("num_batches_tracked")
+    } == set()
     assert all(tensor.equal(original[name]) for name, tensor in back.items())
     assert read_source(str(three))[1].architecture == "resnet18"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_files_of_every_dialect_load_without_converting(state: dict[str, Tensor], tmp_path: Path, dialect: str) -> None:
+def test_files_of_every_dialect_load_without_converting(
+    state: dict[str, Tensor], tmp_path: Path, dialect: str
+) -> None:
     torch.save({"model": from_torchvision(state, dialect)}, tmp_path / "file.pth")
     backbone = create_backbone("resnet18", weights=str(tmp_path / "file.pth"), levels=["c2"])
     assert not backbone.report.missing
     assert backbone.layer1[1].conv2.weight.equal(state["layer1.1.conv2.weight"])
 
 
-@pytest.mark.parametrize("prefix", ["module.", "backbone.", "encoder.", "model.", "module.encoder."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "backbone.", "encoder.", "model.", "module.encoder."]
+)
 @pytest.mark.parametrize("wrapping", ["state_dict", "model"])
-def test_checkpoints_of_others_load(state: dict[str, Tensor], tmp_path: Path, prefix: str, wrapping: str) -> None:
+def test_checkpoints_of_others_load(
+    state: dict[str, Tensor], tmp_path: Path, prefix: str, wrapping: str
+) -> None:
     content = {prefix + name.replace("fc.", "linear."): tensor for name, tensor in state.items()}
     torch.save({wrapping: content, "epoch": 1}, tmp_path / "file.pth")
     backbone = create_backbone("resnet18", weights=str(tmp_path / "file.pth"), levels=["c2"])
@@ -85,17 +95,23 @@ def test_checkpoints_of_others_load(state: dict[str, Tensor], tmp_path: Path, pr
 
 
 def test_msras_files_have_their_statistics_merged(tmp_path: Path) -> None:
-    trained = build_backbone("resnet50", pretrained=False, levels=["c2"], stride_in="1x1").state_dict()
+    trained = build_backbone(
+        "resnet50", pretrained=False, levels=["c2"], stride_in="1x1"
+    ).state_dict()
     merged = {n: t.numpy() for n, t in trained.items() if "running" not in n and "tracked" not in n}
     named = from_torchvision(merged, "caffe2")
     (tmp_path / "R-50.pkl").write_bytes(pickle.dumps({"blobs": named}, protocol=2))
-    backbone = create_backbone("resnet50", weights=str(tmp_path / "R-50.pkl"), levels=["c2"], stride_in="1x1")
+    backbone = create_backbone(
+        "resnet50", weights=str(tmp_path / "R-50.pkl"), levels=["c2"], stride_in="1x1"
+    )
     assert not backbone.report.missing
     assert backbone.passport == replace(
         MSRA, source=str(tmp_path / "R-50.pkl"), assumed=True, options={"shortcut": "B"}
     )
     assert (backbone.bn1.running_var + backbone.bn1.eps).eq(1).all()
-    with pytest.raises(ValueError, match=r"stride in the 1x1.*assumed from its names.*set model\.stride_in=1x1"):
+    with pytest.raises(
+        ValueError, match=r"stride in the 1x1.*assumed from its names.*set model\.stride_in=1x1"
+    ):
         create_backbone("resnet50", weights=str(tmp_path / "R-50.pkl"), levels=["c2"])
 
 
@@ -104,14 +120,20 @@ def test_msras_files_have_their_statistics_merged(tmp_path: Path) -> None:
     [
         ("stride_in", "1x1", r"stride in the 1x1.*got stride_in=3x3; set model\.stride_in=1x1"),
         ("pool", "caffe", r"a caffe max-pool, got pool=padded; .*ResNetOptions\(pool='caffe'\)"),
-        ("architecture", "resnet34", r"must be of resnet50, got resnet34; set model\.backbone=resnet34"),
+        (
+            "architecture",
+            "resnet34",
+            r"must be of resnet50, got resnet34; set model\.backbone=resnet34",
+        ),
     ],
 )
 def test_what_the_network_was_built_for_is_not_contradicted(
     tmp_path: Path, field: str, value: str, message: str
 ) -> None:
     network = build_backbone("resnet50", pretrained=False, levels=["c2"])
-    save_weights(tmp_path / "file.safetensors", network, replace(network.passport, **{field: value}))
+    save_weights(
+        tmp_path / "file.safetensors", network, replace(network.passport, **{field: value})
+    )
     with pytest.raises(ValueError, match=message):
         load_weights(network, str(tmp_path / "file.safetensors"))
 
@@ -126,9 +148,13 @@ def test_what_the_network_was_built_for_is_not_contradicted(
         ("norm_eps", 1e-3),
     ],
 )
-def test_what_the_input_has_to_be_is_taken_from_the_file(tmp_path: Path, field: str, value: object) -> None:
+def test_what_the_input_has_to_be_is_taken_from_the_file(
+    tmp_path: Path, field: str, value: object
+) -> None:
     network = build_backbone("resnet18", pretrained=False, levels=["c2"])
-    save_weights(tmp_path / "file.safetensors", network, replace(network.passport, **{field: value}))
+    save_weights(
+        tmp_path / "file.safetensors", network, replace(network.passport, **{field: value})
+    )
     load_weights(network, str(tmp_path / "file.safetensors"))
     assert getattr(network.passport, field) == value
     assert network.bn1.eps == network.passport.norm_eps
@@ -136,9 +162,15 @@ def test_what_the_input_has_to_be_is_taken_from_the_file(tmp_path: Path, field: 
 
 def test_bgr_files_are_refused_for_other_channels_with_the_way_out(tmp_path: Path) -> None:
     network = build_backbone("resnet18", pretrained=False, levels=["c2"])
-    save_weights(tmp_path / "file.safetensors", network, replace(network.passport, channel_order="bgr"))
-    with pytest.raises(ValueError, match=r"bgr cannot take 4 input channels; .*--channel-order rgb"):
-        create_backbone("resnet18", weights=str(tmp_path / "file.safetensors"), levels=["c2"], in_channels=4)
+    save_weights(
+        tmp_path / "file.safetensors", network, replace(network.passport, channel_order="bgr")
+    )
+    with pytest.raises(
+        ValueError, match=r"bgr cannot take 4 input channels; .*--channel-order rgb"
+    ):
+        create_backbone(
+            "resnet18", weights=str(tmp_path / "file.safetensors"), levels=["c2"], in_channels=4
+        )
 
 
 @pytest.mark.parametrize("how", ["repeat", "mean"])
@@ -150,9 +182,13 @@ def test_the_adaptation_is_recorded(state: dict[str, Tensor], tmp_path: Path, ho
     torch.testing.assert_close(network.conv1.weight.sum(1), state["conv1.weight"].sum(1))
 
 
-@pytest.mark.parametrize("name", ["resnet50d", "resnetv2_18", "vgg11", "googlenet", "timm:resnet18"])
+@pytest.mark.parametrize(
+    "name", ["resnet50d", "resnetv2_18", "vgg11", "googlenet", "timm:resnet18"]
+)
 @pytest.mark.parametrize(("how", "channels"), [("sum", 1), ("repeat", 6), ("mean", 4)])
-def test_every_family_fits_its_first_convolution_as_asked(tmp_path: Path, name: str, how: str, channels: int) -> None:
+def test_every_family_fits_its_first_convolution_as_asked(
+    tmp_path: Path, name: str, how: str, channels: int
+) -> None:
     finest = "c2" if name.startswith("timm:") else "c1"
     trained = create_backbone(name, levels=[finest])
     save_weights(tmp_path / "file.safetensors", trained)
@@ -161,14 +197,24 @@ def test_every_family_fits_its_first_convolution_as_asked(tmp_path: Path, name: 
     first = first_convolution(trained)
     before, after = trained.state_dict()[first], adapted.state_dict()[first]
     means = before.mean(1, keepdim=True).expand_as(after) * 3 / channels
-    expected = {"sum": before.sum(1, keepdim=True), "repeat": torch.cat([before, before], 1) / 2, "mean": means}
+    expected = {
+        "sum": before.sum(1, keepdim=True),
+        "repeat": torch.cat([before, before], 1) / 2,
+        "mean": means,
+    }
     torch.testing.assert_close(after, expected[how])
-    told = {"sum": "summed", "repeat": "repeated and scaled by 3/6", "mean": "averaged and scaled by 3/4"}
+    told = {
+        "sum": "summed",
+        "repeat": "repeated and scaled by 3/6",
+        "mean": "averaged and scaled by 3/4",
+    }
     assert adapted.passport.adapted.endswith(f"in_channels is {channels}: {told[how]}")
     assert adapted.passport.adapted in adapted.report.notes
 
 
-def test_a_classifier_fits_its_first_convolution_as_asked(state: dict[str, Tensor], tmp_path: Path) -> None:
+def test_a_classifier_fits_its_first_convolution_as_asked(
+    state: dict[str, Tensor], tmp_path: Path
+) -> None:
     torch.save(state, tmp_path / "file.pth")
     classifier = create_classifier(
         "resnet18", num_classes=2, weights=str(tmp_path / "file.pth"), in_channels=4, adapt="mean"
@@ -195,9 +241,13 @@ def test_channel_order_is_turned_to_the_bit(state: dict[str, Tensor]) -> None:
 
 
 def test_a_folded_std_is_one(state: dict[str, Tensor]) -> None:
-    folded, passport = fold_std(state, "conv1.weight", Passport(architecture="resnet18", std=(0.5, 0.5, 0.25)))
+    folded, passport = fold_std(
+        state, "conv1.weight", Passport(architecture="resnet18", std=(0.5, 0.5, 0.25))
+    )
     assert passport.std == (1.0, 1.0, 1.0)
-    assert folded["conv1.weight"].equal(state["conv1.weight"] * torch.tensor([2, 2, 4]).reshape(1, 3, 1, 1))
+    assert folded["conv1.weight"].equal(
+        state["conv1.weight"] * torch.tensor([2, 2, 4]).reshape(1, 3, 1, 1)
+    )
 
 
 def test_a_damaged_pickle_is_refused(pth: Path) -> None:
@@ -214,10 +264,20 @@ def test_the_network_is_known_by_its_tensors(state: dict[str, Tensor]) -> None:
     assert infer_architecture(state) == "resnet18"
 
 
-def test_the_tool_renames_reorders_and_reports(state: dict[str, Tensor], tmp_path: Path, tools: Tools) -> None:
+def test_the_tool_renames_reorders_and_reports(
+    state: dict[str, Tensor], tmp_path: Path, tools: Tools
+) -> None:
     source, target = tmp_path / "in.pth", tmp_path / "out.safetensors"
     torch.save({f"encoder_q.{name}": tensor for name, tensor in state.items()}, source)
-    flags = ("--rename", "encoder_q.=", "--channel-order", "bgr", "--fold-std", "--passport", "licence=MIT")
+    flags = (
+        "--rename",
+        "encoder_q.=",
+        "--channel-order",
+        "bgr",
+        "--fold-std",
+        "--passport",
+        "licence=MIT",
+    )
     printed = tools("tools/convert_weights.py", source, target, "--to", "detectron2", *flags).output
     assert "now: BGR" in printed
     difference = float(printed.split("largest difference of features: ")[1].split()[0])
@@ -235,4 +295,7 @@ def test_caffes_pool_travels_with_the_file(state: dict[str, Tensor], tmp_path: P
     path = tmp_path / "out.safetensors"
     convert_weights(tmp_path / "in.pth", path, to_dialect="timm", passport_fields={"pool": "caffe"})
     options = ResNetOptions(pool="caffe")
-    assert create_backbone("resnet18", weights=str(path), levels=["c2"], options=options).passport.pool == "caffe"
+    assert (
+        create_backbone("resnet18", weights=str(path), levels=["c2"], options=options).passport.pool
+        == "caffe"
+    )

@@ -20,7 +20,9 @@ def state(request: pytest.FixtureRequest) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("second", DIALECTS)
 @pytest.mark.parametrize("first", DIALECTS)
-def test_every_dialect_converts_to_every_other_and_back(state: dict[str, Tensor], first: str, second: str) -> None:
+def test_every_dialect_converts_to_every_other_and_back(
+    state: dict[str, Tensor], first: str, second: str
+) -> None:
     original = from_torchvision(state, first)
     there = from_torchvision(to_torchvision(original, first), second)
     back = from_torchvision(to_torchvision(there, second), first)
@@ -31,7 +33,9 @@ def test_every_dialect_converts_to_every_other_and_back(state: dict[str, Tensor]
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_names_tell_the_dialect(state: dict[str, Tensor], dialect: Dialect) -> None:
-    assert detect(from_torchvision(state, dialect)) == ("torchvision" if dialect == "timm" else dialect)
+    assert detect(from_torchvision(state, dialect)) == (
+        "torchvision" if dialect == "timm" else dialect
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,20 +52,33 @@ def test_names_tell_the_dialect(state: dict[str, Tensor], dialect: Dialect) -> N
         ("fc.bias", "linear.bias", "pred_b", "head.fc.bias"),
     ],
 )  # fmt: skip
-def test_names_are_those_of_the_libraries(name: str, detectron2: str, caffe2: str, mmdet: str) -> None:
-    expected = {"torchvision": name, "timm": name, "detectron2": detectron2, "caffe2": caffe2, "mmdet": mmdet}
+def test_names_are_those_of_the_libraries(
+    name: str, detectron2: str, caffe2: str, mmdet: str
+) -> None:
+    expected = {
+        "torchvision": name,
+        "timm": name,
+        "detectron2": detectron2,
+        "caffe2": caffe2,
+        "mmdet": mmdet,
+    }
     assert {d: next(iter(from_torchvision({name: torch.ones(1)}, d))) for d in DIALECTS} == expected
 
 
 def test_caffe2_names_are_those_that_detectron2_reads(state: dict[str, Tensor]) -> None:
-    loading = pytest.importorskip("detectron2.checkpoint.c2_model_loading", reason="needs detectron2")
+    loading = pytest.importorskip(
+        "detectron2.checkpoint.c2_model_loading", reason="needs detectron2"
+    )
     kept = {name: tensor for name, tensor in state.items() if not name.endswith(COUNTER)}
     theirs = loading.convert_basic_c2_names(list(from_torchvision(kept, "caffe2")))
     assert theirs == list(from_torchvision(kept, "detectron2"))
 
 
 def test_deep_stems_are_renamed_for_mmdet_and_refused_for_caffe2() -> None:
-    state = {name: torch.ones(1) for name in ("conv1.0.weight", "conv1.6.weight", "bn1.weight", "layer1.0.bn1.weight")}
+    state = {
+        name: torch.ones(1)
+        for name in ("conv1.0.weight", "conv1.6.weight", "bn1.weight", "layer1.0.bn1.weight")
+    }
     renamed = from_torchvision(state, "mmdet")
     assert [name.removeprefix("backbone.") for name in renamed] == [
         "stem.0.weight", "stem.6.weight", "stem.7.weight", "layer1.0.bn1.weight",
@@ -71,7 +88,9 @@ def test_deep_stems_are_renamed_for_mmdet_and_refused_for_caffe2() -> None:
         from_torchvision(state, "caffe2")
 
 
-@pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.", "encoder.", "module.backbone.body.", ""])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "model.", "backbone.", "encoder.", "module.backbone.body.", ""]
+)
 @pytest.mark.parametrize("head", ["fc", "linear", "classifier"])
 def test_wrappers_prefixes_and_heads_of_others_are_understood(prefix: str, head: str) -> None:
     names = {f"{prefix}conv1.weight": torch.ones(1), f"{prefix}{head}.bias": torch.ones(1)}

@@ -13,14 +13,20 @@ LEVELS = ["c2", "c3"]
 
 
 def _statistics(backbone: Backbone) -> dict[str, torch.Tensor]:
-    return {name: buffer.clone() for name, buffer in backbone.named_buffers() if "running_mean" in name}
+    return {
+        name: buffer.clone() for name, buffer in backbone.named_buffers() if "running_mean" in name
+    }
 
 
 def _moved(backbone: Backbone) -> set[str]:
     """Parts whose batch statistics change in a training-mode forward pass."""
     before = _statistics(backbone)
     backbone(torch.randn(2, 3, 32, 32))
-    return {name.partition(".")[0] for name, value in _statistics(backbone).items() if not value.equal(before[name])}
+    return {
+        name.partition(".")[0]
+        for name, value in _statistics(backbone).items()
+        if not value.equal(before[name])
+    }
 
 
 @pytest.mark.parametrize(
@@ -34,7 +40,9 @@ def _moved(backbone: Backbone) -> set[str]:
         ("c5", {"conv1", "bn1", "layer1", "layer2"}),
     ],
 )
-def test_freeze_through_freezes_everything_up_to_a_level(through: str | None, frozen: set[str]) -> None:
+def test_freeze_through_freezes_everything_up_to_a_level(
+    through: str | None, frozen: set[str]
+) -> None:
     backbone = create_backbone("resnet18", levels=LEVELS, freeze_through=through)
     assert {name.partition(".")[0] for name in backbone.frozen_names()} == frozen
 

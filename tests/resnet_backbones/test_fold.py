@@ -31,17 +31,24 @@ def fill_statistics(module: nn.Module) -> None:
         ("googlenet", "batch", 0),
     ],
 )
-def test_a_folded_backbone_has_the_features_of_one_with_norms(name: str, norm: str, left: int) -> None:
+def test_a_folded_backbone_has_the_features_of_one_with_norms(
+    name: str, norm: str, left: int
+) -> None:
     torch.manual_seed(0)
     backbone = build_backbone(name, pretrained=False, norm=norm)
     fill_statistics(backbone)
     folded = fold_norms(backbone)
-    assert sum(isinstance(part, nn.BatchNorm2d | FrozenBatchNorm2d) for part in folded.modules()) == left
+    assert (
+        sum(isinstance(part, nn.BatchNorm2d | FrozenBatchNorm2d) for part in folded.modules())
+        == left
+    )
     image = torch.randn(1, 3, 32, 64)
     with torch.no_grad():
         expected, found = backbone.eval()(image), folded(image)
     for level, features in expected.items():
-        torch.testing.assert_close(found[level], features, rtol=1e-4, atol=1e-5 * features.abs().max().item())
+        torch.testing.assert_close(
+            found[level], features, rtol=1e-4, atol=1e-5 * features.abs().max().item()
+        )
 
 
 def test_the_original_stays_as_it_was() -> None:
@@ -64,7 +71,12 @@ def test_memory_layout_is_kept() -> None:
 def test_a_bias_is_folded_by_hand() -> None:
     """(3 x + 1 - 5) / sqrt(3 + 1) * 6 + 2 = 9 x - 10."""
     conv, norm = nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1, eps=1.0)
-    for tensor, value in ((conv.weight, 3), (conv.bias, 1), (norm.running_mean, 5), (norm.running_var, 3)):
+    for tensor, value in (
+        (conv.weight, 3),
+        (conv.bias, 1),
+        (norm.running_mean, 5),
+        (norm.running_var, 3),
+    ):
         nn.init.constant_(tensor, value)  # type: ignore[arg-type]
     nn.init.constant_(norm.weight, 6)
     nn.init.constant_(norm.bias, 2)

@@ -65,12 +65,16 @@ def test_a_training_step_with_auxiliary_heads_equals_torchvisions() -> None:
     network, backbone, head = both()
     images = torch.randn(2, 3, 64, 64).double()
     theirs, ours = network(images), backbone.logits(images, head)
-    for mine, expected in zip(ours.values(), (theirs.logits, theirs.aux_logits1, theirs.aux_logits2), strict=True):
+    for mine, expected in zip(
+        ours.values(), (theirs.logits, theirs.aux_logits1, theirs.aux_logits2), strict=True
+    ):
         assert close(mine, expected, 1e-5)
     (theirs.logits + 0.3 * theirs.aux_logits1 + 0.3 * theirs.aux_logits2).square().sum().backward()
     (ours["main"] + 0.3 * ours["aux1"] + 0.3 * ours["aux2"]).square().sum().backward()
     gradients = dict(backbone.named_parameters()) | dict(nn.ModuleDict(head).named_parameters())
-    assert all(close(gradients[key].grad, value.grad, 1e-4) for key, value in network.named_parameters())
+    assert all(
+        close(gradients[key].grad, value.grad, 1e-4) for key, value in network.named_parameters()
+    )
     statistics = dict(backbone.named_buffers()) | dict(nn.ModuleDict(head).named_buffers())
     assert all(torch.allclose(statistics[key], value) for key, value in network.named_buffers())
 
@@ -96,7 +100,12 @@ def test_levels_have_the_declared_shapes(name: str, output_stride: int) -> None:
         features = backbone(torch.randn(1, 3, 64, 96))
     assert list(features) == list(ALL)
     for level in backbone.levels:
-        assert features[level.name].shape == (1, level.channels, 64 // level.stride, 96 // level.stride)
+        assert features[level.name].shape == (
+            1,
+            level.channels,
+            64 // level.stride,
+            96 // level.stride,
+        )
 
 
 def test_a_dilated_net_computes_every_cell_of_the_strided_one() -> None:
@@ -125,7 +134,11 @@ def test_published_auxiliary_heads_pool_five_by_five() -> None:
 def test_only_what_the_asked_levels_need_is_built_and_frozen() -> None:
     backbone = googlenet(levels=["c3"], freeze_through="c2")
     assert [name for name, _ in backbone.named_children()][-1] == "inception3b"
-    assert {name.partition(".")[0] for name in backbone.frozen_names()} == {"conv1", "conv2", "conv3"}
+    assert {name.partition(".")[0] for name in backbone.frozen_names()} == {
+        "conv1",
+        "conv2",
+        "conv3",
+    }
 
 
 def test_recomputing_gives_equal_gradients_and_statistics() -> None:
@@ -134,15 +147,21 @@ def test_recomputing_gives_equal_gradients_and_statistics() -> None:
     saving.load_state_dict(plain.state_dict())
     for backbone in (plain, saving):
         backbone(images)["c3"].sum().backward()
-    assert all(a.grad.equal(b.grad) for a, b in zip(plain.parameters(), saving.parameters(), strict=True))
+    assert all(
+        a.grad.equal(b.grad) for a, b in zip(plain.parameters(), saving.parameters(), strict=True)
+    )
     assert all(a.equal(b) for a, b in zip(plain.buffers(), saving.buffers(), strict=True))
 
 
 def test_compiles_and_exports() -> None:
     backbone, images = googlenet("googlenet_lrn", levels=["c3"]).eval(), torch.randn(1, 3, 32, 32)
     expected = backbone(images)["c3"]
-    torch.testing.assert_close(torch.compile(backbone, backend="eager", fullgraph=True)(images)["c3"], expected)
-    torch.testing.assert_close(torch.export.export(backbone, (images,)).module()(images)["c3"], expected)
+    torch.testing.assert_close(
+        torch.compile(backbone, backend="eager", fullgraph=True)(images)["c3"], expected
+    )
+    torch.testing.assert_close(
+        torch.export.export(backbone, (images,)).module()(images)["c3"], expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,6 +173,8 @@ def test_compiles_and_exports() -> None:
         ("googlenet", {"levels": ["conv5_3"]}, "levels must be different names"),
     ],
 )
-def test_what_the_family_has_not_is_refused_by_name(name: str, change: dict[str, Any], rule: str) -> None:
+def test_what_the_family_has_not_is_refused_by_name(
+    name: str, change: dict[str, Any], rule: str
+) -> None:
     with pytest.raises(ValueError, match=rule):
         googlenet(name, **change)

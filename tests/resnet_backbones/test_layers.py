@@ -36,12 +36,16 @@ def test_frozen_norm_by_hand() -> None:
         {"weight": torch.tensor([6.0]), "bias": torch.tensor([1.0])}
         | {"running_mean": torch.tensor([2.0]), "running_var": torch.tensor([8.0])}
     )
-    assert norm(torch.full((1, 1, 1, 1), 5.0)).item() == pytest.approx(7.0)  # (5 - 2) / sqrt(8 + 1) * 6 + 1
+    assert norm(torch.full((1, 1, 1, 1), 5.0)).item() == pytest.approx(
+        7.0
+    )  # (5 - 2) / sqrt(8 + 1) * 6 + 1
 
 
 def test_frozen_norm_equals_torchvisions(statistics: dict[str, Tensor]) -> None:
     x = torch.randn(2, 8, 5, 5)
-    ours, theirs = (_filled(kind(8), statistics) for kind in (FrozenBatchNorm2d, TorchvisionFrozenBatchNorm2d))
+    ours, theirs = (
+        _filled(kind(8), statistics) for kind in (FrozenBatchNorm2d, TorchvisionFrozenBatchNorm2d)
+    )
     torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-6)
 
 
@@ -55,12 +59,16 @@ def test_fused_frozen_norm_equals_torchvisions_with_its_gradients(
     inputs = (x, conv.weight)
     upstream = torch.randn_like(ours)
     for mine, expected in zip(
-        torch.autograd.grad(ours, inputs, upstream), torch.autograd.grad(theirs, inputs, upstream), strict=True
+        torch.autograd.grad(ours, inputs, upstream),
+        torch.autograd.grad(theirs, inputs, upstream),
+        strict=True,
     ):
         torch.testing.assert_close(mine, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_fused_batch_norm_in_eval_mode_equals_the_two_layers(conv: nn.Conv2d, statistics: dict[str, Tensor]) -> None:
+def test_fused_batch_norm_in_eval_mode_equals_the_two_layers(
+    conv: nn.Conv2d, statistics: dict[str, Tensor]
+) -> None:
     norm = _filled(nn.BatchNorm2d(8), statistics).eval()
     x = torch.randn(2, 4, 9, 7)
     torch.testing.assert_close(conv_norm(conv, norm, x), norm(conv(x)), rtol=0, atol=1e-5)

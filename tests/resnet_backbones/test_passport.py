@@ -22,7 +22,14 @@ def test_json_with_other_fields_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"stride_in": "5x5"}, {"channel_order": "gbr"}, {"value_range": 2.0}, {"mean": ()}, {"std": (1, 0, 1)}]
+    "wrong",
+    [
+        {"stride_in": "5x5"},
+        {"channel_order": "gbr"},
+        {"value_range": 2.0},
+        {"mean": ()},
+        {"std": (1, 0, 1)},
+    ],
 )
 def test_impossible_values_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"passport: .*{next(iter(wrong))}"):
@@ -40,7 +47,8 @@ def test_bgr_with_other_channel_counts_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "white"), [(torch.uint8, 255), (torch.uint16, 65535), (torch.float32, 1), (torch.float64, 1)]
+    ("dtype", "white"),
+    [(torch.uint8, 255), (torch.uint16, 65535), (torch.float32, 1), (torch.float64, 1)],
 )
 def test_white_is_one_minus_mean_over_std_for_every_type(dtype: torch.dtype, white: int) -> None:
     normalized = PixelNormalizer(IMAGENET)(torch.full((1, 3, 2, 2), white, dtype=dtype))
@@ -51,10 +59,16 @@ def test_white_is_one_minus_mean_over_std_for_every_type(dtype: torch.dtype, whi
 
 def test_bgr_255_takes_rgb_images() -> None:
     passport = Passport(
-        architecture="resnet50", channel_order="bgr", value_range=255.0, mean=(1.0, 2.0, 3.0), std=(1.0, 1.0, 10.0)
+        architecture="resnet50",
+        channel_order="bgr",
+        value_range=255.0,
+        mean=(1.0, 2.0, 3.0),
+        std=(1.0, 1.0, 10.0),
     )
     image = torch.tensor([33, 20, 10], dtype=torch.uint8).reshape(1, 3, 1, 1)  # red, green, blue
-    assert PixelNormalizer(passport)(image).flatten().tolist() == pytest.approx([9.0, 18.0, 3.0], abs=1e-4)
+    assert PixelNormalizer(passport)(image).flatten().tolist() == pytest.approx(
+        [9.0, 18.0, 3.0], abs=1e-4
+    )
 
 
 def test_padding_is_exactly_zero_after_normalisation_and_pixels_are_not() -> None:

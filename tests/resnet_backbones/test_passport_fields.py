@@ -89,7 +89,9 @@ def test_weights_that_fit_in_shape_only_are_refused(
     with pytest.raises(ValueError, match=message):
         create_backbone(name, weights=str(tmp_path / "file.safetensors"), **built)
     again = create_backbone(name, weights=str(tmp_path / "file.safetensors"), **trained)
-    assert again.passport.options == build_backbone(name, pretrained=False, **trained).passport.options
+    assert (
+        again.passport.options == build_backbone(name, pretrained=False, **trained).passport.options
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,11 @@ def test_weights_that_fit_in_shape_only_are_refused(
         ("resnet18", {"options": ResNetOptions(drop_path=0.1, zero_init_residual=True)}, {}),
         ("resnetv2_20", _identity(gate="exclusive", gate_bias=-3.0), _identity(gate="exclusive")),
         ("resnetv2_20", _identity(branch_scale=0.5), {}),  # which only the constant gate uses
-        ("resnet18", {"levels": ["c5"]}, {"options": ResNetOptions(dilation="detectron2"), **DILATED}),
+        (
+            "resnet18",
+            {"levels": ["c5"]},
+            {"options": ResNetOptions(dilation="detectron2"), **DILATED},
+        ),
         ("resnet18", {"levels": ["c5"]}, {"output_stride": 16, "levels": ["c5"]}),
     ],
 )
@@ -107,7 +113,9 @@ def test_weights_serve_what_differs_in_training_or_in_their_own_stride(
 ) -> None:
     save_weights(tmp_path / "file.safetensors", build_backbone(name, pretrained=False, **trained))
     network = create_backbone(name, weights=str(tmp_path / "file.safetensors"), **built)
-    assert network.passport.options == build_backbone(name, pretrained=False, **built).passport.options
+    assert (
+        network.passport.options == build_backbone(name, pretrained=False, **built).passport.options
+    )
 
 
 def test_our_weights_and_timms_serve_each_other(tmp_path: Path) -> None:
@@ -118,7 +126,11 @@ def test_our_weights_and_timms_serve_each_other(tmp_path: Path) -> None:
 
 def test_an_option_of_a_later_version_is_refused(tmp_path: Path) -> None:
     network = build_backbone("resnet18", pretrained=False, levels=["c2"])
-    save_weights(tmp_path / "file.safetensors", network, replace(network.passport, options={"blur_pool": True}))
+    save_weights(
+        tmp_path / "file.safetensors",
+        network,
+        replace(network.passport, options={"blur_pool": True}),
+    )
     with pytest.raises(ValueError, match=r"trained with blur_pool=True, got blur_pool=None"):
         load_weights(network, str(tmp_path / "file.safetensors"))
 
@@ -126,9 +138,13 @@ def test_an_option_of_a_later_version_is_refused(tmp_path: Path) -> None:
 def test_files_of_earlier_versions_load(tmp_path: Path) -> None:
     network = build_backbone("resnet18", pretrained=False, levels=["c2"])
     later = ("options", "resize_size", "crop_size", "interpolation", "label_map", "library_version")
-    values = {name: x for name, x in json.loads(network.passport.to_json()).items() if name not in later}
+    values = {
+        name: x for name, x in json.loads(network.passport.to_json()).items() if name not in later
+    }
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    safetensors.torch.save_file(state, tmp_path / "file.safetensors", metadata={"passport": json.dumps(values)})
+    safetensors.torch.save_file(
+        state, tmp_path / "file.safetensors", metadata={"passport": json.dumps(values)}
+    )
     load_weights(network, str(tmp_path / "file.safetensors"))
     assert network.passport.options == {"shortcut": "B"}
 
@@ -142,7 +158,10 @@ def test_sizes_of_no_pixels_are_refused(field: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"interpolation": "cubic"}, r"interpolation must be nearest, bilinear, bicubic, lanczos or none, got 'cubic'"),
+        (
+            {"interpolation": "cubic"},
+            r"interpolation must be nearest, bilinear, bicubic, lanczos or none, got 'cubic'",
+        ),
         ({"label_map": "cat"}, r"label_map must be a list of class names by index, got 'cat'"),
         ({"options": ("shortcut", "A")}, r"options must be values by name"),
     ],
@@ -154,12 +173,17 @@ def test_impossible_values_are_refused(wrong: dict[str, object], message: str) -
 
 def test_the_example_has_no_default_value() -> None:
     plain = Passport(architecture="plain18")
-    same = [field.name for field in fields(Passport) if getattr(plain, field.name) == getattr(EVERYTHING, field.name)]
+    same = [
+        field.name
+        for field in fields(Passport)
+        if getattr(plain, field.name) == getattr(EVERYTHING, field.name)
+    ]
     assert same == ["stride_in"]  # basic blocks have no other
 
 
 @pytest.mark.parametrize(
-    ("dialect", "ending"), [("torchvision", "safetensors"), ("timm", "pth"), ("detectron2", "pkl"), ("mmdet", "pth")]
+    ("dialect", "ending"),
+    [("torchvision", "safetensors"), ("timm", "pth"), ("detectron2", "pkl"), ("mmdet", "pth")],
 )
 def test_a_conversion_keeps_every_field(tmp_path: Path, dialect: str, ending: str) -> None:
     source, target = tmp_path / "in.safetensors", tmp_path / f"out.{ending}"
@@ -172,15 +196,32 @@ def test_a_conversion_keeps_every_field(tmp_path: Path, dialect: str, ending: st
 def test_the_tool_takes_every_kind_of_field(tmp_path: Path, tools: Tools) -> None:
     source, target = tmp_path / "in.pth", tmp_path / "out.safetensors"
     torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), source)
-    stated = ("crop_size=200", "resize_size=224", "interpolation=bicubic", 'label_map=["cat", "dog"]')
+    stated = (
+        "crop_size=200",
+        "resize_size=224",
+        "interpolation=bicubic",
+        'label_map=["cat", "dog"]',
+    )
     options = 'options={"output_stride": 8, "dilation": "detectron2"}'
     flags = [flag for entry in (*stated, options) for flag in ("--passport", entry)]
     tools("tools/convert_weights.py", source, target, "--to", "torchvision", *flags)
     passport = read_source(str(target))[1]
-    assert (passport.crop_size, passport.resize_size, passport.interpolation) == (200, 224, "bicubic")
+    assert (passport.crop_size, passport.resize_size, passport.interpolation) == (
+        200,
+        224,
+        "bicubic",
+    )
     assert passport.label_map == ("cat", "dog")
     assert passport.options == {"output_stride": 8, "dilation": "detectron2"}
-    refused = tools("tools/convert_weights.py", source, target, "--to", "timm", "--passport", 'options={"gate": 1}')
+    refused = tools(
+        "tools/convert_weights.py",
+        source,
+        target,
+        "--to",
+        "timm",
+        "--passport",
+        'options={"gate": 1}',
+    )
     assert refused.status == 2
     assert (
         "options of resnet18 must be shortcut, pool, dilation, zero_init_residual, drop_path, squeeze_excite, got gate"
@@ -190,15 +231,22 @@ def test_the_tool_takes_every_kind_of_field(tmp_path: Path, tools: Tools) -> Non
 
 def _saved_classifier(path: Path, labels: tuple[str, ...]) -> Classifier:
     classifier = create_classifier("resnet20", num_classes=2)
-    save_weights(path, classifier.state_dict(), replace(classifier.backbone.passport, label_map=labels))
+    save_weights(
+        path, classifier.state_dict(), replace(classifier.backbone.passport, label_map=labels)
+    )
     return classifier
 
 
 def test_class_names_come_with_the_head_only(tmp_path: Path) -> None:
     path = tmp_path / "file.safetensors"
     _saved_classifier(path, ("cat", "dog"))
-    assert create_classifier("resnet20", num_classes=2, weights=str(path)).backbone.passport.label_map == ("cat", "dog")
-    assert create_classifier("resnet20", num_classes=3, weights=str(path)).backbone.passport.label_map == ()
+    assert create_classifier(
+        "resnet20", num_classes=2, weights=str(path)
+    ).backbone.passport.label_map == ("cat", "dog")
+    assert (
+        create_classifier("resnet20", num_classes=3, weights=str(path)).backbone.passport.label_map
+        == ()
+    )
     assert create_backbone("resnet20", weights=str(path)).passport.label_map == ()
 
 
@@ -206,12 +254,15 @@ def test_class_names_of_another_number_of_classes_are_refused(tmp_path: Path) ->
     path = tmp_path / "file.safetensors"
     _saved_classifier(path, ("cat", "dog", "cow"))
     with pytest.raises(
-        ValueError, match=r"must name the 2 classes .*, got a label_map of 3; mend it with .*label_map="
+        ValueError,
+        match=r"must name the 2 classes .*, got a label_map of 3; mend it with .*label_map=",
     ):
         create_classifier("resnet20", num_classes=2, weights=str(path))
 
 
-def test_torchvision_and_timm_say_how_their_weights_were_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchvision_and_timm_say_how_their_weights_were_tested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     state = torchvision.models.resnet50().state_dict()
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
     found = read_source("torchvision:resnet50.IMAGENET1K_V2")[1]

@@ -27,7 +27,11 @@ class Calls:
 @pytest.mark.parametrize("protocol", range(6))
 def test_arrays_and_tensors_are_read(tmp_path: Path, protocol: int) -> None:
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
-    content = {"blobs": OrderedDict(a=array, b=torch.arange(3), c=nn.Parameter(torch.ones(2))), "author": "X", "n": [1]}
+    content = {
+        "blobs": OrderedDict(a=array, b=torch.arange(3), c=nn.Parameter(torch.ones(2))),
+        "author": "X",
+        "n": [1],
+    }
     path = tmp_path / "file.pkl"
     path.write_bytes(pickle.dumps(content, protocol=protocol))
     read = read_pickle(path)
@@ -53,7 +57,9 @@ def test_everything_else_is_refused_and_not_run(
     tmp_path: Path, function: object, arguments: tuple[object, ...]
 ) -> None:
     made = tmp_path / "made"
-    arguments = tuple(a.replace("FILE", str(made)) if isinstance(a, str) else a for a in arguments if a is not np)
+    arguments = tuple(
+        a.replace("FILE", str(made)) if isinstance(a, str) else a for a in arguments if a is not np
+    )
     (tmp_path / "file.pkl").write_bytes(pickle.dumps({"blobs": Calls(function, *arguments)}))
     with pytest.raises(pickle.UnpicklingError, match="neither an array nor a tensor"):
         read_pickle(tmp_path / "file.pkl")

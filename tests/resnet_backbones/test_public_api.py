@@ -7,8 +7,12 @@ import resnet_backbones
 
 
 def _modules_after(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint('\\n'.join(name.partition('.')[0] for name in sys.modules))"
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = (
+        f"import sys\n{code}\nprint('\\n'.join(name.partition('.')[0] for name in sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return set(result.stdout.split())
 
 

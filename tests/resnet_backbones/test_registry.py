@@ -10,7 +10,15 @@ from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
 from resnet_backbones.weights import save_weights
 
-PUBLISHED = ("vgg16", "googlenet_lrn", "resnet1202", "plain110", "resnet1001", "resnetv2_200", "resnetv2_164")
+PUBLISHED = (
+    "vgg16",
+    "googlenet_lrn",
+    "resnet1202",
+    "plain110",
+    "resnet1001",
+    "resnetv2_200",
+    "resnetv2_164",
+)
 
 
 def _norms(module: nn.Module) -> set[str]:
@@ -54,7 +62,9 @@ def test_frozen_norms_without_weights_are_refused_with_the_way_out() -> None:
 
 
 def test_a_caller_that_loads_a_state_dict_may_build_frozen_norms() -> None:
-    assert _norms(build_backbone("resnet18", pretrained=True, levels=["c2"])) == {"FrozenBatchNorm2d"}
+    assert _norms(build_backbone("resnet18", pretrained=True, levels=["c2"])) == {
+        "FrozenBatchNorm2d"
+    }
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def _torchvision(name: str, **options: object) -> nn.Module:
 def _torchvision_features(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     features = {"c1": network.relu(network.bn1(network.conv1(images)))}
     x = network.maxpool(features["c1"])
-    for level, stage in zip(ALL[1:], (network.layer1, network.layer2, network.layer3, network.layer4), strict=True):
+    for level, stage in zip(
+        ALL[1:], (network.layer1, network.layer2, network.layer3, network.layer4), strict=True
+    ):
         features[level] = x = stage(x)
     return features
 
@@ -62,14 +64,21 @@ def _assert_equal(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
 
 def _load(backbone: Backbone, network: nn.Module) -> None:
     state = network.state_dict()
-    backbone.load_state_dict({name: state[name] for name in state if not name.startswith("fc.")}, strict=True)
+    backbone.load_state_dict(
+        {name: state[name] for name in state if not name.startswith("fc.")}, strict=True
+    )
 
 
 @pytest.mark.parametrize(
     "name",
-    [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in PARAMETERS if name not in QUICK)],
+    [
+        *QUICK,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in PARAMETERS if name not in QUICK),
+    ],
 )
-def test_features_equal_torchvisions_with_frozen_norms_and_with_batch_norm_in_both_modes(name: str) -> None:
+def test_features_equal_torchvisions_with_frozen_norms_and_with_batch_norm_in_both_modes(
+    name: str,
+) -> None:
     network = _torchvision(name)
     images = torch.randn(2, 3, 64, 64)
     frozen = build_backbone(name, pretrained=True, levels=ALL)
@@ -100,7 +109,9 @@ def test_odd_sizes_round_up_as_torchvisions(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("output_stride", [8, 16])
 def test_dilated_bottlenecks_equal_torchvisions(output_stride: int) -> None:
-    network = _torchvision("resnet50", replace_stride_with_dilation=[False, output_stride == 8, True])
+    network = _torchvision(
+        "resnet50", replace_stride_with_dilation=[False, output_stride == 8, True]
+    )
     backbone = build_backbone("resnet50", pretrained=True, levels=ALL, output_stride=output_stride)
     _load(backbone, network)
     images = torch.randn(1, 3, 96, 64)
@@ -121,13 +132,17 @@ def test_dilated_basic_blocks_equal_timms(output_stride: int) -> None:
 
 def test_detectron2s_dilation_begins_in_the_first_block() -> None:
     with torch.device("meta"):
-        backbone = create_backbone("resnet50", output_stride=16, options=ResNetOptions(dilation="detectron2"))
+        backbone = create_backbone(
+            "resnet50", output_stride=16, options=ResNetOptions(dilation="detectron2")
+        )
     dilations = [block.conv2.dilation for block in backbone.get_submodule("layer4")]
     assert dilations == [(2, 2)] * 3  # torchvision's first block has (1, 1)
 
 
 def test_caffes_pool_has_no_padding_and_rounds_up() -> None:
-    backbone = create_backbone("resnet18", levels=["c1", "c2"], options=ResNetOptions(pool="caffe")).eval()
+    backbone = create_backbone(
+        "resnet18", levels=["c1", "c2"], options=ResNetOptions(pool="caffe")
+    ).eval()
     images = torch.randn(1, 3, 65, 64)
     features = backbone(images)
     pooled = nn.MaxPool2d(3, 2, ceil_mode=True)(features["c1"])  # 33 x 32 cells -> 16 x 16
@@ -136,7 +151,9 @@ def test_caffes_pool_has_no_padding_and_rounds_up() -> None:
 
 
 def test_blocks_start_as_their_shortcuts_with_zero_init() -> None:
-    backbone = create_backbone("resnet18", levels=["c2"], options=ResNetOptions(zero_init_residual=True)).eval()
+    backbone = create_backbone(
+        "resnet18", levels=["c2"], options=ResNetOptions(zero_init_residual=True)
+    ).eval()
     x = torch.rand(1, 64, 8, 8)
     torch.testing.assert_close(backbone.get_submodule("layer1")(x), x)
 
@@ -160,7 +177,9 @@ def test_drop_path_grows_linearly_with_depth() -> None:
 def test_checkpointed_drop_path_draws_the_same_masks_again() -> None:
     options = ResNetOptions(drop_path=0.5)
     plain = create_backbone("resnet18", levels=["c2"], options=options)
-    saving = create_backbone("resnet18", levels=["c2"], options=options, checkpoint_activations=True)
+    saving = create_backbone(
+        "resnet18", levels=["c2"], options=options, checkpoint_activations=True
+    )
     saving.load_state_dict(plain.state_dict())
     images = torch.randn(4, 3, 32, 32)
     for backbone in (plain, saving):
@@ -212,7 +231,11 @@ def test_plain_nets_have_the_same_layers_and_no_shortcuts() -> None:
             "options of plain18, which has no shortcuts, must be pool and dilation",
         ),
         ("resnet18", CifarOptions(), "options of resnet18 must be ResNetOptions, got CifarOptions"),
-        ("resnet20", ResNetOptions(), "options of resnet20 must be CifarOptions, got ResNetOptions"),
+        (
+            "resnet20",
+            ResNetOptions(),
+            "options of resnet20 must be CifarOptions, got ResNetOptions",
+        ),
         ("vgg11", ResNetOptions(), "options must be None for vgg11"),
     ],
 )
@@ -258,7 +281,9 @@ def test_levels_have_the_papers_channels_and_strides() -> None:
         (("c4",), ["conv1", "bn1", "layer1", "layer2", "layer3"]),
     ],
 )
-def test_only_what_the_asked_levels_need_is_built(levels: tuple[str, ...], built: list[str]) -> None:
+def test_only_what_the_asked_levels_need_is_built(
+    levels: tuple[str, ...], built: list[str]
+) -> None:
     backbone = create_backbone("resnet18", levels=levels)
     assert [name for name, _ in backbone.named_children()] == built
     assert list(backbone(torch.zeros(1, 3, 32, 32))) == sorted(levels)
@@ -268,7 +293,9 @@ def test_initialisation_is_torchvisions() -> None:
     torch.manual_seed(0)
     backbone = create_backbone("resnet18", levels=["c2"])
     weight = backbone.get_submodule("layer1")[0].conv1.weight
-    assert weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.02)  # He et al. 2015, fan out
+    assert weight.std().item() == pytest.approx(
+        (2 / (64 * 9)) ** 0.5, rel=0.02
+    )  # He et al. 2015, fan out
     assert backbone.bn1.weight.eq(1).all()
 
 
@@ -277,7 +304,11 @@ def test_checkpointed_activations_give_equal_gradients_and_statistics(norm: str)
     torch.manual_seed(0)
     plain = create_backbone("resnet18", levels=["c2", "c3"], norm=norm, freeze_through="stem")
     saving = create_backbone(
-        "resnet18", levels=["c2", "c3"], norm=norm, freeze_through="stem", checkpoint_activations=True
+        "resnet18",
+        levels=["c2", "c3"],
+        norm=norm,
+        freeze_through="stem",
+        checkpoint_activations=True,
     )
     saving.load_state_dict(plain.state_dict())
     images = torch.randn(2, 3, 32, 32)
@@ -293,9 +324,13 @@ def test_checkpointed_activations_give_equal_gradients_and_statistics(norm: str)
 
 def test_checkpointing_keeps_fewer_activations() -> None:
     def kept(checkpoint_activations: bool) -> int:
-        backbone = create_backbone("resnet18", levels=["c3"], checkpoint_activations=checkpoint_activations)
+        backbone = create_backbone(
+            "resnet18", levels=["c3"], checkpoint_activations=checkpoint_activations
+        )
         sizes: list[int] = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.numel()), x)[1], lambda x: x):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda x: (sizes.append(x.numel()), x)[1], lambda x: x
+        ):
             backbone(torch.randn(2, 3, 64, 64))
         return sum(sizes)
 
@@ -319,12 +354,18 @@ def test_frozen_norms_under_bf16_autocast_keep_features_bf16_and_close() -> None
 def test_channels_last_images_give_channels_last_features() -> None:
     images = torch.randn(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
     features = build_backbone("resnet18", pretrained=True)(images)
-    assert all(feature.is_contiguous(memory_format=torch.channels_last) for feature in features.values())
+    assert all(
+        feature.is_contiguous(memory_format=torch.channels_last) for feature in features.values()
+    )
 
 
-@pytest.mark.parametrize(("pretrained", "recompute"), [(True, False), (False, False), (False, True)])
+@pytest.mark.parametrize(
+    ("pretrained", "recompute"), [(True, False), (False, False), (False, True)]
+)
 def test_compiles_without_graph_breaks(pretrained: bool, recompute: bool) -> None:
-    backbone = build_backbone("resnet18", pretrained=pretrained, levels=["c2", "c3"], checkpoint_activations=recompute)
+    backbone = build_backbone(
+        "resnet18", pretrained=pretrained, levels=["c2", "c3"], checkpoint_activations=recompute
+    )
     images = torch.randn(2, 3, 32, 32)
     compiled = torch.compile(backbone, backend="eager", fullgraph=True)(images)
     for name, feature in backbone(images).items():

@@ -63,7 +63,9 @@ def test_units_that_change_the_shape_share_the_activation_with_their_shortcut() 
     unit = net.get_submodule("layer2")[0]
     x = torch.randn(1, 16, 8, 8)
     shared = F.relu(unit.bn1(x))
-    expected = F.pad(shared[..., ::2, ::2], (0, 0, 0, 0, 0, 16)) + unit.conv2(F.relu(unit.bn2(unit.conv1(shared))))
+    expected = F.pad(shared[..., ::2, ::2], (0, 0, 0, 0, 0, 16)) + unit.conv2(
+        F.relu(unit.bn2(unit.conv1(shared)))
+    )
     torch.testing.assert_close(unit(x), expected)
 
 
@@ -92,12 +94,16 @@ def test_shortcuts_are_table_1s(gate: str) -> None:
 
 
 def test_gates_start_at_their_bias() -> None:
-    unit = _identity(order="original", gate="shortcut_only", gate_bias=-7.0).get_submodule("layer1")[0]
+    unit = _identity(order="original", gate="shortcut_only", gate_bias=-7.0).get_submodule(
+        "layer1"
+    )[0]
     assert unit.junction.gate.bias.eq(-7).all()
 
 
 def test_dropped_shortcuts_are_halved_in_number_while_training() -> None:
-    junction = _identity(order="original", gate="dropout").get_submodule("layer1")[0].junction.train()
+    junction = (
+        _identity(order="original", gate="dropout").get_submodule("layer1")[0].junction.train()
+    )
     x = torch.ones(1, 16, 64, 64)
     kept = junction(torch.zeros_like(x), x, x)
     assert kept.ne(0).float().mean().item() == pytest.approx(0.5, abs=0.02)
@@ -105,7 +111,9 @@ def test_dropped_shortcuts_are_halved_in_number_while_training() -> None:
 
 def test_every_table_1_net_trains_through_its_shape_changes() -> None:
     for gate in ("constant", "exclusive", "shortcut_only", "dropout"):
-        net = create_classifier("resnetv2_20", num_classes=2, options=IdentityOptions(order="original", gate=gate))
+        net = create_classifier(
+            "resnetv2_20", num_classes=2, options=IdentityOptions(order="original", gate=gate)
+        )
         net(torch.randn(2, 3, 8, 8)).sum().backward()
         assert all(parameter.grad is not None for parameter in net.parameters())
 
@@ -113,7 +121,9 @@ def test_every_table_1_net_trains_through_its_shape_changes() -> None:
 def test_projections_of_full_pre_activation_have_no_norm() -> None:
     with torch.device("meta"):
         full = create_backbone("resnetv2_164", levels=["c1"])
-        before = create_backbone("resnetv2_164", levels=["c1"], options=IdentityOptions(order="original"))
+        before = create_backbone(
+            "resnetv2_164", levels=["c1"], options=IdentityOptions(order="original")
+        )
     assert [len(net.get_submodule("layer1")[0].downsample) for net in (full, before)] == [1, 2]
 
 
@@ -123,7 +133,9 @@ def test_levels_are_the_three_stages() -> None:
     assert [(level.name, level.channels, level.stride) for level in basic.levels] == [
         ("c1", 16, 1), ("c2", 32, 2), ("c3", 64, 4)
     ]  # fmt: skip
-    assert [(level.name, level.channels, level.stride) for level in bottleneck.levels] == [("c3", 256, 4)]
+    assert [(level.name, level.channels, level.stride) for level in bottleneck.levels] == [
+        ("c3", 256, 4)
+    ]
 
 
 def test_a_residual_net_with_zeroed_branches_hands_its_stem_on() -> None:
@@ -144,20 +156,42 @@ def test_a_plain_net_with_zeroed_last_norms_hands_nothing_on() -> None:
     ("name", "arguments", "message"),
     [
         ("resnet20", {"norm": "group"}, "norm must be auto, batch, frozen or sync for resnet20"),
-        ("resnet20", {"output_stride": 8}, "output_stride must be 32 for resnet20, whose coarsest stride is 4"),
-        ("resnet20", {"freeze_through": "c4"}, "freeze_through must be none, stem, c1, c2 or c3 for resnet20"),
+        (
+            "resnet20",
+            {"output_stride": 8},
+            "output_stride must be 32 for resnet20, whose coarsest stride is 4",
+        ),
+        (
+            "resnet20",
+            {"freeze_through": "c4"},
+            "freeze_through must be none, stem, c1, c2 or c3 for resnet20",
+        ),
         ("resnet20", {"levels": ["c4"]}, "levels must be different names out of c1, c2, c3, got"),
-        ("resnet20", {"stride_in": "1x1"}, "stride_in must be 3x3 for resnet20, whose blocks have no 1x1"),
+        (
+            "resnet20",
+            {"stride_in": "1x1"},
+            "stride_in must be 3x3 for resnet20, whose blocks have no 1x1",
+        ),
         (
             "plain20",
             {"options": CifarOptions(shortcut="C")},
             "options of plain20, which has no shortcuts, must be None",
         ),
-        ("resnetv2_110", {"options": CifarOptions()}, "options of resnetv2_110 must be IdentityOptions"),
+        (
+            "resnetv2_110",
+            {"options": CifarOptions()},
+            "options of resnetv2_110 must be IdentityOptions",
+        ),
         ("resnetv2_18", {"stride_in": "1x1"}, "stride_in must be 3x3 for resnetv2_18"),
-        ("resnetv2_18", {"options": IdentityOptions()}, "options of resnetv2_18 must be PreActOptions"),
+        (
+            "resnetv2_18",
+            {"options": IdentityOptions()},
+            "options of resnetv2_18 must be PreActOptions",
+        ),
     ],
 )
-def test_what_a_net_cannot_do_is_refused(name: str, arguments: dict[str, object], message: str) -> None:
+def test_what_a_net_cannot_do_is_refused(
+    name: str, arguments: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         create_backbone(name, **arguments)

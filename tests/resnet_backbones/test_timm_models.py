@@ -23,7 +23,9 @@ def model(name: str, **changes: Any) -> TimmBackbone:
     return build(name, **(settings | changes))
 
 
-@pytest.mark.parametrize("name", [CONVNEXT, RESNET, "timm:efficientnet_lite0", "timm:mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "name", [CONVNEXT, RESNET, "timm:efficientnet_lite0", "timm:mobilenetv3_small_050"]
+)
 def test_maps_are_timms_and_as_declared(name: str) -> None:
     backbone, images = model(name).eval(), torch.randn(1, 3, 64, 96)
     theirs = timm.create_model(name.removeprefix("timm:"), num_classes=0).eval()
@@ -33,7 +35,12 @@ def test_maps_are_timms_and_as_declared(name: str) -> None:
         maps = theirs.forward_intermediates(images, intermediates_only=True)[-len(features) :]
     assert list(features) == ["c2", "c3", "c4", "c5"]
     for level, expected in zip(backbone.levels, maps, strict=True):
-        assert features[level.name].shape == (1, level.channels, 64 // level.stride, 96 // level.stride)
+        assert features[level.name].shape == (
+            1,
+            level.channels,
+            64 // level.stride,
+            96 // level.stride,
+        )
         assert (features[level.name] - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
@@ -41,7 +48,10 @@ def test_a_windowed_transformer_gives_channels_first_at_any_size() -> None:
     backbone = model(SWIN, levels=["c2", "c4"]).eval()
     with torch.no_grad():
         features = backbone(torch.randn(1, 3, 96, 64))
-    assert {name: tuple(x.shape) for name, x in features.items()} == {"c2": (1, 96, 24, 16), "c4": (1, 384, 6, 4)}
+    assert {name: tuple(x.shape) for name, x in features.items()} == {
+        "c2": (1, 96, 24, 16),
+        "c4": (1, 384, 6, 4),
+    }
 
 
 def test_keys_are_timms_and_survive_a_round_trip() -> None:
@@ -58,7 +68,10 @@ def test_weights_load_from_a_file_with_the_models_own_epsilon(tmp_path: Path) ->
     saved = model("timm:mobilenetv3_small_050", levels=["c3"])
     save_weights(tmp_path / "mobile.safetensors", saved)
     loaded = create_backbone(
-        "timm:mobilenetv3_small_050", weights=str(tmp_path / "mobile.safetensors"), levels=["c3"], in_channels=1
+        "timm:mobilenetv3_small_050",
+        weights=str(tmp_path / "mobile.safetensors"),
+        levels=["c3"],
+        in_channels=1,
     )
     assert loaded.report is not None
     assert not loaded.report.missing
@@ -88,7 +101,9 @@ def test_freezing_goes_through_a_level(name: str, through: str, frozen: str, tra
 def test_gradients_reach_every_trained_parameter() -> None:
     backbone = model(CONVNEXT, freeze_through="c2")
     sum(x.sum() for x in backbone(torch.randn(1, 3, 64, 64)).values()).backward()
-    assert {key for key, value in backbone.named_parameters() if value.grad is None} == set(backbone.frozen_names())
+    assert {key for key, value in backbone.named_parameters() if value.grad is None} == set(
+        backbone.frozen_names()
+    )
 
 
 def test_recomputing_gives_equal_gradients() -> None:
@@ -121,8 +136,12 @@ def test_other_strides_and_input_channels() -> None:
 def test_exports_and_compiles() -> None:
     backbone, images = model(CONVNEXT).eval(), torch.randn(1, 3, 64, 64)
     expected = backbone(images)["c5"]
-    torch.testing.assert_close(torch.compile(backbone, backend="eager", fullgraph=True)(images)["c5"], expected)
-    torch.testing.assert_close(torch.export.export(backbone, (images,)).module()(images)["c5"], expected)
+    torch.testing.assert_close(
+        torch.compile(backbone, backend="eager", fullgraph=True)(images)["c5"], expected
+    )
+    torch.testing.assert_close(
+        torch.export.export(backbone, (images,)).module()(images)["c5"], expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,10 +153,16 @@ def test_exports_and_compiles() -> None:
         (CONVNEXT, {"norm": "group"}, "norm must be auto, batch, frozen or sync"),
         (CONVNEXT, {"norm": "sync"}, "has no batch norms"),
         (CONVNEXT, {"levels": ["c1"]}, "levels must be different names out of c2, c3, c4, c5"),
-        ("timm:vit_tiny_patch16_224", {"freeze_through": "c4"}, "freeze_through must be none.*cls_token"),
+        (
+            "timm:vit_tiny_patch16_224",
+            {"freeze_through": "c4"},
+            "freeze_through must be none.*cls_token",
+        ),
         ("timm:hrnet_w18_small", {"freeze_through": "c2"}, "freeze_through must be none.*stage1"),
     ],
 )
-def test_what_a_model_has_not_is_refused_by_name(name: str, change: dict[str, Any], rule: str) -> None:
+def test_what_a_model_has_not_is_refused_by_name(
+    name: str, change: dict[str, Any], rule: str
+) -> None:
     with torch.device("meta"), pytest.raises(ValueError, match=rule):
         model(name, **change)

@@ -40,14 +40,18 @@ def torchvisions(name: str) -> nn.Module:
 
 
 def close(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
-    return bool((ours - theirs).abs().max() <= tolerance * theirs.abs().max() + 1e-9)  # biases before norms have none
+    return bool(
+        (ours - theirs).abs().max() <= tolerance * theirs.abs().max() + 1e-9
+    )  # biases before norms have none
 
 
 @pytest.mark.parametrize("name", ["vgg11", "vgg16_bn", "vgg19"])
 def test_features_equal_torchvisions_in_eval_mode(name: str) -> None:
     network, images = torchvisions(name).eval(), torch.randn(2, 3, 64, 49)
     backbone = vgg(name, levels=["c5"]).eval()
-    backbone.load_state_dict({f"features.{key}": value for key, value in network.state_dict().items()})
+    backbone.load_state_dict(
+        {f"features.{key}": value for key, value in network.state_dict().items()}
+    )
     with torch.no_grad():
         assert close(backbone(images)["c5"], network(images), 1e-5)
 
@@ -56,7 +60,9 @@ def test_features_equal_torchvisions_in_eval_mode(name: str) -> None:
 def test_a_training_step_equals_torchvisions(name: str) -> None:
     network, images = torchvisions(name).double(), torch.randn(2, 3, 64, 64).double()
     backbone = vgg(name, levels=["c5"]).double()
-    backbone.load_state_dict({f"features.{key}": value for key, value in network.state_dict().items()})
+    backbone.load_state_dict(
+        {f"features.{key}": value for key, value in network.state_dict().items()}
+    )
     for output in (network(images), backbone(images)["c5"]):
         output.square().sum().backward()
     mine = dict(backbone.features.named_parameters())
@@ -92,7 +98,12 @@ def test_levels_have_the_declared_shapes(output_stride: int) -> None:
         features = backbone(torch.randn(1, 3, 64, 96))
     assert list(features) == list(ALL)
     for level in backbone.levels:
-        assert features[level.name].shape == (1, level.channels, 64 // level.stride, 96 // level.stride)
+        assert features[level.name].shape == (
+            1,
+            level.channels,
+            64 // level.stride,
+            96 // level.stride,
+        )
 
 
 def test_a_dilated_net_computes_every_cell_of_the_strided_one() -> None:
@@ -105,8 +116,12 @@ def test_a_dilated_net_computes_every_cell_of_the_strided_one() -> None:
     torch.testing.assert_close(fine["c5"][:, :, ::4, ::4], coarse["c5"])
 
 
-@pytest.mark.parametrize(("name", "level"), [("vgg13", "conv5_2"), ("vgg16", "conv5_3"), ("vgg19", "conv5_4")])
-def test_the_last_convolution_is_a_level_of_its_own_and_needs_no_pooling(name: str, level: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "level"), [("vgg13", "conv5_2"), ("vgg16", "conv5_3"), ("vgg19", "conv5_4")]
+)
+def test_the_last_convolution_is_a_level_of_its_own_and_needs_no_pooling(
+    name: str, level: str
+) -> None:
     with torch.device("meta"):
         backbone = vgg(name, levels=[level])
         assert backbone(torch.empty(1, 3, 64, 64))[level].shape == (1, 512, 4, 4)
@@ -115,15 +130,21 @@ def test_the_last_convolution_is_a_level_of_its_own_and_needs_no_pooling(name: s
 
 def test_response_normalisation_follows_krizhevsky() -> None:
     x = torch.rand(1, 7, 1, 1) * 50
-    layer = next(m for m in vgg("vgg11_lrn", levels=["c1"]).features if isinstance(m, nn.LocalResponseNorm))
+    layer = next(
+        m for m in vgg("vgg11_lrn", levels=["c1"]).features if isinstance(m, nn.LocalResponseNorm)
+    )
     squares = sum(x[0, j, 0, 0] ** 2 for j in range(1, 6))  # the channels within two of channel 3
-    assert layer(x)[0, 3, 0, 0].item() == pytest.approx((x[0, 3, 0, 0] / (2 + 1e-4 * squares) ** 0.75).item(), rel=1e-5)
+    assert layer(x)[0, 3, 0, 0].item() == pytest.approx(
+        (x[0, 3, 0, 0] / (2 + 1e-4 * squares) ** 0.75).item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(("through", "frozen"), [("stem", 1), ("c2", 2), ("c5", 3)])
 def test_freezing_goes_through_a_stage(through: str, frozen: int) -> None:
     backbone = vgg("vgg11_bn", levels=["c1", "c3"], freeze_through=through).train()
-    convolutions = [i for i, module in enumerate(backbone.features) if isinstance(module, nn.Conv2d)]
+    convolutions = [
+        i for i, module in enumerate(backbone.features) if isinstance(module, nn.Conv2d)
+    ]
     last = [*convolutions, 99][{1: 1, 2: 2, 3: 4}[frozen]]
     assert {int(name.split(".")[1]) < last for name in backbone.frozen_names()} == {True}
     assert all(module.training != (i < last) for i, module in enumerate(backbone.features))
@@ -136,7 +157,9 @@ def test_recomputing_gives_equal_gradients_and_statistics() -> None:
     images = torch.randn(2, 3, 32, 32)
     for backbone in (plain, saving):
         sum(feature.sum() for feature in backbone(images).values()).backward()
-    assert all(a.grad.equal(b.grad) for a, b in zip(plain.parameters(), saving.parameters(), strict=True))
+    assert all(
+        a.grad.equal(b.grad) for a, b in zip(plain.parameters(), saving.parameters(), strict=True)
+    )
     assert all(a.equal(b) for a, b in zip(plain.buffers(), saving.buffers(), strict=True))
 
 
@@ -153,8 +176,12 @@ def test_compiles_exports_and_copies(name: str) -> None:
     backbone, images = vgg(name, levels=["c2", "c3"]).eval(), torch.randn(1, 3, 32, 32)
     expected = backbone(images)["c3"]
     torch._dynamo.reset()
-    torch.testing.assert_close(torch.compile(backbone, backend="eager", fullgraph=True)(images)["c3"], expected)
-    torch.testing.assert_close(torch.export.export(backbone, (images,)).module()(images)["c3"], expected)
+    torch.testing.assert_close(
+        torch.compile(backbone, backend="eager", fullgraph=True)(images)["c3"], expected
+    )
+    torch.testing.assert_close(
+        torch.export.export(backbone, (images,)).module()(images)["c3"], expected
+    )
     torch.testing.assert_close(copy.deepcopy(backbone)(images)["c3"], expected)
 
 
@@ -168,11 +195,17 @@ def test_the_hidden_layers_are_parts_for_detectors() -> None:
         ("vgg16", {"norm": "group"}, "use vgg16_bn"),
         ("vgg16", {"stride_in": "1x1"}, "stride_in must be 3x3 for vgg16"),
         ("vgg16", {"options": object()}, "options must be None for vgg16"),
-        ("vgg11", {"levels": ["conv5_3"]}, "levels must be different names out of c1, c2, c3, c4, conv5_2, c5"),
+        (
+            "vgg11",
+            {"levels": ["conv5_3"]},
+            "levels must be different names out of c1, c2, c3, c4, conv5_2, c5",
+        ),
         ("vgg16", {"output_stride": 4}, "output_stride must be 8, 16 or 32"),
     ],
 )
-def test_what_the_family_has_not_is_refused_by_name(name: str, change: dict[str, Any], rule: str) -> None:
+def test_what_the_family_has_not_is_refused_by_name(
+    name: str, change: dict[str, Any], rule: str
+) -> None:
     with torch.device("meta"), pytest.raises(ValueError, match=rule):
         vgg(name, **change)
 

@@ -37,7 +37,11 @@ def resnet18() -> State:
 @pytest.fixture(scope="module")
 def head(resnet18: State) -> State:
     """The stem, layer1 and the classifier: a small file for c2 alone."""
-    return {name: tensor for name, tensor in resnet18.items() if name.startswith(("conv1", "bn1", "layer1", "fc"))}
+    return {
+        name: tensor
+        for name, tensor in resnet18.items()
+        if name.startswith(("conv1", "bn1", "layer1", "fc"))
+    }
 
 
 def _c2(weights: Path | str, **options: object) -> Backbone:
@@ -56,10 +60,15 @@ def _assert_holds(backbone: Backbone, state: State) -> None:
         lambda state: {"state_dict": state, "epoch": 3},
         lambda state: {"model": state},
         lambda state: {"module." + name: tensor for name, tensor in state.items()},
-        lambda state: {"model": {"module." + name: tensor for name, tensor in state.items()}, "best": 0.5},
+        lambda state: {
+            "model": {"module." + name: tensor for name, tensor in state.items()},
+            "best": 0.5,
+        },
         lambda state: {"model": {"state_dict": state}},
         lambda state: {"state_dict": state, "args": argparse.Namespace(lr=0.1)},
-        lambda state: {name: tensor for name, tensor in state.items() if not name.startswith("fc.")},
+        lambda state: {
+            name: tensor for name, tensor in state.items() if not name.startswith("fc.")
+        },
     ],
     ids=[
         "plain",
@@ -72,15 +81,26 @@ def _assert_holds(backbone: Backbone, state: State) -> None:
         "without fc",
     ],
 )
-def test_torchvision_pth_files_load_however_they_are_wrapped(head: State, tmp_path: Path, wrap: object) -> None:
+def test_torchvision_pth_files_load_however_they_are_wrapped(
+    head: State, tmp_path: Path, wrap: object
+) -> None:
     torch.save(wrap(head), tmp_path / "file.pth")
     _assert_holds(_c2(tmp_path / "file.pth"), head)
 
 
-def test_a_whole_torchvision_file_loads_with_batch_norm_and_its_counters(resnet18: State, tmp_path: Path) -> None:
-    state = {name: torch.full_like(t, 7) if name.endswith("tracked") else t for name, t in resnet18.items()}
-    torch.save(state, tmp_path / "file.pth", _use_new_zipfile_serialization=False)  # as torchvision's older files
-    _assert_holds(create_backbone("resnet18", weights=str(tmp_path / "file.pth"), norm="batch"), state)
+def test_a_whole_torchvision_file_loads_with_batch_norm_and_its_counters(
+    resnet18: State, tmp_path: Path
+) -> None:
+    state = {
+        name: torch.full_like(t, 7) if name.endswith("tracked") else t
+        for name, t in resnet18.items()
+    }
+    torch.save(
+        state, tmp_path / "file.pth", _use_new_zipfile_serialization=False
+    )  # as torchvision's older files
+    _assert_holds(
+        create_backbone("resnet18", weights=str(tmp_path / "file.pth"), norm="batch"), state
+    )
 
 
 def test_a_timm_safetensors_file_loads(tmp_path: Path) -> None:
@@ -93,8 +113,13 @@ def test_a_timm_safetensors_file_loads(tmp_path: Path) -> None:
     assert not backbone.report.mismatched
 
 
-def test_the_report_tells_matches_missing_left_over_and_what_was_assumed(resnet18: State, tmp_path: Path) -> None:
-    torch.save({name: t for name, t in resnet18.items() if name != "layer1.1.bn2.bias"}, tmp_path / "file.pth")
+def test_the_report_tells_matches_missing_left_over_and_what_was_assumed(
+    resnet18: State, tmp_path: Path
+) -> None:
+    torch.save(
+        {name: t for name, t in resnet18.items() if name != "layer1.1.bn2.bias"},
+        tmp_path / "file.pth",
+    )
     backbone = create_backbone("resnet18", weights=str(tmp_path / "file.pth"), levels=["c3"])
     report = backbone.report
     assert report.missing == ("layer1.1.bn2.bias",)
@@ -108,22 +133,35 @@ def test_the_report_tells_matches_missing_left_over_and_what_was_assumed(resnet1
 
 
 def test_fewer_than_95_percent_are_refused_with_a_list(head: State, tmp_path: Path) -> None:
-    torch.save({name: tensor for name, tensor in head.items() if "layer1.1" not in name}, tmp_path / "file.pth")
+    torch.save(
+        {name: tensor for name, tensor in head.items() if "layer1.1" not in name},
+        tmp_path / "file.pth",
+    )
     with pytest.raises(
-        ValueError, match=r"at least 95% of the 25 tensors.*got 15;.*10 missing: .*layer1\.1\.bn2\.bias"
+        ValueError,
+        match=r"at least 95% of the 25 tensors.*got 15;.*10 missing: .*layer1\.1\.bn2\.bias",
     ):
         _c2(tmp_path / "file.pth")
 
 
 def test_wrong_shapes_are_listed(head: State, tmp_path: Path) -> None:
-    wide = {name: torch.cat([t, t]) if name.startswith("layer1") and t.dim() else t for name, t in head.items()}
+    wide = {
+        name: torch.cat([t, t]) if name.startswith("layer1") and t.dim() else t
+        for name, t in head.items()
+    }
     torch.save(wide, tmp_path / "file.pth")
-    with pytest.raises(ValueError, match=r"wrong shape: .*layer1\.0\.bn1\.weight: file \(128,\), backbone \(64,\)"):
+    with pytest.raises(
+        ValueError, match=r"wrong shape: .*layer1\.0\.bn1\.weight: file \(128,\), backbone \(64,\)"
+    ):
         _c2(tmp_path / "file.pth")
 
 
-def test_a_deeper_network_is_refused_although_every_name_is_found(head: State, tmp_path: Path) -> None:
-    torch.save(head | {"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}, tmp_path / "resnet34.pth")
+def test_a_deeper_network_is_refused_although_every_name_is_found(
+    head: State, tmp_path: Path
+) -> None:
+    torch.save(
+        head | {"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}, tmp_path / "resnet34.pth"
+    )
     with pytest.raises(ValueError, match=r"1 not of this network: layer1\.2\.conv1\.weight"):
         _c2(tmp_path / "resnet34.pth")
 
@@ -134,7 +172,9 @@ def test_batch_norm_files_are_refused_for_group_norm(head: State, tmp_path: Path
         _c2(tmp_path / "file.pth", norm="group")
 
 
-def test_group_norm_files_load_for_group_norm_and_are_refused_for_batch_norm(tmp_path: Path) -> None:
+def test_group_norm_files_load_for_group_norm_and_are_refused_for_batch_norm(
+    tmp_path: Path,
+) -> None:
     scratch = create_backbone("resnet18", levels=["c2"], norm="group")
     save_weights(tmp_path / "gn.safetensors", scratch)
     _assert_holds(_c2(tmp_path / "gn.safetensors", norm="group"), scratch.state_dict())
@@ -143,7 +183,8 @@ def test_group_norm_files_load_for_group_norm_and_are_refused_for_batch_norm(tmp
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [([1, 2], "tensors by name, got list"), ({"epoch": 1}, r"entries \['epoch'\]")]
+    ("content", "message"),
+    [([1, 2], "tensors by name, got list"), ({"epoch": 1}, r"entries \['epoch'\]")],
 )
 def test_files_without_tensors_are_refused(content: object, message: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "file.pth")
@@ -155,7 +196,9 @@ def test_files_without_tensors_are_refused(content: object, message: str, tmp_pa
 def test_files_that_are_no_weights_are_refused(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"file.{suffix}"
     path.write_text("not weights at all")
-    with pytest.raises(ValueError, match=r"must be a \.safetensors file or a torch\.save of tensors"):
+    with pytest.raises(
+        ValueError, match=r"must be a \.safetensors file or a torch\.save of tensors"
+    ):
         _c2(path)
 
 
@@ -171,7 +214,9 @@ def test_a_missing_file_is_named() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 6])
-def test_other_input_channels_keep_the_response_to_gray_images(head: State, tmp_path: Path, channels: int) -> None:
+def test_other_input_channels_keep_the_response_to_gray_images(
+    head: State, tmp_path: Path, channels: int
+) -> None:
     torch.save(head, tmp_path / "file.pth")
     backbone = _c2(tmp_path / "file.pth", in_channels=channels)
     weight = backbone.state_dict()["conv1.weight"]
@@ -180,7 +225,9 @@ def test_other_input_channels_keep_the_response_to_gray_images(head: State, tmp_
     assert len(backbone.passport.mean) == channels
 
 
-def test_four_channels_repeat_the_first_and_scale_by_three_quarters(head: State, tmp_path: Path) -> None:
+def test_four_channels_repeat_the_first_and_scale_by_three_quarters(
+    head: State, tmp_path: Path
+) -> None:
     torch.save(head, tmp_path / "file.pth")
     weight = _c2(tmp_path / "file.pth", in_channels=4).state_dict()["conv1.weight"]
     torch.testing.assert_close(weight, head["conv1.weight"][:, [0, 1, 2, 0]] * 0.75)
@@ -192,7 +239,10 @@ def test_saved_weights_come_back_with_their_passport(tmp_path: Path) -> None:
     save_weights(tmp_path / "file.safetensors", scratch, passport)
     loaded = _c2(tmp_path / "file.safetensors", norm="batch")
     _assert_holds(loaded, scratch.state_dict())
-    written = {"source": str(tmp_path / "file.safetensors"), "library_version": version("resnet-backbones")}
+    written = {
+        "source": str(tmp_path / "file.safetensors"),
+        "library_version": version("resnet-backbones"),
+    }
     assert loaded.passport == replace(passport, options={"shortcut": "B"}, **written)
     assert loaded.bn1.eps == 1e-3
     assert [path.name for path in tmp_path.iterdir()] == ["file.safetensors"]
@@ -221,7 +271,10 @@ def test_contradicting_passports_are_refused_with_the_way_out(tmp_path: Path) ->
         create_backbone("resnet50", weights=path, levels=["c2"])
     with pytest.raises(ValueError, match=r"set model\.backbone=resnet50"):
         create_backbone("resnet101", weights=path, levels=["c2"], stride_in="1x1")
-    assert create_backbone("resnet50", weights=path, levels=["c2"], stride_in="1x1").passport.stride_in == "1x1"
+    assert (
+        create_backbone("resnet50", weights=path, levels=["c2"], stride_in="1x1").passport.stride_in
+        == "1x1"
+    )
 
 
 def test_a_plain_state_dict_needs_a_passport(head: State, tmp_path: Path) -> None:
@@ -229,8 +282,12 @@ def test_a_plain_state_dict_needs_a_passport(head: State, tmp_path: Path) -> Non
         save_weights(tmp_path / "file.safetensors", head)
 
 
-def test_torchvision_weights_come_through_torchvision(resnet18: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: resnet18)
+def test_torchvision_weights_come_through_torchvision(
+    resnet18: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "torchvision.models._api.load_state_dict_from_url", lambda *_, **__: resnet18
+    )
     backbone = create_backbone("resnet18", weights="torchvision:resnet18.IMAGENET1K_V1")
     _assert_holds(backbone, resnet18)
     assert backbone.passport.mean == IMAGENET_MEAN
@@ -254,7 +311,9 @@ def test_without_a_network_the_error_names_both_ways_out(monkeypatch: pytest.Mon
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
     for source in ("torchvision:resnet18.IMAGENET1K_V1", "timm:resnet18.fb_ssl_yfcc100m_ft_in1k"):
-        with pytest.raises(ValueError, match=r"local \.pth or \.safetensors file.*or model\.weights=null") as caught:
+        with pytest.raises(
+            ValueError, match=r"local \.pth or \.safetensors file.*or model\.weights=null"
+        ) as caught:
             _c2(source)
         assert len(str(caught.value).splitlines()) == 1
 

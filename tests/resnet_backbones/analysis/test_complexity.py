@@ -58,7 +58,10 @@ def test_parameters_and_multiply_adds_are_the_published_ones(name: str) -> None:
 @pytest.mark.parametrize("kind", ["A", "C"])
 @pytest.mark.parametrize("name", SHORTCUTS)
 def test_shortcuts_cost_what_is_published(name: str, kind: str) -> None:
-    total, (parameters, macs) = measure(name, options=ResNetOptions(shortcut=kind)).total, SHORTCUTS[name][kind]
+    total, (parameters, macs) = (
+        measure(name, options=ResNetOptions(shortcut=kind)).total,
+        SHORTCUTS[name][kind],
+    )
     assert (total.parameters, total.macs / 1e9) == (parameters, pytest.approx(macs, abs=LAST_DIGIT))
 
 
@@ -103,7 +106,9 @@ def test_stages_add_up_and_the_stem_is_as_by_hand() -> None:
 def test_recomputation_apart_training_keeps_images_and_what_the_stem_puts_out() -> None:
     kept = measure("resnet18", size=64).stages[0].cost.kept_bytes
     convolution, relu = 4 * 3 * 64 * 64, 4 * 64 * 32 * 32
-    assert kept == pytest.approx(convolution + 2 * relu, rel=0.02)  # batch norm keeps its input, ReLU its output
+    assert kept == pytest.approx(
+        convolution + 2 * relu, rel=0.02
+    )  # batch norm keeps its input, ReLU its output
 
 
 def test_tables_hold_flops_as_twice_the_multiply_adds() -> None:
@@ -121,9 +126,17 @@ def test_a_timm_model_is_measured_too() -> None:
 
 def test_the_tool_prints_tables_takes_options_and_refuses_unknown_names(tools: Tools) -> None:
     tool = "tools/describe.py"
-    assert tools(tool, "resnet18", "--size", "64", "--markdown").output.startswith("| stage | channels")
-    assert '"parameters": 11515688' in tools(tool, "resnet18", "--option", "shortcut=A", "--json").output
-    assert "options of vgg11 must be none, got shortcut" in tools(tool, "vgg11", "--option", "shortcut=A").error
+    assert tools(tool, "resnet18", "--size", "64", "--markdown").output.startswith(
+        "| stage | channels"
+    )
+    assert (
+        '"parameters": 11515688'
+        in tools(tool, "resnet18", "--option", "shortcut=A", "--json").output
+    )
+    assert (
+        "options of vgg11 must be none, got shortcut"
+        in tools(tool, "vgg11", "--option", "shortcut=A").error
+    )
     refused = tools(tool, "resnet19")
     assert refused.status == 2
     assert "did you mean resnet18" in refused.error

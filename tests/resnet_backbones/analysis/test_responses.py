@@ -37,14 +37,18 @@ def test_own_statistics_are_used_where_asked(backbone: Backbone) -> None:
     images = torch.randn(2, 3, 32, 32)
     torch.nn.init.uniform_(backbone.bn1.running_var, 1, 4)
     first = measure_responses(backbone, images, batch_statistics=False).layers[0]
-    assert first.std == pytest.approx(backbone.eval().bn1(backbone.conv1(images)).std().item(), rel=1e-5)
+    assert first.std == pytest.approx(
+        backbone.eval().bn1(backbone.conv1(images)).std().item(), rel=1e-5
+    )
 
 
 def test_layers_come_in_the_order_of_the_forward_pass(backbone: Backbone) -> None:
     responses = measure_responses(backbone, torch.randn(2, 3, 32, 32), batch_statistics=True)
     inner = [f"layer1.{block}.conv{place}" for block in (0, 1) for place in (1, 2)]
     assert [layer.layer for layer in responses.layers] == ["conv1", *inner]
-    assert list(responses.sorted_stds()) == sorted((layer.std for layer in responses.layers), reverse=True)
+    assert list(responses.sorted_stds()) == sorted(
+        (layer.std for layer in responses.layers), reverse=True
+    )
 
 
 def test_a_block_is_measured_against_its_input(backbone: Backbone) -> None:
@@ -54,7 +58,9 @@ def test_a_block_is_measured_against_its_input(backbone: Backbone) -> None:
     block = backbone.layer1[0]
     residual = block.bn2(block.conv2(block.bn1(block.conv1(x)).relu()))
     assert [row.block for row in responses.blocks] == ["layer1.0", "layer1.1"]
-    assert responses.blocks[0].residual_to_identity == pytest.approx((residual.norm() / x.norm()).item(), rel=1e-5)
+    assert responses.blocks[0].residual_to_identity == pytest.approx(
+        (residual.norm() / x.norm()).item(), rel=1e-5
+    )
 
 
 def test_a_block_with_a_projection_is_measured_against_it() -> None:
@@ -70,7 +76,9 @@ def test_gradients_are_of_unit_directions() -> None:
     stem = create_backbone("resnet18", levels=["c1"])
     (layer,) = measure_responses(stem, torch.randn(4, 3, 64, 64), batch_statistics=True).layers
     squares = layer.backward_norm**2 * 4 * 64 * 32 * 32
-    assert squares == pytest.approx(0.5 / 4, rel=0.1)  # a quarter of a unit an image, of which ReLU passes half
+    assert squares == pytest.approx(
+        0.5 / 4, rel=0.1
+    )  # a quarter of a unit an image, of which ReLU passes half
 
 
 def test_nothing_about_the_backbone_changes(backbone: Backbone) -> None:

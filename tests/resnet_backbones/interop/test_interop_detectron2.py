@@ -21,8 +21,12 @@ def test_the_shapes_are_detectron2s() -> None:
     view = as_detectron2(tiny_backbone())
     assert isinstance(view, Backbone)
     strides = {"res2": (64, 4), "res3": (128, 8), "res4": (256, 16), "res5": (512, 32)}
-    assert view.output_shape() == {name: ShapeSpec(channels=c, stride=s) for name, (c, s) in strides.items()}
-    assert {name: x.shape[1] for name, x in view(IMAGES).items()} == {name: c for name, (c, _) in strides.items()}
+    assert view.output_shape() == {
+        name: ShapeSpec(channels=c, stride=s) for name, (c, s) in strides.items()
+    }
+    assert {name: x.shape[1] for name, x in view(IMAGES).items()} == {
+        name: c for name, (c, _) in strides.items()
+    }
 
 
 def test_a_pyramid_trains() -> None:
@@ -30,7 +34,9 @@ def test_a_pyramid_trains() -> None:
 
     backbone = tiny_backbone()
     model = FPN(as_detectron2(backbone), ["res2", "res3", "res4", "res5"], 32)
-    assert_one_step_trains(model, backbone, lambda model: sum(x.square().mean() for x in model(IMAGES).values()))
+    assert_one_step_trains(
+        model, backbone, lambda model: sum(x.square().mean() for x in model(IMAGES).values())
+    )
     assert_copies_are_independent(model, IMAGES, lambda model, images: model(images)["p2"])
 
 
@@ -46,7 +52,9 @@ def test_retinanet_trains_and_predicts() -> None:
     backbone = tiny_backbone()
     pyramid = FPN(as_detectron2(backbone), ["res3", "res4", "res5"], 32)
     shapes = list(pyramid.output_shape().values())
-    anchors = DefaultAnchorGenerator(sizes=[[16], [32], [64]], aspect_ratios=[1.0], strides=[8, 16, 32])
+    anchors = DefaultAnchorGenerator(
+        sizes=[[16], [32], [64]], aspect_ratios=[1.0], strides=[8, 16, 32]
+    )
     head = RetinaNetHead(input_shape=shapes, num_classes=3, num_anchors=1, conv_dims=[32])
     model = RetinaNet(
         backbone=pyramid,
@@ -59,7 +67,11 @@ def test_retinanet_trains_and_predicts() -> None:
         pixel_mean=[0.0, 0.0, 0.0],
         pixel_std=[1.0, 1.0, 1.0],
     )
-    truth = Instances((64, 64), gt_boxes=Boxes(torch.tensor([[10.0, 10.0, 40.0, 40.0]])), gt_classes=torch.tensor([1]))
+    truth = Instances(
+        (64, 64),
+        gt_boxes=Boxes(torch.tensor([[10.0, 10.0, 40.0, 40.0]])),
+        gt_classes=torch.tensor([1]),
+    )
     batch = [{"image": IMAGES[0], "instances": truth}]
     with EventStorage():
         assert_one_step_trains(model, backbone, lambda model: sum(model(batch).values()))
@@ -69,7 +81,10 @@ def test_retinanet_trains_and_predicts() -> None:
 def test_the_stem_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no name for c1.*levels=\['c2'\]"):
         as_detectron2(tiny_backbone(("c1", "c2")))
-    with torch.device("meta"), pytest.raises(ValueError, match=r"no name for conv5_3.*levels=\['c4'\]"):
+    with (
+        torch.device("meta"),
+        pytest.raises(ValueError, match=r"no name for conv5_3.*levels=\['c4'\]"),
+    ):
         as_detectron2(create_backbone("vgg16", levels=["c4", "conv5_3"]))
 
 
@@ -90,7 +105,11 @@ def test_the_same_weights_give_detectron2s_own_maps(stride_in: str, dilated: boo
     convention = ResNetOptions(dilation="detectron2")
     stride = 16 if dilated else 32
     ours = create_backbone(
-        "resnet50", levels=["c2", "c5"], stride_in=stride_in, options=convention, output_stride=stride
+        "resnet50",
+        levels=["c2", "c5"],
+        stride_in=stride_in,
+        options=convention,
+        output_stride=stride,
     )
     ours.load_state_dict(to_torchvision(theirs.state_dict(), "detectron2"))
     with torch.no_grad():

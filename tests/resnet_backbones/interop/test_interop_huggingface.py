@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.huggingface import as_huggingface
 
-transformers = pytest.importorskip("transformers", reason="needs transformers, which make installs beside the extras")
+transformers = pytest.importorskip(
+    "transformers", reason="needs transformers, which make installs beside the extras"
+)
 IMAGES = torch.rand(2, 3, 64, 64)
 CLASSES = torch.randint(0, 4, (2, 64, 64))
 BOXES = [{"class_labels": torch.tensor([1]), "boxes": torch.tensor([[0.5, 0.5, 0.2, 0.2]])}] * 2
@@ -18,7 +20,10 @@ BOXES = [{"class_labels": torch.tensor([1]), "boxes": torch.tensor([[0.5, 0.5, 0
 
 def upernet_config(backbone: Backbone) -> object:
     return transformers.UperNetConfig(
-        backbone_config=as_huggingface(backbone), hidden_size=32, num_labels=4, auxiliary_in_channels=256
+        backbone_config=as_huggingface(backbone),
+        hidden_size=32,
+        num_labels=4,
+        auxiliary_in_channels=256,
     )
 
 
@@ -36,7 +41,9 @@ def test_it_has_what_models_ask_of_a_backbone() -> None:
     stages = ["c2", "c3", "c4", "c5"]
     assert (view.stage_names, view.out_features, view.out_indices) == (stages, stages, [0, 1, 2, 3])
     assert view.channels == [64, 128, 256, 512]
-    output = view.forward_with_filtered_kwargs(IMAGES, output_hidden_states=None, output_attentions=False)
+    output = view.forward_with_filtered_kwargs(
+        IMAGES, output_hidden_states=None, output_attentions=False
+    )
     assert isinstance(output, transformers.modeling_outputs.BackboneOutput)
     assert [x.shape[1] for x in output.feature_maps] == view.channels
 
@@ -89,5 +96,7 @@ def test_a_saved_model_comes_back_into_a_backbone_made_anew(tmp_path: Path) -> N
 
 def test_a_configuration_out_of_a_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     upernet(tiny_backbone()).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=r"files hold no backbone, got one read from a file; use from_pretrained\("):
+    with pytest.raises(
+        ValueError, match=r"files hold no backbone, got one read from a file; use from_pretrained\("
+    ):
         transformers.UperNetForSemanticSegmentation.from_pretrained(tmp_path)

@@ -34,7 +34,9 @@ def test_the_same_weights_give_smps_own_answer() -> None:
 
 
 def test_dilation_is_the_backbones() -> None:
-    model = smp.DeepLabV3(as_smp(tiny_backbone(ALL, output_stride=8)), encoder_weights=None, encoder_output_stride=8)
+    model = smp.DeepLabV3(
+        as_smp(tiny_backbone(ALL, output_stride=8)), encoder_weights=None, encoder_output_stride=8
+    )
     assert model.eval()(IMAGES).shape == (2, 1, 64, 64)
     with pytest.raises(ValueError, match=r"got 16, but 32 in the backbone.*output_stride=16"):
         smp.DeepLabV3(as_smp(tiny_backbone(ALL)), encoder_weights=None, encoder_output_stride=16)

@@ -27,14 +27,18 @@ def test_features_and_their_description_are_timms() -> None:
 
 def test_negative_indices_strides_and_channels() -> None:
     register_timm()
-    model = timm.create_model("rb_resnet18", features_only=True, out_indices=(-2, -1), in_chans=4, output_stride=16)
+    model = timm.create_model(
+        "rb_resnet18", features_only=True, out_indices=(-2, -1), in_chans=4, output_stride=16
+    )
     assert model.feature_info.reduction() == [16, 16]
     assert [x.shape[1] for x in model(torch.rand(2, 4, 64, 64))] == [256, 512]
 
 
 def test_one_step_trains() -> None:
     backbone = tiny_backbone()
-    assert_one_step_trains(as_timm(backbone), backbone, lambda model: sum(x.square().mean() for x in model(IMAGES)))
+    assert_one_step_trains(
+        as_timm(backbone), backbone, lambda model: sum(x.square().mean() for x in model(IMAGES))
+    )
 
 
 def test_a_level_of_another_name_is_described_too() -> None:
@@ -67,4 +71,6 @@ def test_what_is_not_there_is_refused(options: dict[str, object], message: str) 
 
 
 def test_copies_are_independent() -> None:
-    assert_copies_are_independent(as_timm(tiny_backbone()), IMAGES, lambda model, images: model(images)[0])
+    assert_copies_are_independent(
+        as_timm(tiny_backbone()), IMAGES, lambda model, images: model(images)[0]
+    )

@@ -16,7 +16,11 @@ from resnet_backbones.registry import create_backbone
 IMAGE = torch.rand(3, 64, 64)
 MASKS = torch.zeros(1, 64, 64, dtype=torch.uint8)
 MASKS[:, 10:40, 10:40] = 1
-TARGET = {"boxes": torch.tensor([[10.0, 10.0, 40.0, 40.0]]), "labels": torch.tensor([1]), "masks": MASKS}
+TARGET = {
+    "boxes": torch.tensor([[10.0, 10.0, 40.0, 40.0]]),
+    "labels": torch.tensor([1]),
+    "masks": MASKS,
+}
 
 
 def detector_loss(model: nn.Module) -> Tensor:
@@ -26,7 +30,9 @@ def detector_loss(model: nn.Module) -> Tensor:
 @pytest.mark.parametrize("detector", [FasterRCNN, RetinaNet, MaskRCNN])
 def test_detectors_train_and_predict(detector: type[nn.Module]) -> None:
     backbone = tiny_backbone()
-    model = detector(as_torchvision(backbone, fpn_channels=32), num_classes=3, min_size=64, max_size=64)
+    model = detector(
+        as_torchvision(backbone, fpn_channels=32), num_classes=3, min_size=64, max_size=64
+    )
     assert_one_step_trains(model, backbone, detector_loss)
     with torch.no_grad():
         assert set(model.eval()([IMAGE])[0]) >= {"boxes", "labels", "scores"}
@@ -47,9 +53,13 @@ def test_a_detector_has_the_names_of_torchvisions_own() -> None:
 
 def test_segmentation_trains_and_predicts() -> None:
     backbone = tiny_backbone(("c4", "c5"), output_stride=8)
-    model = DeepLabV3(as_torchvision(backbone, fpn_channels=None), DeepLabHead(512, 4), FCNHead(256, 4))
+    model = DeepLabV3(
+        as_torchvision(backbone, fpn_channels=None), DeepLabHead(512, 4), FCNHead(256, 4)
+    )
     images = torch.rand(2, 3, 64, 64)
-    assert_one_step_trains(model, backbone, lambda model: sum(x.square().mean() for x in model(images).values()))
+    assert_one_step_trains(
+        model, backbone, lambda model: sum(x.square().mean() for x in model(images).values())
+    )
     assert model.eval()(images)["out"].shape == (2, 4, 64, 64)
 
 
