@@ -1,4 +1,6 @@
-"""Whether two detectors find the same.  n detections of an image; boxes are (x1, y1, x2, y2) in resized pixels."""
+"""Whether two detectors find the same.  n detections of an image; boxes are (x1, y1, x2, y2) in
+resized pixels.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,11 @@ class Found:
 def check_boxes(
     name: str, expected: Sequence[Found], found: Sequence[Found], *, threshold: float, most: int
 ) -> str:
-    """A line that says how far apart the boxes are; OutputsDifferError where one has no partner within 0.01 px.
+    """A line that says how far apart the boxes are; OutputsDifferError where one has no partner
+    within 0.01 px.
 
-    Left out of account are detections whose score is as good as at the threshold, or as the worst that is kept of
-    `most`: rounding decides which of them are there.
+    Left out of account are detections whose score is as good as at the threshold, or as the worst
+    that is kept of `most`: rounding decides which of them are there.
     """
     farthest, count = 0.0, 0
     for image, (one, other) in enumerate(zip(expected, found, strict=True)):
@@ -46,8 +49,9 @@ def check_boxes(
             if (nearest > FARTHEST).any():
                 lonely = int((nearest > FARTHEST).sum())
                 raise OutputsDifferError(
-                    f"{name}: {lonely} of {int(clear.sum())} boxes of image {image} have no partner of their class "
-                    f"and score within {FARTHEST} px; the nearest is {float(nearest.max()):.3g} px away"
+                    f"{name}: {lonely} of {int(clear.sum())} boxes of image {image} have no partner"
+                    f" of their class and score within {FARTHEST} px; the nearest is"
+                    f" {float(nearest.max()):.3g} px away"
                 )
             farthest, count = max([farthest, *nearest.tolist()]), count + int(clear.sum())
     if not count:
@@ -67,7 +71,9 @@ def _distances(one: Found, other: Found) -> Tensor:
 
 
 def share_found_again(expected: Sequence[Found], found: Sequence[Found]) -> tuple[float, int]:
-    """Share of the confident expected boxes that were found at IoU 0.9 with their class, and how many there are."""
+    """Share of the confident expected boxes that were found at IoU 0.9 with their class, and how
+    many there are.
+    """
     hits = count = 0
     for one, other in zip(expected, found, strict=True):
         confident = one.scores > CONFIDENT
@@ -79,9 +85,14 @@ def share_found_again(expected: Sequence[Found], found: Sequence[Found]) -> tupl
 
 
 def check_confident(name: str, expected: Sequence[Found], found: Sequence[Found]) -> str:
-    """A line with the share of confident boxes found again; OutputsDifferError where it is below 85 %."""
+    """A line with the share of confident boxes found again; OutputsDifferError where it is below 85
+    %.
+    """
     share, count = share_found_again(expected, found)
-    line = f"{name}: {share:.1%} of {count} boxes of a score above {CONFIDENT} found again at IoU {SAME_PLACE}"
+    line = (
+        f"{name}: {share:.1%} of {count} boxes of a score above {CONFIDENT} found again at IoU"
+        f" {SAME_PLACE}"
+    )
     if share < FOUND_AGAIN:
         hint = "" if count else "; train the detector until it is confident of some boxes"
         raise OutputsDifferError(f"{line}; at least {FOUND_AGAIN:.0%} must be{hint}")

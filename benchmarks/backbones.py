@@ -1,7 +1,8 @@
-"""ResNet feature maps with the same weights in ours, in torchvision and in timm: forward, and a training step.
+"""ResNet feature maps with the same weights in ours, in torchvision and in timm: forward, and a
+training step.
 
-The peers run as their users start them, in fp32 and NCHW; ours in channels_last, in fp32 and in bf16 by autocast, with
-its norms folded where it is not trained.
+The peers run as their users start them, in fp32 and NCHW; ours in channels_last, in fp32 and in
+bf16 by autocast, with its norms folded where it is not trained.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class Variant:
 
 
 def run(settings: BackboneSettings) -> Report:
-    """Compare the levels, then time forward and training step; OutputsDifferError where levels differ."""
+    """Compare the levels, then time forward and training step; OutputsDifferError where levels
+    differ.
+    """
     images = torch.randn(
         settings.batch, 3, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
     )
@@ -85,13 +88,18 @@ def run(settings: BackboneSettings) -> Report:
             Timings(f"training step, {what}", training, TRAINING_GOALS, work=settings.batch),
         ),
         (
-            "Levels c2 to c5 of all, batch norm, no classifier; the loss is the mean square of the last level.",
+            (
+                "Levels c2 to c5 of all, batch norm, no classifier; the loss is the mean square of"
+                " the last level."
+            ),
         ),
     )
 
 
 def make_variants(settings: BackboneSettings) -> list[Variant]:
-    """The peers, and ours in each arithmetic, each with a network of its own with the same weights."""
+    """The peers, and ours in each arithmetic, each with a network of its own with the same
+    weights.
+    """
     import timm
     from torchvision import models
     from torchvision.models._utils import IntermediateLayerGetter
@@ -121,7 +129,9 @@ def _our_variant(backbone: str, *, bf16: bool, compiled: bool) -> Variant:
 
 
 def _random_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under which every level has values of ordinary size: random statistics, damped residual branches."""
+    """Weights under which every level has values of ordinary size: random statistics, damped
+    residual branches.
+    """
     generator = torch.Generator().manual_seed(0)
     drawn = dict(state)
     for name, value in state.items():
@@ -158,7 +168,9 @@ def _training(variant: Variant, images: Tensor) -> Callable[[], None]:
 
 
 def check_equal(variants: list[Variant], images: Tensor, *, training: bool) -> str:
-    """A line with the largest differences; OutputsDifferError with the variant and level where one is too large."""
+    """A line with the largest differences; OutputsDifferError with the variant and level where one
+    is too large.
+    """
     with torch.no_grad():
         expected = variants[0].network(training=training)(images)
         worst = {"fp32": 0.0, "bf16": 0.0}
@@ -170,11 +182,14 @@ def check_equal(variants: list[Variant], images: Tensor, *, training: bool) -> s
                 if not difference <= TOLERANCE[kind]:
                     mode = "training" if training else "evaluation"
                     raise OutputsDifferError(
-                        f"{variant.name}, {name} in {mode} mode: differs by {difference:.3g} of its norm, "
-                        f"allowed are {TOLERANCE[kind]:g}"
+                        f"{variant.name}, {name} in {mode} mode: differs by {difference:.3g} of its"
+                        f" norm, allowed are {TOLERANCE[kind]:g}"
                     )
                 worst[kind] = max(worst[kind], difference)
     shown = ", ".join(
         f"{kind} {value:.1e} (allowed: {TOLERANCE[kind]:g})" for kind, value in worst.items()
     )
-    return f"levels in {'training' if training else 'evaluation'} mode, norm of the difference over norm: {shown}"
+    return (
+        f"levels in {'training' if training else 'evaluation'} mode, norm of the difference over"
+        f" norm: {shown}"
+    )

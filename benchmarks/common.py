@@ -1,7 +1,9 @@
-"""What all benchmarks share: variants in turn, medians of per-round ratios, and the report as table, JSON and Markdown.
+"""What all benchmarks share: variants in turn, medians of per-round ratios, and the report as
+table, JSON and Markdown.
 
-The variants are called A B C A B C …, so that a clock or a neighbour that changes the machine's speed changes all of a
-round; a figure is the median over the rounds of (base's seconds / variant's seconds).
+The variants are called A B C A B C …, so that a clock or a neighbour that changes the machine's
+speed changes all of a round; a figure is the median over the rounds of (base's seconds / variant's
+seconds).
 """
 
 import importlib.metadata
@@ -168,7 +170,10 @@ class Report:
         rounds = len(next(iter(self.timings[0].seconds.values()))) if self.timings else 0
         lines += [
             "",
-            f"Medians over {rounds} rounds in which the variants took turns; ratios are taken in each round.",
+            (
+                f"Medians over {rounds} rounds in which the variants took turns; ratios are taken"
+                " in each round."
+            ),
         ]
         lines += [f"\n{note}" for note in self.notes]
         return "\n".join(lines) + "\n"
@@ -202,7 +207,10 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
 def machine() -> dict[str, str]:
     """Hardware, versions, command and date."""
     return {
-        "CPU": f"{_cpu_model()}, {_cores()} cores, {' '.join(_flags()) or 'none of ' + ' '.join(FLAGS)}",
+        "CPU": (
+            f"{_cpu_model()}, {_cores()} cores,"
+            f" {' '.join(_flags()) or 'none of ' + ' '.join(FLAGS)}"
+        ),
         **_gpu_and_threads(),
         "versions": f"Python {platform.python_version()}, " + ", ".join(_versions()),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),

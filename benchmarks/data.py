@@ -1,7 +1,8 @@
 """Images from file to network: ours against torchvision's PIL pipeline, on real photographs.
 
-Both decode, resize the shorter side with PIL's bilinear filter, flip, and normalise.  Ours hands bytes to the batch,
-which is normalised as a whole where the network runs; so ours is timed with and without that normalisation.
+Both decode, resize the shorter side with PIL's bilinear filter, flip, and normalise.  Ours hands
+bytes to the batch, which is normalised as a whole where the network runs; so ours is timed with and
+without that normalisation.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class DataSettings:
 
 
 def run(settings: DataSettings) -> Report:
-    """Compare the images, then the times; OutputsDifferError where a value differs by more than one of 255."""
+    """Compare the images, then the times; OutputsDifferError where a value differs by more than one
+    of 255.
+    """
     files = find_images(settings.images)[: settings.count]
     ours, theirs = our_pipeline(settings.short_edge), torchvision_pipeline(settings.short_edge)
     normalize = PixelNormalizer(Passport(architecture="any"))
@@ -52,9 +55,15 @@ def run(settings: DataSettings) -> Report:
         },
         settings.rounds,
     )
-    title = f"decode + resize {settings.short_edge} + flip: {len(files)} images, {torch.get_num_threads()} thread(s)"
+    title = (
+        f"decode + resize {settings.short_edge} + flip: {len(files)} images,"
+        f" {torch.get_num_threads()} thread(s)"
+    )
     goal = Goal("ours", "torchvision, PIL", GOAL)
-    note = "torchvision's pipeline normalises each image; ours leaves that to the batch, on the network's device."
+    note = (
+        "torchvision's pipeline normalises each image; ours leaves that to the batch, on the"
+        " network's device."
+    )
     return Report(
         "data",
         "Data pipeline",
@@ -114,7 +123,9 @@ def _normalized(image: Tensor, normalize: PixelNormalizer) -> Tensor:
 
 
 def check_equal(files: Sequence[Path], theirs: Pipeline, ours: Pipeline) -> str:
-    """A line with the largest difference in units of 1/255; OutputsDifferError with the file where it is too large."""
+    """A line with the largest difference in units of 1/255; OutputsDifferError with the file where
+    it is too large.
+    """
     scale = 255 * torch.tensor(IMAGENET_STD)[:, None, None]
     largest = 0.0
     for file in files:

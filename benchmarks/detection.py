@@ -1,7 +1,8 @@
 """Faster R-CNN with the same weights in ours and in the peers, on real photographs.
 
-Detections are compared first: boxes to 0.01 px in fp32; in bf16, which only trained weights can show, at least 85 % of
-the peer's confident boxes found again at the image size of the training.  Then inference and a training step are timed.
+Detections are compared first: boxes to 0.01 px in fp32; in bf16, which only trained weights can
+show, at least 85 % of the peer's confident boxes found again at the image size of the training.
+ Then inference and a training step are timed.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def run(settings: DetectionSettings) -> Report:
     notes = [f"Weights: {weights.source}. Our default precision on this machine: {default}."]
     if not weights.trained:
         notes.append(
-            f"bf16 needs weights that are confident of boxes: give --detector, such as {HOW_TO_TRAIN} makes."
+            "bf16 needs weights that are confident of boxes: give --detector, such as"
+            f" {HOW_TO_TRAIN} makes."
         )
     inference, least = _time(
         subjects, lambda subject: detect_all(subject, batches), settings.rounds, device
@@ -108,7 +110,8 @@ def compare_bf16(
     size: tuple[int, int],
     device: torch.device,
 ) -> list[str]:
-    """The comparison in bf16, at the image size that the detector was trained for: at others it is confident of little.
+    """The comparison in bf16, at the image size that the detector was trained for: at others it is
+    confident of little.
 
     OutputsDifferError where too few of a peer's confident boxes are found again.
     """
@@ -135,7 +138,9 @@ def goals(device: torch.device, *, training: bool) -> tuple[Goal, ...]:
 def make_batches(
     settings: DetectionSettings, batch: int, device: torch.device
 ) -> list[DetectionBatch]:
-    """The images, wide ones first, in batches of one size; torchvision's own resize then leaves them as they are."""
+    """The images, wide ones first, in batches of one size; torchvision's own resize then leaves
+    them as they are.
+    """
     config = DataConfig(
         short_edge=(settings.short_edge,),
         long_edge=settings.long_edge,
@@ -178,7 +183,9 @@ def _time(
     rounds: int,
     device: torch.device,
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Seconds of each subject by round, and on a CPU those that its arithmetic takes at the least."""
+    """Seconds of each subject by round, and on a CPU those that its arithmetic takes at the
+    least.
+    """
     calls = {name: prepare(subject) for name, subject in subjects.items()}
     if device.type == "cuda":
         return interleave(calls, rounds, synchronize=torch.cuda.synchronize), {}
@@ -188,21 +195,25 @@ def _time(
 
 
 def describe_limit(timings: Sequence[Timings]) -> list[str]:
-    """What "of the limit" means, and which of the goals no detector could reach where the machine is too slow."""
+    """What "of the limit" means, and which of the goals no detector could reach where the machine
+    is too slow.
+    """
     rates = {
         name: convolution_rate(dtype) / 1e9
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
     }
     told = " and ".join(f"{rate:.0f} GFLOP/s in {name}" for name, rate in rates.items())
     lines = [
-        f"The limit: all convolutions and matrix products at the rate of this machine's fastest convolution, {told}."
+        "The limit: all convolutions and matrix products at the rate of this machine's fastest"
+        f" convolution, {told}."
     ]
     for one in timings:
         for goal in one.goals_measured():
             most = median(one.seconds[goal.base]) / one.least[goal.variant]
             if most < goal.factor:
                 lines.append(
-                    f"{one.title}: at its limit, {goal.variant} would be {most:.2f} times as fast as {goal.base}."
+                    f"{one.title}: at its limit, {goal.variant} would be {most:.2f} times as fast"
+                    f" as {goal.base}."
                 )
     return lines
 

@@ -1,6 +1,7 @@
 """Detectors as things to be timed: each detects in a batch, and makes a training step on it.
 
-All get the same images, resized to their final size beforehand: ours as bytes, the peers as they want them.
+All get the same images, resized to their final size beforehand: ours as bytes, the peers as they
+want them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Subject(Protocol):
         """What detects in the batch."""
 
     def training(self, batch: DetectionBatch) -> Callable[[], None]:
-        """What makes one training step on the batch; weights stay as they are, the learning rate being 0."""
+        """What makes one training step on the batch; weights stay as they are, the learning rate
+        being 0.
+        """
 
 
 @contextmanager

@@ -97,12 +97,15 @@ class Detectron2:
 
 
 def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device) -> nn.Module:
-    """detectron2's R50-FPN by its own config with the weights; ValueError where the tree cannot be imported."""
+    """detectron2's R50-FPN by its own config with the weights; ValueError where the tree cannot be
+    imported.
+    """
     file = tree / CONFIG
     if not file.is_file() or weights.model.backbone != "resnet50":
         rule = "--detectron2 must be a source tree of detectron2, and the detector a ResNet-50"
         raise ValueError(
-            f"{rule}; got {weights.model.backbone}, and {file} is {'' if file.is_file() else 'not '}there"
+            f"{rule}; got {weights.model.backbone}, and {file} is"
+            f" {'' if file.is_file() else 'not '}there"
         )
     sys.path.insert(0, str(tree))
     try:
@@ -131,7 +134,9 @@ def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device)
 
 
 def detectron2_rules(weights: DetectorWeights) -> ModelConfig:
-    """Our settings that do what its config does: our defaults, and windows sampled by the size of the box."""
+    """Our settings that do what its config does: our defaults, and windows sampled by the size of
+    the box.
+    """
     model = weights.model
     rules = ModelConfig(
         backbone=model.backbone, norm=model.norm, freeze_through=model.freeze_through

@@ -1,7 +1,8 @@
-"""COCO box scores of val2017's size: pycocotools against ours, from the two JSON files to the twelve numbers.
+"""COCO box scores of val2017's size: pycocotools against ours, from the two JSON files to the
+twelve numbers.
 
-N images, M objects, D detections.  The data is drawn, since nobody's detections of val2017 can be shipped; it has
-crowds, equal scores, misplaced boxes and wrong classes.
+N images, M objects, D detections.  The data is drawn, since nobody's detections of val2017 can be
+shipped; it has crowds, equal scores, misplaced boxes and wrong classes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class EvaluationSettings:
 
 
 def run(settings: EvaluationSettings) -> Report:
-    """Draw the data, compare the scores, then the times; OutputsDifferError where a score differs in any bit."""
+    """Draw the data, compare the scores, then the times; OutputsDifferError where a score differs
+    in any bit.
+    """
     if not 0 < settings.scale <= 1:
         raise ValueError(f"--scale must be in (0, 1], got {settings.scale}")
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +108,9 @@ def our_stages(truth: Path, results: Path) -> dict[str, float]:
 
 
 def check_equal(expected: Sequence[float], found: Sequence[float]) -> str:
-    """A line with some of the numbers; OutputsDifferError with all that differ, -1 being our nan."""
+    """A line with some of the numbers; OutputsDifferError with all that differ, -1 being
+    our nan.
+    """
     found = [-1.0 if value != value else value for value in found]
     pairs = list(zip(SCORE_NAMES, expected, found, strict=True))
     differing = [
@@ -146,7 +151,9 @@ def _classes(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
 
 
 def _boxes(rng: np.random.Generator, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Boxes (M, 4) x, y, width, height inside images of those sizes, small ones being the most frequent."""
+    """Boxes (M, 4) x, y, width, height inside images of those sizes, small ones being the most
+    frequent.
+    """
     extent = sizes * np.exp(rng.uniform(np.log(0.02), np.log(0.9), sizes.shape))
     corner = rng.random(sizes.shape) * (sizes - extent)
     return np.concatenate((corner, extent), axis=1).round(2).clip(min=1)

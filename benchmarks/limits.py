@@ -1,4 +1,6 @@
-"""How long a call must take on this machine: its convolutions and matrix products at the best rate measured."""
+"""How long a call must take on this machine: its convolutions and matrix products at the best rate
+measured.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ BATCH, CHANNELS, CELLS = (
 
 
 def least_seconds(call: Callable[[], object], dtype: torch.dtype) -> float:
-    """Seconds of the call on the CPU if all its arithmetic ran at `convolution_rate` and nothing else took time."""
+    """Seconds of the call on the CPU if all its arithmetic ran at `convolution_rate` and nothing
+    else took time.
+    """
     with FlopCounterMode(display=False) as counter:
         call()
     count: int = counter.get_total_flops()

@@ -1,4 +1,6 @@
-"""A peer's detector beside ours with the same weights and the peer's rules, in fp32 and, once trained, in bf16."""
+"""A peer's detector beside ours with the same weights and the peer's rules, in fp32 and, once
+trained, in bf16.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ Wrap = Callable[[nn.Module, Arithmetic], Subject]
 
 @dataclass(frozen=True)
 class Pairing:
-    """One peer and ours; `names`: the peer, ours, the peer in bf16, ours in bf16 and compiled, as far as timed."""
+    """One peer and ours; `names`: the peer, ours, the peer in bf16, ours in bf16 and compiled, as
+    far as timed.
+    """
 
     names: tuple[str, ...]
     variants: tuple[Subject, ...]
@@ -45,14 +49,19 @@ class Pairing:
         )
 
     def compare_bf16(self, batches: Sequence[DetectionBatch]) -> list[str]:
-        """How many of the peer's confident boxes are found again in bf16; OutputsDifferError where that is too few."""
+        """How many of the peer's confident boxes are found again in bf16; OutputsDifferError where
+        that is too few.
+        """
         expected = detect_all(self.reference, batches)()
         found = [detect_all(subject, batches)() for subject in self.variants[2:]]
         pairs = zip(self.names[3:], found[1:], strict=True)
         checks = [check_confident(name, expected, ours) for name, ours in pairs]
         return [
             *checks,
-            f"{self.names[2]}: {share_found_again(expected, found[0])[0]:.1%} (nothing is asked of it)",
+            (
+                f"{self.names[2]}: {share_found_again(expected, found[0])[0]:.1%} (nothing is asked"
+                " of it)"
+            ),
         ]
 
 
@@ -102,7 +111,9 @@ def _pair(
     model: ModelConfig,
     device: torch.device,
 ) -> Pairing:
-    """`theirs` is the peer for fp32, which is TF32 on a GPU, and for bf16; bf16 comes with trained weights only."""
+    """`theirs` is the peer for fp32, which is TF32 on a GPU, and for bf16; bf16 comes with trained
+    weights only.
+    """
     fp32: Arithmetic = "tf32" if device.type == "cuda" else "ieee"
     variants = [
         wrap(theirs[0], fp32),

@@ -11,7 +11,8 @@ from benchmarks.common import Report
 def run_benchmark(given: Namespace) -> str:
     """Run the benchmark that was named; its report, which is also written to `given.out`.
 
-    Raises OutputsDifferError where ours and a peer's differ, ValueError for arguments that cannot be.
+    Raises OutputsDifferError where ours and a peer's differ, ValueError for arguments that cannot
+    be.
     """
     if given.threads is not None and given.threads < 1:
         raise ValueError(f"--threads must be >= 1, got {given.threads}")
@@ -29,7 +30,8 @@ def _detection(given: Namespace) -> Report:
     from benchmarks.detection import DetectionSettings, run
 
     _limit_threads(given.threads)
-    # Our tools keep freed memory. That would hold for the peers of the process too, so here all do without it.
+    # Our tools keep freed memory. That would hold for the peers of the process too, so here all do
+    # without it.
     return run(
         DetectionSettings(
             images=given.images,

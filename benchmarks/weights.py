@@ -1,4 +1,6 @@
-"""One set of detector weights for ours and the peers: a checkpoint's, or random ones that find something."""
+"""One set of detector weights for ours and the peers: a checkpoint's, or random ones that find
+something.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ from tasks.engine.config import load_config
 RECIPE = ROOT / "configs" / "faster_rcnn_r50_torchvision.yaml"
 CLASSES = 90  # of random weights, as in torchvision's COCO detector
 HOW_TO_TRAIN = (
-    "tools/train_det.py configs/overfit.yaml data.root=COCO model.backbone=resnet50 model.pyramid_channels=256 "
-    "model.roi.hidden=1024"
+    "tools/train_det.py configs/overfit.yaml data.root=COCO model.backbone=resnet50"
+    " model.pyramid_channels=256 model.roi.hidden=1024"
 )
 _SPREAD = {  # deviation of the predictors' random weights, so that scores and boxes differ
     "rpn.objectness.weight": 0.2,
@@ -33,7 +35,9 @@ _SPREAD = {  # deviation of the predictors' random weights, so that scores and b
 
 @dataclass(frozen=True)
 class DetectorWeights:
-    """Weights under our names, and their detector: torchvision's rules, constant norms, stem and c2 frozen."""
+    """Weights under our names, and their detector: torchvision's rules, constant norms, stem and c2
+    frozen.
+    """
 
     state: Mapping[str, Tensor]
     model: ModelConfig
@@ -58,7 +62,9 @@ class DetectorWeights:
         return detector.to(device).eval()
 
     def build_torchvision(self, short_edge: int, long_edge: int) -> nn.Module:
-        """torchvision's detector with the same weights and anchors, on the CPU in evaluation mode."""
+        """torchvision's detector with the same weights and anchors, on the CPU in
+        evaluation mode.
+        """
         from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
         from torchvision.models.detection.anchor_utils import AnchorGenerator
         from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -132,7 +138,9 @@ def random_weights(backbone: str = "resnet50") -> DetectorWeights:
 
 
 def checkpoint_weights(path: str) -> DetectorWeights:
-    """The weights of a checkpoint; ValueError where torchvision's detector has no place for them."""
+    """The weights of a checkpoint; ValueError where torchvision's detector has no place for
+    them.
+    """
     saved = read_detector(path)
     own, rules = saved.config.model, torchvision_rules(saved.config.model.backbone)
     fits = {
@@ -145,7 +153,8 @@ def checkpoint_weights(path: str) -> DetectorWeights:
     if wrong := [name for name, is_so in fits.items() if not is_so]:
         rule = "--detector must be one that torchvision can be given too"
         raise ValueError(
-            f"{rule}, but {saved.path} is not of {', '.join(wrong)}; such a one comes from {HOW_TO_TRAIN}"
+            f"{rule}, but {saved.path} is not of {', '.join(wrong)}; such a one comes from"
+            f" {HOW_TO_TRAIN}"
         )
     model = replace(
         rules, anchors=replace(rules.anchors, sizes=own.anchors.sizes, ratios=own.anchors.ratios)

@@ -1,4 +1,6 @@
-"""ResNet feature maps for detectors and segmenters. Importing this costs nothing: torch comes with the first use."""
+"""ResNet feature maps for detectors and segmenters. Importing this costs nothing: torch comes with
+the first use.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

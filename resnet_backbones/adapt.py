@@ -29,11 +29,13 @@ def check_adaptation(how: str) -> None:
 def adapt_channels(
     tensors: State, name: str, channels: int, how: Adaptation = "auto"
 ) -> tuple[State, str]:
-    """Weights `name` for inputs of `channels` channels, and a sentence about it ("" where nothing changed).
+    """Weights `name` for inputs of `channels` channels, and a sentence about it ("" where nothing
+    changed).
 
-    `sum` is for one channel, `repeat` takes the trained channels in turn, `mean` gives each the mean of them. The
-    response to gray images stays, with `repeat` where whole cycles fit. `auto` is sum for one channel, else repeat.
-    ValueError for another word, and for a sum over several channels.
+    `sum` is for one channel, `repeat` takes the trained channels in turn, `mean` gives each the
+    mean of them. The response to gray images stays, with `repeat` where whole cycles fit. `auto` is
+    sum for one channel, else repeat. ValueError for another word, and for a sum over several
+    channels.
     """
     check_adaptation(how)
     weight = tensors.get(name)
@@ -65,7 +67,9 @@ def adapt_channels(
 def reorder_channels(
     tensors: Mapping[str, Tensor], name: str, passport: Passport
 ) -> tuple[State, Passport]:
-    """The same function of images in the other channel order: exact, as whole filters change places."""
+    """The same function of images in the other channel order: exact, as whole filters change
+    places.
+    """
     other: Literal["rgb", "bgr"] = "bgr" if passport.channel_order == "rgb" else "rgb"
     turned = replace(
         passport, channel_order=other, mean=passport.mean[::-1], std=passport.std[::-1]
@@ -76,7 +80,9 @@ def reorder_channels(
 def fold_std(
     tensors: Mapping[str, Tensor], name: str, passport: Passport
 ) -> tuple[State, Passport]:
-    """The same function of images that are not divided by the std: exact to rounding, as zero padding stays zero."""
+    """The same function of images that are not divided by the std: exact to rounding, as zero
+    padding stays zero.
+    """
     std = torch.tensor(passport.std, dtype=torch.float64).reshape(1, -1, 1, 1)
     weight = tensors[name]
     folded = (weight.double() / std).to(weight.dtype)
@@ -88,11 +94,12 @@ def fold_mean_std(
 ) -> tuple[State, Passport]:
     """`fold_std`, for weights whose mean is zero; ValueError for others.
 
-    A subtracted mean would become a bias, and that is wrong wherever the first convolution sees its zero padding.
+    A subtracted mean would become a bias, and that is wrong wherever the first convolution sees its
+    zero padding.
     """
     if any(passport.mean):
         raise ValueError(
-            f"a mean of {passport.mean} cannot be folded into {name}: its zero padding would count as {passport.mean} "
-            "too little at the border; use --fold-std, which is exact"
+            f"a mean of {passport.mean} cannot be folded into {name}: its zero padding would count"
+            f" as {passport.mean} too little at the border; use --fold-std, which is exact"
         )
     return fold_std(tensors, name, passport)

@@ -24,8 +24,8 @@ _LOADED = "is loaded"
 class Classifier(nn.Module):
     """(B, C, H, W) -> logits (B, K).
 
-    In the state dict the backbone's and the head's names stand side by side, as in torchvision and timm, whose files
-    therefore load, and whose models load its state dict.
+    In the state dict the backbone's and the head's names stand side by side, as in torchvision and
+    timm, whose files therefore load, and whose models load its state dict.
     """
 
     def __init__(self, backbone: Backbone, num_classes: int) -> None:
@@ -40,7 +40,9 @@ class Classifier(nn.Module):
         return self.forward_all(images)["main"]
 
     def forward_all(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits by head: `main`, and in training those of auxiliary heads where the family has them, (B, K) each."""
+        """Logits by head: `main`, and in training those of auxiliary heads where the family has
+        them, (B, K) each.
+        """
         return self.backbone.logits(images, dict(self.head.items()))
 
 
@@ -57,10 +59,12 @@ def create_classifier(
     checkpoint_activations: bool = False,
     options: object | None = None,
 ) -> Classifier:
-    """Build a classifier with `weights` as in `create_backbone`, whose other arguments are the same.
+    """Build a classifier with `weights` as in `create_backbone`, whose other arguments are the
+    same.
 
-    Modules of the head that the weights have for `num_classes` classes are loaded too, the others stay random; the
-    backbone's report says which. ValueError for a wrong argument, and for weights that do not fit or cannot be had.
+    Modules of the head that the weights have for `num_classes` classes are loaded too, the others
+    stay random; the backbone's report says which. ValueError for a wrong argument, and for weights
+    that do not fit or cannot be had.
     """
     if num_classes < 1:
         raise ValueError(f"num_classes must be >= 1, got {num_classes}")
@@ -109,8 +113,8 @@ def _check_labels(passport: Passport, num_classes: int, source: str) -> None:
     named = len(passport.label_map)
     if named not in (0, num_classes):
         raise ValueError(
-            f"weights {source} must name the {num_classes} classes that they tell apart, got a label_map of {named}; "
-            "mend it with tools/convert_weights.py --passport label_map=[…]"
+            f"weights {source} must name the {num_classes} classes that they tell apart, got a"
+            f" label_map of {named}; mend it with tools/convert_weights.py --passport label_map=[…]"
         )
 
 

@@ -34,10 +34,12 @@ def convert_weights(
     channel_order: Literal["rgb", "bgr"] | None = None,
     fold: Literal["std", "mean-std"] | None = None,
 ) -> str:
-    """Write `target` (.safetensors, .pth or .pkl) from `source`, and return a report with the difference of features.
+    """Write `target` (.safetensors, .pth or .pkl) from `source`, and return a report with the
+    difference of features.
 
-    `rename` replaces beginnings of names first; `architecture` is found from names and shapes where it is not given,
-    and `passport_fields` replace what the file's passport says or what is assumed. ValueError for what does not fit.
+    `rename` replaces beginnings of names first; `architecture` is found from names and shapes where
+    it is not given, and `passport_fields` replace what the file's passport says or what is assumed.
+    ValueError for what does not fit.
     """
     if target.suffix not in _ENDINGS:
         raise ValueError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
@@ -57,7 +59,10 @@ def convert_weights(
     scale = max(before[name].abs().max().item() for name in before)
     return "\n".join(
         [
-            f"{source} ({dialect}, {len(raw)} tensors) -> {target} ({to_dialect}, {len(named)} tensors)",
+            (
+                f"{source} ({dialect}, {len(raw)} tensors) -> {target} ({to_dialect}, {len(named)}"
+                " tensors)"
+            ),
             f"passport: {plain.architecture}, stride in the {plain.stride_in} convolution, {plain}"
             + (" (assumed, as the file has none)" if plain.assumed else ""),
             *([f"now: {passport}"] if passport != plain else []),
@@ -67,7 +72,9 @@ def convert_weights(
 
 
 def write_weights(path: Path, tensors: State, passport: Passport) -> None:
-    """A file of the kind that the path's ending says; all kinds carry the passport and a hash of the content."""
+    """A file of the kind that the path's ending says; all kinds carry the passport and a hash of
+    the content.
+    """
     if path.suffix == ".safetensors":
         return save_weights(path, tensors, passport)
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
@@ -76,7 +83,8 @@ def write_weights(path: Path, tensors: State, passport: Passport) -> None:
         torch.save({"state_dict": tensors, "meta": meta}, path)
         return None
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    # detectron2 takes a pickle whose names are its own only with an author, and matches shorter names on request
+    # detectron2 takes a pickle whose names are its own only with an author, and matches shorter
+    # names on request
     content = {
         "model": arrays,
         "meta": meta,
@@ -104,7 +112,8 @@ def _renamed(tensors: State, rename: Sequence[tuple[str, str]]) -> State:
     for old, new in rename:
         if not any(name.startswith(old) for name in tensors):
             raise ValueError(
-                f"--rename {old}={new} must fit a name's beginning, got names like {list(tensors)[:4]}"
+                f"--rename {old}={new} must fit a name's beginning, got names like"
+                f" {list(tensors)[:4]}"
             )
         tensors = {
             new + name.removeprefix(old) if name.startswith(old) else name: t
@@ -133,7 +142,9 @@ def _passport(
 
 
 def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
-    """The first registered backbone whose tensors are all in the file, with nothing else inside its stages."""
+    """The first registered backbone whose tensors are all in the file, with nothing else inside its
+    stages.
+    """
     shapes = {
         name: t.shape for name, t in tensors.items() if not name.endswith("num_batches_tracked")
     }
@@ -153,7 +164,8 @@ def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
         if inside == needed.keys() and all(shapes[n] == shape for n, shape in needed.items()):
             return name
     raise ValueError(
-        f"no registered backbone has these tensors, got names like {list(tensors)[:4]}; use --architecture"
+        f"no registered backbone has these tensors, got names like {list(tensors)[:4]}; use"
+        " --architecture"
     )
 
 

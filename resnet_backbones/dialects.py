@@ -1,7 +1,9 @@
-"""The names that five libraries give to the same ResNet tensors, both ways; torchvision's are the ones used inside.
+"""The names that five libraries give to the same ResNet tensors, both ways; torchvision's are the
+ones used inside.
 
-timm's are torchvision's. mmdet's are torchvision's under `backbone.`, the classifier under `head.`. detectron2 calls
-the stages res2 … res5; caffe2 (Detectron's and MSRA's files) abbreviates and knows no counters of batch norm.
+timm's are torchvision's. mmdet's are torchvision's under `backbone.`, the classifier under `head.`.
+detectron2 calls the stages res2 … res5; caffe2 (Detectron's and MSRA's files) abbreviates and knows
+no counters of batch norm.
 """
 
 import re
@@ -35,7 +37,9 @@ def detect(names: Iterable[str]) -> Dialect:
 
 
 def to_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str, Tensor]:
-    """The same tensors under torchvision's names; prefixes of wrappers (`module.`, `encoder.`, …) are taken off."""
+    """The same tensors under torchvision's names; prefixes of wrappers (`module.`, `encoder.`, …)
+    are taken off.
+    """
     bare = {without_prefixes(name): tensor for name, tensor in tensors.items()}
     renamed = {_inward(name, dialect): tensor for name, tensor in bare.items()}
     if len(renamed) < len(tensors):
@@ -60,7 +64,9 @@ def from_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[st
 
 
 def without_prefixes(name: str) -> str:
-    """A name without the prefixes of wrappers, and with torchvision's for a classifier of another name."""
+    """A name without the prefixes of wrappers, and with torchvision's for a classifier of another
+    name.
+    """
     while name.startswith(_PREFIXES):
         name = name.partition(".")[2]
     head, _, last = name.rpartition(".")
@@ -93,7 +99,8 @@ def _outward(name: str, dialect: Dialect, deep: bool) -> str:
     renamed = _to_detectron2(name)
     if renamed is None:
         raise ValueError(
-            f"weights must be of a plain ResNet to be renamed to {dialect}, got {name}; use --to timm"
+            f"weights must be of a plain ResNet to be renamed to {dialect}, got {name}; use --to"
+            " timm"
         )
     return renamed if dialect == "detectron2" else _to_caffe2(renamed)
 

@@ -26,7 +26,9 @@ def refuse_foreign(name: str, stride_in: str, options: object | None) -> None:
 def choose_levels(
     names: Sequence[str] | None, known: Sequence[str], output_stride: int
 ) -> tuple[str, ...]:
-    """The asked levels fine to coarse, c2 to c5 for None; ValueError for unknown or repeated ones."""
+    """The asked levels fine to coarse, c2 to c5 for None; ValueError for unknown or
+    repeated ones.
+    """
     names = ("c2", "c3", "c4", "c5") if names is None else names
     if not names or len(set(names)) != len(names) or not set(names) <= set(known):
         raise ValueError(
@@ -59,8 +61,8 @@ def described(
 ) -> dict[str, Any]:
     """What the passport says of a family's options: those that change what trained weights compute.
 
-    `settled` replaces values, None leaving them out. At stride 32 nothing is said of it and of dilation, of which there
-    is none then: weights trained so serve every output stride.
+    `settled` replaces values, None leaving them out. At stride 32 nothing is said of it and of
+    dilation, of which there is none then: weights trained so serve every output stride.
     """
     values = {**({} if options is None else asdict(options)), **(settled or {})}
     kept = {

@@ -22,7 +22,8 @@ class FeatureLevel:
 
 
 class Backbone(nn.Module):
-    """(B, C, H, W) -> {level.name: (B, level.channels, h, w)}, fine to coarse; h, w are about H, W over level.stride.
+    """(B, C, H, W) -> {level.name: (B, level.channels, h, w)}, fine to coarse; h, w are about H, W
+    over level.stride.
 
     Subclasses implement `forward` and call `freeze` at the end of their constructor.
     """
@@ -45,16 +46,22 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
-        """Modules that turn the coarsest level into logits, by the names that the field gives them."""
+        """Modules that turn the coarsest level into logits, by the names that the field
+        gives them.
+        """
         return {"fc": nn.Linear(self.levels[-1].channels, num_classes)}
 
     def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        """{"main": (B, K)} for K classes, and in training the logits of auxiliary heads where there are any."""
+        """{"main": (B, K)} for K classes, and in training the logits of auxiliary heads where there
+        are any.
+        """
         coarsest = self(images)[self.levels[-1].name]
         return {"main": head["fc"](coarsest.mean((2, 3)))}
 
     def freeze(self, modules: tuple[str, ...]) -> None:
-        """Stop training these submodules: no gradient, and evaluation mode whatever `train()` says later."""
+        """Stop training these submodules: no gradient, and evaluation mode whatever `train()` says
+        later.
+        """
         self._frozen_modules = modules
         for name in modules:
             self.get_submodule(name).eval().requires_grad_(False)
@@ -66,7 +73,9 @@ class Backbone(nn.Module):
         )
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode everywhere but in frozen submodules, so that they keep their statistics."""
+        """Set training mode everywhere but in frozen submodules, so that they keep their
+        statistics.
+        """
         super().train(mode)
         for name in self._frozen_modules:
             self.get_submodule(name).eval()

@@ -15,11 +15,12 @@ M = TypeVar("M", bound=nn.Module)
 
 @torch.no_grad()
 def fold_norms(module: M) -> M:
-    """A copy of `module` in evaluation mode without gradients, whose constant norms are in its convolutions' weights.
+    """A copy of `module` in evaluation mode without gradients, whose constant norms are in its
+    convolutions' weights.
 
-    Such a norm, a frozen one or a batch norm, becomes nn.Identity; its convolution's weight is scaled and its bias
-    shifted. What follows a convolution is known by its name: conv1 and bn1, or neighbours in an nn.Sequential. Weights
-    keep their memory layout.
+    Such a norm, a frozen one or a batch norm, becomes nn.Identity; its convolution's weight is
+    scaled and its bias shifted. What follows a convolution is known by its name: conv1 and bn1, or
+    neighbours in an nn.Sequential. Weights keep their memory layout.
     """
     folded = copy.deepcopy(module).eval().requires_grad_(False)
     for parent, conv_name, norm_name in list(_pairs(folded)):
@@ -34,7 +35,9 @@ def fold_norms(module: M) -> M:
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
-    """Each convolution directly followed by its constant norm: their parent and their names in it."""
+    """Each convolution directly followed by its constant norm: their parent and their names
+    in it.
+    """
     for parent in module.modules():
         for (first, conv), (second, norm) in pairwise(parent.named_children()):
             follows = isinstance(parent, nn.Sequential) or _number(first) == _number(second)

@@ -1,8 +1,9 @@
 """GoogLeNet (Szegedy et al. 2015) as a feature extractor, with torchvision's parameter names.
 
-B images of C channels, H x W pixels; K classes. `googlenet` is torchvision's network, whose names and weights it takes:
-batch norms, and 3x3 convolutions where the paper has 5x5. `googlenet_lrn` is the published one: biases and local
-response normalisation, 5x5 branches, as in the reference prototxt of Caffe.
+B images of C channels, H x W pixels; K classes. `googlenet` is torchvision's network, whose names
+and weights it takes: batch norms, and 3x3 convolutions where the paper has 5x5. `googlenet_lrn` is
+the published one: biases and local response normalisation, 5x5 branches, as in the reference
+prototxt of Caffe.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,10 +44,11 @@ AUXILIARY = {"aux1": ("inception4a", 512), "aux2": ("inception4d", 528)}
 
 
 class GoogLeNet(Backbone):
-    """Stem and inception modules up to the coarsest asked level; parameters are called as in torchvision.
+    """Stem and inception modules up to the coarsest asked level; parameters are called as in
+    torchvision.
 
-    c1 is the first convolution, c2 the third, c3 to c5 the last module before a pooling. Where `output_stride` is 8 or
-    16, the last poolings trade their stride for dilation.
+    c1 is the first convolution, c2 the third, c3 to c5 the last module before a pooling. Where
+    `output_stride` is 8 or 16, the last poolings trade their stride for dilation.
     """
 
     def __init__(
@@ -67,7 +69,8 @@ class GoogLeNet(Backbone):
             )
         if norm == "group":
             raise ValueError(
-                f"norm must be auto, batch, frozen or sync for {name}, whose widths have no 32 groups"
+                f"norm must be auto, batch, frozen or sync for {name}, whose widths have no 32"
+                " groups"
             )
         outputs = _feature_levels(levels, output_stride)
         passport = Passport(architecture=name, norm_eps=EPS, options=described(None, output_stride))
@@ -143,7 +146,9 @@ class GoogLeNet(Backbone):
         return {**heads, "fc": fc}
 
     def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        """{"main": (B, K)}, and in training "aux1" and "aux2", whose losses the paper adds with the weight 0.3."""
+        """{"main": (B, K)}, and in training "aux1" and "aux2", whose losses the paper adds with the
+        weight 0.3.
+        """
         sources = {name: module for name, (module, _) in AUXILIARY.items()} if self.training else {}
         maps = self._maps(images, {"inception5b", *sources.values()})
         pooled = maps["inception5b"].mean((2, 3))
@@ -220,7 +225,9 @@ class AuxiliaryHead(nn.Module):
         self.dropout = nn.Dropout(0.7)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, h, w) -> logits (B, K). The paper's pooling gives 4 x 4 cells at 224 pixels."""
+        """(B, in_channels, h, w) -> logits (B, K). The paper's pooling gives 4 x 4 cells at 224
+        pixels.
+        """
         if self.published and min(x.shape[-2:]) >= 5:
             x = F.avg_pool2d(x, 5, stride=3)
         hidden = self.conv(F.adaptive_avg_pool2d(x, 4)).flatten(1)
@@ -265,7 +272,9 @@ def _response_norm(present: bool) -> nn.Module:
 
 
 def _initialise(module: nn.Module) -> None:
-    """As torchvision where norms follow; without them as Glorot and Bengio 2010, the reference prototxt's filler."""
+    """As torchvision where norms follow; without them as Glorot and Bengio 2010, the reference
+    prototxt's filler.
+    """
     for child in module.modules():
         if isinstance(child, nn.Conv2d | nn.Linear):
             if isinstance(child, nn.Conv2d) and child.bias is not None:

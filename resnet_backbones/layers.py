@@ -1,4 +1,6 @@
-"""Convolution with normalisation, and the normalisation layers.  B images, C channels in, K channels out."""
+"""Convolution with normalisation, and the normalisation layers.  B images, C channels in, K
+channels out.
+"""
 
 from typing import Any, Literal
 
@@ -13,7 +15,9 @@ GROUPS = 32  # Wu and He 2018
 
 
 class FrozenBatchNorm2d(nn.Module):
-    """Batch normalisation whose statistics and affine values are constants; same tensor names as nn.BatchNorm2d."""
+    """Batch normalisation whose statistics and affine values are constants; same tensor names as
+    nn.BatchNorm2d.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -29,7 +33,9 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same shape and type. After a convolution use `conv_norm`, which costs no extra pass."""
+        """(B, C, H, W) -> the same shape and type. After a convolution use `conv_norm`, which costs
+        no extra pass.
+        """
         scale, shift = scale_and_shift(self)
         return x * scale.to(x.dtype).reshape(1, -1, 1, 1) + shift.to(x.dtype).reshape(1, -1, 1, 1)
 
@@ -56,10 +62,12 @@ def make_norm(name: NormName, channels: int, eps: float = 1e-5) -> nn.Module:
 
 
 def conv_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(conv(x))` (B, K, h, w); one convolution with scaled weights where the statistics are constants.
+    """`norm(conv(x))` (B, K, h, w); one convolution with scaled weights where the statistics are
+    constants.
 
-    That is one pass less over the activations, and it leaves autocast's bf16 activations bf16: fp32 statistics touch
-    the weights only. Gradients reach `conv.weight`, and the norm's own parameters if it has any.
+    That is one pass less over the activations, and it leaves autocast's bf16 activations bf16: fp32
+    statistics touch the weights only. Gradients reach `conv.weight`, and the norm's own parameters
+    if it has any.
     """
     if not is_constant(norm) or getattr(norm, "kept_apart", False):
         return norm(conv(x))  # type: ignore[no-any-return]
@@ -82,7 +90,9 @@ def is_constant(norm: nn.Module) -> bool:
 
 
 def keep_norms_apart(module: nn.Module) -> None:
-    """Have `conv_norm` apply the norms of `module` after their convolutions, in a pass of their own."""
+    """Have `conv_norm` apply the norms of `module` after their convolutions, in a pass of their
+    own.
+    """
     for norm in module.modules():
         if isinstance(norm, FrozenBatchNorm2d | _BatchNorm):
             norm.kept_apart = True  # type: ignore[assignment]  # a plain attribute that `conv_norm` asks for
@@ -95,7 +105,9 @@ def scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def init_residual(module: nn.Module) -> None:
-    """Initialise convolutions as He et al. 2015 (fan out), as torchvision does; norms start as the identity."""
+    """Initialise convolutions as He et al. 2015 (fan out), as torchvision does; norms start as the
+    identity.
+    """
     for child in module.modules():
         if isinstance(child, nn.Conv2d):
             nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")

@@ -20,7 +20,9 @@ _WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Passport:
-    """Architecture, preprocessing and origin of weights; travels in the metadata of a .safetensors file."""
+    """Architecture, preprocessing and origin of weights; travels in the metadata of a .safetensors
+    file.
+    """
 
     architecture: str
     """Registered backbone name."""
@@ -29,9 +31,11 @@ class Passport:
     stride_in: str = "3x3"
     """Convolution of a bottleneck that carries the stride, `3x3` or `1x1`."""
     pool: str = "padded"
-    """The stem's max-pool: `padded` by one pixel as in torchvision, or `caffe`, without padding and rounded up."""
+    """The stem's max-pool: `padded` by one pixel as in torchvision, or `caffe`, without padding and
+    rounded up."""
     options: dict[str, Any] = field(default_factory=dict, hash=False)
-    """The family's other options that change what the weights compute, by name, and an output stride below 32."""
+    """The family's other options that change what the weights compute, by name, and an output
+    stride below 32."""
     channel_order: str = "rgb"
     """`rgb`, or `bgr` for networks that come from Caffe."""
     value_range: float = 1.0
@@ -41,13 +45,15 @@ class Passport:
     std: tuple[float, ...] = IMAGENET_STD
     """Divided by, after the mean."""
     resize_size: int | None = None
-    """Shorter side in pixels that test images were resized to before the crop; None where the source does not say."""
+    """Shorter side in pixels that test images were resized to before the crop; None where the
+    source does not say."""
     crop_size: int | None = None
     """Side in pixels of the square that was then cut from their centre."""
     interpolation: str | None = None
     """Of that resize: `nearest`, `bilinear`, `bicubic` or `lanczos`."""
     label_map: tuple[str, ...] = ()
-    """Names of the classifier's classes by index; empty for a backbone alone, or where the source does not say."""
+    """Names of the classifier's classes by index; empty for a backbone alone, or where the source
+    does not say."""
     norm_eps: float = 1e-5
     """Epsilon of the normalisation layers."""
     adapted: str = ""
@@ -90,7 +96,8 @@ class Passport:
             isinstance(name, str) for name in self.label_map
         ):
             raise ValueError(
-                f"passport: label_map must be a list of class names by index, got {self.label_map!r}"
+                "passport: label_map must be a list of class names by index, got"
+                f" {self.label_map!r}"
             )
         if not isinstance(self.options, dict):
             raise ValueError(f"passport: options must be values by name, got {self.options!r}")
@@ -101,8 +108,9 @@ class Passport:
             return self
         if self.channel_order == "bgr":
             raise ValueError(
-                f"weights of channel order bgr cannot take {channels} input channels; use in_channels="
-                f"{len(self.mean)}, or first tools/convert_weights.py --channel-order rgb"
+                f"weights of channel order bgr cannot take {channels} input channels; use"
+                f" in_channels={len(self.mean)}, or first tools/convert_weights.py"
+                " --channel-order rgb"
             )
         cycle = [index % len(self.mean) for index in range(channels)]
         return replace(
@@ -115,7 +123,9 @@ class Passport:
 
     @staticmethod
     def from_json(text: str) -> "Passport":
-        """Read what this or an earlier version wrote; ValueError names the fields that are missing or unknown."""
+        """Read what this or an earlier version wrote; ValueError names the fields that are missing
+        or unknown.
+        """
         values = json.loads(text)
         known = {entry.name for entry in fields(Passport)}
         seen = set(values) if isinstance(values, dict) else {type(values).__name__}
@@ -136,7 +146,8 @@ class Passport:
 
 
 class PixelNormalizer(nn.Module):
-    """(B, C, H, W) RGB pixels -> float32 channels_last network input, zero outside each image's valid size.
+    """(B, C, H, W) RGB pixels -> float32 channels_last network input, zero outside each image's
+    valid size.
 
     Integers are scaled by their type's largest value; floats are taken to be 0–1 already.
     """
@@ -153,7 +164,9 @@ class PixelNormalizer(nn.Module):
         self.reverse = passport.channel_order == "bgr"
 
     def forward(self, images: Tensor, sizes: Tensor | None = None) -> Tensor:
-        """Normalise, then zero the padding. `sizes` (B, 2) holds each image's valid height and width; None is all."""
+        """Normalise, then zero the padding. `sizes` (B, 2) holds each image's valid height and
+        width; None is all.
+        """
         if images.shape[1] != self.scale.shape[1]:
             raise ValueError(
                 f"images must have {self.scale.shape[1]} channels, got {images.shape[1]}"

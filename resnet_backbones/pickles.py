@@ -1,4 +1,6 @@
-"""Read pickles that hold arrays and tensors only; anything else in them is refused before it is made."""
+"""Read pickles that hold arrays and tensors only; anything else in them is refused before it is
+made.
+"""
 
 import io
 import pickle
@@ -14,7 +16,8 @@ _ARRAYS = {"_reconstruct", "scalar"}
 
 
 def read_pickle(path: Path) -> object:
-    """What a pickle of dicts, lists, numbers, strings, numpy arrays and tensors holds, arrays being tensors.
+    """What a pickle of dicts, lists, numbers, strings, numpy arrays and tensors holds, arrays being
+    tensors.
 
     UnpicklingError names the first other thing: nothing that the file names is ever called.
     """

@@ -5,11 +5,13 @@ from torch import Tensor, nn
 
 
 class DenseMaxPool(nn.Module):
-    """Max pooling (B, C, H, W) -> (B, C, H, W) of maps that are nowhere negative, without the stride.
+    """Max pooling (B, C, H, W) -> (B, C, H, W) of maps that are nowhere negative, without the
+    stride.
 
-    Its cells at even places are those that a stride of 2 without padding keeps, so what follows at twice the dilation
-    computes the strided network's values and those in between (the à trous algorithm). With `centred`, a cell looks
-    to all sides alike, as a stride-1 pooling with padding does.
+    Its cells at even places are those that a stride of 2 without padding keeps, so what follows at
+    twice the dilation computes the strided network's values and those in between (the à trous
+    algorithm). With `centred`, a cell looks to all sides alike, as a stride-1 pooling with padding
+    does.
     """
 
     def __init__(self, kernel: int, dilation: int, *, centred: bool = False) -> None:

@@ -12,7 +12,9 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """`block(x)`, whose activations are computed again in the backward pass instead of being kept."""
+    """`block(x)`, whose activations are computed again in the backward pass instead of
+    being kept.
+    """
     counting = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.training]
     draws = any(
         isinstance(m, _DropoutNd) and m.training for m in block.modules()
@@ -26,7 +28,9 @@ def recomputed(block: nn.Module, x: Tensor) -> Tensor:
 def _count_once(
     norms: list[_BatchNorm],
 ) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Contexts of the first pass and of the recomputation; the second must not update running statistics again."""
+    """Contexts of the first pass and of the recomputation; the second must not update running
+    statistics again.
+    """
     return nullcontext(), _on_copied_statistics(norms)
 
 

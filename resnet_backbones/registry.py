@@ -67,17 +67,20 @@ def create_backbone(
     checkpoint_activations: bool = False,
     options: object | None = None,
 ) -> "Backbone":
-    """Build a backbone and load `weights`: a local file, `torchvision:resnet50.IMAGENET1K_V1`, `timm:…`, or None.
+    """Build a backbone and load `weights`: a local file, `torchvision:resnet50.IMAGENET1K_V1`,
+    `timm:…`, or None.
 
-    `levels` is any of c1 (the stem) to c5, None being those from stride 4 on, or all of a CIFAR net's; no more is built
-    than they need. `norm="auto"` is frozen with weights, else batch; `freeze_through`, the last stage that is not
-    trained, is by default c2 with weights, else none. `in_channels` other than those of the weights adapt the first
-    convolution as `adapt` says: `sum` for one channel, `repeat` the trained filters in turn, `mean` for each, `auto`
-    sum for one channel and else repeat; mean and std repeat cyclically; the passport's `adapted` says what was done.
-    `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the bottleneck's convolution
-    with the stride. `checkpoint_activations` recomputes activations in the backward pass to save memory. `options` are
-    the family's own, such as `resnet.ResNetOptions(shortcut="C")`.
-    ValueError for a wrong argument, for frozen norms without weights, and for weights that do not fit or cannot be had.
+    `levels` is any of c1 (the stem) to c5, None being those from stride 4 on, or all of a CIFAR
+    net's; no more is built than they need. `norm="auto"` is frozen with weights, else batch;
+    `freeze_through`, the last stage that is not trained, is by default c2 with weights, else none.
+    `in_channels` other than those of the weights adapt the first convolution as `adapt` says: `sum`
+    for one channel, `repeat` the trained filters in turn, `mean` for each, `auto` sum for one
+    channel and else repeat; mean and std repeat cyclically; the passport's `adapted` says what was
+    done. `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the
+    bottleneck's convolution with the stride. `checkpoint_activations` recomputes activations in the
+    backward pass to save memory. `options` are the family's own, such as
+    `resnet.ResNetOptions(shortcut="C")`. ValueError for a wrong argument, for frozen norms without
+    weights, and for weights that do not fit or cannot be had.
     """
     if weights is None and norm == "frozen":
         raise ValueError(
@@ -119,9 +122,11 @@ def build_backbone(
     checkpoint_activations: bool = False,
     options: object | None = None,
 ) -> "Backbone":
-    """Build a backbone with random weights, for callers that load a state dict themselves (`pretrained`) or train it.
+    """Build a backbone with random weights, for callers that load a state dict themselves
+    (`pretrained`) or train it.
 
-    The other arguments are those of `create_backbone`, `auto` meaning what it means there with weights if `pretrained`.
+    The other arguments are those of `create_backbone`, `auto` meaning what it means there with
+    weights if `pretrained`.
     """
     if norm not in ("auto", "batch", "frozen", "sync", "group"):
         raise ValueError(f"norm must be auto, batch, frozen, sync or group, got {norm!r}")
@@ -158,7 +163,8 @@ def check_name(name: str) -> None:
 
 
 def make_options(name: str, values: Mapping[str, Any]) -> object | None:
-    """The options that `create_backbone` takes for a network, from values by name; None for no values.
+    """The options that `create_backbone` takes for a network, from values by name; None for no
+    values.
 
     ValueError for names that the network's family has not.
     """

@@ -1,4 +1,5 @@
-"""ResNet (He et al. 2016) and its kin as feature extractors, with torchvision's and timm's parameter names.
+"""ResNet (He et al. 2016) and its kin as feature extractors, with torchvision's and timm's
+parameter names.
 
 B images of C channels, H x W pixels.
 """
@@ -25,18 +26,25 @@ WIDTHS = (64, 128, 256, 512)
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetOptions:
-    """What ResNets, ResNeXts and wide ResNets can be asked for; the plain nets take `pool` and `dilation` only."""
+    """What ResNets, ResNeXts and wide ResNets can be asked for; the plain nets take `pool` and
+    `dilation` only.
+    """
 
     shortcut: Shortcut = "B"
-    """Where a block changes the shape, A pads zeros (`A_centred` on both sides), B projects; C projects everywhere."""
+    """Where a block changes the shape, A pads zeros (`A_centred` on both sides), B projects; C
+    projects everywhere."""
     pool: Literal["padded", "caffe"] = "padded"
-    """Max-pool of the stem: padded by 1, or as in Caffe without padding, sizes rounded up; original weights need it."""
+    """Max-pool of the stem: padded by 1, or as in Caffe without padding, sizes rounded up; original
+    weights need it."""
     dilation: Dilation = "torchvision"
-    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has the new one."""
+    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has
+    the new one."""
     zero_init_residual: bool = False
-    """Whether the last norm of each block starts at zero, so that blocks start as the identity (Goyal et al. 2017)."""
+    """Whether the last norm of each block starts at zero, so that blocks start as the identity
+    (Goyal et al. 2017)."""
     drop_path: float = 0.0
-    """Probability to leave the last block's branch out in training; linear in depth before (Huang et al. 2016)."""
+    """Probability to leave the last block's branch out in training; linear in depth before (Huang
+    et al. 2016)."""
     squeeze_excite: int | None = None
     """Reduction of squeeze-and-excitation, 16 in Hu et al. 2018; None is without."""
 
@@ -109,11 +117,13 @@ VARIANTS = {
 
 
 class ResNet(StagedBackbone):
-    """Stem and the stages up to the coarsest asked level; parameters are called as in torchvision (`layer1.0.conv1`).
+    """Stem and the stages up to the coarsest asked level; parameters are called as in torchvision
+    (`layer1.0.conv1`).
 
-    c1 is the stem's output after its ReLU, before the max-pool. Where `output_stride` is 8 or 16, later stages trade
-    their stride for dilation; the first block of such a stage keeps the previous dilation, as in torchvision and timm,
-    or with `ResNetOptions(dilation="detectron2")` has the new one.
+    c1 is the stem's output after its ReLU, before the max-pool. Where `output_stride` is 8 or 16,
+    later stages trade their stride for dilation; the first block of such a stage keeps the previous
+    dilation, as in torchvision and timm, or with `ResNetOptions(dilation="detectron2")` has the new
+    one.
     """
 
     def __init__(
@@ -220,7 +230,8 @@ def build(
         refuse_bottleneck_stride(name, stride_in)
     if VARIANTS[name].plain and chosen != ResNetOptions(pool=chosen.pool, dilation=chosen.dilation):
         raise ValueError(
-            f"options of {name}, which has no shortcuts, must be pool and dilation only, got {chosen}"
+            f"options of {name}, which has no shortcuts, must be pool and dilation only, got"
+            f" {chosen}"
         )
     return ResNet(
         name,

@@ -1,6 +1,7 @@
 """Residual blocks, their shortcuts and what they are made of.
 
-B images of C channels, H x W cells; N channels inside a block, whose output has K = N x expansion channels.
+B images of C channels, H x W cells; N channels inside a block, whose output has K = N x expansion
+channels.
 """
 
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ class Shape:
 
     in_channels: int
     channels: int
-    """N: channels of the block's inner convolutions, where `groups` and `base_width` leave them so."""
+    """N: channels of the block's inner convolutions, where `groups` and `base_width` leave
+    them so."""
     stride: int = 1
     stride_in: StrideIn = "3x3"
     first_dilation: int = 1
-    """Dilation at the place of the stride: in the first block of a dilated stage still the previous stage's."""
+    """Dilation at the place of the stride: in the first block of a dilated stage still the previous
+    stage's."""
     dilation: int = 1
     norm: NormName
     groups: int = 1
@@ -36,7 +39,8 @@ class Shape:
     """Channels of each group for each 64 of `channels`."""
     shortcut: Shortcut = "B"
     average: bool = False
-    """Whether the projection's stride is an average pooling of its own (He et al. 2019, ResNet-D)."""
+    """Whether the projection's stride is an average pooling of its own (He et al. 2019,
+    ResNet-D)."""
     squeeze_excite: int | None = None
     """By how much squeeze-and-excitation reduces the channels; None is without."""
     drop_path: float = 0.0
@@ -61,7 +65,9 @@ class ResidualBlock(nn.Module):
             self.downsample = make_shortcut(shape, out_channels)
 
     def join(self, branch: Tensor, x: Tensor) -> Tensor:
-        """The block's output (B, K, h, w) from its branch's and its input (B, C, H, W); writes over `branch`."""
+        """The block's output (B, K, h, w) from its branch's and its input (B, C, H, W); writes over
+        `branch`.
+        """
         branch = branch if self.se is None else self.se(branch)
         branch = branch if self.drop_path is None else self.drop_path(branch)
         return F.relu_(branch if self.plain else branch.add_(run_shortcut(self.downsample, x)))
@@ -124,8 +130,9 @@ class Bottleneck(ResidualBlock):
 class ZeroPad(nn.Module):
     """Shortcut A: every `stride`-th cell, and zeros for the channels that are missing.
 
-    The zeros follow the input's channels, as in fb.resnet.torch, or with `centred` lie on both sides of them, as in
-    akamaster's pytorch_resnet_cifar10. Weights trained with one do not work with the other.
+    The zeros follow the input's channels, as in fb.resnet.torch, or with `centred` lie on both
+    sides of them, as in akamaster's pytorch_resnet_cifar10. Weights trained with one do not work
+    with the other.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, *, centred: bool) -> None:
@@ -164,7 +171,9 @@ class SqueezeExcite(nn.Module):
 
 
 class DropPath(_DropoutNd):
-    """Stochastic depth (Huang et al. 2016): in training zero for an image with probability p, else scaled to keep."""
+    """Stochastic depth (Huang et al. 2016): in training zero for an image with probability p, else
+    scaled to keep.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""

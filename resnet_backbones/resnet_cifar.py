@@ -1,4 +1,5 @@
-"""The nets for 32 x 32 pixels of He et al. 2016, section 4.2: 6n + 2 layers, plain or residual, and bottlenecks 9n + 2.
+"""The nets for 32 x 32 pixels of He et al. 2016, section 4.2: 6n + 2 layers, plain or residual, and
+bottlenecks 9n + 2.
 
 B images of C channels, H x W pixels. Names of parameters are those of torchvision's ResNets.
 """
@@ -37,11 +38,12 @@ class CifarOptions:
     """What the residual CIFAR nets can be asked for; the plain ones take none."""
 
     shortcut: Shortcut | None = None
-    """Where a block changes the shape, A pads zeros after the channels (fb.resnet.torch) and A_centred on both sides of
-    them (akamaster); B projects; C projects everywhere. None is A for basic blocks and B for bottlenecks, as in He et
-    al. 2016 and in Identity Mappings."""
+    """Where a block changes the shape, A pads zeros after the channels (fb.resnet.torch) and
+    A_centred on both sides of them (akamaster); B projects; C projects everywhere. None is A for
+    basic blocks and B for bottlenecks, as in He et al. 2016 and in Identity Mappings."""
     drop_path: float = 0.0
-    """Probability to leave the last block's branch out in training; linear in depth before (Huang et al. 2016)."""
+    """Probability to leave the last block's branch out in training; linear in depth before (Huang
+    et al. 2016)."""
 
     def __post_init__(self) -> None:
         if self.shortcut not in (None, "A", "A_centred", "B", "C"):
@@ -137,7 +139,9 @@ def build(
 
 
 def cifar_depth(name: str) -> tuple[bool, int]:
-    """Whether a net has bottlenecks, and the blocks of each of its three stages, from the depth in its name."""
+    """Whether a net has bottlenecks, and the blocks of each of its three stages, from the depth in
+    its name.
+    """
     depth = int("".join(filter(str.isdigit, name.removeprefix("resnetv2"))))
     return (True, (depth - 2) // 9) if depth in BOTTLENECK_DEPTHS else (False, (depth - 2) // 6)
 
@@ -157,7 +161,8 @@ def check_cifar(
     """Raise ValueError for what no net of stride 1 to 4 and 16 to 64 channels can do."""
     if norm == "group":
         raise ValueError(
-            f"norm must be auto, batch, frozen or sync for {name}, whose 16 channels have no 32 groups"
+            f"norm must be auto, batch, frozen or sync for {name}, whose 16 channels have no 32"
+            " groups"
         )
     if freeze_through in ("c4", "c5"):
         raise ValueError(

@@ -1,7 +1,8 @@
-"""The CIFAR nets of Identity Mappings in Deep Residual Networks (He et al. 2016): activation orders and shortcuts.
+"""The CIFAR nets of Identity Mappings in Deep Residual Networks (He et al. 2016): activation orders
+and shortcuts.
 
-B images of C channels, H x W pixels; N channels inside a unit, K out of it. Names of parameters are those of the other
-CIFAR nets, the last norm being `norm`.
+B images of C channels, H x W pixels; N channels inside a unit, K out of it. Names of parameters are
+those of the other CIFAR nets, the last norm being `norm`.
 """
 
 from collections.abc import Sequence
@@ -35,17 +36,19 @@ PRE = ("relu_only", "full")
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityOptions:
-    """What the CIFAR nets `resnetv2_…` can be asked for; table 1 of the paper is `order="original"` on resnetv2_110."""
+    """What the CIFAR nets `resnetv2_…` can be asked for; table 1 of the paper is `order="original"`
+    on resnetv2_110.
+    """
 
     order: Order = "full"
-    """Table 2: (a) `original`, (b) norm after addition, (c) ReLU before addition, (d) ReLU-only and (e) full
-    pre-activation."""
+    """Table 2: (a) `original`, (b) norm after addition, (c) ReLU before addition, (d) ReLU-only and
+    (e) full pre-activation."""
     shortcut: Shortcut | None = None
-    """A, A_centred, B or C as in `CifarOptions`; C is the 1x1 convolutions of table 1. None is A for basic blocks and B
-    for bottlenecks."""
+    """A, A_centred, B or C as in `CifarOptions`; C is the 1x1 convolutions of table 1. None is A
+    for basic blocks and B for bottlenecks."""
     gate: Gate = "none"
-    """Table 1: what scales the shortcut: a constant, a gate 1 - g beside g on the branch (`exclusive`) or alone, or
-    dropout."""
+    """Table 1: what scales the shortcut: a constant, a gate 1 - g beside g on the branch
+    (`exclusive`) or alone, or dropout."""
     shortcut_scale: float = 0.5
     """Of `gate="constant"`."""
     branch_scale: float = 1.0
@@ -55,7 +58,8 @@ class IdentityOptions:
     dropout: float = 0.5
     """Of `gate="dropout"`."""
     drop_path: float = 0.0
-    """Probability to leave the last unit's branch out in training; linear in depth before (Huang et al. 2016)."""
+    """Probability to leave the last unit's branch out in training; linear in depth before (Huang et
+    al. 2016)."""
 
     def __post_init__(self) -> None:
         if self.order not in ("original", "norm_after", "relu_before", "relu_only", "full"):
@@ -77,10 +81,12 @@ OPTIONS = IdentityOptions
 
 
 class Unit(nn.Module):
-    """One residual unit in any of the paper's activation orders (fig. 4), with any of its shortcuts (fig. 2).
+    """One residual unit in any of the paper's activation orders (fig. 4), with any of its shortcuts
+    (fig. 2).
 
-    The first unit of a pre-activation net gets an activated input and has no first activation of its own; where a unit
-    changes the shape, its shortcut starts from the activated input too, as in the authors' code.
+    The first unit of a pre-activation net gets an activated input and has no first activation of
+    its own; where a unit changes the shape, its shortcut starts from the activated input too, as in
+    the authors' code.
     """
 
     def __init__(
@@ -166,7 +172,8 @@ class Junction(nn.Module):
 class IdentityResNet(StagedBackbone):
     """A 3x3 convolution and three stages of units: c1 has stride 1, c2 stride 2, c3 stride 4.
 
-    With pre-activation c1 and c2 are sums before any activation, and c3 comes after the net's last activation.
+    With pre-activation c1 and c2 are sums before any activation, and c3 comes after the net's last
+    activation.
     """
 
     def __init__(
@@ -250,7 +257,9 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> IdentityResNet:
-    """The registry's entry: a net of Identity Mappings, or a ValueError for what the family has not."""
+    """The registry's entry: a net of Identity Mappings, or a ValueError for what the family has
+    not.
+    """
     check_cifar(name, norm, freeze_through, output_stride, stride_in)
     return IdentityResNet(
         name,

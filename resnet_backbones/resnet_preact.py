@@ -1,4 +1,5 @@
-"""ResNets with full pre-activation for ImageNet (He et al. 2016, Identity Mappings), with timm's parameter names.
+"""ResNets with full pre-activation for ImageNet (He et al. 2016, Identity Mappings), with timm's
+parameter names.
 
 B images of C channels, H x W pixels; N channels inside a block, K out of it.
 """
@@ -24,9 +25,11 @@ class PreActOptions:
     """What pre-activation ResNets for ImageNet can be asked for."""
 
     dilation: Dilation = "torchvision"
-    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has the new one."""
+    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has
+    the new one."""
     drop_path: float = 0.0
-    """Probability to leave the last block's branch out in training; linear in depth before (Huang et al. 2016)."""
+    """Probability to leave the last block's branch out in training; linear in depth before (Huang
+    et al. 2016)."""
 
     def __post_init__(self) -> None:
         if self.dilation not in ("torchvision", "detectron2"):
@@ -41,7 +44,9 @@ OPTIONS = PreActOptions
 
 
 class PreActBlock(nn.Module):
-    """Norm and ReLU before each convolution; the shortcut is the identity, or a projection of the activated input."""
+    """Norm and ReLU before each convolution; the shortcut is the identity, or a projection of the
+    activated input.
+    """
 
     def __init__(self, shape: Shape, *, bottleneck: bool) -> None:
         super().__init__()
@@ -89,10 +94,11 @@ class Projection(nn.Module):
 
 
 class PreActResNet(StagedBackbone):
-    """Stem and the stages up to the coarsest asked level; parameters are called as in timm (`stages.0.blocks.0.conv1`).
+    """Stem and the stages up to the coarsest asked level; parameters are called as in timm
+    (`stages.0.blocks.0.conv1`).
 
-    c1 is the stem's convolution, before any norm; c2 to c4 are sums before any activation, as in timm, and c5 comes
-    after the last norm and ReLU.
+    c1 is the stem's convolution, before any norm; c2 to c4 are sums before any activation, as in
+    timm, and c5 comes after the last norm and ReLU.
     """
 
     def __init__(
@@ -200,7 +206,9 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> PreActResNet:
-    """The registry's entry: a pre-activation ResNet, or a ValueError for what the family has not."""
+    """The registry's entry: a pre-activation ResNet, or a ValueError for what the family
+    has not.
+    """
     if int(name.rpartition("_")[2]) < 50:
         refuse_bottleneck_stride(name, stride_in)
     return PreActResNet(

@@ -1,4 +1,6 @@
-"""What the residual families share: the plan of their stages, and how a net of stages runs.  B images, C channels."""
+"""What the residual families share: the plan of their stages, and how a net of stages runs.  B
+images, C channels.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,10 +34,12 @@ def plan_units(
     convention: Dilation,
     drop_path: float,
 ) -> Iterator[list[Unit]]:
-    """The units of each stage; the first stage's maps have `first_stride`, and each next one doubles it.
+    """The units of each stage; the first stage's maps have `first_stride`, and each next one
+    doubles it.
 
-    Beyond `output_stride` a stage trades its stride for dilation. Its first block keeps the previous dilation in
-    torchvision and timm, and has the new one in detectron2. Drop rates grow linearly with depth, up to `drop_path`.
+    Beyond `output_stride` a stage trades its stride for dilation. Its first block keeps the
+    previous dilation in torchvision and timm, and has the new one in detectron2. Drop rates grow
+    linearly with depth, up to `drop_path`.
     """
     starts = [0, *accumulate(depths)]
     for index, depth in enumerate(depths):

@@ -26,7 +26,9 @@ Source = tuple[dict[str, Tensor], Passport | None]
 
 
 def read_source(source: str) -> Source:
-    """Tensors by the names they have at `source`, and their passport where there is one; see `load_weights`."""
+    """Tensors by the names they have at `source`, and their passport where there is one; see
+    `load_weights`.
+    """
     kind, _, name = source.partition(":")
     if kind == "torchvision":
         return _read_torchvision(source, name)
@@ -37,9 +39,11 @@ def read_source(source: str) -> Source:
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Tensors by name of a .safetensors file, or of a torch.save file or pickle that holds tensors only, on the CPU.
+    """Tensors by name of a .safetensors file, or of a torch.save file or pickle that holds tensors
+    only, on the CPU.
 
-    A `state_dict`, `model` or `blobs` wrapping and `module.` prefixes are taken off, and what is no tensor is left out.
+    A `state_dict`, `model` or `blobs` wrapping and `module.` prefixes are taken off, and what is no
+    tensor is left out.
     """
     return _read_file(Path(path))[0]
 
@@ -70,7 +74,8 @@ def _read_torchvision(source: str, name: str) -> Source:
     architecture, _, tag = name.partition(".")
     if architecture not in list_models():
         raise ValueError(
-            f"weights must name a torchvision model, such as torchvision:resnet50.IMAGENET1K_V1, got {source!r}"
+            "weights must name a torchvision model, such as torchvision:resnet50.IMAGENET1K_V1,"
+            f" got {source!r}"
         )
     known = get_model_weights(architecture).__members__
     if tag not in known:
@@ -134,7 +139,9 @@ def _read_timm(source: str, name: str) -> Source:
 
 
 def _check_hub(repository: str | None) -> None:
-    """Ask for the file's header once, so that without a network timm does not retry for most of a minute."""
+    """Ask for the file's header once, so that without a network timm does not retry for most of a
+    minute.
+    """
     if repository is None:
         return
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
@@ -145,16 +152,17 @@ def _check_hub(repository: str | None) -> None:
 
 def _no_download(source: str, error: Exception) -> ValueError:
     return ValueError(
-        f"weights {source} could not be downloaded ({first_line(error)}); give the path of a local .pth or "
-        ".safetensors file instead, or model.weights=null to start from scratch"
+        f"weights {source} could not be downloaded ({first_line(error)}); give the path of a local"
+        " .pth or .safetensors file instead, or model.weights=null to start from scratch"
     )
 
 
 def _read_file(path: Path) -> Source:
     if not path.is_file():
         raise ValueError(
-            "weights must be an existing file, torchvision:<model>.<weights> or timm:<model>.<tag>, got "
-            f"{str(path)!r}; check the path, or set model.weights=null to start from scratch"
+            "weights must be an existing file, torchvision:<model>.<weights> or"
+            f" timm:<model>.<tag>, got {str(path)!r}; check the path, or set model.weights=null to"
+            " start from scratch"
         )
     try:
         content, metadata = (
@@ -174,7 +182,8 @@ def _read_file(path: Path) -> Source:
     tensors = _unwrap(content, path)
     if "content_hash" in metadata and metadata["content_hash"] != content_hash(tensors):
         raise ValueError(
-            f"weights {path} must have the content that its hash states, but differ: damaged or altered"
+            f"weights {path} must have the content that its hash states, but differ: damaged or"
+            " altered"
         )
     passport = Passport.from_json(metadata["passport"]) if "passport" in metadata else None
     return {_bare(name): tensor for name, tensor in tensors.items()}, passport
@@ -223,4 +232,7 @@ def _bare(name: str) -> str:
 
 def first_line(error: Exception) -> str:
     """An error in one line."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    return (
+        f"{type(error).__name__}:"
+        f" {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    )

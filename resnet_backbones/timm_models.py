@@ -1,4 +1,5 @@
-"""Any timm model with feature maps, behind our contract: `timm:convnext_tiny`.  B images of C channels, H x W pixels.
+"""Any timm model with feature maps, behind our contract: `timm:convnext_tiny`.  B images of C
+channels, H x W pixels.
 
 Keys of the state dict are timm's own, so that timm's weights load as they are.
 """
@@ -16,16 +17,17 @@ from resnet_backbones.layers import NormName
 from resnet_backbones.passport import IMAGENET_MEAN, IMAGENET_STD, Passport
 
 _ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
-"""Arguments by which timm's transformers take any image size; convolutional nets take none of them."""
+"""Arguments by which timm's transformers take any image size; convolutional nets take none
+of them."""
 _PREFIX = "model."
 
 
 class TimmBackbone(Backbone):
     """A timm model up to the coarsest asked level.
 
-    Levels are named after their stride, c1 for 2 to c6 for 64; of several maps with one stride the last counts. Models
-    whose maps are (B, h, w, C) give (B, C, h, w) as all others. Norms are the model's own, frozen or synchronised where
-    it has batch norms.
+    Levels are named after their stride, c1 for 2 to c6 for 64; of several maps with one stride the
+    last counts. Models whose maps are (B, h, w, C) give (B, C, h, w) as all others. Norms are the
+    model's own, frozen or synchronised where it has batch norms.
     """
 
     def __init__(
@@ -41,7 +43,8 @@ class TimmBackbone(Backbone):
     ) -> None:
         if norm == "group":
             raise ValueError(
-                f"norm must be auto, batch, frozen or sync for {name}, got group; take a _gn model of timm's"
+                f"norm must be auto, batch, frozen or sync for {name}, got group; take a _gn model"
+                " of timm's"
             )
         size_settings = _check_model(name)
         places = _places(_create(name, size_settings, "meta"), name)
@@ -84,7 +87,9 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> TimmBackbone:
-    """The registry's entry for `timm:NAME`: its backbone, or a ValueError for what the model has not."""
+    """The registry's entry for `timm:NAME`: its backbone, or a ValueError for what the model has
+    not.
+    """
     refuse_foreign(name, stride_in, options)
     return TimmBackbone(
         name,
@@ -128,7 +133,8 @@ def _create(name: str, settings: dict[str, Any], device: str | None) -> Any:
         if "output_stride" not in settings:
             raise
         raise ValueError(
-            f"output_stride must be 32 for {name}, which timm builds with no other, got {settings['output_stride']}"
+            f"output_stride must be 32 for {name}, which timm builds with no other, got"
+            f" {settings['output_stride']}"
         ) from error
 
 
@@ -153,7 +159,8 @@ def _feature_levels(
     infos = {level: model.feature_info[places[level]] for level in chosen}
     if max(info["reduction"] for info in model.feature_info) > output_stride < 32:
         raise ValueError(
-            f"output_stride must be 32 for {name}, which timm builds with no other, got {output_stride}"
+            f"output_stride must be 32 for {name}, which timm builds with no other, got"
+            f" {output_stride}"
         )
     return tuple(
         FeatureLevel(level, int(info["num_chs"]), int(info["reduction"]))
@@ -195,12 +202,15 @@ def _checkpoint(model: Any, name: str) -> None:
 def _modules_through(
     model: Any, level: str | None, paths: dict[str, str], name: str
 ) -> tuple[str, ...]:
-    """Everything that timm registers before the end of a level's module, or before the first level's for the stem."""
+    """Everything that timm registers before the end of a level's module, or before the first
+    level's for the stem.
+    """
     if level is None:
         return ()
     if model._parameters:
         raise ValueError(
-            f"freeze_through must be none for {name}, whose {next(iter(model._parameters))} has no stage"
+            f"freeze_through must be none for {name}, whose {next(iter(model._parameters))} has no"
+            " stage"
         )
     level = "c1" if level == "stem" and "c1" in paths else level
     path = paths.get(level, next(iter(paths.values()))).split(".")
@@ -210,7 +220,8 @@ def _modules_through(
         siblings = [child for child, _ in model.get_submodule(parent).named_children()]
         if part not in siblings:
             raise ValueError(
-                f"freeze_through must be none for {name}, whose map {'.'.join(path)} is not of one module"
+                f"freeze_through must be none for {name}, whose map {'.'.join(path)} is not of one"
+                " module"
             )
         found += [".".join([*path[:depth], child]) for child in siblings[: siblings.index(part)]]
     return tuple(_PREFIX + module for module in found)

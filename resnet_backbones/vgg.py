@@ -46,12 +46,13 @@ VARIANTS = {
 
 
 class VGG(Backbone):
-    """Stages up to the coarsest asked level; parameters are called as in torchvision (`features.0`).
+    """Stages up to the coarsest asked level; parameters are called as in torchvision
+    (`features.0`).
 
-    c1 to c5 are the maps after the pooling that ends a stage, whose sizes round down. The last convolution's map before
-    the last pooling, which detectors use, is the level `conv5_3` (in general `conv5_` and the stage's convolutions).
-    Where `output_stride` is 8 or 16, later poolings trade their stride for dilation: every cell of the strided net is
-    a cell of the dilated one.
+    c1 to c5 are the maps after the pooling that ends a stage, whose sizes round down. The last
+    convolution's map before the last pooling, which detectors use, is the level `conv5_3` (in
+    general `conv5_` and the stage's convolutions). Where `output_stride` is 8 or 16, later poolings
+    trade their stride for dilation: every cell of the strided net is a cell of the dilated one.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class VGG(Backbone):
         self.freeze(self._modules_through(freeze_through))
 
     def _add_stage(self, variant: Variant, index: int, in_channels: int, output_stride: int) -> int:
-        """Add a stage's convolutions and its pooling, and return the number of its output channels."""
+        """Add a stage's convolutions and its pooling, and return the number of its output
+        channels.
+        """
         width, depth = WIDTHS[index - 1], variant.depths[index - 1]
         dilation = max(1, 2 ** (index - 1) // output_stride)
         for position in range(depth):
@@ -137,7 +140,9 @@ class VGG(Backbone):
         return recomputed(layers, x) if self.checkpoint_activations and trained else layers(x)
 
     def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
-        """The paper's fc6, fc7 and fc8, called `classifier` as in torchvision; needs the level c5."""
+        """The paper's fc6, fc7 and fc8, called `classifier` as in torchvision; needs the
+        level c5.
+        """
         return {"classifier": nn.Sequential(*fc6_fc7(), _linear(FC_CHANNELS, num_classes))}
 
     def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -187,7 +192,9 @@ def build(
 
 
 def fc6_fc7(in_channels: int = 512, size: int = 7, dropout: float = 0.5) -> nn.Sequential:
-    """The two hidden layers of 4096 over flattened (in_channels, size, size) maps, which detectors use as box head."""
+    """The two hidden layers of 4096 over flattened (in_channels, size, size) maps, which detectors
+    use as box head.
+    """
     drops = nn.Dropout(dropout), nn.Dropout(dropout)
     fc6, fc7 = _linear(in_channels * size * size, FC_CHANNELS), _linear(FC_CHANNELS, FC_CHANNELS)
     return nn.Sequential(fc6, nn.ReLU(inplace=True), drops[0], fc7, nn.ReLU(inplace=True), drops[1])

@@ -1,4 +1,6 @@
-"""Read weights from files, torchvision or timm into a backbone, and write them with their passport."""
+"""Read weights from files, torchvision or timm into a backbone, and write them with their
+passport.
+"""
 
 import os
 from collections.abc import Mapping
@@ -27,12 +29,14 @@ _WITHOUT = {"output_stride": 32, "dilation": "torchvision"}
 
 
 def load_weights(backbone: Backbone, source: str, adapt: Adaptation = "auto") -> WeightReport:
-    """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1` or `timm:resnet50.a1_in1k`.
+    """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1` or
+    `timm:resnet50.a1_in1k`.
 
-    Names of any dialect (`resnet_backbones.dialects`) and wrappers' prefixes are understood; `adapt` says how the first
-    convolution takes other `in_channels`. Sets `backbone.passport` and `backbone.report`. ValueError when fewer than
-    95 % of the tensors that the backbone needs are found (`num_batches_tracked` apart), when the file is of another
-    network, or when its passport says so.
+    Names of any dialect (`resnet_backbones.dialects`) and wrappers' prefixes are understood;
+    `adapt` says how the first convolution takes other `in_channels`. Sets `backbone.passport` and
+    `backbone.report`. ValueError when fewer than 95 % of the tensors that the backbone needs are
+    found (`num_batches_tracked` apart), when the file is of another network, or when its passport
+    says so.
     """
     tensors, passport = read_source(source)
     return load_tensors(backbone, tensors, passport, source, adapt)
@@ -71,7 +75,8 @@ def load_tensors(
 
 
 def adopt_passport(backbone: Backbone, passport: Passport) -> None:
-    """Make the backbone expect what `passport` says of input and norms, when a state dict is loaded without a file.
+    """Make the backbone expect what `passport` says of input and norms, when a state dict is loaded
+    without a file.
 
     The options stay those that the backbone was built with, and class names are a classifier's.
     """
@@ -83,14 +88,16 @@ def adopt_passport(backbone: Backbone, passport: Passport) -> None:
 def save_weights(
     path: str | Path, weights: Backbone | Mapping[str, Tensor], passport: Passport | None = None
 ) -> None:
-    """Write a .safetensors file that carries the passport (a backbone's own by default) and a hash of its content.
+    """Write a .safetensors file that carries the passport (a backbone's own by default) and a hash
+    of its content.
 
     The file is written beside `path` and then renamed, so that no half-written file is ever seen.
     """
     passport = weights.passport if passport is None and isinstance(weights, Backbone) else passport
     if passport is None:
         raise ValueError(
-            "save_weights needs a passport for a plain state dict, got none; pass passport=Passport(…)"
+            "save_weights needs a passport for a plain state dict, got none; pass"
+            " passport=Passport(…)"
         )
     named = weights.state_dict() if isinstance(weights, Backbone) else weights
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
@@ -105,7 +112,9 @@ def save_weights(
 
 
 def file_metadata(tensors: Mapping[str, Tensor], passport: Passport) -> dict[str, str]:
-    """What a file says of its tensors: the passport with this library's version, and the hash of the content."""
+    """What a file says of its tensors: the passport with this library's version, and the hash of
+    the content.
+    """
     try:
         written_by = version("resnet-backbones")
     except PackageNotFoundError:  # run from its source tree
@@ -119,7 +128,9 @@ def file_metadata(tensors: Mapping[str, Tensor], passport: Passport) -> dict[str
 def torchvision_names(
     tensors: dict[str, Tensor], backbone: Backbone
 ) -> tuple[dict[str, Tensor], Dialect]:
-    """The tensors under torchvision's names if the backbone knows more of those than of the file's, and the dialect."""
+    """The tensors under torchvision's names if the backbone knows more of those than of the file's,
+    and the dialect.
+    """
     dialect, needed = detect(tensors), backbone.state_dict().keys()
     renamed = to_torchvision(tensors, dialect)
     if len(needed & tensors.keys()) >= len(needed & renamed.keys()):
@@ -130,7 +141,9 @@ def torchvision_names(
 
 
 def _merged_statistics(tensors: Mapping[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
-    """MSRA's files have the statistics merged into scale and shift: mean 0, and variance 1 once epsilon is added."""
+    """MSRA's files have the statistics merged into scale and shift: mean 0, and variance 1 once
+    epsilon is added.
+    """
     eps = backbone.passport.norm_eps
     norms = {
         name.rpartition(".")[0]: t
@@ -146,7 +159,9 @@ def _merged_statistics(tensors: Mapping[str, Tensor], backbone: Backbone) -> dic
 def assumed_passport(
     built: Passport, tensors: Mapping[str, Tensor], dialect: Dialect, source: str
 ) -> Passport:
-    """What is most likely of a file without a passport: MSRA's preprocessing for Detectron's names, else ImageNet's."""
+    """What is most likely of a file without a passport: MSRA's preprocessing for Detectron's names,
+    else ImageNet's.
+    """
     passport = Passport(
         architecture=built.architecture, source=source, norm_eps=built.norm_eps, assumed=True
     )
@@ -169,8 +184,9 @@ def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
     )
     if passport.stride_in != wanted.stride_in:
         raise ValueError(
-            f"weights {source} were trained with the stride in the {passport.stride_in} convolution{assumption}, got "
-            f"stride_in={wanted.stride_in}; set model.stride_in={passport.stride_in}"
+            f"weights {source} were trained with the stride in the {passport.stride_in}"
+            f" convolution{assumption}, got stride_in={wanted.stride_in}; set"
+            f" model.stride_in={passport.stride_in}"
             + (
                 ", or name it with tools/convert_weights.py --passport stride_in=3x3"
                 if assumption
@@ -179,8 +195,9 @@ def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
         )
     if passport.pool != wanted.pool:
         raise ValueError(
-            f"weights {source} were trained with a {passport.pool} max-pool, got pool={wanted.pool}; "
-            f"build the backbone with options=ResNetOptions(pool={passport.pool!r})"
+            f"weights {source} were trained with a {passport.pool} max-pool, got"
+            f" pool={wanted.pool}; build the backbone with"
+            f" options=ResNetOptions(pool={passport.pool!r})"
         )
     if passport.architecture.removeprefix("timm:") != wanted.architecture.removeprefix("timm:"):
         raise ValueError(
@@ -191,7 +208,9 @@ def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
 
 
 def _check_options(passport: Passport, wanted: Passport, source: str) -> None:
-    """Refuse weights of other options; what the file does not say, as older files do not, contradicts nothing."""
+    """Refuse weights of other options; what the file does not say, as older files do not,
+    contradicts nothing.
+    """
     timm = wanted.architecture.startswith("timm:")  # whose nets say nothing of what shapes tell
     built = _WITHOUT | wanted.options
     others = {
@@ -216,8 +235,8 @@ def _check_norms(tensors: Mapping[str, Tensor], backbone: Backbone, source: str)
     statistics = next((name for name in tensors if name.endswith("running_mean")), None)
     if statistics and any(isinstance(module, nn.GroupNorm) for module in backbone.modules()):
         raise ValueError(
-            f"norm=group needs weights trained with group norm, got batch norm's ({statistics} in {source}); "
-            "use norm=auto, batch, frozen or sync, or no weights"
+            f"norm=group needs weights trained with group norm, got batch norm's ({statistics} in"
+            f" {source}); use norm=auto, batch, frozen or sync, or no weights"
         )
 
 
@@ -248,7 +267,9 @@ def _compare(
 
 
 def _check_report(report: WeightReport, backbone: Backbone) -> None:
-    """Refuse too few matches, and left-over tensors inside the stages that were built: those of another network."""
+    """Refuse too few matches, and left-over tensors inside the stages that were built: those of
+    another network.
+    """
     built = {name for name, _ in backbone.named_children()}
     foreign = [name for name in report.unexpected if name.partition(".")[0] in built]
     if len(report.matched) >= SMALLEST_SHARE * report.needed and not foreign:
@@ -259,9 +280,9 @@ def _check_report(report: WeightReport, backbone: Backbone) -> None:
         "not of this network": foreign,
     }
     raise ValueError(
-        f"weights {report.source} must hold at least {SMALLEST_SHARE:.0%} of the {report.needed} tensors that "
-        f"{backbone.passport.architecture} needs and none of another network, got {len(report.matched)}; "
-        "check model.backbone and the norm. "
+        f"weights {report.source} must hold at least {SMALLEST_SHARE:.0%} of the {report.needed}"
+        f" tensors that {backbone.passport.architecture} needs and none of another network, got"
+        f" {len(report.matched)}; check model.backbone and the norm. "
         + "; ".join(
             f"{len(names)} {fate}: {', '.join(names)}" for fate, names in lists.items() if names
         )

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Train torchvision's Faster R-CNN on the data of one of our runs for a given time, and score it the same way.
+"""Train torchvision's Faster R-CNN on the data of one of our runs for a given time, and score it
+the same way.
 
 studies/own_data.py runs/bccd --cpu-minutes 50 --out runs/bccd_torchvision
 tools/compare.py runs/bccd_torchvision runs/bccd
 
-The peer is `FasterRCNN` of torchvision with a ResNet-FPN from scratch and its defaults, but for the anchors' sizes.
-It gets the run's own batches (resize, flip, colour), optimiser, warm-up, clipping, moving average and precision; its
-cosine falls over the time instead of the steps. The time is that of the process on all cores, so that 50 minutes are
-25 minutes of two cores, and other processes of the machine cost none. The last step's average is scored, in fp32.
-B images.
+The peer is `FasterRCNN` of torchvision with a ResNet-FPN from scratch and its defaults, but for the
+anchors' sizes. It gets the run's own batches (resize, flip, colour), optimiser, warm-up, clipping,
+moving average and precision; its cosine falls over the time instead of the steps. The time is that
+of the process on all cores, so that 50 minutes are 25 minutes of two cores, and other processes of
+the machine cost none. The last step's average is scored, in fp32. B images.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ from tasks.engine.step import set_lr
 from tasks.report import try_report
 
 NARROWEST = 4.0
-"""Pixels of a side: torchvision takes logarithms of sides, and those of its bf16 boxes are 0 where they round so."""
+"""Pixels of a side: torchvision takes logarithms of sides, and those of its bf16 boxes are 0 where
+they round so."""
 
 
 def main() -> None:
@@ -94,7 +96,8 @@ def main() -> None:
 def build_peer(config: DetectionConfig, classes: int) -> FasterRCNN:
     """torchvision's detector on images that are resized already; the background is its class 0.
 
-    `_skip_resize` holds in training only, so that it is given the size of the validation images too.
+    `_skip_resize` holds in training only, so that it is given the size of the validation images
+    too.
     """
     backbone = resnet_fpn_backbone(
         backbone_name=config.model.backbone,
@@ -120,7 +123,9 @@ def train(
     precision: Precision,
     seconds: float,
 ) -> tuple[nn.Module, int]:
-    """The averaged detector after so many seconds of processor time, and the number of its steps."""
+    """The averaged detector after so many seconds of processor time, and the number of its
+    steps.
+    """
     optim, optimizer = config.optim, build_optimizer(model, config.optim)
     ema = Ema(model, optim.ema_decay) if optim.ema_decay else None
     peak, started, skipped = peak_lr(optim, config.data.batch_size), time.process_time(), 0
@@ -141,7 +146,10 @@ def train(
         if ema is not None:
             ema.update(model, step)
         if step % 20 == 0:
-            told = f"loss {loss.item():.3f}  {spent / 60:.1f} of {seconds / 60:g} minutes  {skipped} updates left out"
+            told = (
+                f"loss {loss.item():.3f}  {spent / 60:.1f} of {seconds / 60:g} minutes  {skipped}"
+                " updates left out"
+            )
             print(f"step {step}  {told}", flush=True)
     return (model if ema is None else ema.model), step
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Does bf16 cost average precision?  The same recipe in bf16 and in fp32 with several seeds, each scored in both.
+"""Does bf16 cost average precision?  The same recipe in bf16 and in fp32 with several seeds, each
+scored in both.
 
 studies/precision.py configs/quickstart.yaml schedule.steps=200
 
-Runs go to --out and are resumed where they were interrupted; the table goes to benchmarks/results/precision.md.
+Runs go to --out and are resumed where they were interrupted; the table goes to
+benchmarks/results/precision.md.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def run_tool(name: str, *arguments: str) -> None:
 
 
 def score(folder: Path, trained: str, precision: str) -> float:
-    """AP times 100 of a run's last checkpoint in a precision; that of training was scored at its end."""
+    """AP times 100 of a run's last checkpoint in a precision; that of training was scored at its
+    end.
+    """
     out = folder
     if precision != trained:
         out = folder / f"scored-{precision}"
@@ -102,7 +106,8 @@ def report(scores: Scores, seeds: Sequence[int]) -> str:
     ]
     lines += ["", f"bf16 less fp32, of the means: {means['bf16'] - means['fp32']:+.2f}."]
     lines += [
-        f"The same checkpoint scored in both: at most {max(apart):.2f} apart, over {len(apart) // 2} checkpoints."
+        f"The same checkpoint scored in both: at most {max(apart):.2f} apart, over"
+        f" {len(apart) // 2} checkpoints."
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,5 @@
-"""A data set looked through before training: every defect found in one pass, what the data hold, and a corrected file.
+"""A data set looked through before training: every defect found in one pass, what the data hold,
+and a corrected file.
 
 M objects; boxes are (x, y, width, height) in pixels, sizes (height, width).
 """
@@ -60,7 +61,9 @@ class Report:
         return list(by_kind.items())
 
     def text(self, shown: int | None) -> str:
-        """The table, then at most so many findings of each kind (None: all), then what the splits hold."""
+        """The table, then at most so many findings of each kind (None: all), then what the splits
+        hold.
+        """
         lines = (
             [f"{'severity':10}{'count':>7}  {'kind':24}first"]
             if self.findings
@@ -105,7 +108,9 @@ def check(splits: Sequence[Split], *, exif: Exif, grid: AnchorGrid) -> Report:
 
 
 def check_records(path: Path, images: Path, exif: Exif) -> Records:
-    """The annotation file alone with its findings, among them whatever else the training reader refuses."""
+    """The annotation file alone with its findings, among them whatever else the training reader
+    refuses.
+    """
     records = read_records(path, images, exif)
     read_annotations(records)
     if not any(finding.severity == "error" for finding in records.findings):
@@ -126,15 +131,16 @@ def _contents(records: Records, grid: AnchorGrid) -> tuple[str, ...]:
     found = [one for one in records.objects if not one.crowd]
     crowds = len(records.objects) - len(found)
     lines = [
-        f"{len(records.images)} images, {len(found)} objects, {crowds} crowds, {len(records.categories)} categories"
+        f"{len(records.images)} images, {len(found)} objects, {crowds} crowds,"
+        f" {len(records.categories)} categories"
     ]
     if not found:
         return tuple(lines)
     owners = Counter(one.image for one in found)
     counts = np.array([owners[image] for image in records.images])
     lines.append(
-        f"objects per image: median {np.median(counts):g}, mean {counts.mean():.1f}, most {counts.max()}; "
-        f"{(counts == 0).sum()} images have none"
+        f"objects per image: median {np.median(counts):g}, mean {counts.mean():.1f}, most"
+        f" {counts.max()}; {(counts == 0).sum()} images have none"
     )
     areas = np.array([one.area for one in found])
     sizes = np.array([records.sizes[one.image] for one in found], dtype=np.float64)
@@ -146,7 +152,8 @@ def _contents(records: Records, grid: AnchorGrid) -> tuple[str, ...]:
         ("large", _LARGE, np.inf),
     )
     lines.append(
-        f"anchors at {grid.short_edge}/{grid.long_edge}, sizes {', '.join(f'{size:g}' for size in grid.sizes)}:"
+        f"anchors at {grid.short_edge}/{grid.long_edge}, sizes"
+        f" {', '.join(f'{size:g}' for size in grid.sizes)}:"
     )
     for name, low, high in bounds:
         chosen = overlap[(areas >= low) & (areas < high)]

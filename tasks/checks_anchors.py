@@ -1,4 +1,6 @@
-"""How well a grid of anchors can cover annotated boxes.  M objects, L levels, R ratios; in numpy alone."""
+"""How well a grid of anchors can cover annotated boxes.  M objects, L levels, R ratios; in numpy
+alone.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +10,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorGrid:
-    """Anchors and the resize before them; the fields are those of the settings of the same names."""
+    """Anchors and the resize before them; the fields are those of the settings of the same
+    names.
+    """
 
     sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
@@ -21,10 +25,12 @@ class AnchorGrid:
 def best_iou(
     boxes: NDArray[np.float64], sizes: NDArray[np.float64], grid: AnchorGrid
 ) -> NDArray[np.float64]:
-    """Best IoU (M,) that any anchor has with each box (x, y, width, height) of an image of size (height, width).
+    """Best IoU (M,) that any anchor has with each box (x, y, width, height) of an image of size
+    (height, width).
 
-    Exact without a list of all anchors: an intersection is a product of one overlap an axis, and the overlap of
-    intervals of given lengths is largest where their centres are closest. Resized sides are not rounded.
+    Exact without a list of all anchors: an intersection is a product of one overlap an axis, and
+    the overlap of intervals of given lengths is largest where their centres are closest. Resized
+    sides are not rounded.
     """
     scale = np.minimum(grid.short_edge / sizes.min(axis=1), grid.long_edge / sizes.max(axis=1))[
         :, None

@@ -16,7 +16,8 @@ _ROUNDS = 4  # what was hidden behind a wrong size or id is found when that is m
 
 
 def write_fixed(report: Report, out: str | Path) -> str:
-    """Write each split's corrected file, `out` or, of several splits, `out` with the split's name; say what was done.
+    """Write each split's corrected file, `out` or, of several splits, `out` with the split's name;
+    say what was done.
 
     Raises ValueError where nothing can be mended because the file itself cannot be read.
     """
@@ -116,7 +117,9 @@ class _Mending:
         self.done["masks taken away"] += 1
 
     def _correct_size(self, finding: Finding, name: str, index: int) -> None:
-        """Take the file's size where all boxes fit into it; else nobody knows what they were drawn on."""
+        """Take the file's size where all boxes fit into it; else nobody knows what they were drawn
+        on.
+        """
         record = self.lists[name][index]
         size = self.sizes.get(record["id"])
         boxes = self.boxes.get(record["id"], ())
@@ -129,7 +132,9 @@ class _Mending:
         self.done["image sizes corrected"] += 1
 
     def _with_owners(self, kept: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-        """The annotations under the ids that images and categories have now, without those that lost theirs."""
+        """The annotations under the ids that images and categories have now, without those that
+        lost theirs.
+        """
         images, categories = (
             {record["id"] for record in kept[name]} for name in ("images", "categories")
         )

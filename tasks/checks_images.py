@@ -1,4 +1,6 @@
-"""What is wrong with the image files of a data set; every one is decoded.  Sizes are (height, width)."""
+"""What is wrong with the image files of a data set; every one is decoded.  Sizes are (height,
+width).
+"""
 
 import hashlib
 import os
@@ -80,7 +82,10 @@ def _problems(records: Records, image: FileId, file: ImageFile) -> Iterator[Find
             target=file.size,
         )
     elif file.turned:
-        seen = f"EXIF turns it by a right angle; with data.exif={records.exif} it is of the annotated size"
+        seen = (
+            f"EXIF turns it by a right angle; with data.exif={records.exif} it is of the annotated"
+            " size"
+        )
         yield Finding(
             kind="EXIF",
             severity="warning",
@@ -151,14 +156,19 @@ def find_leaks(
     train: tuple[Records, Mapping[FileId, ImageFile]],
     val: tuple[Records, Mapping[FileId, ImageFile]],
 ) -> Iterator[Finding]:
-    """Images of the training split whose pixels are in the validation split too; they would be left out of train."""
+    """Images of the training split whose pixels are in the validation split too; they would be left
+    out of train.
+    """
     records, files = train
     scored = {file.digest: (image, file) for image, file in val[1].items() if file.digest}
     for image, file in files.items():
         if file.digest not in scored:
             continue
         other, twin = scored[file.digest]
-        seen = f"the pixels are those of {twin.path}, image {other!r} of {val[0].path}: a score there would be too good"
+        seen = (
+            f"the pixels are those of {twin.path}, image {other!r} of {val[0].path}: a score there"
+            " would be too good"
+        )
         place = ("images", records.images[image])
         yield Finding(
             kind="leak",

@@ -17,7 +17,9 @@ _ROUNDING = 0.01  # pixels past the border that are no defect: files round to so
 
 
 def read_annotations(records: Records) -> None:
-    """Add the annotations that training can use to `records`, and findings of what is wrong with these and others."""
+    """Add the annotations that training can use to `records`, and findings of what is wrong with
+    these and others.
+    """
     ids: Counter[str] = Counter()
     for index, record in enumerate(records.content.get("annotations", ())):
         if not isinstance(record, Mapping):
@@ -50,12 +52,18 @@ def read_annotations(records: Records) -> None:
 def _check_id(records: Records, index: int, entry: str, value: Any, ids: Counter[str]) -> None:
     place = ("annotations", index)
     if not isinstance(value, int | str):
-        seen = f"the id must be a whole number or a text, got {str(value)[:40]}; training numbers all anew"
+        seen = (
+            f"the id must be a whole number or a text, got {str(value)[:40]}; training numbers all"
+            " anew"
+        )
         records.add("annotation without id", "warning", entry, seen, place=place, remedy="renumber")
         return
     ids[str(value)] += 1
     if ids[str(value)] > 1:
-        seen = f"annotations with this id so far: {ids[str(value)]}; pycocotools keeps one of them only"
+        seen = (
+            f"annotations with this id so far: {ids[str(value)]}; pycocotools keeps one of them"
+            " only"
+        )
         records.add("duplicate annotation id", "error", entry, seen, place=place, remedy="renumber")
 
 
@@ -77,7 +85,9 @@ def _is_known(records: Records, index: int, entry: str, record: Record) -> bool:
 
 
 def _read(records: Records, index: int, entry: str, record: Record) -> CheckedObject | None:
-    """The annotation as the training reader has it, or None where that leaves it out or refuses it."""
+    """The annotation as the training reader has it, or None where that leaves it out or
+    refuses it.
+    """
     image, category = record["image_id"], record["category_id"]
     if image not in records.sizes:
         return None  # a defect of the image, which was noted
@@ -143,12 +153,17 @@ def _check_box(records: Records, entry: str, found: CheckedObject) -> None:
             **more,
         )
     if found.crowd:
-        seen = f"bbox {shown} is a crowd: no target of training, and what is found in it counts neither way"
+        seen = (
+            f"bbox {shown} is a crowd: no target of training, and what is found in it counts"
+            " neither way"
+        )
         records.add("crowd", "warning", entry, seen, **more)
 
 
 def _check_mask(records: Records, entry: str, found: CheckedObject, record: Record) -> None:
-    """Masks are not read where bbox and area are given, but for copy-paste, which would stop at a bad one."""
+    """Masks are not read where bbox and area are given, but for copy-paste, which would stop at a
+    bad one.
+    """
     try:
         decode_mask(record.get("segmentation"), *records.sizes[found.image], entry)
     except ValueError as error:
@@ -202,7 +217,10 @@ def _find_unused(records: Records) -> None:
     categories = {found.category for found in records.objects}
     for category, index in records.categories.items():
         if category not in categories:
-            seen = f"{records.category_name(category)!r} has no object; it gets an output that never learns"
+            seen = (
+                f"{records.category_name(category)!r} has no object; it gets an output that never"
+                " learns"
+            )
             place = ("categories", index)
             records.add("unused category", "warning", f"category {category!r}", seen, place=place)
     images = {found.image for found in records.objects}

@@ -33,7 +33,8 @@ figcaption { font-size: 13px; overflow-wrap: anywhere }
 def write_page(report: Report, out: str | Path, exif: str) -> None:
     """Write the table, the findings with their thumbnails, and what the splits hold."""
     rows = "".join(
-        f'<tr><td class="{found[0].severity}">{found[0].severity}</td><td>{len(found)}</td><td>{_text(kind)}</td></tr>'
+        "<tr><td"
+        f' class="{found[0].severity}">{found[0].severity}</td><td>{len(found)}</td><td>{_text(kind)}</td></tr>'
         for kind, found in report.kinds()
     )
     parts = [f"<h1>{report.errors} errors, {len(report.findings) - report.errors} warnings</h1>"]
@@ -48,7 +49,10 @@ def write_page(report: Report, out: str | Path, exif: str) -> None:
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     )
     title = f"<title>Data check</title><style>{_STYLE}</style>"
-    page = f'<!doctype html><html lang="en"><head>{head}{title}</head><body>{"".join(parts)}</body></html>'
+    page = (
+        "<!doctype html><html"
+        f' lang="en"><head>{head}{title}</head><body>{"".join(parts)}</body></html>'
+    )
     Path(out).write_text(page, encoding="utf-8")
 
 
@@ -80,7 +84,10 @@ def _thumbnail(finding: Finding, exif: str) -> str:
     Image.fromarray(_drawn(pixels, finding)).save(stream, "JPEG", quality=80)
     data = base64.b64encode(stream.getvalue()).decode()
     caption = f"{_text(finding.image.name)}, {_text(finding.entry)}"
-    return f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+    return (
+        f'<figure><img alt="{caption}"'
+        f' src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+    )
 
 
 def _drawn(pixels: Pixels, finding: Finding) -> Pixels:

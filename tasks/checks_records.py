@@ -1,6 +1,8 @@
-"""What is wrong with the records of a COCO file, all of it in one pass, by the rules of the training reader.
+"""What is wrong with the records of a COCO file, all of it in one pass, by the rules of the
+training reader.
 
-Boxes are (x, y, width, height) in pixels, sizes (height, width).  An entry is named by its list and its place in it.
+Boxes are (x, y, width, height) in pixels, sizes (height, width).  An entry is named by its list and
+its place in it.
 """
 
 from collections import Counter
@@ -88,7 +90,9 @@ class Records:
 
 
 def read_records(path: Path, image_root: Path, exif: Exif) -> Records:
-    """The images and categories of a file, with everything that is wrong about them; no annotation is read yet."""
+    """The images and categories of a file, with everything that is wrong about them; no annotation
+    is read yet.
+    """
     records = Records(path=path, image_root=image_root, exif=exif)
     repeated: list[tuple[str, str]] = []
     try:
@@ -129,7 +133,10 @@ def _identified(records: Records, name: str, kind: str) -> Iterator[tuple[int, F
         if isinstance(value, int | str):
             yield index, value, record
         else:
-            seen = f"every {kind} needs an id that is a whole number or a text, got {repr(record)[:80]}"
+            seen = (
+                f"every {kind} needs an id that is a whole number or a text, got"
+                f" {repr(record)[:80]}"
+            )
             place = (name, index)
             records.add(
                 "malformed record",
@@ -157,7 +164,10 @@ def _read_images(records: Records) -> None:
         records.images[value] = index
         if first != index:
             other = records.content["images"][first]["id"]
-            seen = f"{name} is the file of image {other!r} too; each has the other's objects as background"
+            seen = (
+                f"{name} is the file of image {other!r} too; each has the other's objects as"
+                " background"
+            )
             shown = records.image_path(value)
             records.add(
                 "duplicate file name",
@@ -173,7 +183,9 @@ def _read_images(records: Records) -> None:
 
 
 def _add_duplicate(records: Records, index: int, value: FileId, name: str) -> None:
-    """An image whose id another has; which of the two the objects are of cannot be told unless the file is the same."""
+    """An image whose id another has; which of the two the objects are of cannot be told unless the
+    file is the same.
+    """
     entry, path = f"image {value!r}", records.image_root / name
     first = records.image_path(value)
     seen = f"{first.name} and {path.name} have this id"
@@ -218,7 +230,10 @@ def _read_categories(records: Records) -> None:
             continue
         records.categories[value] = index
         if not isinstance(record.get("name"), str) or not name:
-            seen = f"a category needs a name, got {record.get('name')!r}; it is called {name!r} in training"
+            seen = (
+                f"a category needs a name, got {record.get('name')!r}; it is called {name!r} in"
+                " training"
+            )
             records.add("category without name", "warning", entry, seen, place=place)
         first = names.setdefault(name, index)
         if first != index:

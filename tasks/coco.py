@@ -1,7 +1,8 @@
 """COCO JSON read into packed arrays, so that memory does not grow with loader workers.
 
-N images, M objects, K classes.  Boxes are COCO's (x, y, width, height) in pixels; sizes are (height, width).  Inside,
-images are numbered 1..N in the order of their ids and classes 0..K-1; ids of the file appear at input and output only.
+N images, M objects, K classes.  Boxes are COCO's (x, y, width, height) in pixels; sizes are
+(height, width).  Inside, images are numbered 1..N in the order of their ids and classes 0..K-1; ids
+of the file appear at input and output only.
 """
 
 import json
@@ -61,12 +62,14 @@ class LabelMap:
     def __post_init__(self) -> None:
         if len(self.category_ids) != len(self.names):
             raise ValueError(
-                f"a label map needs one name per id, got {len(self.category_ids)} ids, {len(self.names)} names"
+                f"a label map needs one name per id, got {len(self.category_ids)} ids,"
+                f" {len(self.names)} names"
             )
         for kind, values in (("id", self.category_ids), ("name", self.names)):
             if repeated := [value for value, count in Counter(values).items() if count > 1]:
                 raise ValueError(
-                    f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge them"
+                    f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge"
+                    " them"
                 )
 
     @property
@@ -124,11 +127,13 @@ def read_coco(
     check_sizes: bool = False,
     exif: Exif = "apply",
 ) -> CocoDataset:
-    """Read a COCO instances file; `images` is the folder of its file names, the file's own folder when None.
+    """Read a COCO instances file; `images` is the folder of its file names, the file's own folder
+    when None.
 
-    Images are sorted by id. With `label_map` (a checkpoint's), categories take its labels by name; what the two lack of
-    each other is in `warnings`. `check_sizes` compares every image file's header with the annotations. Raises
-    ValueError naming the entry that cannot be understood, and the files that are missing or of another size.
+    Images are sorted by id. With `label_map` (a checkpoint's), categories take its labels by name;
+    what the two lack of each other is in `warnings`. `check_sizes` compares every image file's
+    header with the annotations. Raises ValueError naming the entry that cannot be understood, and
+    the files that are missing or of another size.
     """
     path = Path(annotations)
     with without_collection():
@@ -145,7 +150,9 @@ def read_coco(
 
 
 def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
-    """The data set's first `count` images by id, or all where it has fewer, with their objects and all classes."""
+    """The data set's first `count` images by id, or all where it has fewer, with their objects and
+    all classes.
+    """
     count = min(count, len(dataset))
     objects = slice(0, int(dataset.first[count]))
     return replace(
@@ -164,7 +171,9 @@ def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
 
 
 def read_segmentations(dataset: CocoDataset) -> PackedValues:
-    """Polygons or run lengths of the M objects as JSON texts, from the file, as few who read a data set need them."""
+    """Polygons or run lengths of the M objects as JSON texts, from the file, as few who read a data
+    set need them.
+    """
     records = read_json(dataset.path)["annotations"]
     return PackedValues(
         [json.dumps(records[place].get("segmentation")) for place in dataset.places.tolist()]
@@ -172,7 +181,9 @@ def read_segmentations(dataset: CocoDataset) -> PackedValues:
 
 
 def ground_truth(dataset: CocoDataset) -> dict[str, Any]:
-    """The data set as pycocotools wants it: image ids 1..N, annotation ids 1..M, category ids 0..K-1."""
+    """The data set as pycocotools wants it: image ids 1..N, annotation ids 1..M, category ids
+    0..K-1.
+    """
     images = np.repeat(dataset.image_ids, np.diff(dataset.first)).tolist()
     columns = (
         images,
@@ -213,7 +224,8 @@ def locate_split(
     images: str | Path | None = None,
     annotations: str | Path | None = None,
 ) -> tuple[Path, Path]:
-    """Image folder and JSON file of a split: those given, the others under `root` in COCO's layouts or Roboflow's.
+    """Image folder and JSON file of a split: those given, the others under `root` in COCO's layouts
+    or Roboflow's.
 
     Raises ValueError that lists everything tried.
     """
@@ -235,8 +247,9 @@ def locate_split(
             name for name, found in (("images", folder), ("annotations", file)) if found is None
         )
         raise ValueError(
-            f"no {missing} for the {split} split, tried {', '.join(tried) or 'nothing, as no path is set'}; "
-            f"set data.root, or data.{split}.images and data.{split}.annotations"
+            f"no {missing} for the {split} split, tried"
+            f" {', '.join(tried) or 'nothing, as no path is set'}; set data.root, or"
+            f" data.{split}.images and data.{split}.annotations"
         )
     return folder, file
 
@@ -298,7 +311,8 @@ def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     for one, other in pairwise(ordered):
         if one["id"] == other["id"]:
             raise ValueError(
-                f"{kind} ids must be unique, got {one['id']!r} twice ({one!r} and {other!r}); renumber one"
+                f"{kind} ids must be unique, got {one['id']!r} twice ({one!r} and {other!r});"
+                " renumber one"
             )
     return ordered
 
@@ -323,7 +337,9 @@ def _writable(text: str, what: str) -> str:
 
 
 def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
-    """(height, width) by the image record, by the file's header where it says nothing; ValueError where that fails."""
+    """(height, width) by the image record, by the file's header where it says nothing; ValueError
+    where that fails.
+    """
     height, width = record.get("height"), record.get("width")
     if height is None or width is None:
         return image_size(image_root / image_file_name(record), exif)
@@ -338,8 +354,8 @@ def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, i
         whole = False
     if not whole:
         raise ValueError(
-            f"an image's height and width must be whole numbers from 1 to {LONGEST_SIDE}, got {height!r} and "
-            f"{width!r} in image {record['id']!r}"
+            f"an image's height and width must be whole numbers from 1 to {LONGEST_SIDE}, got"
+            f" {height!r} and {width!r} in image {record['id']!r}"
         )
     return size
 
@@ -354,7 +370,8 @@ def _labels(
         return own, {category: label for label, category in enumerate(own.category_ids)}, notes
     if own.num_classes and not set(names) & set(wanted.names):
         raise ValueError(
-            f"no category has a name of the label map: got {_few(names)}, expected {_few(wanted.names)}"
+            f"no category has a name of the label map: got {_few(names)}, expected"
+            f" {_few(wanted.names)}"
         )
     missing = [name for name in wanted.names if name not in names]
     extra = [name for name in names if name not in wanted.names]
@@ -372,7 +389,9 @@ def _labels(
 def _without_heading(
     categories: Sequence[Record], annotations: Sequence[Record]
 ) -> tuple[Sequence[Record], tuple[str, ...]]:
-    """The categories without the one that Roboflow adds as a heading: all others are below it, it is below none."""
+    """The categories without the one that Roboflow adds as a heading: all others are below it, it
+    is below none.
+    """
     for record in categories:
         below = [other for other in categories if other is not record]
         is_heading = (
@@ -386,20 +405,26 @@ def _without_heading(
             not isinstance(one, Mapping) or one.get("category_id") != record["id"]
             for one in annotations
         ):
-            note = f"category {record['id']!r}, {record.get('name')!r}, has no object and is the heading of all others"
+            note = (
+                f"category {record['id']!r}, {record.get('name')!r}, has no object and is the"
+                " heading of all others"
+            )
             return below, (f"{note}; it was left out, as Roboflow's exports add it",)
     return categories, ()
 
 
 def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Category names, those that repeat an earlier one with their id added, and a warning of each such."""
+    """Category names, those that repeat an earlier one with their id added, and a warning of each
+    such.
+    """
     names: list[str] = []
     notes: list[str] = []
     for record in categories:
         name = _writable(str(record.get("name", record["id"])), "category name")
         if name in names:
             notes.append(
-                f"two categories are called {name!r}; the one with id {record['id']!r} is now {name} ({record['id']})"
+                f"two categories are called {name!r}; the one with id {record['id']!r} is now"
+                f" {name} ({record['id']})"
             )
             name = f"{name} ({record['id']})"
         names.append(name)
@@ -407,7 +432,9 @@ def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[
 
 
 def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
-    """The wanted classes under this file's ids; one that the file lacks keeps its id or, if taken, its name."""
+    """The wanted classes under this file's ids; one that the file lacks keeps its id or, if taken,
+    its name.
+    """
     by_name = dict(zip(own.names, own.category_ids, strict=True))
     pairs = zip(wanted.names, wanted.category_ids, strict=True)
     ids = tuple(
@@ -424,15 +451,17 @@ def _few(values: Sequence[str], limit: int = 8) -> str:
 
 
 def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
-    """Compare every image's header with the annotations; raise ValueError with the first differences."""
+    """Compare every image's header with the annotations; raise ValueError with the first
+    differences.
+    """
     with ThreadPoolExecutor(max_workers=8) as pool:
         found = pool.map(lambda place: _size_problem(dataset, place, exif), range(len(dataset)))
         problems = [problem for problem in found if problem]
     if problems:
         shown = "\n  ".join(problems[:3])
         raise ValueError(
-            f"{dataset.path}: image files must exist and have the annotated size, {len(problems)} of {len(dataset)} "
-            f"do not:\n  {shown}"
+            f"{dataset.path}: image files must exist and have the annotated size, {len(problems)}"
+            f" of {len(dataset)} do not:\n  {shown}"
         )
 
 
@@ -452,7 +481,13 @@ def size_mismatch(
 ) -> str:
     """What to tell of an image whose (height, width) is not the annotated one."""
     other: Exif = "ignore" if exif == "apply" else "apply"
-    message = f"{path} is {found[1]}x{found[0]} pixels (width x height), its annotations say {annotated[1]}x{annotated[0]}"
+    message = (
+        f"{path} is {found[1]}x{found[0]} pixels (width x height), its annotations say"
+        f" {annotated[1]}x{annotated[0]}"
+    )
     if image_size(path, other) == annotated:
-        return f"{message}, as with data.exif={other}: set that if boxes were drawn so, else swap width and height"
+        return (
+            f"{message}, as with data.exif={other}: set that if boxes were drawn so, else swap"
+            " width and height"
+        )
     return f"{message}; mend one of the two"

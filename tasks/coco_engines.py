@@ -1,4 +1,6 @@
-"""The two engines that score boxes: hotcoco, which is fast and analyses too, and pycocotools, the reference."""
+"""The two engines that score boxes: hotcoco, which is fast and analyses too, and pycocotools, the
+reference.
+"""
 
 import contextlib
 import io
@@ -33,13 +35,17 @@ MAX_DETECTIONS = (1, 10, 100)
 
 
 def mean_defined(values: NDArray[np.float64]) -> float:
-    """Mean of the entries that ground truth defines, which are those above -1; nan where there are none."""
+    """Mean of the entries that ground truth defines, which are those above -1; nan where there are
+    none.
+    """
     defined = values[values > -1]
     return float(np.mean(defined)) if defined.size else math.nan
 
 
 def _summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> list[float]:
-    """COCO's twelve numbers; precision is (thresholds, recalls, classes, sizes, limits), recall lacks the second."""
+    """COCO's twelve numbers; precision is (thresholds, recalls, classes, sizes, limits), recall
+    lacks the second.
+    """
     half, three_quarters = 0, 5  # places of IoU 0.50 and 0.75 among 0.50, 0.55 … 0.95
     sizes = (1, 2, 3)  # small, medium and large, after all
     return [
@@ -65,7 +71,8 @@ def run_hotcoco(
 def hotcoco_evaluator(dataset: CocoDataset, results: DetectionResults) -> "COCOeval":
     """hotcoco's evaluator, accumulated, made with no Python object per annotation or detection.
 
-    Its category ids are labels; object i of the data set has the id i + 1 in it, and so has detection i.
+    Its category ids are labels; object i of the data set has the id i + 1 in it, and so has
+    detection i.
     """
     import hotcoco
 

@@ -13,10 +13,11 @@ AsObject = Callable[[list[tuple[str, Any]]], Any]
 
 
 def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
-    """What a JSON text says; `as_object` makes its objects. ValueError or RecursionError where it is none.
+    """What a JSON text says; `as_object` makes its objects. ValueError or RecursionError where it
+    is none.
 
-    msgspec is three times as fast as Python's parser, which takes what msgspec refuses (NaN, a byte order mark,
-    UTF-16), and whose errors are those that are raised.
+    msgspec is three times as fast as Python's parser, which takes what msgspec refuses (NaN, a byte
+    order mark, UTF-16), and whose errors are those that are raised.
     """
     if as_object is not dict:
         return json.loads(text, object_pairs_hook=as_object)
@@ -27,7 +28,8 @@ def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
 
 
 def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
-    """The file's content, with the lists that COCO's instances format has; `as_object` makes the JSON's objects.
+    """The file's content, with the lists that COCO's instances format has; `as_object` makes the
+    JSON's objects.
 
     Raises ValueError naming the file that is missing, no JSON or of another format.
     """
@@ -58,7 +60,8 @@ def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
-    """Without Python's cycle collector, which would go through millions of new records again and again: twice the time.
+    """Without Python's cycle collector, which would go through millions of new records again and
+    again: twice the time.
 
     Nothing that is made of JSON has cycles.
     """

@@ -1,4 +1,5 @@
-"""Annotations of a COCO JSON as arrays: what is missing is derived from the masks, what cannot be used is counted.
+"""Annotations of a COCO JSON as arrays: what is missing is derived from the masks, what cannot be
+used is counted.
 
 M objects in the order of their images; boxes are (x, y, width, height) in pixels.
 """
@@ -39,8 +40,9 @@ def parse_objects(
 ) -> CocoObjects:
     """Arrays of the annotations in `records`.
 
-    `positions` gives the place of an image id in `sizes` (N, 2), `labels` the label of a category id, None for those to
-    leave out. Raises ValueError naming an annotation of an unknown image or category, or without box and mask.
+    `positions` gives the place of an image id in `sizes` (N, 2), `labels` the label of a category
+    id, None for those to leave out. Raises ValueError naming an annotation of an unknown image or
+    category, or without box and mask.
     """
     notes = Notes()
     plain = plain_rows(records, positions, labels)
@@ -75,7 +77,8 @@ def plain_rows(
     positions: Mapping[Hashable, int],
     labels: Mapping[Hashable, int | None],
 ) -> NDArray[np.float64] | None:
-    """The rows (M, 9) of annotations as COCO's own files have them, by columns; None where any is of another form.
+    """The rows (M, 9) of annotations as COCO's own files have them, by columns; None where any is
+    of another form.
 
     The area is nan in those that `object_row` has to judge: by box, area or category.
     """
@@ -159,7 +162,8 @@ def object_row(
     sizes: NDArray[np.int32],
     notes: Notes,
 ) -> list[tuple[float, ...]]:
-    """The annotation as one row (image, label, crowd, area, box), or nothing where it is left out, as `notes` says.
+    """The annotation as one row (image, label, crowd, area, box), or nothing where it is left out,
+    as `notes` says.
 
     Raises ValueError where `parse_objects` does.
     """
@@ -190,7 +194,9 @@ def is_usable(box: Box) -> bool:
 
 
 def decode_mask(segmentation: Any, height: int, width: int, name: str) -> NDArray[np.bool_] | None:
-    """Pixels (height, width) of polygons or run lengths, None where there are none; `name` tells errors whose."""
+    """Pixels (height, width) of polygons or run lengths, None where there are none; `name` tells
+    errors whose.
+    """
     mask = _mask({"segmentation": segmentation}, name)
     encoded = None if mask is None else _encoded(mask, height, width, name)
     if encoded is None:
@@ -204,14 +210,17 @@ def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str)
     value = record.get(key)
     if not isinstance(value, int | str) or value not in known:
         raise ValueError(
-            f"every {key} must be listed in the file's {'images' if key == 'image_id' else 'categories'}, "
-            f"got {value!r} in {name}; add the entry or remove the annotation (the number 7 and the text '7' differ)"
+            f"every {key} must be listed in the file's"
+            f" {'images' if key == 'image_id' else 'categories'}, got {value!r} in {name}; add the"
+            " entry or remove the annotation (the number 7 and the text '7' differ)"
         )
     return known[value]
 
 
 def _mask(record: Record, name: str) -> Any:
-    """The annotation's polygons of whole corners, or its run lengths of either kind; None where it has neither."""
+    """The annotation's polygons of whole corners, or its run lengths of either kind; None where it
+    has neither.
+    """
     mask = record.get("segmentation") or None
     if isinstance(mask, list) and all(isinstance(polygon, list) for polygon in mask):
         return [polygon for polygon in mask if polygon and len(polygon) % 2 == 0] or None
@@ -244,7 +253,9 @@ def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
 
 
 def _corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.float64]]:
-    """Every polygon's corners (n, 2); numbers that no image has would make the mask's code ask for endless memory."""
+    """Every polygon's corners (n, 2); numbers that no image has would make the mask's code ask for
+    endless memory.
+    """
     try:
         corners = [np.array(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
         finite = all(np.abs(polygon).max() <= FARTHEST for polygon in corners)
@@ -276,7 +287,9 @@ def _area(area: Any, mask: Any, box: Box, height: int, width: int, name: str) ->
 
 
 def _encoded(mask: Any, height: int, width: int, name: str) -> Any:
-    """Compressed run lengths of polygons or of either kind of RLE; None for polygons of fewer than three corners."""
+    """Compressed run lengths of polygons or of either kind of RLE; None for polygons of fewer than
+    three corners.
+    """
     from pycocotools import mask as masks
 
     if isinstance(mask, list):
@@ -302,8 +315,12 @@ def _encoded(mask: Any, height: int, width: int, name: str) -> Any:
     except (TypeError, ValueError, OverflowError):
         inside = False
     if not inside:
-        rule = "run lengths must be whole numbers that sum up to the image's height times width, or the text of such"
+        rule = (
+            "run lengths must be whole numbers that sum up to the image's height times width, or"
+            " the text of such"
+        )
         raise ValueError(
-            f"{rule}, got {str(mask['counts'])[:60]} in {name}; mend them or set segmentation to null"
+            f"{rule}, got {str(mask['counts'])[:60]} in {name}; mend them or set segmentation to"
+            " null"
         )
     return encoded

@@ -1,7 +1,8 @@
 """Detections of a data set as packed arrays, and COCO results files.  N detections.
 
-A results file is a JSON list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"} with the ids of the
-annotation file; inside, image ids are `CocoDataset.image_ids` (1, 2, …) and labels are contiguous.
+A results file is a JSON list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}
+with the ids of the annotation file; inside, image ids are `CocoDataset.image_ids` (1, 2, …) and
+labels are contiguous.
 """
 
 import json
@@ -25,7 +26,9 @@ FIELDS = ("image_id", "category_id", "bbox", "score")
 
 @dataclass(frozen=True)
 class DetectionResults:
-    """N detections of any number of images; among equal scores those of an image rank in the order given here."""
+    """N detections of any number of images; among equal scores those of an image rank in the order
+    given here.
+    """
 
     image_ids: NDArray[np.int64]  # (N,) ids of CocoDataset.image_ids
     boxes: NDArray[np.float64]  # (N, 4) x, y, width, height in pixels of the original image
@@ -49,7 +52,9 @@ class DetectionResults:
 
 
 def concatenate(parts: Sequence[DetectionResults]) -> DetectionResults:
-    """All parts' detections sorted by image, in their order within an image, so that sharding leaves no trace."""
+    """All parts' detections sorted by image, in their order within an image, so that sharding
+    leaves no trace.
+    """
     parts = [DetectionResults.empty(), *parts]
     image_ids = np.concatenate([part.image_ids for part in parts])
     order = np.argsort(image_ids, kind="stable")
@@ -64,7 +69,9 @@ def concatenate(parts: Sequence[DetectionResults]) -> DetectionResults:
 def records(
     results: DetectionResults, image_ids: Sequence[int | str], category_ids: Sequence[int | str]
 ) -> list[dict[str, Any]]:
-    """One results record per detection; image i gets the id `image_ids[i - 1]`, label k `category_ids[k]`."""
+    """One results record per detection; image i gets the id `image_ids[i - 1]`, label k
+    `category_ids[k]`.
+    """
     columns = (
         results.image_ids.tolist(),
         results.labels.tolist(),
@@ -83,9 +90,11 @@ def records(
 
 
 def write_results_json(path: str | Path, dataset: CocoDataset, results: DetectionResults) -> None:
-    """Write a COCO results file with the data set's own image and category ids; numbers keep every bit.
+    """Write a COCO results file with the data set's own image and category ids; numbers keep every
+    bit.
 
-    Detections of classes that are no category of the data set are left out, as no id stands for them there.
+    Detections of classes that are no category of the data set are left out, as no id stands for
+    them there.
     """
     results = results.where(~np.isin(results.labels, sorted(dataset.absent)))
     written = records(results, list(dataset.original_ids), dataset.label_map.category_ids)
@@ -103,7 +112,9 @@ class Record(msgspec.Struct, gc=False):
 
 
 def read_results_json(path: str | Path, dataset: CocoDataset) -> DetectionResults:
-    """Detections of a COCO results file, whoever wrote it; ValueError names the first record that does not fit."""
+    """Detections of a COCO results file, whoever wrote it; ValueError names the first record that
+    does not fit.
+    """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"results must be a COCO results JSON file, but {path} does not exist")
@@ -114,7 +125,9 @@ def read_results_json(path: str | Path, dataset: CocoDataset) -> DetectionResult
 
 
 def _parse_plain(text: bytes, dataset: CocoDataset) -> DetectionResults | None:
-    """Detections of records that are all as COCO defines them; None where one is not, which `_parse` then names."""
+    """Detections of records that are all as COCO defines them; None where one is not, which
+    `_parse` then names.
+    """
     images = dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True))
     labels = {category: label for label, category in enumerate(dataset.label_map.category_ids)}
     try:
@@ -211,8 +224,8 @@ def _look_up(
     else:
         hint = f"it has {len(known)} such ids, the first being {next(iter(known), None)!r}"
     raise ValueError(
-        f"{path}: every {field} must be one of the annotation file's, got {unknown!r} in {count} of "
-        f"{len(found)} records; {hint}"
+        f"{path}: every {field} must be one of the annotation file's, got {unknown!r} in {count} of"
+        f" {len(found)} records; {hint}"
     )
 
 

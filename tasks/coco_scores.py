@@ -1,8 +1,8 @@
 """COCO's box scores by two engines that must agree, and how they are shown.
 
-Scores are flat names to floats in 0–1, multiplied by 100 only where they are printed; a score that nothing in the data
-set defines (no object of that size or class) is nan here, `n/a` in the table and null in JSON.
-COCO's limits of 1, 10 and 100 detections per image and class hold throughout.
+Scores are flat names to floats in 0–1, multiplied by 100 only where they are printed; a score that
+nothing in the data set defines (no object of that size or class) is nan here, `n/a` in the table
+and null in JSON. COCO's limits of 1, 10 and 100 detections per image and class hold throughout.
 """
 
 import importlib.metadata
@@ -60,9 +60,9 @@ def evaluate_results(
 ) -> EvaluationReport:
     """Score a COCO results file, whoever wrote it, against an annotation file, by both engines.
 
-    evaluation.json and report.html go to `output_dir`, or beside the results. The report shows images of the folder
-    `images`, the annotations' own when None, as blanks where there are none; scores need no image. ValueError for a
-    record that does not fit the annotations.
+    evaluation.json and report.html go to `output_dir`, or beside the results. The report shows
+    images of the folder `images`, the annotations' own when None, as blanks where there are none;
+    scores need no image. ValueError for a record that does not fit the annotations.
     """
     dataset = read_coco(annotations, images)
     results = read_results_json(results_path, dataset)
@@ -78,7 +78,8 @@ def evaluate_results(
 def score_boxes(
     dataset: CocoDataset, results: DetectionResults, backend: Backend = "hotcoco"
 ) -> dict[str, float]:
-    """COCO's twelve numbers as `box/AP` … `box/ARl`, then one `box/AP/<class>` per class; nan without ground truth.
+    """COCO's twelve numbers as `box/AP` … `box/ARl`, then one `box/AP/<class>` per class; nan
+    without ground truth.
 
     Both backends give the same numbers to the last bit; hotcoco is the fast one.
     """
@@ -90,7 +91,9 @@ def score_boxes(
 
 
 def final_scores(dataset: CocoDataset, results: DetectionResults) -> dict[str, float]:
-    """The scores of `score_boxes`, by hotcoco and by pycocotools; RuntimeError with both where they differ."""
+    """The scores of `score_boxes`, by hotcoco and by pycocotools; RuntimeError with both where they
+    differ.
+    """
     fast, reference = (
         score_boxes(dataset, results, backend) for backend in ("hotcoco", "pycocotools")
     )
@@ -108,8 +111,8 @@ def final_scores(dataset: CocoDataset, results: DetectionResults) -> dict[str, f
         raise RuntimeError(
             f"a final score must be the same by {versions}, but they differ in\n"
             + "\n".join(lines)
-            + "\n"
-            "pycocotools is the reference; try another version of hotcoco and report the results file to it"
+            + "\npycocotools is the reference; try another version of hotcoco and report the"
+            " results file to it"
         )
     return fast
 
@@ -153,7 +156,8 @@ def format_table(scores: Mapping[str, float]) -> str:
     names = [f"{name:>7}" for name in SCORE_NAMES]
     values = [_percent(scores[f"box/{name}"]) for name in SCORE_NAMES]
     lines = [
-        "COCO box scores, times 100 (AP over IoU 0.50 to 0.95, at most 100 detections of a class and image)"
+        "COCO box scores, times 100 (AP over IoU 0.50 to 0.95, at most 100 detections of a class"
+        " and image)"
     ]
     lines += [
         "".join(row) for half in (slice(0, 6), slice(6, 12)) for row in (names[half], values[half])

@@ -1,6 +1,8 @@
-"""What the converters share: annotations of any format as pictures with boxes, and those as a COCO JSON file.
+"""What the converters share: annotations of any format as pictures with boxes, and those as a COCO
+JSON file.
 
-Boxes are (x, y, width, height) in pixels, x and y measured from the image's upper left corner; sizes (height, width).
+Boxes are (x, y, width, height) in pixels, x and y measured from the image's upper left corner;
+sizes (height, width).
 """
 
 import json
@@ -14,7 +16,8 @@ from typing import Literal
 from tasks.images import find_images
 
 Origin = Literal[0, 1]
-"""1: corners are pixels counted from 1 and belong to the box, as VOC defines; 0: they are points, the image's at 0."""
+"""1: corners are pixels counted from 1 and belong to the box, as VOC defines; 0: they are points,
+the image's at 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,9 @@ def images_by_stem(folder: Path) -> dict[str, list[Path]]:
 def box_of_corners(
     corners: Sequence[float], origin: Origin, place: str, notes: Notes
 ) -> tuple[float, float, float, float] | None:
-    """(x, y, width, height) of (xmin, ymin, xmax, ymax); None, and a note, where that has no area."""
+    """(x, y, width, height) of (xmin, ymin, xmax, ymax); None, and a note, where that has
+    no area.
+    """
     x1, y1, x2, y2 = corners
     x1, y1 = x1 - origin, y1 - origin
     if x2 <= x1 or y2 <= y1:
@@ -92,13 +97,15 @@ def check_label(label: str, categories: Sequence[str], place: str) -> None:
     """Raise ValueError, naming the place, for a label that is no category."""
     if label not in categories:
         raise ValueError(
-            f"{place}: every label must be one of the categories {', '.join(categories)}, got {label!r}; mend it, or "
-            "add it to --categories"
+            f"{place}: every label must be one of the categories {', '.join(categories)}, got"
+            f" {label!r}; mend it, or add it to --categories"
         )
 
 
 def write_coco(converted: Converted, out: str | Path) -> str:
-    """Write a COCO instances file; what was written and what to do next, as text. ValueError where it cannot."""
+    """Write a COCO instances file; what was written and what to do next, as text. ValueError where
+    it cannot.
+    """
     path = Path(out)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +135,9 @@ def _content(converted: Converted) -> dict[str, list[dict[str, object]]]:
 
 
 def _geometry(box: Box) -> dict[str, object]:
-    """The parts of an annotation that say where the object is; area is the outline's (shoelace) where there is one."""
+    """The parts of an annotation that say where the object is; area is the outline's (shoelace)
+    where there is one.
+    """
     xs, ys = box.polygon[0::2], box.polygon[1::2]
     shoelace = sum(
         x * ys[place - 1] - xs[place - 1] * y

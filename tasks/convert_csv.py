@@ -49,11 +49,13 @@ def read_csv(
     columns: Mapping[str, str] | None = None,
     origin: Origin = 0,
 ) -> Converted:
-    """The boxes of a CSV with a header; `images` is the folder of its file names, the file's own when None.
+    """The boxes of a CSV with a header; `images` is the folder of its file names, the file's own
+    when None.
 
-    Corners (x1, y1, x2, y2) are read where the header has x2 and y2, else x1, y1, w, h; `columns` gives the header's
-    names of these, of `file` and of `label`. A row with empty numbers is an image without objects. Sizes are those of
-    the image files. Raises ValueError naming file and line.
+    Corners (x1, y1, x2, y2) are read where the header has x2 and y2, else x1, y1, w, h; `columns`
+    gives the header's names of these, of `file` and of `label`. A row with empty numbers is an
+    image without objects. Sizes are those of the image files. Raises ValueError naming file and
+    line.
     """
     path = Path(file)
     header, rows = _rows(path)
@@ -84,7 +86,9 @@ def read_csv(
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Header and rows, each with its line; the separator is the header's most frequent of comma, semicolon and tab."""
+    """Header and rows, each with its line; the separator is the header's most frequent of comma,
+    semicolon and tab.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -98,7 +102,8 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     for values in reader:
         if len(values) not in (0, len(header)):
             raise ValueError(
-                f"{path}:{reader.line_num}: must have the header's {len(header)} columns, got {len(values)}"
+                f"{path}:{reader.line_num}: must have the header's {len(header)} columns, got"
+                f" {len(values)}"
             )
         if values:
             rows.append((reader.line_num, dict(zip(header, values, strict=True))))
@@ -115,8 +120,8 @@ def _columns(
         name for name in given.values() if name not in header
     ]:
         raise ValueError(
-            f"--columns pairs {', '.join(KNOWN)} with names of the header, got {wrong[0]}; {path} has "
-            f"{', '.join(header)}"
+            f"--columns pairs {', '.join(KNOWN)} with names of the header, got {wrong[0]}; {path}"
+            f" has {', '.join(header)}"
         )
     lower = {name.lower(): name for name in reversed(header)}
     found = {
@@ -137,8 +142,8 @@ def _columns(
     ]
     if missing := [name for name in needed if name not in found]:
         raise ValueError(
-            f"{path}: no column for {', '.join(missing)} in the header {', '.join(header)}; name it with --columns "
-            f"{missing[0]}=NAME"
+            f"{path}: no column for {', '.join(missing)} in the header {', '.join(header)}; name it"
+            f" with --columns {missing[0]}=NAME"
         )
     return {name: found[name] for name in needed}
 
@@ -157,7 +162,8 @@ def _file_name(name: str, image_root: Path, place: str) -> str:
         if candidate and not Path(candidate).is_absolute() and (image_root / candidate).is_file():
             return candidate
     raise ValueError(
-        f"{place}: no image {name!r} in {image_root}; mend the row, or name the folder with --images"
+        f"{place}: no image {name!r} in {image_root}; mend the row, or name the folder with"
+        " --images"
     )
 
 

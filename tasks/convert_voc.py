@@ -1,8 +1,9 @@
 """Pascal VOC folders (one XML file an image) as pictures with boxes.
 
-VOC's corners are pixels counted from 1, and both belong to the box (VOC development kit): xmin 1, xmax 3 is three
-pixels wide and starts at the image's border, COCO's x 0, width 3. Files whose tool wrote plain points want origin 0.
-Objects marked difficult, which VOC's scoring passes over, become crowds, which COCO's passes over.
+VOC's corners are pixels counted from 1, and both belong to the box (VOC development kit): xmin 1,
+xmax 3 is three pixels wide and starts at the image's border, COCO's x 0, width 3. Files whose tool
+wrote plain points want origin 0. Objects marked difficult, which VOC's scoring passes over, become
+crowds, which COCO's passes over.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,8 @@ class Element:
         child = self.find(tag)
         if child is None or not child.text.strip():
             raise ValueError(
-                f"{self.place}: <{self.tag}> must hold a <{tag}>, got none; add it or remove the object"
+                f"{self.place}: <{self.tag}> must hold a <{tag}>, got none; add it or remove the"
+                " object"
             )
         return child.text.strip()
 
@@ -70,10 +72,11 @@ def read_voc(
     origin: Origin = 1,
     difficult: Difficult = "ignore",
 ) -> Converted:
-    """A split of a folder with Annotations/, JPEGImages/ and ImageSets/Main/, or of one with XML files and images.
+    """A split of a folder with Annotations/, JPEGImages/ and ImageSets/Main/, or of one with XML
+    files and images.
 
-    Without `categories` they are the sorted names of all annotation files, so that ids agree between the splits.
-    Raises ValueError naming file and line.
+    Without `categories` they are the sorted names of all annotation files, so that ids agree
+    between the splits. Raises ValueError naming file and line.
     """
     root = Path(folder)
     annotations = next((path for path in (root / "Annotations", root) if path.is_dir()), None)
@@ -154,7 +157,8 @@ def _stems(root: Path, split: str | None, files: dict[str, Path]) -> list[str]:
     for number, words in enumerate(lines, start=1):
         if words and words[0] not in files:
             raise ValueError(
-                f"{lists[split]}:{number}: no annotation file {words[0]}.xml; add it or remove the line"
+                f"{lists[split]}:{number}: no annotation file {words[0]}.xml; add it or remove the"
+                " line"
             )
     return sorted({words[0] for words in lines if words})
 
@@ -169,7 +173,8 @@ def _image(stem: str, tree: Element, found: dict[str, list[Path]], image_root: P
     if name and (image_root / name).is_file():
         return image_root / name
     raise ValueError(
-        f"{tree.place}: no image {stem} or {name!r} in {image_root}; add it, or name the folder with --images"
+        f"{tree.place}: no image {stem} or {name!r} in {image_root}; add it, or name the folder"
+        " with --images"
     )
 
 
@@ -205,7 +210,8 @@ def _object(
     check_label(label, categories, element.place)
     if bounds is None:
         raise ValueError(
-            f"{element.place}: an <object> must hold a <bndbox>, got none; add it or remove the object"
+            f"{element.place}: an <object> must hold a <bndbox>, got none; add it or remove the"
+            " object"
         )
     hard = mark is not None and mark.text.strip() not in ("", "0")
     if hard and difficult == "drop":

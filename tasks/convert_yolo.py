@@ -1,7 +1,9 @@
-"""Ultralytics' data.yaml trees (images/… beside labels/…, one text file an image) as pictures with boxes.
+"""Ultralytics' data.yaml trees (images/… beside labels/…, one text file an image) as pictures with
+boxes.
 
-A row is `class cx cy w h` or, as an outline, `class x y x y x y …`, all but the class over the image's width or height.
-What rounding puts outside the image, by up to a hundredth of its side, is clipped.
+A row is `class cx cy w h` or, as an outline, `class x y x y x y …`, all but the class over the
+image's width or height. What rounding puts outside the image, by up to a hundredth of its side, is
+clipped.
 """
 
 import os
@@ -18,7 +20,8 @@ _TOLERANCE = 0.01  # of the image's side; Ultralytics allows as much
 
 
 def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
-    """A split of a data.yaml, or of the folder that holds one; an image without a label file has no objects.
+    """A split of a data.yaml, or of the folder that holds one; an image without a label file has no
+    objects.
 
     Category ids are the file's class numbers plus 1. Raises ValueError naming file and line.
     """
@@ -30,7 +33,8 @@ def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
     pictures = tuple(_picture(file, image_root, names, notes) for file in files)
     if not any(_label_file(file).is_file() for file in files):
         raise ValueError(
-            f"labels lie beside images/ in labels/, found none of {len(files)}; looked for {_label_file(files[0])}"
+            f"labels lie beside images/ in labels/, found none of {len(files)}; looked for"
+            f" {_label_file(files[0])}"
         )
     return Converted(
         image_root=image_root, categories=names, pictures=pictures, warnings=notes.lines()
@@ -66,7 +70,8 @@ def _names(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     if isinstance(names, Mapping):
         if sorted(names, key=str) != sorted(range(len(names)), key=str):
             raise ValueError(
-                f"{path}: names must be numbered 0..{len(names) - 1}, got {', '.join(map(str, names))}"
+                f"{path}: names must be numbered 0..{len(names) - 1}, got"
+                f" {', '.join(map(str, names))}"
             )
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
@@ -91,7 +96,8 @@ def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Pat
     if not sources:
         others = ", ".join(name for name in ("train", "val", "test") if content.get(name))
         raise ValueError(
-            f"{path} must name the images of the split {split}, it names {others or 'none'}; see --split"
+            f"{path} must name the images of the split {split}, it names {others or 'none'}; see"
+            " --split"
         )
     root = path.parent / str(content.get("path") or "")
     root = (
@@ -196,7 +202,8 @@ def _numbers(texts: Sequence[str], place: str) -> list[float]:
     wrong = [number for number in numbers if not -_TOLERANCE <= number <= 1 + _TOLERANCE]
     if wrong:
         raise ValueError(
-            f"{place}: coordinates are fractions of the image's width or height, in [0, 1], got {wrong[0]}; divide them"
+            f"{place}: coordinates are fractions of the image's width or height, in [0, 1], got"
+            f" {wrong[0]}; divide them"
         )
     return numbers
 

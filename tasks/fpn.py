@@ -12,8 +12,8 @@ from resnet_backbones.features import FeatureLevel
 class FeaturePyramid(nn.Module):
     """{"c2": …, "c5": …} -> {"p2": …, "p5": …, "p6": …}, each (B, channels, h, w), fine to coarse.
 
-    Every map has its input's size; p6 is every second cell of p5 (Lin et al. 2017, footnote 2). `levels` says what
-    comes out.
+    Every map has its input's size; p6 is every second cell of p5 (Lin et al. 2017, footnote 2).
+    `levels` says what comes out.
     """
 
     levels: tuple[FeatureLevel, ...]
@@ -56,9 +56,11 @@ class FeaturePyramid(nn.Module):
 
 
 def _add_upsampled(coarse: Tensor, fine: Tensor) -> Tensor:
-    """The finer map (B, C, H, W) plus the coarser one, upsampled to its real size, which may be odd, by neighbours.
+    """The finer map (B, C, H, W) plus the coarser one, upsampled to its real size, which may be
+    odd, by neighbours.
 
-    Without gradients a map of half the size is added to the finer one in place, which with gradients would be slow.
+    Without gradients a map of half the size is added to the finer one in place, which with
+    gradients would be slow.
     """
     height, width = coarse.shape[-2:]
     if not torch.is_grad_enabled() and fine.shape[-2:] == (2 * height, 2 * width):

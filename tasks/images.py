@@ -41,10 +41,12 @@ _UNREADABLE = (
 
 
 def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
-    """RGB pixels (H, W, 3) uint8 of a file, its bytes, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4).
+    """RGB pixels (H, W, 3) uint8 of a file, its bytes, a PIL image, or an array (H, W), (H, W, 3)
+    or (H, W, 4).
 
-    Gray and palette images become RGB, alpha is dropped, 16-bit values are divided by 257. Raises ValueError naming the
-    file that is missing, cut off, or of a kind that has no agreed conversion (floating point).
+    Gray and palette images become RGB, alpha is dropped, 16-bit values are divided by 257. Raises
+    ValueError naming the file that is missing, cut off, or of a kind that has no agreed conversion
+    (floating point).
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -70,7 +72,9 @@ def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, i
 
 
 def find_images(path: str | Path) -> list[Path]:
-    """The image files under a folder, sorted, or the one file given; ValueError where there are none."""
+    """The image files under a folder, sorted, or the one file given; ValueError where there are
+    none.
+    """
     path = Path(path)
     if path.is_file():
         return [path]
@@ -94,7 +98,10 @@ def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
 def _unreadable(source: str | Path | bytes | Image.Image, error: BaseException) -> str:
     name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
     if isinstance(error, FileNotFoundError):
-        return f"image file {name} does not exist; check the image folder and the annotations' file names"
+        return (
+            f"image file {name} does not exist; check the image folder and the annotations' file"
+            " names"
+        )
     reason = (
         "not an image file that PIL knows"
         if isinstance(error, UnidentifiedImageError)
@@ -131,7 +138,8 @@ def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
     whole = values.astype(np.int64)
     if whole.size and (whole.min() < 0 or whole.max() > 65535):
         raise ValueError(
-            f"gray values must be 0..65535, got {whole.min()}..{whole.max()}; save with 8 or 16 bits"
+            f"gray values must be 0..65535, got {whole.min()}..{whole.max()}; save with 8 or 16"
+            " bits"
         )
     return whole.astype(np.uint16)
 

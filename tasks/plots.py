@@ -1,4 +1,6 @@
-"""Pictures of detections.  N boxes of one image, (x1, y1, x2, y2) in its pixels; images are (H, W, 3) uint8 RGB."""
+"""Pictures of detections.  N boxes of one image, (x1, y1, x2, y2) in its pixels; images are (H, W,
+3) uint8 RGB.
+"""
 
 import colorsys
 from collections.abc import Sequence
@@ -16,7 +18,8 @@ Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2
 
-# Ten that stand apart from each other and from photographs; further labels get hues a golden angle apart.
+# Ten that stand apart from each other and from photographs; further labels get hues a golden angle
+# apart.
 VIVID = (
     "#ff3b4e",
     "#00aef0",
@@ -66,7 +69,8 @@ def label_color(label: int) -> Color:
 def draw_boxes(
     image: Pixels, found: LabelledBoxes, label_map: LabelMap, *, text_height: float | None = None
 ) -> Pixels:
-    """A copy of the image with outlined boxes and their labels; a label that would hide others is left out.
+    """A copy of the image with outlined boxes and their labels; a label that would hide others is
+    left out.
 
     `text_height` is in pixels and the lines follow it; None takes it from the image's size.
     """
@@ -100,7 +104,8 @@ def predictions_grid(
     note: str = "",
     across: int = 3,
 ) -> None:
-    """Write a picture with each image twice, ground truth beside predictions, `across` pairs in a row.
+    """Write a picture with each image twice, ground truth beside predictions, `across` pairs in a
+    row.
 
     `note` is written after the heading, for instance which predictions are shown.
     """
@@ -143,7 +148,9 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def _back_to_front(found: LabelledBoxes) -> list[int]:
-    """Order of drawing: predictions by rising score, ground truth from the largest box to the smallest."""
+    """Order of drawing: predictions by rising score, ground truth from the largest box to the
+    smallest.
+    """
     if found.scores is not None:
         return [int(index) for index in np.argsort(found.scores, kind="stable")]
     areas = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
@@ -182,7 +189,9 @@ def _place(
     image_size: tuple[int, int],
     taken: Sequence[Rectangle],
 ) -> Rectangle:
-    """A width x height patch inside the image, at the corner of the box where it covers least of those `taken`."""
+    """A width x height patch inside the image, at the corner of the box where it covers least of
+    those `taken`.
+    """
     x1, y1, x2, y2 = (float(value) for value in box)
     corners = (
         (x1, y1 - height),
@@ -216,7 +225,9 @@ def _cell_height(images: Sequence[Pixels], width: int) -> int:
 def _cell(
     image: Pixels, found: LabelledBoxes, label_map: LabelMap, width: int, height: int
 ) -> Image.Image:
-    """The image resized to fit a cell and centred in it; boxes are drawn after resizing, so stay sharp."""
+    """The image resized to fit a cell and centred in it; boxes are drawn after resizing, so stay
+    sharp.
+    """
     scale = min(width / image.shape[1], height / image.shape[0])
     inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     resized = np.asarray(Image.fromarray(image).resize(inner, Image.Resampling.LANCZOS))

@@ -1,4 +1,6 @@
-"""report.html: everything about one evaluation on one page, made from files and therefore again at any time."""
+"""report.html: everything about one evaluation on one page, made from files and therefore again at
+any time.
+"""
 
 import json
 from pathlib import Path
@@ -28,10 +30,11 @@ REPORT, EVALUATION, DETECTIONS = "report.html", "evaluation.json", "detections.j
 def write_report(
     folder: str | Path, dataset: CocoDataset, results: DetectionResults, *, exif: Exif = "apply"
 ) -> Path:
-    """Write report.html about detections on a data set, with what else `folder` tells of the run; the file's path.
+    """Write report.html about detections on a data set, with what else `folder` tells of the run;
+    the file's path.
 
-    The page is one file without scripts. The same files give the same bytes. Image files that are missing are shown
-    as blanks.
+    The page is one file without scripts. The same files give the same bytes. Image files that are
+    missing are shown as blanks.
     """
     folder = Path(folder)
     analysis = analyse(dataset, results)
@@ -64,14 +67,16 @@ def write_report(
 
 
 _EXPLAINED = paragraph(
-    "By F1 of the image at the classes' operating points, IoU 0.50. Ground truth on the left, detections on the right."
+    "By F1 of the image at the classes' operating points, IoU 0.50. Ground truth on the left,"
+    " detections on the right."
 )
 
 
 def try_report(folder: str | Path, dataset: CocoDataset, *, exif: Exif = "apply") -> str:
     """Write the report of a folder's detections and tell where it is, or why there is none.
 
-    A fault in a page about results must not end a training whose results are saved, so every exception becomes text.
+    A fault in a page about results must not end a training whose results are saved, so every
+    exception becomes text.
     """
     try:
         return str(
@@ -79,13 +84,18 @@ def try_report(folder: str | Path, dataset: CocoDataset, *, exif: Exif = "apply"
         )
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        return f"none, as making it failed ({reason}); all else is saved, and tools/report.py {folder} tries again"
+        return (
+            f"none, as making it failed ({reason}); all else is saved, and tools/report.py {folder}"
+            " tries again"
+        )
 
 
 def remake_report(folder: str | Path, images: str | Path | None = None) -> Path:
-    """Write the report of a run's or an evaluation's folder again, from its files and the data set they name.
+    """Write the report of a run's or an evaluation's folder again, from its files and the data set
+    they name.
 
-    `images` replaces the folder of images. ValueError where evaluation.json or what it names is missing.
+    `images` replaces the folder of images. ValueError where evaluation.json or what it names is
+    missing.
     """
     dataset, results = read_evaluated(folder, images, _label_map(Path(folder)))
     return write_report(folder, dataset, results, exif=_about(Path(folder)).get("exif", "apply"))
@@ -94,7 +104,9 @@ def remake_report(folder: str | Path, images: str | Path | None = None) -> Path:
 def read_evaluated(
     folder: str | Path, images: str | Path | None = None, label_map: LabelMap | None = None
 ) -> tuple[CocoDataset, DetectionResults]:
-    """The data set and the detections that a folder's evaluation.json is about; None takes the file's classes."""
+    """The data set and the detections that a folder's evaluation.json is about; None takes the
+    file's classes.
+    """
     folder = Path(folder)
     about = _about(folder)
     if "annotations" not in about:

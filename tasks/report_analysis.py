@@ -1,4 +1,5 @@
-"""What hotcoco says of detections beyond COCO's scores, gathered for a report.  K classes, N detections.
+"""What hotcoco says of detections beyond COCO's scores, gathered for a report.  K classes, N
+detections.
 
 Numbers are 0–1; nan where the ground truth does not define one.
 """
@@ -77,7 +78,8 @@ class Analysis:
     used: DetectionResults
     """The detections at or above their class's threshold."""
     confusion: NDArray[np.int64]
-    """(K + 1, K + 1) of `used`: rows are true classes, columns found ones, the last of each is background."""
+    """(K + 1, K + 1) of `used`: rows are true classes, columns found ones, the last of each is
+    background."""
     images: Mapping[int, Mapping[str, Any]]
     """Image id -> `tp`, `fp`, `fn` and `f1` of `used`."""
     suspects: tuple[Mapping[str, Any], ...]
@@ -85,7 +87,9 @@ class Analysis:
 
 
 def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
-    """Run hotcoco's analyses; seconds for thousands of detections, about a minute for 500,000 in 80 classes."""
+    """Run hotcoco's analyses; seconds for thousands of detections, about a minute for 500,000 in 80
+    classes.
+    """
     evaluator = hotcoco_evaluator(dataset, results)
     nothing = hotcoco_evaluator(dataset, DetectionResults.empty())
     samples = bootstrap_samples(len(results), dataset.label_map.num_classes)
@@ -115,9 +119,11 @@ def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
                 name=name,
                 objects=int(has_objects[label]),
                 ap=mean_defined(precision[:, :, label]),
-                interval=class_interval(nothing, evaluator, label, narrow)
-                if has_objects[label]
-                else UNKNOWN,
+                interval=(
+                    class_interval(nothing, evaluator, label, narrow)
+                    if has_objects[label]
+                    else UNKNOWN
+                ),
                 ap50=mean_defined(precision[0, :, label]),
                 threshold=float(thresholds[label]),
                 right=int(counts[0][label]),
@@ -138,19 +144,24 @@ def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
 
 
 def bootstrap_samples(detections: int, classes: int) -> int:
-    """Bootstrap samples for a data set: 500, and fewer where they would take minutes, 100 at least."""
+    """Bootstrap samples for a data set: 500, and fewer where they would take minutes, 100
+    at least.
+    """
     return max(100, min(500, 12_000 // (classes + detections // 1000)))
 
 
 def class_samples(classes: int) -> int:
-    """Bootstrap samples for the interval of each class, fewer where there are many of them, 100 at least."""
+    """Bootstrap samples for the interval of each class, fewer where there are many of them, 100 at
+    least.
+    """
     return max(100, min(500, 8_000 // classes))
 
 
 def compare(one: "COCOeval", other: "COCOeval", samples: int) -> dict[str, Any]:
     """hotcoco's paired comparison of two evaluators of the same images, other minus one.
 
-    Against an evaluator without detections, which scores 0 throughout, the difference is the score itself.
+    Against an evaluator without detections, which scores 0 throughout, the difference is the score
+    itself.
     """
     import hotcoco
 
@@ -165,7 +176,9 @@ def class_interval(one: "COCOeval", other: "COCOeval", label: int, samples: int)
 def best_thresholds(
     precision: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The score (K,) at which F1 is highest on precision-recall curves (101, K); nan where nothing is found."""
+    """The score (K,) at which F1 is highest on precision-recall curves (101, K); nan where nothing
+    is found.
+    """
     recall = RECALLS[:, None]
     positive = np.maximum(precision, 0)
     f1 = 2 * positive * recall / np.maximum(positive + recall, 1e-12)

@@ -1,4 +1,6 @@
-"""Charts as inline SVG, which needs no script and no network.  Colours are the page's, so follow dark and light."""
+"""Charts as inline SVG, which needs no script and no network.  Colours are the page's, so follow
+dark and light.
+"""
 
 import math
 from collections.abc import Sequence
@@ -66,7 +68,9 @@ def bar_chart(title: str, bars: Sequence[tuple[str, float, str]], x_title: str) 
 def reliability_chart(
     title: str, bins: Sequence[tuple[float, float, float, float]], x_title: str, y_title: str
 ) -> str:
-    """Bars (from, to, height, share of all) from 0 to 1 with the diagonal; a fuller bin is drawn stronger."""
+    """Bars (from, to, height, share of all) from 0 to 1 with the diagonal; a fuller bin is drawn
+    stronger.
+    """
     axes = Axes((0, 1), (0, 1), x_title, y_title)
     most = max([share for *_, share in bins] + [1e-9])
     drawn = []
@@ -75,15 +79,17 @@ def reliability_chart(
         if share > 0:
             strength = 0.35 + 0.65 * share / most
             drawn.append(
-                f'<rect x="{x1 + 1:.1f}" y="{y1:.1f}" width="{x2 - x1 - 2:.1f}" height="{max(y2 - y1, 1):.1f}" '
-                f'class="bar" opacity="{strength:.2f}"/>'
+                f'<rect x="{x1 + 1:.1f}" y="{y1:.1f}" width="{x2 - x1 - 2:.1f}"'
+                f' height="{max(y2 - y1, 1):.1f}" class="bar" opacity="{strength:.2f}"/>'
             )
     diagonal = _line(Series("", ((0, 0), (1, 1)), "var(--ink)", 1.2, dashed=True), axes)
     return figure(title, _frame(axes) + "".join(drawn) + diagonal, "")
 
 
 def interval_mark(value: float, low: float, high: float, limit: float) -> str:
-    """A small bar from 0 to `value` of `limit` with a whisker from `low` to `high`; nothing for nan."""
+    """A small bar from 0 to `value` of `limit` with a whisker from `low` to `high`; nothing for
+    nan.
+    """
     if math.isnan(value):
         return ""
     x, left, right = (round(118 * max(number, 0) / limit + 1, 1) for number in (value, low, high))
@@ -96,7 +102,10 @@ def interval_mark(value: float, low: float, high: float, limit: float) -> str:
 
 def figure(title: str, content: str, legend: str, *, height: int = HEIGHT) -> str:
     """A titled SVG that grows with the page's column."""
-    svg = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{content}</svg>'
+    svg = (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img"'
+        f' aria-label="{escape(title)}">{content}</svg>'
+    )
     return f"<figure><figcaption>{escape(title)}</figcaption>{svg}{legend}</figure>"
 
 
@@ -119,10 +128,10 @@ def _frame(axes: Axes) -> str:
         across, up = axes.place(x, axes.y[0])[0], axes.place(axes.x[0], y)[1]
         anchor = "mid" if tick < 4 else "end"
         parts.append(
-            f'<path d="M{LEFT} {up:.1f}H{WIDTH - RIGHT}" class="rule"/>'
-            f'<text x="{LEFT - 6}" y="{up + 4:.1f}" class="end soft">{_tick(y)}</text>'
-            f'<text x="{across if tick < 4 else across + 4:.1f}" y="{HEIGHT - BOTTOM + 15}" class="{anchor} soft">'
-            f"{_tick(x)}</text>"
+            f'<path d="M{LEFT} {up:.1f}H{WIDTH - RIGHT}" class="rule"/><text x="{LEFT - 6}"'
+            f' y="{up + 4:.1f}" class="end soft">{_tick(y)}</text><text'
+            f' x="{across if tick < 4 else across + 4:.1f}" y="{HEIGHT - BOTTOM + 15}"'
+            f' class="{anchor} soft">{_tick(x)}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(
@@ -146,10 +155,16 @@ def _line(series: Series, axes: Axes) -> str:
     """The line through the finite points; a dot where there is only one."""
     places = [axes.place(x, y) for x, y in series.points if math.isfinite(x) and math.isfinite(y)]
     if len(places) == 1:
-        return f'<circle cx="{places[0][0]:.1f}" cy="{places[0][1]:.1f}" r="3" style="fill:{series.color}"/>'
+        return (
+            f'<circle cx="{places[0][0]:.1f}" cy="{places[0][1]:.1f}" r="3"'
+            f' style="fill:{series.color}"/>'
+        )
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dashes = ";stroke-dasharray:4 4" if series.dashed else ""
-    return f'<polyline points="{path}" style="stroke:{series.color};stroke-width:{series.width}{dashes}"/>'
+    return (
+        f'<polyline points="{path}"'
+        f' style="stroke:{series.color};stroke-width:{series.width}{dashes}"/>'
+    )
 
 
 def _legend(series: Sequence[Series]) -> str:

@@ -1,4 +1,6 @@
-"""Two evaluations of the same ground truth side by side, with paired bootstrap intervals by hotcoco."""
+"""Two evaluations of the same ground truth side by side, with paired bootstrap intervals by
+hotcoco.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +44,10 @@ class Difference:
             return f"{_number(self.a)}{_number(self.b)}{'n/a':>8}"
         low, high = self.interval
         sure = "  *" if low > 0 or high < 0 else ""
-        return f"{_number(self.a)}{_number(self.b)}{100 * (self.b - self.a):>+8.1f}   {_span(low, high)}{sure}".rstrip()
+        return (
+            f"{_number(self.a)}{_number(self.b)}{100 * (self.b - self.a):>+8.1f}  "
+            f" {_span(low, high)}{sure}".rstrip()
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,10 @@ class Comparison:
             f"a: {self.runs[0]}",
             f"b: {self.runs[1]}",
             f"on {self.dataset.path}: {len(self.dataset)} images, {objects} objects",
-            f"Times 100; 95 % intervals of b - a over images ({self.samples} paired bootstrap samples); * excludes 0",
+            (
+                f"Times 100; 95 % intervals of b - a over images ({self.samples} paired bootstrap"
+                " samples); * excludes 0"
+            ),
             "",
             *_table("score", self.scores),
             "",
@@ -81,7 +89,9 @@ class Comparison:
 
 
 def compare_runs(run_a: str | Path, run_b: str | Path) -> Comparison:
-    """Compare the last evaluations in two folders; ValueError where they are not of the same ground truth."""
+    """Compare the last evaluations in two folders; ValueError where they are not of the same ground
+    truth.
+    """
     dataset, found_a = read_evaluated(run_a)
     other, found_b = read_evaluated(run_b)
     _check_same(dataset, other, run_a, run_b)
@@ -127,8 +137,9 @@ def _check_same(one: CocoDataset, other: CocoDataset, run_a: str | Path, run_b: 
         for run, data in ((run_a, one), (run_b, other))
     )
     raise ValueError(
-        f"runs must be scored on the same ground truth, but {seen}, which differ in {', '.join(differing)}; score both "
-        "on one file: tools/eval_det.py RUN data.val.annotations=FILE data.val.images=FOLDER"
+        f"runs must be scored on the same ground truth, but {seen}, which differ in"
+        f" {', '.join(differing)}; score both on one file: tools/eval_det.py RUN"
+        " data.val.annotations=FILE data.val.images=FOLDER"
     )
 
 
@@ -151,7 +162,9 @@ def _differing_settings(run_a: Path, run_b: Path) -> tuple[tuple[str, str, str],
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """config.yaml of a run's folder, or of the run that an evaluation/ folder lies in, as flat names."""
+    """config.yaml of a run's folder, or of the run that an evaluation/ folder lies in, as flat
+    names.
+    """
     for file in (folder / "config.yaml", folder.resolve().parent / "config.yaml"):
         if file.is_file():
             return dict(_flat(yaml.safe_load(file.read_text(encoding="utf-8")), ""))

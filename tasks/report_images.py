@@ -21,7 +21,8 @@ BLANK = 238  # gray of an image that cannot be read
 
 
 def extremes(images: Mapping[int, Mapping[str, Any]]) -> tuple[list[int], list[int]]:
-    """Ids of the worst images, those with most errors first among equal F1, and of the best, with most objects first.
+    """Ids of the worst images, those with most errors first among equal F1, and of the best, with
+    most objects first.
 
     Images with neither objects nor detections are neither, and none is both.
     """
@@ -31,9 +32,12 @@ def extremes(images: Mapping[int, Mapping[str, Any]]) -> tuple[list[int], list[i
         flawed, key=lambda image: (_f1(counted[image]), -_errors(counted[image]), image)
     )[:SHOWN]
     rest = [image for image, one in counted.items() if one["tp"] and image not in worst]
-    return worst, sorted(
-        rest, key=lambda image: (-_f1(counted[image]), -counted[image]["tp"], image)
-    )[:SHOWN]
+    return (
+        worst,
+        sorted(rest, key=lambda image: (-_f1(counted[image]), -counted[image]["tp"], image))[
+            :SHOWN
+        ],
+    )
 
 
 def gallery(
@@ -66,12 +70,19 @@ def _figure(
     shown = LabelledBoxes(_corners(found.boxes), found.labels, found.scores)
     name = escape(str(dataset.file_names[place]))
     pictures = "".join(
-        f'<div><img src="{_thumbnail(pixels, boxes, dataset)}" alt="{heading} of {name}"><span>{heading}</span></div>'
+        f'<div><img src="{_thumbnail(pixels, boxes, dataset)}" alt="{heading} of'
+        f' {name}"><span>{heading}</span></div>'
         for heading, boxes in (("ground truth", truth), ("predictions", shown))
     )
-    counts = f"{summary['tp']} right, {summary['fp']} wrong, {summary['fn']} missed · F1 {100 * summary['f1']:.0f}"
+    counts = (
+        f"{summary['tp']} right, {summary['fp']} wrong, {summary['fn']} missed · F1"
+        f" {100 * summary['f1']:.0f}"
+    )
     note = f"<br>{escape(problem)}" if problem else ""
-    return f'<figure><div class="pair">{pictures}</div><small>{name}<br>{counts}{note}</small></figure>'
+    return (
+        "<figure><div"
+        f' class="pair">{pictures}</div><small>{name}<br>{counts}{note}</small></figure>'
+    )
 
 
 def _read(dataset: CocoDataset, place: int, exif: Exif) -> tuple[Pixels, str]:
@@ -92,7 +103,9 @@ def _read(dataset: CocoDataset, place: int, exif: Exif) -> tuple[Pixels, str]:
 
 
 def _thumbnail(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> str:
-    """The image, SIDE long, with boxes drawn after resizing so that they stay sharp, as a data URL."""
+    """The image, SIDE long, with boxes drawn after resizing so that they stay sharp, as a
+    data URL.
+    """
     scale = SIDE / max(pixels.shape[:2])
     size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
     resized = np.asarray(

@@ -78,7 +78,10 @@ class Cell:
 
     def __str__(self) -> str:
         if self.heat is not None:
-            return f'<td class="heat" style="background:rgba(var(--heat),{0.75 * self.heat:.2f})">{self.html}</td>'
+            return (
+                '<td class="heat"'
+                f' style="background:rgba(var(--heat),{0.75 * self.heat:.2f})">{self.html}</td>'
+            )
         return f'<td class="text">{self.html}</td>' if self.text else f"<td>{self.html}</td>"
 
 
@@ -90,10 +93,10 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
         for name, content in sections
     )
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
-        f'<h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p><nav>{links}</nav>{body}</main></body></html>\n'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
+        ' content="width=device-width,initial-scale=1"><link rel="icon"'
+        f' href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1><p'
+        f' class="soft">{escape(subtitle)}</p><nav>{links}</nav>{body}</main></body></html>\n'
     )
 
 
@@ -112,7 +115,10 @@ def table(
         for name, cells in made
     )
     frame = "wide tall" if tall else "wide"
-    return f'<div class="{frame}" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
+    return (
+        f'<div class="{frame}"'
+        f' tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
+    )
 
 
 def _heading(name: str, text: bool) -> str:
@@ -123,7 +129,8 @@ def _heading(name: str, text: bool) -> str:
 def tiles(entries: Iterable[tuple[str, str, str]]) -> str:
     """Headline numbers from (name, number, what stands below)."""
     boxes = (
-        f'<div class="tile"><span>{escape(name)}</span><b>{escape(number)}</b><span>{escape(below)}</span></div>'
+        "<div"
+        f' class="tile"><span>{escape(name)}</span><b>{escape(number)}</b><span>{escape(below)}</span></div>'
         for name, number, below in entries
     )
     return f'<div class="tiles">{"".join(boxes)}</div>'

@@ -51,7 +51,10 @@ def headline(analysis: Analysis) -> str:
     detections = int(analysis.calibration["num_detections"])
     error = analysis.calibration["ece"] if detections else np.nan
     entries.append(("ECE", percent(error), "calibration error"))
-    note = f"Times 100. Below each score is its 95 % interval over images ({analysis.samples} bootstrap samples)."
+    note = (
+        f"Times 100. Below each score is its 95 % interval over images ({analysis.samples}"
+        " bootstrap samples)."
+    )
     return tiles(entries) + paragraph(note)
 
 
@@ -96,14 +99,16 @@ def curves_section(analysis: Analysis) -> str:
     ]
     few = len(known) <= MANY
     own = [
-        Series(
-            analysis.classes[label].name,
-            _points(analysis.precision[0, :, label]),
-            _color(label),
-            1.6,
+        (
+            Series(
+                analysis.classes[label].name,
+                _points(analysis.precision[0, :, label]),
+                _color(label),
+                1.6,
+            )
+            if few
+            else Series("", _points(analysis.precision[0, :, label]), "var(--soft)", 0.5)
         )
-        if few
-        else Series("", _points(analysis.precision[0, :, label]), "var(--soft)", 0.5)
         for label in known
     ]
     if not few:
@@ -132,8 +137,9 @@ def operating_section(analysis: Analysis) -> str:
         for label, one in _ordered(analysis)
     ]
     note = (
-        "The score threshold at which a class's F1 is highest (IoU 0.50), and what a detector used so does. It is "
-        "chosen on these very images, so expect a little less on others. A class that has none takes the median."
+        "The score threshold at which a class's F1 is highest (IoU 0.50), and what a detector used"
+        " so does. It is chosen on these very images, so expect a little less on others. A class"
+        " that has none takes the median."
     )
     head = ("class", "threshold", "F1", "precision", "recall", "right", "wrong", "missed")
     return paragraph(note) + table(head, rows, tall=True)
@@ -152,15 +158,21 @@ def errors_section(analysis: Analysis) -> str:
         )
         for kind in kinds
     ]
-    note = "TIDE (Bolya et al. 2020) on all detections, those with low scores too, which is why counts are high."
+    note = (
+        "TIDE (Bolya et al. 2020) on all detections, those with low scores too, which is why counts"
+        " are high."
+    )
     head = ("kind", "what it is", "count", "AP50")
     return paragraph(note) + f'<div class="grid">{chart}<div>{table(head, rows)}</div></div>'
 
 
 def confusion_section(analysis: Analysis) -> str:
-    """True against found classes at the operating points; a list of the most frequent where classes are many."""
+    """True against found classes at the operating points; a list of the most frequent where classes
+    are many.
+    """
     note = paragraph(
-        "At the operating points, IoU 0.50 whatever the class. Background: no object, or none found."
+        "At the operating points, IoU 0.50 whatever the class. Background: no object, or none"
+        " found."
     )
     names = [one.name for one in analysis.classes]
     if len(names) > MANY:
@@ -201,8 +213,14 @@ def calibration_section(analysis: Analysis) -> str:
         )
         for one in analysis.calibration["bins"]
     ]
-    errors = f"Expected calibration error {percent(analysis.calibration['ece'])}, largest {percent(_mce(analysis))}."
-    note = f"{errors} On the dashed line a score is the chance of being right (IoU 0.50); stronger bars hold more."
+    errors = (
+        f"Expected calibration error {percent(analysis.calibration['ece'])}, largest"
+        f" {percent(_mce(analysis))}."
+    )
+    note = (
+        f"{errors} On the dashed line a score is the chance of being right (IoU 0.50); stronger"
+        " bars hold more."
+    )
     head = ("score", "detections", "mean score", "precision")
     return paragraph(note) + f'<div class="grid">{chart}<div>{table(head, rows)}</div></div>'
 
@@ -215,7 +233,10 @@ def data_section(dataset: CocoDataset, analysis: Analysis) -> str:
         ("annotations", str(dataset.path)),
         (
             "images",
-            f"{len(dataset)}, {int((np.diff(dataset.first) == 0).sum())} of them without annotations",
+            (
+                f"{len(dataset)}, {int((np.diff(dataset.first) == 0).sum())} of them without"
+                " annotations"
+            ),
         ),
         (
             "objects",
@@ -224,7 +245,10 @@ def data_section(dataset: CocoDataset, analysis: Analysis) -> str:
         ("crowds", str(int(dataset.crowd.sum()))),
         (
             "classes",
-            f"{len(analysis.classes)}, {sum(one.objects == 0 for one in analysis.classes)} without objects",
+            (
+                f"{len(analysis.classes)}, {sum(one.objects == 0 for one in analysis.classes)}"
+                " without objects"
+            ),
         ),
         *(("note", text) for text in dataset.warnings),
     ]
@@ -247,7 +271,10 @@ def _suspects(dataset: CocoDataset, analysis: Analysis) -> str:
         for one in analysis.suspects[:LISTED]
     ]
     count = f"{min(LISTED, len(rows))} of {len(analysis.suspects)}"
-    note = f"Detections of high score that the ground truth contradicts ({count}): the detector errs, or the labels do."
+    note = (
+        f"Detections of high score that the ground truth contradicts ({count}): the detector errs,"
+        " or the labels do."
+    )
     head = ("image", "what", "annotated", "found", "score")
     return "<h3>Annotations to look at</h3>" + paragraph(note) + table(head, rows, tall=True)
 

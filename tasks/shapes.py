@@ -1,7 +1,9 @@
-"""A small data set drawn by a program: shapes on textured paper, in COCO's format and as class folders.
+"""A small data set drawn by a program: shapes on textured paper, in COCO's format and as class
+folders.
 
-Every picture follows from (seed, split, number) alone, so the same arguments give the same bytes.  H and W are height
-and width in pixels; masks are (H, W) bool; boxes are COCO's (x, y, width, height).
+Every picture follows from (seed, split, number) alone, so the same arguments give the same bytes.
+ H and W are height and width in pixels; masks are (H, W) bool; boxes are COCO's (x, y, width,
+height).
 """
 
 import json
@@ -29,7 +31,9 @@ _CROP = 48  # side of a classifier's picture, in pixels
 
 @dataclass(frozen=True)
 class Item:
-    """One annotation: the outlines that were drawn (several for a crowd) and the pixels they cover."""
+    """One annotation: the outlines that were drawn (several for a crowd) and the pixels
+    they cover.
+    """
 
     label: int
     outlines: tuple[Corners, ...]
@@ -73,8 +77,9 @@ def draw_shapes(
 ) -> str:
     """Draw the data set into the folder `out` and return a line that says what it holds.
 
-    `train` and `val` count images, `size` is their longer side in pixels (at least 96). A folder that already holds
-    this very data set is left as it is; one that holds anything else is refused with ValueError.
+    `train` and `val` count images, `size` is their longer side in pixels (at least 96). A folder
+    that already holds this very data set is left as it is; one that holds anything else is refused
+    with ValueError.
     """
     for name, value, least in (
         ("train", train, 1),
@@ -117,15 +122,16 @@ def _summary(out: Path, recipe: dict[str, Any]) -> str:
     contents = [json.loads(file.read_text()) for file in files if file.is_file()]
     if len(contents) != 2 or any(content.get("info") != recipe for content in contents):
         raise ValueError(
-            f"{out} must be empty or hold the same drawn data set, but holds something else; choose another"
+            f"{out} must be empty or hold the same drawn data set, but holds something else; choose"
+            " another"
         )
     objects = [record for content in contents for record in content["annotations"]]
     single = [record for record in objects if not record["iscrowd"]]
     small = sum(record["area"] < SMALL for record in single) / len(single)
     train, val = (len(content["images"]) for content in contents)
     return (
-        f"{out}: {train} train and {val} val images, {len(single)} objects of {len(CLASSES)} classes "
-        f"({small:.0%} small), {len(objects) - len(single)} crowds"
+        f"{out}: {train} train and {val} val images, {len(single)} objects of {len(CLASSES)}"
+        f" classes ({small:.0%} small), {len(objects) - len(single)} crowds"
     )
 
 
@@ -197,7 +203,9 @@ def _add(scene: Scene, item: Item, rng: np.random.Generator) -> None:
 
 
 def _single(height: int, width: int, size: int, rng: np.random.Generator) -> Item:
-    """A shape of 1/16 to 5/12 of the picture's longer side; a quarter of them in the lower part of that range."""
+    """A shape of 1/16 to 5/12 of the picture's longer side; a quarter of them in the lower part of
+    that range.
+    """
     label = int(rng.integers(len(CLASSES)))
     low, high = (size / 16, size / 6) if rng.random() < 0.25 else (size / 6, size / 2.4)
     corners = _placed(
@@ -247,7 +255,9 @@ def _inside(corners: Corners, height: int, width: int) -> Mask:
 
 
 def _annotation(scene: Scene, place: int) -> dict[str, Any]:
-    """Category, mask, box and area; the mask is a polygon where that tells all, else run lengths."""
+    """Category, mask, box and area; the mask is a polygon where that tells all, else run
+    lengths.
+    """
     item, shown = scene.items[place], scene.visible(place)
     encoded = masks.encode(np.asfortranarray(shown.astype(np.uint8)))
     box = [float(value) for value in masks.toBbox(encoded)]
@@ -277,7 +287,9 @@ def _run_lengths(mask: Mask) -> list[int]:
 
 
 def _crop(picture: Image.Image, box: list[float]) -> Image.Image:
-    """The square around a box with a quarter more on each axis, moved inside the picture, at the classifier's size."""
+    """The square around a box with a quarter more on each axis, moved inside the picture, at the
+    classifier's size.
+    """
     x, y, width, height = box
     side = min(1.25 * max(width, height), *picture.size)
     left = min(max(x + width / 2 - side / 2, 0.0), picture.width - side)

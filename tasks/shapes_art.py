@@ -1,6 +1,7 @@
 """How the drawn data set looks: outlines, textured paper, and soft-edged painting.
 
-H and W are height and width in pixels, P corners of an outline; pictures are (H, W, 3) float32 in 0..255.
+H and W are height and width in pixels, P corners of an outline; pictures are (H, W, 3) float32 in
+0..255.
 """
 
 import math
@@ -34,7 +35,9 @@ _LEAST_CONTRAST = 75.0  # between a shape's colour and its paper, in grey levels
 
 
 def outline(label: int, rng: np.random.Generator) -> Corners:
-    """Corners (P, 2) of a class's outline with its longer side 1 and centred on zero, at a random turn."""
+    """Corners (P, 2) of a class's outline with its longer side 1 and centred on zero, at a random
+    turn.
+    """
     if CLASSES[label] == "star":
         radii = np.tile([1.0, 0.46], 5)
         points = _polar(radii, rng.uniform(0, 2 * math.pi))
@@ -99,7 +102,9 @@ def _pattern(height: int, width: int, rng: np.random.Generator) -> Grey:
 
 
 def contrasting(paper_colour: str, taken: Collection[str], rng: np.random.Generator) -> str:
-    """A colour for a shape that stands out from its paper and, where possible, is none of those taken."""
+    """A colour for a shape that stands out from its paper and, where possible, is none of those
+    taken.
+    """
     distances = [
         float(np.sqrt(((_rgb(colour) - _rgb(paper_colour)) ** 2).sum())) for colour in COLOURS
     ]
@@ -113,7 +118,9 @@ def contrasting(paper_colour: str, taken: Collection[str], rng: np.random.Genera
 
 
 def paint(picture: Picture, corners: Corners, inner: Corners | None, colour: str) -> None:
-    """Paint an outline, without its hole, onto the picture in place: a soft shadow, then the shape lit from above."""
+    """Paint an outline, without its hole, onto the picture in place: a soft shadow, then the shape
+    lit from above.
+    """
     cover = _coverage(picture.shape[0], picture.shape[1], corners)
     if inner is not None:
         cover = cover - _coverage(picture.shape[0], picture.shape[1], inner)

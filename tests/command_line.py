@@ -1,4 +1,6 @@
-"""The tools as their users start them: settings for a training of seconds, processes, and what they leave behind."""
+"""The tools as their users start them: settings for a training of seconds, processes, and what they
+leave behind.
+"""
 
 import os
 import re
@@ -79,9 +81,9 @@ class Running:
     def __init__(self, command: list[str] | str) -> None:
         self.printed = ""
         self.process = subprocess.Popen(
-            f"exec {command}"
-            if isinstance(command, str)
-            else command,  # exec: the shell must not get the signals
+            (
+                f"exec {command}" if isinstance(command, str) else command
+            ),  # exec: the shell must not get the signals
             shell=isinstance(command, str),
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -147,7 +149,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Tools:
-    """Runs tools inside the test's own process, which spares their start-up: the same arguments, code and answers."""
+    """Runs tools inside the test's own process, which spares their start-up: the same arguments,
+    code and answers.
+    """
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
@@ -186,7 +190,9 @@ def largest_difference(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -
 
 
 def assert_same_run(folder: Path, straight: Path) -> None:
-    """The same weights, moving average, optimiser state and rows as another run's, to the last bit, each step once."""
+    """The same weights, moving average, optimiser state and rows as another run's, to the last bit,
+    each step once.
+    """
     for name in ("last.pt", "best.pt"):
         expected, got = state(straight / name), state(folder / name)
         assert expected.keys() == got.keys()

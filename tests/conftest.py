@@ -23,7 +23,8 @@ def _data_set(name: str) -> Path:
     folder = Path(os.environ.get("RB_DATA", ROOT.parent / "shared" / "data")) / name
     if not folder.is_dir():
         pytest.skip(
-            f"needs the data set {name}, looked for in {folder}; RB_DATA names the folder that holds it"
+            f"needs the data set {name}, looked for in {folder}; RB_DATA names the folder that"
+            " holds it"
         )
     return folder
 
@@ -42,7 +43,9 @@ def bccd() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all test processes of this session share; hold a FileLock while making something in it."""
+    """A folder that all test processes of this session share; hold a FileLock while making
+    something in it.
+    """
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
@@ -61,7 +64,9 @@ def shapes(shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(shared_folder: Path, shapes: Path) -> FinishedRun:
-    """14 steps through the command line, saved every 4, scored after 8 and 14, with 2 workers, EMA and accumulation."""
+    """14 steps through the command line, saved every 4, scored after 8 and 14, with 2 workers, EMA
+    and accumulation.
+    """
     from command_line import FinishedRun, train, write_settings
     from filelock import FileLock
 
@@ -78,7 +83,9 @@ def finished_run(shared_folder: Path, shapes: Path) -> FinishedRun:
 
 @pytest.fixture
 def tools(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tools:
-    """Runs a tool in this process: `tools("tools/train_det.py", "settings.yaml", "optim.lr=0.1")`."""
+    """Runs a tool in this process: `tools("tools/train_det.py", "settings.yaml",
+    "optim.lr=0.1")`.
+    """
     from command_line import Tools
 
     return Tools(monkeypatch, capsys)

@@ -23,7 +23,9 @@ def tiny_backbone(
 
 
 def assert_one_step_trains(model: nn.Module, backbone: Backbone, loss: Loss) -> None:
-    """One SGD step moves the backbone's trainable tensors and leaves its frozen ones and their statistics alone."""
+    """One SGD step moves the backbone's trainable tensors and leaves its frozen ones and their
+    statistics alone.
+    """
     model.train()
     before = copy.deepcopy(backbone.state_dict())
     loss(model).backward()

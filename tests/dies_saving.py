@@ -1,4 +1,6 @@
-"""Run a tool and kill it in the middle of writing its n-th checkpoint: `dies_saving.py N TOOL ARGUMENT…`."""
+"""Run a tool and kill it in the middle of writing its n-th checkpoint: `dies_saving.py N TOOL
+ARGUMENT…`.
+"""
 
 import io
 import itertools

@@ -25,7 +25,9 @@ def save_detector(
     data: DataConfig = DATA,
     ema: bool = False,
 ) -> Path:
-    """Write last.pt for a detector of three classes; with `ema`, its moving average is another detector."""
+    """Write last.pt for a detector of three classes; with `ema`, its moving average is another
+    detector.
+    """
     model = tiny_detector() if model is None else model
     average = Ema(model, 0.5) if ema else None
     if average is not None:

@@ -18,8 +18,8 @@ SOURCES = {
 }
 TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()}
 
-# Modules and what they may import: anywhere, and inside functions only. The first row that matches counts.
-# `x.*` is x and everything below it.
+# Modules and what they may import: anywhere, and inside functions only. The first row that matches
+# counts. `x.*` is x and everything below it.
 PICTURES = {"numpy", "msgspec", "PIL", "pycocotools", "hotcoco", "matplotlib"}
 SHARED = {
     module
@@ -96,7 +96,9 @@ def matches(module: str, pattern: str) -> bool:
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """What one statement imports: our modules by full name, other libraries by name, the standard library left out."""
+    """What one statement imports: our modules by full name, other libraries by name, the standard
+    library left out.
+    """
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
     else:
@@ -123,7 +125,9 @@ def functions(tree: ast.AST) -> list[ast.FunctionDef]:
 
 
 def violations(module: str, tree: ast.Module) -> Iterator[str]:
-    """What `module` imports against the table, or takes from a package instead of the module that defines it."""
+    """What `module` imports against the table, or takes from a package instead of the module that
+    defines it.
+    """
     always, lazily = next(row[1:] for row in TABLE if matches(module, row[0]))
     inside = {node for function in functions(tree) for node in imports(function)}
     for node in imports(tree):
@@ -139,7 +143,9 @@ def violations(module: str, tree: ast.Module) -> Iterator[str]:
 
 
 def fingerprint(function: ast.FunctionDef) -> str:
-    """A body without its docstring, local names numbered by first use; empty below six statements."""
+    """A body without its docstring, local names numbered by first use; empty below six
+    statements.
+    """
     function = copy.deepcopy(function)
     body = function.body[1:] if ast.get_docstring(function) else function.body
     nodes = [node for part in [function.args, *body] for node in ast.walk(part)]

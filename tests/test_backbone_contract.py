@@ -1,4 +1,5 @@
-"""What every registered backbone must do: declared levels, gradients, state dicts, layouts, bf16, export, compilation.
+"""What every registered backbone must do: declared levels, gradients, state dicts, layouts, bf16,
+export, compilation.
 
 Nets too large for memory or time run on the meta device, where shapes are real and numbers are not.
 """

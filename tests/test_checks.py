@@ -1,4 +1,6 @@
-"""Every kind of defect planted alone is named with its file and entry, and mended where it can be."""
+"""Every kind of defect planted alone is named with its file and entry, and mended where it
+can be.
+"""
 
 import json
 import shutil
@@ -402,7 +404,9 @@ def test_a_file_that_is_no_coco_file_is_one_error(folder: Path, text: str) -> No
 
 @pytest.fixture
 def two_splits(folder: Path) -> Path:
-    """Train and val in COCO's layout; val's image e.png has the pixels of train's b.png under another format."""
+    """Train and val in COCO's layout; val's image e.png has the pixels of train's b.png under
+    another format.
+    """
     root = folder / "data"
     for split in ("train", "val"):
         shutil.copytree(folder / "images", root / split)

@@ -1,4 +1,6 @@
-"""The best overlap of anchors, found without a list of them, against the list that the detector makes."""
+"""The best overlap of anchors, found without a list of them, against the list that the detector
+makes.
+"""
 
 import numpy as np
 import torch

@@ -51,7 +51,9 @@ def read(
 
 
 def rectangle(height: int = 20, width: int = 30) -> Any:
-    """Compressed run lengths of a mask that covers rows 4 to 9 and columns 5 to 15: 6 x 11 pixels."""
+    """Compressed run lengths of a mask that covers rows 4 to 9 and columns 5 to 15: 6 x 11
+    pixels.
+    """
     mask = np.zeros((height, width), dtype=np.uint8, order="F")
     mask[4:10, 5:16] = 1
     encoded = masks.encode(mask)
@@ -148,7 +150,8 @@ def test_compressed_run_lengths_give_missing_box_and_area(tmp_path: Path) -> Non
 
 
 def test_uncompressed_run_lengths_give_missing_box_and_area(tmp_path: Path) -> None:
-    # columns of 20 rows: 5 empty ones and 4 rows, then 11 times 6 rows covered with 14 empty ones between
+    # columns of 20 rows: 5 empty ones and 4 rows, then 11 times 6 rows covered with 14 empty ones
+    # between
     counts = [104, *[6, 14] * 10, 6, 600 - 104 - 11 * 6 - 10 * 14]
     segmentation = {"size": [20, 30], "counts": counts}
     dataset = read(tmp_path, annotation(bbox=None, area=None, iscrowd=1, segmentation=segmentation))
@@ -406,7 +409,9 @@ def test_columns_are_read_as_single_records_are(
 def test_records_that_need_a_look_keep_their_place_among_the_plain_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A box without extent, one without area, one of another image and a class that the label map lacks."""
+    """A box without extent, one without area, one of another image and a class that the label map
+    lacks.
+    """
     images = [
         {"id": number, "file_name": f"{number}.png", "height": 20, "width": 30} for number in (7, 8)
     ]

@@ -1,4 +1,6 @@
-"""COCO results files: ids of the annotation file outside, packed arrays inside, and errors that name the record."""
+"""COCO results files: ids of the annotation file outside, packed arrays inside, and errors that
+name the record.
+"""
 
 import json
 from pathlib import Path

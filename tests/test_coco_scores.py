@@ -1,4 +1,6 @@
-"""COCO scores: equal to pycocotools called directly, to the last bit; nan where there is no ground truth."""
+"""COCO scores: equal to pycocotools called directly, to the last bit; nan where there is no ground
+truth.
+"""
 
 import contextlib
 import io
@@ -25,7 +27,8 @@ BACKENDS: tuple[Backend, ...] = ("hotcoco", "pycocotools")
 
 
 def made_up(dataset: CocoDataset, seed: int = 0) -> DetectionResults:
-    """Objects found up to three times and displaced, crowds too; wrong classes; inventions; few distinct scores.
+    """Objects found up to three times and displaced, crowds too; wrong classes; inventions; few
+    distinct scores.
 
     A tenth of the images have no detection, and one has 150 of one class.
     """

@@ -1,6 +1,8 @@
-"""Every shipped recipe resolves to its committed snapshot, so that a changed default cannot silently change a recipe.
+"""Every shipped recipe resolves to its committed snapshot, so that a changed default cannot
+silently change a recipe.
 
-After an intended change: `UPDATE_SNAPSHOTS=1 python -m pytest tests/test_config_snapshots.py`, then read the diff.
+After an intended change: `UPDATE_SNAPSHOTS=1 python -m pytest tests/test_config_snapshots.py`, then
+read the diff.
 """
 
 import itertools

@@ -93,7 +93,10 @@ def test_voc_points_from_zero(voc: Path) -> None:
     converted = read_voc(voc, split="train", origin=0)
     assert boxes(converted)["a.jpg"] == [("cat", (1, 1, 19, 9))]
     assert converted.warnings == (
-        f"1 boxes without a positive width and height were left out (first: {voc}/Annotations/a.xml:9)",
+        (
+            "1 boxes without a positive width and height were left out (first:"
+            f" {voc}/Annotations/a.xml:9)"
+        ),
     )
 
 
@@ -116,8 +119,10 @@ def test_voc_size_is_the_image_files(tmp_path: Path) -> None:
     converted = read_voc(tmp_path)
     assert converted.pictures[0].size == (10, 20)
     assert converted.warnings == (
-        "1 annotation files state another size than their image has, which was taken instead (first: "
-        f"{tmp_path}/Annotations/a.xml:2, a.jpg is 20x10)",
+        (
+            "1 annotation files state another size than their image has, which was taken instead"
+            f" (first: {tmp_path}/Annotations/a.xml:2, a.jpg is 20x10)"
+        ),
     )
 
 
@@ -174,7 +179,8 @@ def test_voc_image_that_is_missing(voc: Path) -> None:
         read_voc(voc, split="train")
 
 
-# ---------------------------------------------------------------------------------------------- YOLO
+# ----------------------------------------------------------------------------------------------
+# YOLO
 
 
 def test_yolo_boxes_outlines_and_empty_files(yolo: Path) -> None:
@@ -321,7 +327,8 @@ def test_csv_errors_name_file_and_line(tmp_path: Path, text: str, message: str) 
         read_csv(put(tmp_path / "a.csv", text), categories=["cat", "dog"])
 
 
-# ---------------------------------------------------------------------------------------------- the file, the tool
+# ---------------------------------------------------------------------------------------------- the
+# file, the tool
 
 
 def test_written_file_is_read_back(yolo: Path) -> None:

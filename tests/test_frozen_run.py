@@ -1,4 +1,6 @@
-"""A run of version 0.1.0 is evaluated, used, resumed and fine-tuned; see `tests/frozen/0.1.0/README.md`."""
+"""A run of version 0.1.0 is evaluated, used, resumed and fine-tuned; see
+`tests/frozen/0.1.0/README.md`.
+"""
 
 import json
 import math

@@ -1,4 +1,6 @@
-"""Annotation files damaged in 200 ways: each is refused by name, or can be trained on and scored."""
+"""Annotation files damaged in 200 ways: each is refused by name, or can be trained on and
+scored.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -206,7 +208,9 @@ def settings(folder: Path) -> DataConfig:
 
 
 def use(dataset: CocoDataset, config: DataConfig, folder: Path) -> None:
-    """All that training and scoring do with a data set: batches of both kinds, and the truth scored as detections."""
+    """All that training and scoring do with a data set: batches of both kinds, and the truth scored
+    as detections.
+    """
     for batch in ValBatches(dataset, config):
         assert bool(batch.boxes.isfinite().all())
     found = DetectionResults(
@@ -222,7 +226,9 @@ def use(dataset: CocoDataset, config: DataConfig, folder: Path) -> None:
 
 
 def attempt(call: Callable[[], Result]) -> tuple[Result | None, str]:
-    """What a call returns, or the text of its ValueError; any other exception is a failure of the test."""
+    """What a call returns, or the text of its ValueError; any other exception is a failure of the
+    test.
+    """
     try:
         return call(), ""
     except ValueError as refused:

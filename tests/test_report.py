@@ -1,4 +1,6 @@
-"""report.html: whole and quiet in a browser at both widths, the same bytes again, and true for odd inputs."""
+"""report.html: whole and quiet in a browser at both widths, the same bytes again, and true for odd
+inputs.
+"""
 
 import html
 import json
@@ -170,10 +172,15 @@ def test_a_browser_shows_it_without_a_word_on_the_console_and_nothing_too_wide(
 
 
 def widths_within(page: Path, width: int, probe: Path) -> list[str]:
-    """Widths of the window, of the document and of its body in a frame, as a browser's own window is 500 at least."""
+    """Widths of the window, of the document and of its body in a frame, as a browser's own window
+    is 500 at least.
+    """
     measure = "parent.document.title=[innerWidth,document.documentElement.scrollWidth,document.body.scrollWidth].join()"
     inner = page.read_text().replace("</body>", f"<script>{measure}</script></body>")
-    frame = f'<iframe style="width:{width}px;height:3000px;border:0" srcdoc="{html.escape(inner)}"></iframe>'
+    frame = (
+        f'<iframe style="width:{width}px;height:3000px;border:0"'
+        f' srcdoc="{html.escape(inner)}"></iframe>'
+    )
     probe.write_text(
         f"<!DOCTYPE html><html><head><title>nothing</title></head><body>{frame}</body></html>"
     )
@@ -208,7 +215,9 @@ def test_scores_are_ours_and_intervals_hold_them(dataset: CocoDataset) -> None:
 
 
 def test_operating_points_reach_the_best_f1_of_hotcoco(dataset: CocoDataset) -> None:
-    """hotcoco reads F1 off 101 recalls, ours is counted, so may differ by what lies between two of them."""
+    """hotcoco reads F1 off 101 recalls, ours is counted, so may differ by what lies between two of
+    them.
+    """
     results = detections(dataset)
     expected = hotcoco_evaluator(dataset, results).f_scores()["F1_50"]
     f1 = [one.f1 for one in analyse(dataset, results).classes if one.objects]
@@ -260,7 +269,9 @@ def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
 def test_odd_inputs_give_whole_pages(
     tmp_path: Path, classes: int, objects: int, found: int
 ) -> None:
-    """One class and 80; no detections; no ground truth; no image files; names that look like HTML."""
+    """One class and 80; no detections; no ground truth; no image files; names that look
+    like HTML.
+    """
     dataset = one_class(tmp_path, classes, objects)
     boxes = np.array([[10.0 * i, 5, 9, 9] for i in range(1, found + 1)]).reshape(-1, 4)
     results = DetectionResults(

@@ -1,4 +1,6 @@
-"""The drawn data set: the same bytes from the same arguments, and annotations that are exactly true."""
+"""The drawn data set: the same bytes from the same arguments, and annotations that are exactly
+true.
+"""
 
 import hashlib
 import json
@@ -77,12 +79,14 @@ def test_at_least_a_quarter_of_the_objects_are_small(content: dict[str, Any]) ->
 def test_there_are_crowds_polygons_and_both_kinds_of_run_lengths(content: dict[str, Any]) -> None:
     kinds = {
         (
-            record["iscrowd"],
-            type(record["segmentation"]),
-            type(dict(record["segmentation"]).get("counts")),
+            (
+                record["iscrowd"],
+                type(record["segmentation"]),
+                type(dict(record["segmentation"]).get("counts")),
+            )
+            if isinstance(record["segmentation"], dict)
+            else (record["iscrowd"], list, None)
         )
-        if isinstance(record["segmentation"], dict)
-        else (record["iscrowd"], list, None)
         for record in content["annotations"]
     }
     assert kinds == {(0, list, None), (0, dict, str), (1, dict, list)}

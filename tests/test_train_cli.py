@@ -1,4 +1,6 @@
-"""Training through the command line: what a run leaves behind, what is refused, and how a detector is fine-tuned."""
+"""Training through the command line: what a run leaves behind, what is refused, and how a detector
+is fine-tuned.
+"""
 
 import importlib.metadata
 import json
@@ -147,7 +149,10 @@ def test_a_refusal_of_one_rank_is_that_of_all(shapes: Path, tmp_path: Path) -> N
 
 
 def test_a_used_folder_is_refused(finished_run: FinishedRun, tools: Tools) -> None:
-    sentence = "run.output_dir must be unused, got .* which holds config.yaml, .*; run.resume=auto continues that run"
+    sentence = (
+        "run.output_dir must be unused, got .* which holds config.yaml, .*; run.resume=auto"
+        " continues that run"
+    )
     assert_refused(
         tools, sentence, *finished_run.arguments, f"run.output_dir={finished_run.folder}"
     )
@@ -194,7 +199,10 @@ def test_weights_of_another_network_are_refused(tools: Tools, shapes: Path, tmp_
         f"model.weights={tmp_path / 'resnet34.pth'}",
         "model.norm=frozen",
     )
-    sentence = r"weights .*resnet34.pth must hold at least 95%.* that resnet18 needs and none of another network"
+    sentence = (
+        r"weights .*resnet34.pth must hold at least 95%.* that resnet18 needs and none of another"
+        r" network"
+    )
     assert_refused(tools, sentence, *arguments, f"run.output_dir={tmp_path}/run")
 
 
@@ -219,7 +227,10 @@ def test_weights_that_cannot_be_downloaded_are_refused(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # and nothing can be
     settings = write_settings(tmp_path, shapes)
     weights = ("model.weights=torchvision:resnet18.IMAGENET1K_V1", "model.norm=frozen")
-    sentence = "could not be downloaded .*; give the path of a local .* or model.weights=null to start from scratch"
+    sentence = (
+        "could not be downloaded .*; give the path of a local .* or model.weights=null to start"
+        " from scratch"
+    )
     assert_refused(tools, sentence, settings, *weights, f"run.output_dir={tmp_path}/run")
 
 
@@ -278,7 +289,9 @@ def close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def relabelled(shapes: Path, split: str, folder: Path) -> Path:
-    """Annotations of a split with the classes star (id 30), disc (the circles, id 50) and ring (id 70) only."""
+    """Annotations of a split with the classes star (id 30), disc (the circles, id 50) and ring (id
+    70) only.
+    """
     content = json.loads((shapes / "annotations" / f"instances_{split}.json").read_text())
     ids = {entry["name"]: entry["id"] for entry in content["categories"]}
     new = {ids["star"]: 30, ids["circle"]: 50, ids["ring"]: 70}
@@ -306,7 +319,10 @@ def test_a_detector_of_another_shape_is_refused_as_weights(
         "model.pyramid_channels=32",
         f"run.output_dir={tmp_path}/run",
     )
-    sentence = r"model.weights is a detector of another architecture, \d+ tensors do not fit: .*model.pyramid_channels"
+    sentence = (
+        r"model.weights is a detector of another architecture, \d+ tensors do not fit:"
+        r" .*model.pyramid_channels"
+    )
     assert_refused(tools, sentence, *arguments)
 
 

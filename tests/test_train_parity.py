@@ -1,4 +1,6 @@
-"""The same training on one process, on two, and on two with accumulation, through the command line."""
+"""The same training on one process, on two, and on two with accumulation, through the
+command line.
+"""
 
 import json
 from pathlib import Path
@@ -35,7 +37,9 @@ def test_with_frozen_norms(shapes: Path, tmp_path: Path) -> None:
 
 
 def assert_same_training(shapes: Path, folder: Path, *overrides: str) -> None:
-    """Three steps by 1 process x 4 images, 2 x 2, and 2 x 1 accumulated twice; in one of them rank 1 has no object."""
+    """Three steps by 1 process x 4 images, 2 x 2, and 2 x 1 accumulated twice; in one of them rank
+    1 has no object.
+    """
     settings = write_settings(folder, shapes)
     annotations = without_objects_of_rank_1(shapes, folder, settings)
     arguments = [
@@ -59,7 +63,9 @@ def trained(folder: Path, ranks: int, *arguments: object) -> Checkpoint:
 
 
 def without_objects_of_rank_1(shapes: Path, folder: Path, settings: Path) -> Path:
-    """The training annotations, but for those of the images that rank 1 of 2 gets in the second of three steps."""
+    """The training annotations, but for those of the images that rank 1 of 2 gets in the second of
+    three steps.
+    """
     original = shapes / "annotations" / "instances_train.json"
     dataset, config = (
         read_coco(original, shapes / "train"),

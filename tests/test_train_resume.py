@@ -1,4 +1,6 @@
-"""Training through the command line that is killed or stopped anywhere ends as if it had not been, to the last bit."""
+"""Training through the command line that is killed or stopped anywhere ends as if it had not been,
+to the last bit.
+"""
 
 import signal
 from pathlib import Path

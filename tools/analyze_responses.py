@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Layer responses of networks (He et al. 2016, fig. 7), signal norms by depth, residual over identity: tables and PNG.
+"""Layer responses of networks (He et al. 2016, fig. 7), signal norms by depth, residual over
+identity: tables and PNG.
 
 tools/analyze_responses.py resnet50 vgg16_bn --images IMAGES --out runs/responses
 tools/analyze_responses.py resnet50=weights.safetensors

@@ -6,8 +6,8 @@ tools/benchmark.py data --images COCO/val2017
 tools/benchmark.py detection --images COCO/val2017 --detector RUN
 tools/benchmark.py backbones
 
-Prints the figures and writes them to benchmarks/results/NAME.json and NAME.md. Exit status 1: outputs differ, nothing
-was timed; 2: the command is wrong.
+Prints the figures and writes them to benchmarks/results/NAME.json and NAME.md. Exit status 1:
+outputs differ, nothing was timed; 2: the command is wrong.
 """
 
 import argparse
@@ -57,8 +57,10 @@ def _detection(parser: argparse.ArgumentParser) -> None:
     _images(parser, "8")
     parser.add_argument(
         "--detector",
-        help="checkpoint or run's folder of a ResNet-50 detector trained here; without "
-        "it the weights are random, and bf16 is timed only once its boxes can be checked",
+        help=(
+            "checkpoint or run's folder of a ResNet-50 detector trained here; without "
+            "it the weights are random, and bf16 is timed only once its boxes can be checked"
+        ),
     )
     parser.add_argument(
         "--detectron2", type=Path, metavar="PATH", help="a built source tree of detectron2"

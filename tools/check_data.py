@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Look through a data set before training: files, records, boxes, classes, anchors, leaks; exit status 1 on errors.
+"""Look through a data set before training: files, records, boxes, classes, anchors, leaks; exit
+status 1 on errors.
 
 tools/check_data.py FOLDER                        COCO's layout or Roboflow's, as data.root
-tools/check_data.py IMAGES ANNOTATIONS.json       one file
-tools/check_data.py my.yaml data.root=FOLDER      as tools/train_det.py is given its data
-tools/check_data.py data.train.images=IMAGES data.train.annotations=TRAIN.json --fix FIXED.json --html check.html
+tools/check_data.py IMAGES ANNOTATIONS.json       one file tools/check_data.py my.yaml
+data.root=FOLDER      as tools/train_det.py is given its data tools/check_data.py
+data.train.images=IMAGES data.train.annotations=TRAIN.json --fix FIXED.json --html check.html
 """
 
 import argparse
@@ -20,7 +21,10 @@ def main() -> None:
         "data",
         nargs="+",
         metavar="DATA",
-        help="a folder; a folder and a JSON file; or a settings file and section.key=value, either alone too",
+        help=(
+            "a folder; a folder and a JSON file; or a settings file and section.key=value, either"
+            " alone too"
+        ),
     )
     parser.add_argument(
         "--fix",

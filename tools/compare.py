@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compare two runs or evaluations on the same ground truth: scores with intervals, classes, settings that differ.
+"""Compare two runs or evaluations on the same ground truth: scores with intervals, classes,
+settings that differ.
 
 tools/compare.py runs/one runs/other
 """

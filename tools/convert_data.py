@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Pascal VOC folders, Ultralytics data.yaml trees and CSV files of boxes to COCO JSON, the format that training reads.
+"""Pascal VOC folders, Ultralytics data.yaml trees and CSV files of boxes to COCO JSON, the format
+that training reads.
 
-tools/convert_data.py voc DATA/VOC2007 train.json --split trainval
-tools/convert_data.py yolo DATA/data.yaml train.json --split train
-tools/convert_data.py csv boxes.csv train.json --images photos --columns file=image,label=kind,x1=left,y1=top,w=w,h=h
+tools/convert_data.py voc DATA/VOC2007 train.json --split trainval tools/convert_data.py yolo
+DATA/data.yaml train.json --split train tools/convert_data.py csv boxes.csv train.json --images
+photos --columns file=image,label=kind,x1=left,y1=top,w=w,h=h
 """
 
 import argparse
@@ -73,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         "--difficult",
         choices=("ignore", "keep", "drop"),
         default="ignore",
-        help="objects marked difficult: neither scored nor learnt (default; iscrowd 1), ordinary objects, or left out",
+        help=(
+            "objects marked difficult: neither scored nor learnt (default; iscrowd 1), ordinary"
+            " objects, or left out"
+        ),
     )
     yolo.add_argument(
         "--split", default="train", help="train (default), val or test, as data.yaml names them"
@@ -94,8 +98,10 @@ def _parser() -> argparse.ArgumentParser:
             type=int,
             choices=(0, 1),
             default=origin,
-            help="1: corners are pixels counted from 1, both inside the box, as VOC defines; 0: they are points, and "
-            f"the image starts at 0 (default {origin})",
+            help=(
+                "1: corners are pixels counted from 1, both inside the box, as VOC defines; 0:"
+                f" they are points, and the image starts at 0 (default {origin})"
+            ),
         )
     table.add_argument(
         "--columns",

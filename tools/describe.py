@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What a backbone is and costs: levels, parameters, MACs and FLOPs, activations and memory by stage.
+"""What a backbone is and costs: levels, parameters, MACs and FLOPs, activations and memory by
+stage.
 
 tools/describe.py resnet50
 tools/describe.py vgg16 --size 512 --markdown
@@ -26,7 +27,9 @@ def main() -> None:
         "--stride-in",
         choices=("3x3", "1x1"),
         default="3x3",
-        help="convolution of a bottleneck with the stride: 3x3 is v1.5 (default), 1x1 the paper's v1",
+        help=(
+            "convolution of a bottleneck with the stride: 3x3 is v1.5 (default), 1x1 the paper's v1"
+        ),
     )
     parser.add_argument(
         "--option",

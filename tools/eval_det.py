@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""COCO box scores of a checkpoint on any data set, or of anybody's results file; writes them and a report.html.
+"""COCO box scores of a checkpoint on any data set, or of anybody's results file; writes them and a
+report.html.
 
 tools/eval_det.py runs/shapes data.val.images=IMAGES data.val.annotations=GT.json
 tools/eval_det.py --results DETECTIONS.json --annotations GT.json
@@ -21,8 +22,10 @@ def main() -> None:
         "overrides",
         nargs="*",
         metavar="section.key=value",
-        help="settings that replace the checkpoint's, such as data.root, model.roi.score_threshold, run.device, "
-        "run.precision; tools/train_det.py --help lists all",
+        help=(
+            "settings that replace the checkpoint's, such as data.root, model.roi.score_threshold,"
+            " run.device, run.precision; tools/train_det.py --help lists all"
+        ),
     )
     parser.add_argument("--results", help="COCO results JSON to score instead of a checkpoint")
     parser.add_argument("--annotations", help="COCO annotations that --results are of")
@@ -31,7 +34,10 @@ def main() -> None:
     )
     parser.add_argument(
         "--out",
-        help="folder for what is written (default: evaluation/ beside the checkpoint, or the results' own folder)",
+        help=(
+            "folder for what is written (default: evaluation/ beside the checkpoint, or the"
+            " results' own folder)"
+        ),
     )
     given = parser.parse_intermixed_args()
     if (given.checkpoint is None) == (given.results is None):

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Find objects in images with a trained detector; writes annotated pictures and predictions.json."""
+"""Find objects in images with a trained detector; writes annotated pictures and
+predictions.json.
+"""
 
 import argparse
 import sys

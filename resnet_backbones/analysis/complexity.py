@@ -1,4 +1,6 @@
-"""What a network costs at one image size: parameters, multiply-adds and activations by stage, counted without data."""
+"""What a network costs at one image size: parameters, multiply-adds and activations by stage,
+counted without data.
+"""
 
 import json
 from collections.abc import Callable
@@ -36,7 +38,8 @@ class Cost:
     activations: int = 0
     """Numbers that convolutions and matrix products put out."""
     kept_bytes: int = 0
-    """fp32 activations that a training step keeps for the backward pass; weights are not among them."""
+    """fp32 activations that a training step keeps for the backward pass; weights are not among
+    them."""
 
     def __sub__(self, other: "Cost") -> "Cost":
         return Cost(**{name: value - getattr(other, name) for name, value in asdict(self).items()})
@@ -108,10 +111,11 @@ def measure(
     stride_in: Literal["3x3", "1x1"] = "3x3",
     options: object | None = None,
 ) -> Complexity:
-    """Costs of a registered network by stage, its classifier last; `size` None is 224, or 32 for nets of stride 1.
+    """Costs of a registered network by stage, its classifier last; `size` None is 224, or 32 for
+    nets of stride 1.
 
-    Everything runs on the meta device: no weights, no memory. A stage is what a backbone up to its level has more than
-    one up to the level before.
+    Everything runs on the meta device: no weights, no memory. A stage is what a backbone up to its
+    level has more than one up to the level before.
     """
 
     def build(levels: list[str] | None) -> Backbone:

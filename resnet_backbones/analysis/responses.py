@@ -1,7 +1,9 @@
-"""How signals behave in a network: layer responses, norms of signals and gradients by depth, residual against identity.
+"""How signals behave in a network: layer responses, norms of signals and gradients by depth,
+residual against identity.
 
-The layer responses are those of He et al. 2016, figure 7: standard deviations of each convolution's output after its
-norm and before the nonlinearity or the addition.  B images of C channels, H x W pixels.
+The layer responses are those of He et al. 2016, figure 7: standard deviations of each convolution's
+output after its norm and before the nonlinearity or the addition.  B images of C channels, H x W
+pixels.
 """
 
 import copy
@@ -31,7 +33,8 @@ class LayerResponse:
     forward_norm: float
     """Root mean square of that output."""
     backward_norm: float
-    """Root mean square of the gradient that reaches it, of the loss that `measure_responses` states."""
+    """Root mean square of the gradient that reaches it, of the loss that `measure_responses`
+    states."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +72,13 @@ class Responses:
 
 
 def measure_responses(backbone: Backbone, images: Tensor, *, batch_statistics: bool) -> Responses:
-    """Responses of a copy of the backbone to normalised images (B, C, H, W); nothing about the backbone changes.
+    """Responses of a copy of the backbone to normalised images (B, C, H, W); nothing about the
+    backbone changes.
 
-    `batch_statistics` has batch norms use the images' statistics, which nets with random weights need; without it they
-    use their own, as in inference. The gradient is that of one fixed random direction of unit length in each level's
-    map, averaged over the images, so that nets of different depth are compared without labels.
+    `batch_statistics` has batch norms use the images' statistics, which nets with random weights
+    need; without it they use their own, as in inference. The gradient is that of one fixed random
+    direction of unit length in each level's map, averaged over the images, so that nets of
+    different depth are compared without labels.
     """
     subject = copy.deepcopy(backbone).requires_grad_(True).train(batch_statistics)
     keep_norms_apart(subject)
@@ -105,7 +110,9 @@ def write_csv(responses: Responses, folder: Path) -> None:
 
 
 class _Watch:
-    """Sees what convolutions and the norms after them put out, and what residual blocks add, in one forward pass."""
+    """Sees what convolutions and the norms after them put out, and what residual blocks add, in one
+    forward pass.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self.outputs: dict[str, Tensor] = {}

@@ -1,4 +1,6 @@
-"""The figure of layer responses: networks by name, images from a folder or noise, tables and a picture."""
+"""The figure of layer responses: networks by name, images from a folder or noise, tables and a
+picture.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +24,12 @@ def study_responses(
     size: int = 224,
     seed: int = 0,
 ) -> str:
-    """Measure networks on the same pixels, write OUT/NAME/layers.csv, blocks.csv and OUT/responses.png, return tables.
+    """Measure networks on the same pixels, write OUT/NAME/layers.csv, blocks.csv and
+    OUT/responses.png, return tables.
 
-    A name may bring weights, `resnet50=FILE`; without them the weights are random and batch norms use the images'
-    statistics. `images` is a folder, of which the first `count` files by name are taken; None is uniform noise.
+    A name may bring weights, `resnet50=FILE`; without them the weights are random and batch norms
+    use the images' statistics. `images` is a folder, of which the first `count` files by name are
+    taken; None is uniform noise.
     """
     pixels = _noise(count, size, seed) if images is None else read_images(images, count, size)
     found = []
@@ -46,7 +50,9 @@ def study_responses(
 
 
 def read_images(folder: Path, count: int, size: int) -> Tensor:
-    """The first `count` images of a folder by name, their middle square resized: (B, 3, size, size) uint8."""
+    """The first `count` images of a folder by name, their middle square resized: (B, 3, size, size)
+    uint8.
+    """
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -67,7 +73,9 @@ def read_images(folder: Path, count: int, size: int) -> Tensor:
 
 
 def draw(found: Sequence[Responses], path: Path) -> None:
-    """Five panels over the networks: stds by layer and sorted, forward and backward norms, residual over identity."""
+    """Five panels over the networks: stds by layer and sorted, forward and backward norms, residual
+    over identity.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(15, 8), layout="constrained")

@@ -13,7 +13,8 @@ NAMED = ("c2", "c3", "c4", "c5", "c6")
 def as_detectron2(backbone: Backbone) -> nn.Module:
     """A detectron2 Backbone, for its FPN and its detectors; c2 … c5 are called res2 … res5 there.
 
-    ValueError for others, such as c1, which detectron2 has no name for: its `stem` is the map after the max-pool.
+    ValueError for others, such as c1, which detectron2 has no name for: its `stem` is the map after
+    the max-pool.
     """
     from detectron2.modeling.backbone import Backbone as DetectronBackbone
 

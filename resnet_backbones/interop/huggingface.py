@@ -12,10 +12,11 @@ TYPE = "rb_backbone"
 
 
 def as_huggingface(backbone: Backbone) -> Any:
-    """The `backbone_config` of a transformers model that shall hold this backbone: `UperNetConfig(backbone_config=…)`.
+    """The `backbone_config` of a transformers model that shall hold this backbone:
+    `UperNetConfig(backbone_config=…)`.
 
-    Models made from it share the backbone's tensors. A saved configuration does not hold them: read a saved model with
-    `from_pretrained(folder, config=…)` and a configuration made anew.
+    Models made from it share the backbone's tensors. A saved configuration does not hold them: read
+    a saved model with `from_pretrained(folder, config=…)` and a configuration made anew.
     """
     config = _config_class()()
     config.held = _Held(backbone)
@@ -29,7 +30,9 @@ def as_huggingface(backbone: Backbone) -> Any:
 
 
 class HuggingfaceView(View):
-    """(B, C, H, W) -> BackboneOutput, whose `feature_maps` are ((B, channels, h, w), …), fine to coarse."""
+    """(B, C, H, W) -> BackboneOutput, whose `feature_maps` are ((B, channels, h, w), …), fine to
+    coarse.
+    """
 
     def __init__(self, backbone: Backbone, config: Any) -> None:
         super().__init__(backbone)
@@ -41,7 +44,9 @@ class HuggingfaceView(View):
             module._is_hf_initialized = True  # type: ignore[assignment]  # else the model would draw new weights
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode; frozen parts stay so, although `from_pretrained` puts new parameters in their place."""
+        """Set training mode; frozen parts stay so, although `from_pretrained` puts new parameters
+        in their place.
+        """
         self.backbone.freeze(self.backbone._frozen_modules)
         return super().train(mode)
 
@@ -49,14 +54,19 @@ class HuggingfaceView(View):
     def _from_config(cls, config: Any, **rest: Any) -> Self:
         """What transformers calls to build the backbone of a model."""
         if config.held is None:
-            rule = f"a {TYPE} configuration must come from as_huggingface(backbone), as files hold no backbone"
+            rule = (
+                f"a {TYPE} configuration must come from as_huggingface(backbone), as files hold no"
+                " backbone"
+            )
             raise ValueError(
                 f"{rule}, got one read from a file; use from_pretrained(folder, config=…)"
             )
         return cls(config.held.backbone, config)
 
     def forward(self, pixel_values: Tensor, **rest: Any) -> Any:
-        """The levels, fine to coarse, of normalised images; other arguments of transformers' backbones are ignored."""
+        """The levels, fine to coarse, of normalised images; other arguments of transformers'
+        backbones are ignored.
+        """
         from transformers.modeling_outputs import BackboneOutput
 
         return BackboneOutput(feature_maps=tuple(self.backbone(pixel_values).values()))

@@ -14,12 +14,15 @@ TYPE = "RBBackbone"
 
 
 def as_mmdet(backbone: Backbone) -> nn.Module:
-    """A backbone that returns a tuple, as OpenMMLab's do; the neck's `in_channels` are the levels' channels."""
+    """A backbone that returns a tuple, as OpenMMLab's do; the neck's `in_channels` are the levels'
+    channels.
+    """
     return MmdetView(backbone)
 
 
 def register_mmdet() -> str:
-    """Register with mmengine, and return the name for configs: `backbone=dict(type="RBBackbone", name="resnet50")`.
+    """Register with mmengine, and return the name for configs: `backbone=dict(type="RBBackbone",
+    name="resnet50")`.
 
     The other keys are those of `build_mmdet`. Again, it changes nothing.
     """
@@ -42,7 +45,9 @@ def build_mmdet(
     checkpoint_activations: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """`create_backbone` under OpenMMLab's interface; `options` are the family's by name, as configs hold no objects."""
+    """`create_backbone` under OpenMMLab's interface; `options` are the family's by name, as configs
+    hold no objects.
+    """
     backbone = create_backbone(
         name,
         weights=weights,
@@ -67,4 +72,6 @@ class MmdetView(View):
         return tuple(self.backbone(images).values())
 
     def init_weights(self) -> None:
-        """Leave the weights as they are: they were initialised, or loaded, when the backbone was built."""
+        """Leave the weights as they are: they were initialised, or loaded, when the backbone was
+        built.
+        """

@@ -9,10 +9,12 @@ from resnet_backbones.interop.view import View
 
 
 def as_smp(backbone: Backbone, name: str = "rb") -> str:
-    """Give the backbone to smp as an encoder and return its name: `smp.Unet(as_smp(backbone), encoder_weights=None)`.
+    """Give the backbone to smp as an encoder and return its name: `smp.Unet(as_smp(backbone),
+    encoder_weights=None)`.
 
-    Models built from the name share the backbone's weights. The backbone needs the levels from c1 down, as many as the
-    model's `encoder_depth`, and itself the model's `in_channels` and `encoder_output_stride`; ValueError otherwise.
+    Models built from the name share the backbone's weights. The backbone needs the levels from c1
+    down, as many as the model's `encoder_depth`, and itself the model's `in_channels` and
+    `encoder_output_stride`; ValueError otherwise.
     """
     from segmentation_models_pytorch.encoders import encoders
 
@@ -55,7 +57,8 @@ class SmpEncoder(View):
         if in_channels != self.out_channels[0]:
             seen = f"got {in_channels}, but {self.out_channels[0]} in the backbone"
             raise ValueError(
-                f"smp's in_channels must be the backbone's, {seen}; use create_backbone(…, in_channels=…)"
+                f"smp's in_channels must be the backbone's, {seen}; use create_backbone(…,"
+                " in_channels=…)"
             )
 
     def make_dilated(self, output_stride: int) -> None:

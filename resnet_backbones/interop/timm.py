@@ -1,4 +1,6 @@
-"""Backbones by name in timm: after `register_timm()`, `timm.create_model("rb_resnet50", …)`.  B images."""
+"""Backbones by name in timm: after `register_timm()`, `timm.create_model("rb_resnet50", …)`.  B
+images.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -12,15 +14,19 @@ from resnet_backbones.registry import create_backbone, list_backbones
 
 
 def as_timm(backbone: Backbone) -> nn.Module:
-    """The backbone as timm's feature extractors are: a list of maps, and `feature_info`, whose index 0 is c1."""
+    """The backbone as timm's feature extractors are: a list of maps, and `feature_info`, whose
+    index 0 is c1.
+    """
     return TimmFeatures(backbone)
 
 
 def register_timm() -> tuple[str, ...]:
-    """Register every backbone with timm as `rb_` and its name; returns the new names. Again, it changes nothing.
+    """Register every backbone with timm as `rb_` and its name; returns the new names. Again, it
+    changes nothing.
 
-    Takes `features_only=True` with `out_indices` (0 is c1; negative ones count from the coarsest), `in_chans` and
-    `output_stride`. ValueError for `pretrained=True`: load a file with `resnet_backbones.load_weights`.
+    Takes `features_only=True` with `out_indices` (0 is c1; negative ones count from the coarsest),
+    `in_chans` and `output_stride`. ValueError for `pretrained=True`: load a file with
+    `resnet_backbones.load_weights`.
     """
     import timm
     from timm.models import register_model
@@ -87,6 +93,7 @@ def _levels(name: str, out_indices: Sequence[int] | None) -> list[str]:
     indices = range(coarsest) if out_indices is None else out_indices
     if not all(-coarsest <= index < coarsest for index in indices):
         raise ValueError(
-            f"out_indices of rb_{name} must be from {-coarsest} to {coarsest - 1}, got {tuple(indices)}"
+            f"out_indices of rb_{name} must be from {-coarsest} to {coarsest - 1}, got"
+            f" {tuple(indices)}"
         )
     return [f"c{index % coarsest + 1}" for index in indices]

@@ -9,11 +9,13 @@ from resnet_backbones.interop.view import View
 def as_torchvision(
     backbone: Backbone, fpn_channels: int | None = 256, extra_blocks: nn.Module | None = None
 ) -> nn.Module:
-    """A backbone for FasterRCNN, RetinaNet or MaskRCNN; with `fpn_channels=None` for DeepLabV3 and FCN.
+    """A backbone for FasterRCNN, RetinaNet or MaskRCNN; with `fpn_channels=None` for DeepLabV3 and
+    FCN.
 
-    The detectors' form stacks torchvision's feature pyramid on all levels of the backbone, with maps "0", "1", … and
-    then those of `extra_blocks` (torchvision's `LastLevelMaxPool`, "pool", by default). State dicts have the names of
-    torchvision's own models. ValueError for segmentation with fewer than two levels, as the second gives "aux".
+    The detectors' form stacks torchvision's feature pyramid on all levels of the backbone, with
+    maps "0", "1", … and then those of `extra_blocks` (torchvision's `LastLevelMaxPool`, "pool", by
+    default). State dicts have the names of torchvision's own models. ValueError for segmentation
+    with fewer than two levels, as the second gives "aux".
     """
     if fpn_channels is not None:
         return PyramidView(backbone, fpn_channels, extra_blocks)
@@ -26,7 +28,9 @@ def as_torchvision(
 
 
 class PyramidView(nn.Module):
-    """(B, C, H, W) -> {"0": (B, out_channels, h, w), …}, fine to coarse; named as torchvision's BackboneWithFPN."""
+    """(B, C, H, W) -> {"0": (B, out_channels, h, w), …}, fine to coarse; named as torchvision's
+    BackboneWithFPN.
+    """
 
     def __init__(
         self, backbone: Backbone, fpn_channels: int, extra_blocks: nn.Module | None

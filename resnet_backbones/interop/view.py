@@ -8,10 +8,12 @@ from resnet_backbones.features import Backbone
 
 
 class View(nn.Module):
-    """Base of the views: holds the backbone's own modules and tensors under the backbone's own names.
+    """Base of the views: holds the backbone's own modules and tensors under the backbone's own
+    names.
 
-    The tables of modules, parameters and buffers *are* the backbone's: nothing is copied, the state dict has no
-    prefix, and what replaces a module in one of the two (SyncBatchNorm's conversion) replaces it in both.
+    The tables of modules, parameters and buffers *are* the backbone's: nothing is copied, the state
+    dict has no prefix, and what replaces a module in one of the two (SyncBatchNorm's conversion)
+    replaces it in both.
     """
 
     backbone: Backbone

@@ -13,7 +13,9 @@ from tasks.detection.config import AnchorConfig
 
 
 def cell_anchors(size: float, config: AnchorConfig, device: torch.device) -> Tensor:
-    """Anchors (R, 4) centred on the origin, of area size² and height over width in `config.ratios`."""
+    """Anchors (R, 4) centred on the origin, of area size² and height over width in
+    `config.ratios`.
+    """
     ratios = constant(config.ratios, device)
     half_height = 0.5 * size * ratios.sqrt()
     half_width = 0.5 * size / ratios.sqrt()
@@ -22,7 +24,9 @@ def cell_anchors(size: float, config: AnchorConfig, device: torch.device) -> Ten
 
 
 class AnchorGenerator:
-    """Anchors of a padded image size, made on the device each time: that is cheaper than to keep every size's."""
+    """Anchors of a padded image size, made on the device each time: that is cheaper than to keep
+    every size's.
+    """
 
     def __init__(self, strides: tuple[int, ...], config: AnchorConfig) -> None:
         if len(strides) != len(config.sizes):
@@ -43,7 +47,9 @@ class AnchorGenerator:
         shapes: tuple[tuple[int, int], ...],
         device: torch.device,
     ) -> tuple[Tensor, ...]:
-        """Anchors (h · w · R, 4) of each level, cell by cell in rows, for feature maps of `shapes` (h, w)."""
+        """Anchors (h · w · R, 4) of each level, cell by cell in rows, for feature maps of `shapes`
+        (h, w).
+        """
         return tuple(
             self._level(level, image_shape, shape, device) for level, shape in enumerate(shapes)
         )

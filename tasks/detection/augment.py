@@ -1,4 +1,6 @@
-"""albumentations on an image and its boxes, with every draw named by a key.  n objects of an image, m of them kept."""
+"""albumentations on an image and its boxes, with every draw named by a key.  n objects of an image,
+m of them kept.
+"""
 
 import os
 import warnings
@@ -15,7 +17,8 @@ Augmenter = Callable[
     [NDArray[np.uint8], NDArray[np.float64], int],
     tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]],
 ]
-"""(pixels (H, W, 3), boxes (n, 4) as x1, y1, x2, y2, key) -> pixels, boxes (m, 4), which of the n they are (m,)."""
+"""(pixels (H, W, 3), boxes (n, 4) as x1, y1, x2, y2, key) -> pixels, boxes (m, 4), which of the n
+they are (m,)."""
 
 
 def build_augmenter(config: DataConfig) -> Augmenter | None:
@@ -48,7 +51,8 @@ def _load(path: Path) -> Any:
         return albumentations.load(path, data_format="json" if path.suffix == ".json" else "yaml")
     except Exception as error:  # whatever a file of any content makes albumentations raise
         raise ValueError(
-            f"data.augment must be a .json or .yaml file written by albumentations.save, cannot load {path}: {error}"
+            "data.augment must be a .json or .yaml file written by albumentations.save, cannot"
+            f" load {path}: {error}"
         ) from error
 
 

@@ -1,7 +1,8 @@
 """Box arithmetic and suppression.
 
-B images, N and M boxes, K boxes sorted by falling score; boxes are (x1, y1, x2, y2) in continuous pixels of the resized
-image, so that a box's width is x2 - x1 and an image W pixels wide spans [0, W].
+B images, N and M boxes, K boxes sorted by falling score; boxes are (x1, y1, x2, y2) in continuous
+pixels of the resized image, so that a box's width is x2 - x1 and an image W pixels wide spans [0,
+W].
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def box_iof(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over the first boxes' own area (..., N, M): how much of each lies inside the second ones."""
+    """Intersection over the first boxes' own area (..., N, M): how much of each lies inside the
+    second ones.
+    """
     return intersection(first, second).div_(box_area(first)[..., :, None])
 
 
@@ -92,7 +95,9 @@ def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float, float, f
 
 
 def decode(offsets: Tensor, anchors: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """Boxes (..., 4) in fp32 that `offsets` make of `anchors`; inverse of `encode` up to MAX_LOG_RATIO."""
+    """Boxes (..., 4) in fp32 that `offsets` make of `anchors`; inverse of `encode` up to
+    MAX_LOG_RATIO.
+    """
     scaled = offsets.float() / constant(weights, offsets.device)
     shift_x, shift_y, ratio_x, ratio_y = scaled.unbind(-1)
     x, y, width, height = _centres(anchors.float())
@@ -116,11 +121,13 @@ def have_extent(boxes: Tensor, least: float) -> Tensor:
 
 
 def suppress(boxes: Tensor, valid: Tensor, threshold: float, passes: int | None) -> Tensor:
-    """Keep mask (B, K) of greedy suppression: a box goes if a kept, better one overlaps it by more than `threshold`.
+    """Keep mask (B, K) of greedy suppression: a box goes if a kept, better one overlaps it by more
+    than `threshold`.
 
-    `boxes` (B, K, 4) are sorted by falling score; those not `valid` (B, K) neither stay nor suppress.
-    `passes=None` is exact and reads the boxes on the host. A number makes that many fixed-point passes without leaving
-    the device; they equal the exact result unless a chain of overlapping boxes is longer than that.
+    `boxes` (B, K, 4) are sorted by falling score; those not `valid` (B, K) neither stay nor
+    suppress. `passes=None` is exact and reads the boxes on the host. A number makes that many
+    fixed-point passes without leaving the device; they equal the exact result unless a chain of
+    overlapping boxes is longer than that.
     """
     if passes is None:
         return _suppress_exactly(boxes, valid, threshold)
@@ -149,7 +156,8 @@ def _suppress_exactly(boxes: Tensor, valid: Tensor, threshold: float) -> Tensor:
 def to_original(detections: Detections, scales: Tensor, original_sizes: Tensor) -> Detections:
     """Detections in pixels of the original images, clipped to them.
 
-    `scales` (B, 2) are resized over original height and width, `original_sizes` (B, 2) heights and widths.
+    `scales` (B, 2) are resized over original height and width, `original_sizes` (B, 2) heights and
+    widths.
     """
     factors = scales.flip(-1).repeat(1, 2)[:, None]  # (B, 1, 4)
     return replace(detections, boxes=clip(detections.boxes / factors, original_sizes))

@@ -22,10 +22,11 @@ def check_data(
     fix: str | None = None,
     page: str | None = None,
 ) -> tuple[Report, str]:
-    """Check what a command line names: a folder, a folder and a JSON file, or settings and overrides.
+    """Check what a command line names: a folder, a folder and a JSON file, or settings and
+    overrides.
 
-    Returns the findings and their text with at most `shown` of each kind; writes the corrected file and the HTML page
-    where they are named. Raises ValueError where the data cannot be found.
+    Returns the findings and their text with at most `shown` of each kind; writes the corrected file
+    and the HTML page where they are named. Raises ValueError where the data cannot be found.
     """
     config, splits, notes = _read_arguments(data)
     report = check(splits, exif=config.data.exif, grid=_grid(config))
@@ -50,7 +51,8 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
         )
     if len(paths) > 1:
         raise ValueError(
-            f"give a folder, or IMAGES ANNOTATIONS.json, or one settings file; got {', '.join(paths)}"
+            "give a folder, or IMAGES ANNOTATIONS.json, or one settings file; got"
+            f" {', '.join(paths)}"
         )
     if paths and Path(paths[0]).is_dir():
         config = load_config(DetectionConfig, None, [f"data.root={Path(paths[0])}", *overrides])
@@ -60,7 +62,9 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
 
 
 def _find_splits(config: DataConfig) -> tuple[list[Split], list[str]]:
-    """The splits that are there; one that the settings name must be, of those under data.root one is enough."""
+    """The splits that are there; one that the settings name must be, of those under data.root one
+    is enough.
+    """
     splits: list[Split] = []
     missing: list[str] = []
     names: tuple[Literal["train", "val"], ...] = ("train", "val")

@@ -34,7 +34,8 @@ class DataConfig:
     """Data set, batches and augmentation."""
 
     root: str | None = None
-    """Data set in COCO's layout: train2017/ and annotations/instances_train2017.json, or the same without 2017."""
+    """Data set in COCO's layout: train2017/ and annotations/instances_train2017.json, or the same
+    without 2017."""
     train: SplitConfig = field(default_factory=SplitConfig)
     """Training split."""
     val: SplitConfig = field(default_factory=SplitConfig)
@@ -42,38 +43,47 @@ class DataConfig:
     batch_size: int = 16
     """Images per optimiser step, over all ranks and micro-batches."""
     short_edge: tuple[int, ...] = (640, 672, 704, 736, 768, 800)
-    """Shorter image side in pixels after resizing; training draws one of the list for each image."""
+    """Shorter image side in pixels after resizing; training draws one of the list for each
+    image."""
     long_edge: int = 1333
     """Longest allowed image side in pixels after resizing."""
     val_short_edge: int | None = None
     """Shorter image side in evaluation and prediction; null for the largest of `short_edge`."""
     resize_rounding: Literal["half_up", "floor"] = "half_up"
-    """Rounding of the resized sides: `half_up` is detectron2's int(x + 0.5), `floor` torchvision's."""
+    """Rounding of the resized sides: `half_up` is detectron2's int(x + 0.5), `floor`
+    torchvision's."""
     resize_filter: Literal["antialias", "bilinear"] = "antialias"
-    """`antialias` is PIL's bilinear filter, as in detectron2; `bilinear` the plain one of torchvision's detector."""
+    """`antialias` is PIL's bilinear filter, as in detectron2; `bilinear` the plain one of
+    torchvision's detector."""
     flip: float = 0.5
     """Probability of a horizontal flip in training."""
     scale_jitter: tuple[float, float] | None = None
-    """Large-scale jitter in training: the resized image is scaled again by a factor between the two, drawn evenly, and
-    what is then larger than the size aimed at is cropped to it, at a place drawn evenly; detectron2's is [0.1, 2.0]."""
+    """Large-scale jitter in training: the resized image is scaled again by a factor between the
+    two, drawn evenly, and what is then larger than the size aimed at is cropped to it, at a place
+    drawn evenly; detectron2's is [0.1, 2.0]."""
     scale_jitter_side: int | None = None
-    """Side in pixels of the square that large-scale jitter aims at (detectron2: 1024); null for the resized size."""
+    """Side in pixels of the square that large-scale jitter aims at (detectron2: 1024); null for the
+    resized size."""
     copy_paste: float = 0.0
-    """Probability that about half of another image's objects are pasted over a training image (Ghiasi et al. 2021):
-    their masks where the annotations have them and data.augment moves nothing, else all that is in their boxes."""
+    """Probability that about half of another image's objects are pasted over a training image
+    (Ghiasi et al. 2021): their masks where the annotations have them and data.augment moves
+    nothing, else all that is in their boxes."""
     repeat_threshold: float | None = None
-    """Images with a category that fewer than this share of the images holds are repeated, by sqrt(threshold / share);
-    LVIS: 0.001; null for every image equally often."""
+    """Images with a category that fewer than this share of the images holds are repeated, by
+    sqrt(threshold / share); LVIS: 0.001; null for every image equally often."""
     color_jitter: float = 0.0
-    """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a tenth of it)."""
+    """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a
+    tenth of it)."""
     augment: str | None = None
-    """File written by albumentations' `save` (JSON or YAML) whose transforms are applied before the resize."""
+    """File written by albumentations' `save` (JSON or YAML) whose transforms are applied before the
+    resize."""
     keep_empty: bool = False
     """Train on images without objects too."""
     exif: Literal["apply", "ignore"] = "apply"
     """Whether EXIF rotation is applied to the pixels, in training and at test alike."""
     check_sizes: bool = True
-    """Read every image's header at the start and compare its size with the annotations; false to skip."""
+    """Read every image's header at the start and compare its size with the annotations; false to
+    skip."""
     size_divisor: int = 32
     """Padded sides are multiples of this many pixels."""
     workers: int = 2
@@ -94,7 +104,10 @@ class DataConfig:
         rule = "data.scale_jitter must be null or two factors, 0 < low <= high"
         require(0 < low <= high < float("inf"), rule, self.scale_jitter)
         side = self.scale_jitter_side or self.size_divisor
-        rule = "data.scale_jitter_side must be null or at least data.size_divisor and at most data.long_edge"
+        rule = (
+            "data.scale_jitter_side must be null or at least data.size_divisor and at most"
+            " data.long_edge"
+        )
         require(
             self.size_divisor <= side <= max(self.long_edge, self.size_divisor),
             rule,
@@ -127,7 +140,8 @@ class AnchorConfig:
     rounded: bool = False
     """Round anchor corners to whole pixels, as torchvision does."""
     strides: Literal["nominal", "measured"] = "nominal"
-    """Distance of the cells: the level's stride, or padded image size // feature size as in torchvision."""
+    """Distance of the cells: the level's stride, or padded image size // feature size as in
+    torchvision."""
 
     def __post_init__(self) -> None:
         require(
@@ -168,15 +182,18 @@ class RpnConfig:
     nms_passes: int = 16
     """Fixed-point passes of the suppression in training on a GPU; inference is always exact."""
     min_side: float = 0.0
-    """Proposals with a smaller side (resized pixels), or without extent, are dropped; torchvision: 0.001."""
+    """Proposals with a smaller side (resized pixels), or without extent, are dropped; torchvision:
+    0.001."""
     box_loss: Literal["l1", "smooth_l1"] = "l1"
     """Loss of the box offsets."""
     beta: float = 1 / 9
     """Where smooth L1 turns from quadratic to linear."""
     normalizer: Literal["fixed", "sampled"] = "fixed"
-    """Divide losses by samples x images, as detectron2 does, or by the anchors really sampled, as torchvision does."""
+    """Divide losses by samples x images, as detectron2 does, or by the anchors really sampled, as
+    torchvision does."""
     ignore_crowd_iof: float | None = None
-    """Negative anchors of which at least this share lies in a crowd box are ignored; null counts them as negatives."""
+    """Negative anchors of which at least this share lies in a crowd box are ignored; null counts
+    them as negatives."""
 
     def __post_init__(self) -> None:
         rule = "model.rpn needs 0 <= negative_iou <= positive_iou <= 1"
@@ -205,7 +222,9 @@ class RpnConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RoiConfig:
-    """Box head: RoIAlign, two fully connected layers, class and box predictors, and the test-time rules."""
+    """Box head: RoIAlign, two fully connected layers, class and box predictors, and the test-time
+    rules.
+    """
 
     resolution: int = 7
     """Side of the pooled window in cells."""
@@ -220,7 +239,8 @@ class RoiConfig:
     init: Literal["detectron2", "torchvision"] = "detectron2"
     """Initialisation of the fully connected layers and predictors."""
     positive_iou: float = 0.5
-    """Proposals that overlap an object at least this much are its samples; the others are background."""
+    """Proposals that overlap an object at least this much are its samples; the others are
+    background."""
     samples: int = 512
     """Proposals per image that carry a loss."""
     positive_fraction: float = 0.25
@@ -230,10 +250,12 @@ class RoiConfig:
     beta: float = 1 / 9
     """Where smooth L1 turns from quadratic to linear."""
     normalizer: Literal["fixed", "sampled"] = "fixed"
-    """Divide losses by samples x images, which is the same on any number of GPUs, or by the proposals really sampled,
-    as detectron2 and torchvision do; the two differ only where an image has fewer proposals than samples."""
+    """Divide losses by samples x images, which is the same on any number of GPUs, or by the
+    proposals really sampled, as detectron2 and torchvision do; the two differ only where an image
+    has fewer proposals than samples."""
     ignore_crowd_iof: float | None = None
-    """Background proposals of which at least this share lies in a crowd box are ignored; null keeps them."""
+    """Background proposals of which at least this share lies in a crowd box are ignored; null keeps
+    them."""
     score_threshold: float = 0.05
     """Detections with a lower score are dropped."""
     nms_threshold: float = 0.5
@@ -241,7 +263,8 @@ class RoiConfig:
     detections_per_image: int = 100
     """Most detections kept in an image."""
     min_side: float = 0.0
-    """Detections with a smaller side (resized pixels), or without extent, are dropped; torchvision: 0.01."""
+    """Detections with a smaller side (resized pixels), or without extent, are dropped; torchvision:
+    0.01."""
 
     def __post_init__(self) -> None:
         require(self.resolution >= 1, "model.roi.resolution must be >= 1", self.resolution)
@@ -283,7 +306,8 @@ class ModelConfig:
     backbone: str = "resnet50"
     """A registered backbone; a wrong name is answered with the list."""
     weights: str | None = None
-    """Where training starts: a file of backbone or detector weights, `torchvision:…`, `timm:…`, or null for scratch."""
+    """Where training starts: a file of backbone or detector weights, `torchvision:…`, `timm:…`, or
+    null for scratch."""
     norm: Literal["auto", "batch", "frozen", "sync", "group"] = "auto"
     """Backbone normalisation; `auto` is frozen with weights and batch without."""
     freeze_through: Literal["auto", "none", "stem", "c2", "c3", "c4", "c5"] = "auto"
@@ -301,7 +325,8 @@ class ModelConfig:
     roi: RoiConfig = field(default_factory=RoiConfig)
     """Box head."""
     fast: bool = True
-    """Take the fast routes; false is the plain path of the same results, with nothing folded, gathered or left out."""
+    """Take the fast routes; false is the plain path of the same results, with nothing folded,
+    gathered or left out."""
 
     def __post_init__(self) -> None:
         require(

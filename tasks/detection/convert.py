@@ -1,4 +1,6 @@
-"""Detector weights of torchvision under our names, so that its released detectors start a training here."""
+"""Detector weights of torchvision under our names, so that its released detectors start a training
+here.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,10 @@ _PREFIXES = (
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our state dict of a `torchvision.models.detection.fasterrcnn_resnet*_fpn` (not v2).
 
-    torchvision puts the background first and gives it offsets; here it is last and has none. So class c of torchvision
-    becomes label c - 1. The released COCO_V1 weights want norms of epsilon 0, which a state dict cannot say: build the
-    model with a passport of norm_eps=0. Raises ValueError with the first name that has no place here.
+    torchvision puts the background first and gives it offsets; here it is last and has none. So
+    class c of torchvision becomes label c - 1. The released COCO_V1 weights want norms of epsilon
+    0, which a state dict cannot say: build the model with a passport of norm_eps=0. Raises
+    ValueError with the first name that has no place here.
     """
     converted = {_rename(name): value for name, value in state.items()}
     for kind in ("weight", "bias"):

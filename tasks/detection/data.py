@@ -1,8 +1,9 @@
 """Batches for detection: images and boxes resized by the recipe's rule, padded and stacked.
 
-B images of a batch, C channels, H and W the padded height and width, G padded objects; boxes are (x1, y1, x2, y2) in
-pixels of the resized image; sizes and scales are (height, width).  Every random choice follows from the seed, the step
-and the image's position in the batch, so that neither restarts nor the number of workers and ranks change anything.
+B images of a batch, C channels, H and W the padded height and width, G padded objects; boxes are
+(x1, y1, x2, y2) in pixels of the resized image; sizes and scales are (height, width).  Every random
+choice follows from the seed, the step and the image's position in the batch, so that neither
+restarts nor the number of workers and ranks change anything.
 """
 
 import os
@@ -78,8 +79,9 @@ class Plan:
 class TrainBatches:
     """Endless training batches of one rank, `accumulate` micro-batches a step.
 
-    Position p of a step's global batch is the same image with the same draws whatever the ranks and micro-batches, and
-    all of a step share one padded size. Images without objects, crowds apart, are left out unless data.keep_empty.
+    Position p of a step's global batch is the same image with the same draws whatever the ranks and
+    micro-batches, and all of a step share one padded size. Images without objects, crowds apart,
+    are left out unless data.keep_empty.
     """
 
     def __init__(
@@ -97,8 +99,8 @@ class TrainBatches:
         if config.batch_size % parts:
             nearest = max(1, config.batch_size // parts) * parts
             raise ValueError(
-                f"data.batch_size is global and must divide by {world_size} ranks x optim.accumulate={accumulate}, "
-                f"got {config.batch_size}; try {nearest}"
+                f"data.batch_size is global and must divide by {world_size} ranks x"
+                f" optim.accumulate={accumulate}, got {config.batch_size}; try {nearest}"
             )
         self.dataset, self.config, self.seed, self.pin_memory = dataset, config, seed, pin_memory
         self.rank, self.accumulate, self.micro_batch = rank, accumulate, config.batch_size // parts
@@ -193,8 +195,8 @@ class TrainBatches:
 class ValBatches:
     """Every image of a data set once, in batches dealt to the ranks.
 
-    A batch holds images of one padded size, so that an image's padding, and with it its detections, depend neither on
-    its neighbours nor on batch size and ranks. The largest images come first.
+    A batch holds images of one padded size, so that an image's padding, and with it its detections,
+    depend neither on its neighbours nor on batch size and ranks. The largest images come first.
     """
 
     def __init__(
@@ -218,7 +220,9 @@ class ValBatches:
 
 
 def collate_images(images: Sequence[NDArray[np.uint8]], config: DataConfig) -> DetectionBatch:
-    """A batch without targets from decoded images (H, W, 3), numbered from 1, resized and padded as in evaluation."""
+    """A batch without targets from decoded images (H, W, 3), numbered from 1, resized and padded as
+    in evaluation.
+    """
     prepared = [without_objects(image, config) for image in images]
     height, width = _largest((item.image.shape[1], item.image.shape[2]) for item in prepared)
     canvas = _round_up(height, config.size_divisor), _round_up(width, config.size_divisor)
@@ -227,7 +231,9 @@ def collate_images(images: Sequence[NDArray[np.uint8]], config: DataConfig) -> D
 
 
 def padded_side(side: int, config: DataConfig) -> int:
-    """Padded side in training: one of few, which are multiples of data.size_divisor, coarser ones above 256 pixels."""
+    """Padded side in training: one of few, which are multiples of data.size_divisor, coarser ones
+    above 256 pixels.
+    """
     divisor = config.size_divisor
     step = divisor if side <= _FINE_PADDING else _round_up(64, divisor)
     return min(_round_up(side, step), _round_up(config.long_edge, divisor))
@@ -262,11 +268,14 @@ def _usable_images(
     usable = np.arange(len(dataset)) if keep_empty else np.flatnonzero(has_object)
     if len(usable) == 0:
         raise ValueError(
-            f"training needs at least one image with an object that is no crowd, {dataset.path} has none in "
-            f"{len(dataset)} images; check its annotations, or set data.keep_empty=true"
+            f"training needs at least one image with an object that is no crowd, {dataset.path} has"
+            f" none in {len(dataset)} images; check its annotations, or set data.keep_empty=true"
         )
     left_out = len(dataset) - len(usable)
-    text = f"{left_out} of {len(dataset)} training images have no object (crowds apart) and were left out"
+    text = (
+        f"{left_out} of {len(dataset)} training images have no object (crowds apart) and were"
+        " left out"
+    )
     return usable, (f"{text}; data.keep_empty=true trains on them",) if left_out else ()
 
 
@@ -298,7 +307,9 @@ def _val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> lis
 def _load_all(
     loading: "_Loading", plans: Iterable[Plan], pin_memory: bool
 ) -> Iterator[DetectionBatch]:
-    """The batches of the plans, in their order, read ahead by the workers; ValueError for the first that fails."""
+    """The batches of the plans, in their order, read ahead by the workers; ValueError for the first
+    that fails.
+    """
     loader = DataLoader(
         loading,
         sampler=plans,  # a plan is the index of a batch
@@ -315,7 +326,9 @@ def _load_all(
 
 
 class _Loading(Dataset[DetectionBatch | str]):
-    """Plans to batches, in a worker; an error comes back as its text, without the worker's traceback."""
+    """Plans to batches, in a worker; an error comes back as its text, without the worker's
+    traceback.
+    """
 
     def __init__(
         self,
@@ -346,7 +359,9 @@ class _Loading(Dataset[DetectionBatch | str]):
 
 
 def _outlive_interrupts(_worker: int) -> None:
-    """Leave signals to the main process, which finishes its step with the batches that workers still owe it."""
+    """Leave signals to the main process, which finishes its step with the batches that workers
+    still owe it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.setpgrp()  # Ctrl-C and `kill -- -GROUP` reach the main process only
 

@@ -1,4 +1,6 @@
-"""COCO scores and validation losses of a detector.  B images, K detections an image, N detections in all."""
+"""COCO scores and validation losses of a detector.  B images, K detections an image, N detections
+in all.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +48,12 @@ def evaluate_detector(
     objective: DetectionObjective | None = None,
     about: Mapping[str, object] | None = None,
 ) -> dict[str, float]:
-    """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses as `val/…`.
+    """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses as
+    `val/…`.
 
-    Every rank gets them. `final` has pycocotools confirm the scores. `output_dir` receives detections.json, a COCO
-    results file, and evaluation.json, which repeats `about`. The model is in evaluation mode meanwhile and then back
-    in its own.
+    Every rank gets them. `final` has pycocotools confirm the scores. `output_dir` receives
+    detections.json, a COCO results file, and evaluation.json, which repeats `about`. The model is
+    in evaluation mode meanwhile and then back in its own.
     """
     with evaluation_mode(model):
         results, losses = _run(model, batches, world, precision, objective)
@@ -71,12 +74,14 @@ def evaluate_detector(
 def evaluate_checkpoint(
     path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
 ) -> EvaluationReport | None:
-    """Score a checkpoint or a run's best one on the validation split of its settings with `overrides`.
+    """Score a checkpoint or a run's best one on the validation split of its settings with
+    `overrides`.
 
-    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count more, and one of
-    data.val.annotations its data.val.limit. Under torchrun the ranks share the images, and only rank 0 gets the
-    report. detections.json and evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that
-    those of the training itself stay as they are.
+    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count
+    more, and one of data.val.annotations its data.val.limit. Under torchrun the ranks share the
+    images, and only rank 0 gets the report. detections.json and evaluation.json go to `output_dir`,
+    or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
+    are.
     """
     if any(override.startswith("data.root=") for override in overrides):
         overrides = [
@@ -122,7 +127,9 @@ def evaluate_checkpoint(
 
 
 def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -> ValBatches:
-    """This rank's share of the data set; batches pay on a GPU only, so a CPU takes the images one by one."""
+    """This rank's share of the data set; batches pay on a GPU only, so a CPU takes the images one
+    by one.
+    """
     on_gpu = world.device.type == "cuda"
     return ValBatches(
         dataset,
@@ -138,7 +145,8 @@ def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; afterwards every module is back in the mode it had.
 
-    Not inference mode: what the model caches in it, such as anchors, could not take part in training later.
+    Not inference mode: what the model caches in it, such as anchors, could not take part in
+    training later.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -151,7 +159,9 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def to_results(detections: Detections, image_ids: Tensor) -> DetectionResults:
-    """The valid ones of detections in original pixels (B, K), of the images (B,), on the host as packed arrays."""
+    """The valid ones of detections in original pixels (B, K), of the images (B,), on the host as
+    packed arrays.
+    """
     boxes, scores, labels, valid = (
         tensor.cpu().numpy()
         for tensor in (detections.boxes, detections.scores, detections.labels, detections.valid)
@@ -205,7 +215,9 @@ def _run(
 
 
 def _mean_losses(parts: Sequence[LossSum]) -> dict[str, float]:
-    """Losses per image over all ranks, `val/<loss>`, and their sum `val/loss`; nothing where none were computed."""
+    """Losses per image over all ranks, `val/<loss>`, and their sum `val/loss`; nothing where none
+    were computed.
+    """
     images = sum(count for _, count in parts)
     names = dict.fromkeys(name for sums, _ in parts for name in sums)
     means = {

@@ -1,7 +1,7 @@
 """The losses of Faster R-CNN, as masked sums over fixed slots.
 
-B images, A anchors, G padded objects, S samples, F foreground classes; boxes are (x1, y1, x2, y2) in pixels of the
-resized image.
+B images, A anchors, G padded objects, S samples, F foreground classes; boxes are (x1, y1, x2, y2)
+in pixels of the resized image.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class DetectionObjective(nn.Module):
         self.model = model
 
     def forward(self, batch: DetectionBatch) -> Losses:
-        """`rpn/class`, `rpn/box`, `roi/class` and `roi/box`, fp32 scalars, each the mean over the batch's images."""
+        """`rpn/class`, `rpn/box`, `roi/class` and `roi/box`, fp32 scalars, each the mean over the
+        batch's images.
+        """
         return self.losses(batch, self.model.levels(batch.images, batch.sizes))
 
     def losses(self, batch: DetectionBatch, levels: list[Tensor]) -> Losses:
@@ -112,7 +114,9 @@ class DetectionObjective(nn.Module):
 def rpn_losses(
     logits: Tensor, offsets: Tensor, targets: Tensor, samples: Samples, config: RpnConfig
 ) -> Losses:
-    """Binary cross-entropy of the samples' logits (B, S) and box loss of the positives' offsets (B, S, 4)."""
+    """Binary cross-entropy of the samples' logits (B, S) and box loss of the positives' offsets (B,
+    S, 4).
+    """
     errors = F.binary_cross_entropy_with_logits(
         logits.float(), samples.positive.float(), reduction="none"
     )
@@ -131,7 +135,9 @@ def roi_losses(
     samples: Samples,
     config: RoiConfig,
 ) -> Losses:
-    """Cross-entropy of the samples' logits (B, S, F + 1), box loss of the positives' own-class offsets (B, S, F, 4)."""
+    """Cross-entropy of the samples' logits (B, S, F + 1), box loss of the positives' own-class
+    offsets (B, S, F, 4).
+    """
     errors = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(
         labels
     )
@@ -139,13 +145,16 @@ def roi_losses(
     count = _count(samples, config)
     return {
         "roi/class": torch.where(samples.valid, errors, 0).sum() / count,
-        "roi/box": _box_loss(offsets.gather(2, own)[:, :, 0], targets, samples.positive, config)
-        / count,
+        "roi/box": (
+            _box_loss(offsets.gather(2, own)[:, :, 0], targets, samples.positive, config) / count
+        ),
     }
 
 
 def _count(samples: Samples, config: RpnConfig | RoiConfig) -> Tensor | int:
-    """What losses are divided by: all slots, which is the same on every rank, or those that are filled."""
+    """What losses are divided by: all slots, which is the same on every rank, or those that are
+    filled.
+    """
     if config.normalizer == "fixed":
         return config.samples * len(samples.valid)
     return samples.valid.sum().clamp(min=1)
@@ -154,7 +163,9 @@ def _count(samples: Samples, config: RpnConfig | RoiConfig) -> Tensor | int:
 def _box_loss(
     offsets: Tensor, targets: Tensor, positive: Tensor, config: RpnConfig | RoiConfig
 ) -> Tensor:
-    """Sum over the positives; the others' targets may be infinite, so they are replaced before the difference."""
+    """Sum over the positives; the others' targets may be infinite, so they are replaced before the
+    difference.
+    """
     wanted = torch.where(positive[..., None], targets, 0)
     given = torch.where(positive[..., None], offsets.float(), 0)
     return box_loss(given, wanted, config.box_loss, config.beta)

@@ -1,7 +1,8 @@
-"""Match anchors or proposals to objects, and sample them, without loops over images and without leaving the device.
+"""Match anchors or proposals to objects, and sample them, without loops over images and without
+leaving the device.
 
-B images, A anchors or proposals, G padded objects, S samples; boxes are (x1, y1, x2, y2) in pixels of the resized
-image.
+B images, A anchors or proposals, G padded objects, S samples; boxes are (x1, y1, x2, y2) in pixels
+of the resized image.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from tasks.engine.randomness import uniform
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
 OVERLAPS_AT_ONCE = 1 << 24
-"""Overlaps held at a time: 16 Mi numbers, 64 MiB each for the overlaps and for their few temporaries."""
+"""Overlaps held at a time: 16 Mi numbers, 64 MiB each for the overlaps and for their few
+temporaries."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,12 @@ def match(
 ) -> Matches:
     """Match anchors (B or 1, A, 4) to objects (B, G, 4), of which those `present` (B, G) count.
 
-    Overlap of at least `positive_iou` is positive, below `negative_iou` negative, between them ignored. With
-    `low_quality`, the anchors that overlap an object as much as any does are positive too, but keep the object that
-    they themselves overlap most (torchvision's and detectron2's Matcher; Ren et al. 2015, 3.1.2).
-    With `ignore_iof`, negatives of which that share lies in one of the `crowd` boxes (B, G) are ignored.
-    Memory stays below a few times 4 · overlaps_at_once bytes: anchors are taken in chunks.
+    Overlap of at least `positive_iou` is positive, below `negative_iou` negative, between them
+    ignored. With `low_quality`, the anchors that overlap an object as much as any does are positive
+    too, but keep the object that they themselves overlap most (torchvision's and detectron2's
+    Matcher; Ren et al. 2015, 3.1.2). With `ignore_iof`, negatives of which that share lies in one
+    of the `crowd` boxes (B, G) are ignored. Memory stays below a few times 4 · overlaps_at_once
+    bytes: anchors are taken in chunks.
     """
     chunk = max(1, overlaps_at_once // max(1, objects.shape[0] * objects.shape[1]))
     chunks = torch.split(anchors, chunk, dim=1)
@@ -96,8 +99,8 @@ def sample(
 ) -> Samples:
     """Draw `count` anchors an image: positives up to their fraction, uniformly, then negatives.
 
-    The draw follows from the image's key (B,) and `stream` alone: random keys and top-k, nothing to read back.
-    Counts are those of torchvision's BalancedPositiveNegativeSampler.
+    The draw follows from the image's key (B,) and `stream` alone: random keys and top-k, nothing to
+    read back. Counts are those of torchvision's BalancedPositiveNegativeSampler.
     """
     draw = uniform(keys, stream, kinds.shape[1])  # (B, A) in [0, 1)
     most = min(int(count * positive_fraction), kinds.shape[1])

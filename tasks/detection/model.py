@@ -1,8 +1,8 @@
 """Faster R-CNN with a feature pyramid (Ren et al. 2015; Lin et al. 2017).
 
-B images, K boxes, F foreground classes; images are (B, C, H, W) pixel values, padded, with their valid heights and
-widths in sizes (B, 2).  The parts below are called twice and written once: by `FasterRCNN.forward` to detect, and by
-`losses.DetectionObjective` to learn.
+B images, K boxes, F foreground classes; images are (B, C, H, W) pixel values, padded, with their
+valid heights and widths in sizes (B, 2).  The parts below are called twice and written once: by
+`FasterRCNN.forward` to detect, and by `losses.DetectionObjective` to learn.
 """
 
 from __future__ import annotations
@@ -31,24 +31,31 @@ from tasks.fpn import FeaturePyramid
 
 @dataclass(frozen=True)
 class Kernels:
-    """Which of two equal routes to take; chosen when the model is built, so that tests run the GPU's on a CPU."""
+    """Which of two equal routes to take; chosen when the model is built, so that tests run the
+    GPU's on a CPU.
+    """
 
     roi_align: RoiPath = "gather"
     """Windows by gathering rows, or by torchvision's kernel on one map or on each level."""
     training_passes: int | None = None
-    """Passes of proposal suppression in training; None is the exact routine, which reads boxes on the host."""
+    """Passes of proposal suppression in training; None is the exact routine, which reads boxes on
+    the host."""
     sparse_rpn: bool = True
-    """Whether the region proposal head's backward pass visits the sampled anchors only, where they are few."""
+    """Whether the region proposal head's backward pass visits the sampled anchors only, where they
+    are few."""
     folded_norms: bool = True
     """Whether constant norms are multiplied into the convolutions before them."""
     linear: LinearPath = "plain"
-    """Fully connected layers by torch's matrix product, or whichever way of computing it was measured to be faster."""
+    """Fully connected layers by torch's matrix product, or whichever way of computing it was
+    measured to be faster."""
 
     @staticmethod
     def of(device: torch.device, config: ModelConfig) -> Kernels:
-        """The fast route of a device, on a GPU one that never waits for it in training; or the plain one.
+        """The fast route of a device, on a GPU one that never waits for it in training; or the
+        plain one.
 
-        Where torch must be deterministic, windows are gathered: torchvision's kernel adds up gradients in any order.
+        Where torch must be deterministic, windows are gathered: torchvision's kernel adds up
+        gradients in any order.
         """
         if not config.fast:
             return Kernels("plain", sparse_rpn=False, folded_norms=False)
@@ -86,7 +93,8 @@ class FasterRCNN(nn.Module):
             config.roi, [level.stride for level in pyramid.levels[:-1]], kernels.roi_align
         )
         self.replayed = False
-        """Whether parts run as CUDA graphs, whose outputs the next images overwrite: each batch says that it begins."""
+        """Whether parts run as CUDA graphs, whose outputs the next images overwrite: each batch
+        says that it begins."""
 
     @property
     def num_classes(self) -> int:
@@ -139,11 +147,13 @@ class FasterRCNN(nn.Module):
 
 
 def compile_trunk(model: FasterRCNN, backend: str = "inductor", *, graphs: bool = False) -> None:
-    """Have torch.compile translate backbone, pyramid and region proposal head in place, anew for each padded size.
+    """Have torch.compile translate backbone, pyramid and region proposal head in place, anew for
+    each padded size.
 
-    Names of weights stay as they are; a copy of the model is not compiled. After torch's limit of sizes, which
-    data.size_divisor and fewer data.short_edge keep low, the others run as written. `graphs` has a GPU replay them as
-    CUDA graphs: what a batch leaves on the device is then to be used before the next one begins.
+    Names of weights stay as they are; a copy of the model is not compiled. After torch's limit of
+    sizes, which data.size_divisor and fewer data.short_edge keep low, the others run as written.
+    `graphs` has a GPU replay them as CUDA graphs: what a batch leaves on the device is then to be
+    used before the next one begins.
     """
     mode = "reduce-overhead" if graphs else None
     for part in (model.backbone, model.pyramid, model.rpn):
@@ -152,11 +162,13 @@ def compile_trunk(model: FasterRCNN, backend: str = "inductor", *, graphs: bool 
 
 
 def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
-    """A copy in evaluation mode, with everything done once that each batch would do again; not for training.
+    """A copy in evaluation mode, with everything done once that each batch would do again; not for
+    training.
 
-    Constant norms are folded into their convolutions, and fc6 reads gathered windows where they lie. With `bf16`, for
-    use under autocast alone, the weights that it would make bf16 are. The model itself where its kernels leave norms
-    alone. Later changes of the model do not reach the copy.
+    Constant norms are folded into their convolutions, and fc6 reads gathered windows where they
+    lie. With `bf16`, for use under autocast alone, the weights that it would make bf16 are. The
+    model itself where its kernels leave norms alone. Later changes of the model do not reach the
+    copy.
     """
     if not model.kernels.folded_norms:
         return model
@@ -176,7 +188,8 @@ def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
 def select_detections(
     proposals: Proposals, logits: Tensor, offsets: Tensor, sizes: Tensor, config: RoiConfig
 ) -> Detections:
-    """Score, decode, clip and suppress per class; the best `config.detections_per_image` of each image.
+    """Score, decode, clip and suppress per class; the best `config.detections_per_image` of each
+    image.
 
     `logits` (B, K, F + 1) and `offsets` (B, K, F, 4) are those of the proposals (B, K).
     """
@@ -227,13 +240,16 @@ def build_faster_rcnn(
     *,
     passport: Passport | None = None,
 ) -> FasterRCNN:
-    """The detector that `config` describes, in channels_last; backbone weights are loaded, the rest is initialised.
+    """The detector that `config` describes, in channels_last; backbone weights are loaded, the rest
+    is initialised.
 
-    With `passport`, nothing is loaded: the caller will load a whole detector's weights, made for that preprocessing.
+    With `passport`, nothing is loaded: the caller will load a whole detector's weights, made for
+    that preprocessing.
     """
     if num_classes < 1:
         raise ValueError(
-            f"a detector needs at least one class, got {num_classes}; look at the annotations' categories"
+            f"a detector needs at least one class, got {num_classes}; look at the annotations'"
+            " categories"
         )
     backbone = _build_backbone(config, passport)
     pyramid = FeaturePyramid(backbone.levels, channels=config.pyramid_channels)

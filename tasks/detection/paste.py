@@ -1,6 +1,8 @@
-"""Objects of one image pasted over another (Ghiasi et al. 2021, "Simple Copy-Paste"): their masks, or else their boxes.
+"""Objects of one image pasted over another (Ghiasi et al. 2021, "Simple Copy-Paste"): their masks,
+or else their boxes.
 
-Sizes are (height, width); boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects of an image.
+Sizes are (height, width); boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects of an
+image.
 """
 
 from dataclasses import dataclass, replace
@@ -33,9 +35,11 @@ class Prepared:
 
 
 def paste_objects(target: Prepared, source: Prepared, key: int) -> Prepared:
-    """The target with about half of the source's objects over it, which of them decided by the key; crowds stay behind.
+    """The target with about half of the source's objects over it, which of them decided by the key;
+    crowds stay behind.
 
-    Boxes of the target shrink to where they are not covered, or are dropped; crowds stay as they are.
+    Boxes of the target shrink to where they are not covered, or are dropped; crowds stay as they
+    are.
     """
     height, width = target.image.shape[1:]
     chosen = (

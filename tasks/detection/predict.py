@@ -1,6 +1,7 @@
 """Use a trained detector: images in, boxes in their own pixels out.
 
-N detections of one image; boxes are (x1, y1, x2, y2) in pixels of the original image, whose pixels are (H, W, 3) RGB.
+N detections of one image; boxes are (x1, y1, x2, y2) in pixels of the original image, whose pixels
+are (H, W, 3) RGB.
 
     detector = load_detector("runs/shapes")
     found = detector("photo.jpg")  # or a PIL image, or a uint8 array; a list of them gives a list
@@ -82,7 +83,8 @@ class Detector:
     """A detector with what it needs around it; call it on images."""
 
     model: FasterRCNN
-    """As `for_inference` makes it, to be run under `precision.autocast()`: in bf16 its weights are bf16."""
+    """As `for_inference` makes it, to be run under `precision.autocast()`: in bf16 its weights are
+    bf16."""
     label_map: LabelMap
     config: DataConfig
     """How images are decoded and resized: as in the evaluation of training."""
@@ -99,8 +101,8 @@ class Detector:
     ) -> ImageDetections | list[ImageDetections]:
         """Detections of one image, or of each in a list or tuple.
 
-        An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB, of uint8. ValueError
-        for anything else and for files that cannot be decoded.
+        An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB,
+        of uint8. ValueError for anything else and for files that cannot be decoded.
         """
         if isinstance(images, list | tuple):
             return list(self.stream(self.read(image) for image in images))
@@ -110,13 +112,16 @@ class Detector:
         """The pixels of an image, decoded as in training."""
         if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
             raise ValueError(
-                "an image must be a path, the bytes of a file, a PIL image or a uint8 array of shape (H, W) or "
-                f"(H, W, 3), got {type(image).__name__}; several images go into one list"
+                "an image must be a path, the bytes of a file, a PIL image or a uint8 array of"
+                f" shape (H, W) or (H, W, 3), got {type(image).__name__}; several images go into"
+                " one list"
             )
         return decode(image, self.config.exif)
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageDetections]:
-        """Detections of each decoded image, in their order; neighbours of one size are run together."""
+        """Detections of each decoded image, in their order; neighbours of one size are run
+        together.
+        """
         for _, alike in groupby(images, key=lambda pixels: pixels.shape):
             while batch := list(islice(alike, self.batch_size)):
                 yield from self._detect(batch)
@@ -142,10 +147,11 @@ def load_detector(
     *,
     score_threshold: float | None = None,
 ) -> Detector:
-    """The detector of a checkpoint file or a run's folder (its best checkpoint), ready to be called.
+    """The detector of a checkpoint file or a run's folder (its best checkpoint), ready to be
+    called.
 
-    `device` is auto, cpu, cuda or cuda:N. `score_threshold` replaces the checkpoint's model.roi.score_threshold.
-    ValueError says what is wrong with the path, the file or the device.
+    `device` is auto, cpu, cuda or cuda:N. `score_threshold` replaces the checkpoint's
+    model.roi.score_threshold. ValueError says what is wrong with the path, the file or the device.
     """
     overrides = [] if score_threshold is None else [f"model.roi.score_threshold={score_threshold}"]
     place = resolve_device(device, 0, 1)
@@ -163,7 +169,8 @@ def save_predictions_picture(
     count: int = 12,
     score: float = 0.5,
 ) -> None:
-    """Write ground truth beside predictions of at least `score` for `count` images spread over the data set.
+    """Write ground truth beside predictions of at least `score` for `count` images spread over the
+    data set.
 
     Images without objects are shown only where there are no others.
     """

@@ -19,7 +19,9 @@ from tasks.plots import Pixels, draw_boxes
 
 @dataclass
 class _Predictions:
-    """What predictions.json holds: COCO's lists, the annotations being results records with an id."""
+    """What predictions.json holds: COCO's lists, the annotations being results records with
+    an id.
+    """
 
     label_map: LabelMap
     images: list[dict[str, Any]] = field(default_factory=list)
@@ -48,10 +50,12 @@ def predict_files(
     score: float = 0.5,
     report: Callable[[str], None] = print,
 ) -> tuple[str, ...]:
-    """Write NAME_detections.jpg for every image in files and folders, and predictions.json; returns what went wrong.
+    """Write NAME_detections.jpg for every image in files and folders, and predictions.json; returns
+    what went wrong.
 
-    Only detections of at least `score` are drawn and written. Pictures keep their places below a source folder. A file
-    that cannot be decoded is left out, and its error is returned; a source without images is a ValueError.
+    Only detections of at least `score` are drawn and written. Pictures keep their places below a
+    source folder. A file that cannot be decoded is left out, and its error is returned; a source
+    without images is a ValueError.
     """
     folder = Path(output_dir)
     files = _pictures_of([Path(source) for source in sources], folder)
@@ -81,7 +85,9 @@ def predict_files(
 
 
 def _pictures_of(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """The picture to make of each image in the sources; what lies in `folder` itself is left out."""
+    """The picture to make of each image in the sources; what lies in `folder` itself is
+    left out.
+    """
     pictures: dict[Path, Path] = {}
     taken: set[Path] = set()
     for source in sources:

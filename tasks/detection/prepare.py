@@ -1,6 +1,8 @@
-"""One image on its way into a batch: decoded, augmented, resized by the recipe's rule, flipped, its boxes with it.
+"""One image on its way into a batch: decoded, augmented, resized by the recipe's rule, flipped, its
+boxes with it.
 
-Sizes are (height, width); boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects of an image.
+Sizes are (height, width); boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects of an
+image.
 """
 
 import json
@@ -57,10 +59,12 @@ class Sample:
 
 
 def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding) -> Size:
-    """Size with the shorter side `short_edge`, or less where the longer would pass `long_edge`; at least 1 pixel.
+    """Size with the shorter side `short_edge`, or less where the longer would pass `long_edge`; at
+    least 1 pixel.
 
-    `half_up` is detectron2's `ResizeShortestEdge.get_output_shape`, `floor` torchvision's `GeneralizedRCNNTransform`,
-    each with its own order of operations, so that floating-point rounding is theirs too.
+    `half_up` is detectron2's `ResizeShortestEdge.get_output_shape`, `floor` torchvision's
+    `GeneralizedRCNNTransform`, each with its own order of operations, so that floating-point
+    rounding is theirs too.
     """
     height, width = size
     if rounding == "floor":
@@ -79,9 +83,11 @@ def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding
 def jittered(
     size: Size, target: Size, factor: float, draws: tuple[float, float]
 ) -> tuple[Size, Window]:
-    """Size that fits into `factor` times the target, and the window of the target's size that two draws place in it.
+    """Size that fits into `factor` times the target, and the window of the target's size that two
+    draws place in it.
 
-    detectron2's `ResizeScale` and `FixedSizeCrop`, but for the window's place, of which those draw one number only.
+    detectron2's `ResizeScale` and `FixedSizeCrop`, but for the window's place, of which those draw
+    one number only.
     """
     scale = min(target[0] * factor / size[0], target[1] * factor / size[1])
     height, width = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
@@ -100,7 +106,9 @@ def fitted_size(size: Size, limit: Size) -> Size:
 def resize(
     pixels: NDArray[np.uint8], size: Size, resize_filter: Literal["antialias", "bilinear"]
 ) -> Tensor:
-    """Pixels (H, W, 3) at another size, as (3, h, w) uint8; `antialias` is PIL's bilinear filter to within 1."""
+    """Pixels (H, W, 3) at another size, as (3, h, w) uint8; `antialias` is PIL's bilinear filter to
+    within 1.
+    """
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]  # (1, 3, H, W), channels_last
     if pixels.shape[:2] == size:
         return image[0]
@@ -116,10 +124,11 @@ def load(
     augmenter: Augmenter | None = None,
     segmentations: Sequence[FileId] | None = None,
 ) -> Prepared:
-    """The image that `sample` describes, from its file, with the objects of another where it says so.
+    """The image that `sample` describes, from its file, with the objects of another where it says
+    so.
 
-    `segmentations` (M,) are the data set's, for what is pasted. Raises ValueError naming a file that is missing,
-    damaged, or of another size than its annotations say.
+    `segmentations` (M,) are the data set's, for what is pasted. Raises ValueError naming a file
+    that is missing, damaged, or of another size than its annotations say.
     """
     prepared = _load_one(dataset, sample, config, augmenter)
     if sample.paste is None:
@@ -193,7 +202,9 @@ def masks_of(
     objects: NDArray[np.int64],
     sample: Sample,
 ) -> tuple[NDArray[np.bool_] | None, ...]:
-    """Masks of some of an image's objects, resized to the nearest pixel, cut and flipped as the sample says."""
+    """Masks of some of an image's objects, resized to the nearest pixel, cut and flipped as the
+    sample says.
+    """
     (height, width), size = dataset.sizes[sample.index].tolist(), sample.size
     window = sample.window or Window(0, 0, size)
     rows = ((np.arange(size[0]) + 0.5) * (height / size[0])).astype(np.int64)

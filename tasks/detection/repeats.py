@@ -1,4 +1,5 @@
-"""How often each image is drawn, so that rare categories are seen more often (Gupta et al. 2019, LVIS, appendix).
+"""How often each image is drawn, so that rare categories are seen more often (Gupta et al. 2019,
+LVIS, appendix).
 
 N images, M objects, K classes.
 """
@@ -12,9 +13,11 @@ from tasks.coco import CocoDataset
 def repeat_factors(
     dataset: CocoDataset, usable: NDArray[np.int64], threshold: float
 ) -> NDArray[np.float64]:
-    """Factors (N,), each >= 1, of the images at the places `usable` (N,): that of the image's rarest category.
+    """Factors (N,), each >= 1, of the images at the places `usable` (N,): that of the image's
+    rarest category.
 
-    A category that a share f of these images holds, crowds apart, has the factor max(1, sqrt(threshold / f)).
+    A category that a share f of these images holds, crowds apart, has the factor max(1,
+    sqrt(threshold / f)).
     """
     owners = np.repeat(np.arange(len(dataset)), np.diff(dataset.first))  # (M,)
     holds = np.zeros((len(dataset), dataset.label_map.num_classes), dtype=np.bool_)

@@ -33,7 +33,9 @@ class SavedDetector:
     passport: Passport
 
     def build(self, device: torch.device) -> FasterRCNN:
-        """The detector on a device, in evaluation mode; ValueError where the settings are of another network."""
+        """The detector on a device, in evaluation mode; ValueError where the settings are of
+        another network.
+        """
         kernels = Kernels.of(device, self.config.model)
         model = build_faster_rcnn(
             self.config.model, self.label_map.num_classes, kernels, passport=self.passport
@@ -65,7 +67,8 @@ def detector_metadata(
 
 
 def read_detector(path: str | Path, overrides: Sequence[str] = ()) -> SavedDetector:
-    """A checkpoint file, or of a run's folder the best checkpoint, or the last one where none was scored.
+    """A checkpoint file, or of a run's folder the best checkpoint, or the last one where none was
+    scored.
 
     `overrides` such as `model.roi.score_threshold=0.3` change its settings.
     """
@@ -86,7 +89,8 @@ def read_metadata(checkpoint: Checkpoint, file: Path) -> tuple[DetectionConfig, 
     missing = [key for key in METADATA if key not in checkpoint.metadata]
     if missing:
         raise ValueError(
-            f"{file} must be a checkpoint of a detector, but it does not say its {', '.join(missing)}"
+            f"{file} must be a checkpoint of a detector, but it does not say its"
+            f" {', '.join(missing)}"
         )
     config = from_dict(DetectionConfig, checkpoint.metadata["config"], f"checkpoint {file}")
     label_map = LabelMap.from_json(checkpoint.metadata["label_map"])

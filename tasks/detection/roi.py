@@ -1,7 +1,7 @@
 """Box head: RoIAlign over the pyramid, two fully connected layers, class and box predictors.
 
-B images, K boxes an image, N = B · K, C channels, F foreground classes; boxes are (x1, y1, x2, y2) in pixels of the
-resized image.
+B images, K boxes an image, N = B · K, C channels, F foreground classes; boxes are (x1, y1, x2, y2)
+in pixels of the resized image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from tasks.detection.rows import level_layout, level_rows, shapes_of
 
 OFFSET_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 LARGEST_PART = 1 << 23
-"""Most samples whose rows and weights are in memory at once where their number follows the boxes: 200 MB."""
+"""Most samples whose rows and weights are in memory at once where their number follows the boxes:
+200 MB."""
 
 RoiPath = Literal["gather", "atlas", "plain"]
 
@@ -44,10 +45,11 @@ class Places:
 
 
 def assign_levels(boxes: Tensor, levels: int, rule: Literal["detectron2", "torchvision"]) -> Tensor:
-    """Pyramid level (...,) int64 of each box, 0 being p2: p4 for 224 pixels, p3 for half (Lin et al. 2017, eq. 1).
+    """Pyramid level (...,) int64 of each box, 0 being p2: p4 for 224 pixels, p3 for half (Lin et
+    al. 2017, eq. 1).
 
-    The rules differ in where a small number keeps exact powers of two on their level: detectron2 adds 1e-8 inside the
-    logarithm, torchvision 1e-6 outside.
+    The rules differ in where a small number keeps exact powers of two on their level: detectron2
+    adds 1e-8 inside the logarithm, torchvision 1e-6 outside.
     """
     side = box_area(boxes).sqrt()
     if rule == "detectron2":
@@ -60,10 +62,10 @@ def assign_levels(boxes: Tensor, levels: int, rule: Literal["detectron2", "torch
 class RoiAlign:
     """Windows (N, C, r, r) of boxes (B, K, 4), each from the pyramid level of its size.
 
-    `gather` sums weighted rows of the pyramid: the fast path of a CPU. `atlas` lays the levels out in one map and calls
-    torchvision's kernel once: the path of a GPU; the legacy rule, which reads zeros beyond a map's edge, takes `gather`
-    there. `plain` calls the kernel for every level and keeps each box's own. The adaptive sampling ratio 0 reads the
-    boxes on the host in `gather`.
+    `gather` sums weighted rows of the pyramid: the fast path of a CPU. `atlas` lays the levels out
+    in one map and calls torchvision's kernel once: the path of a GPU; the legacy rule, which reads
+    zeros beyond a map's edge, takes `gather` there. `plain` calls the kernel for every level and
+    keeps each box's own. The adaptive sampling ratio 0 reads the boxes on the host in `gather`.
     """
 
     def __init__(self, config: RoiConfig, strides: Sequence[int], path: RoiPath) -> None:
@@ -110,7 +112,9 @@ class RoiAlign:
         return pooled.view(len(boxes), -1, table.shape[1])
 
     def _sample_adaptive(self, table: Tensor, boxes: Tensor, places: Places) -> Tensor:
-        """As many samples per window cell as the box has pyramid cells there; boxes of one number go together."""
+        """As many samples per window cell as the box has pyramid cells there; boxes of one number
+        go together.
+        """
         low, high = self._edges(boxes[:, :2], boxes[:, 2:])
         grids = (
             ((high - low) / self.config.resolution).ceil().clamp(min=0).long()
@@ -134,7 +138,9 @@ class RoiAlign:
     def _samples(
         self, boxes: Tensor, places: Places, rows: int, columns: int
     ) -> tuple[Tensor, Tensor]:
-        """Table rows (N, r · r, 4 · rows · columns) and weights of so many sample points per window cell."""
+        """Table rows (N, r · r, 4 · rows · columns) and weights of so many sample points per window
+        cell.
+        """
         height, width = places.shape.unbind(-1)
         x, x_weight = self._axis(boxes[:, 0], boxes[:, 2], width, columns)  # (N, r, 2 · columns)
         y, y_weight = self._axis(boxes[:, 1], boxes[:, 3], height, rows)
@@ -153,7 +159,9 @@ class RoiAlign:
         return low, low + (high - low).clamp(min=1)
 
     def _axis(self, low: Tensor, high: Tensor, cells: Tensor, ratio: int) -> tuple[Tensor, Tensor]:
-        """Cells (N, r, 2 s) and weights of the sample points along one axis, as torchvision's roi_align takes them."""
+        """Cells (N, r, 2 s) and weights of the sample points along one axis, as torchvision's
+        roi_align takes them.
+        """
         resolution = self.config.resolution
         start, end = self._edges(low, high)
         steps = (torch.arange(resolution * ratio, device=low.device) + 0.5) / max(ratio, 1)
@@ -216,9 +224,9 @@ def _sum_bags(table: Tensor, bags: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
 def make_atlas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
     """One fp32 map (B, C, H, W) of all levels (B, C, h, w), and each level's origin (x, y) in it.
 
-    The finest level lies above the others, which stand in a row. Each keeps a border of one replicated cell: RoIAlign
-    reads at most one cell outside a map and takes the edge's value there, so a box that lies in its level reads the
-    same numbers as from the level by itself.
+    The finest level lies above the others, which stand in a row. Each keeps a border of one
+    replicated cell: RoIAlign reads at most one cell outside a map and takes the edge's value there,
+    so a box that lies in its level reads the same numbers as from the level by itself.
     """
     finest, *others = (F.pad(level.float(), (1, 1, 1, 1), mode="replicate") for level in levels)
     if not others:
@@ -234,7 +242,9 @@ def make_atlas(levels: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]
 
 
 class BoxHead(nn.Module):
-    """Two fully connected layers, then F + 1 class logits (background last) and 4 offsets for each of F classes."""
+    """Two fully connected layers, then F + 1 class logits (background last) and 4 offsets for each
+    of F classes.
+    """
 
     def __init__(
         self, channels: int, num_classes: int, config: RoiConfig, linear: LinearPath = "plain"
@@ -260,7 +270,9 @@ class BoxHead(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def expect_cells_first(self) -> None:
-        """Give fc6 the column order of channels_last windows, which it then reads where they lie; for inference."""
+        """Give fc6 the column order of channels_last windows, which it then reads where they lie;
+        for inference.
+        """
         if self.cells_first:
             return
         weight = self.fc6.weight.detach()

@@ -1,7 +1,7 @@
 """A feature pyramid as one table of rows, so that cells of any level are gathered in one operation.
 
-B images, C channels, R rows an image.  RoIAlign's table holds the cells alone; that of 3x3 windows keeps a border of
-one cell of zeros around each level.
+B images, C channels, R rows an image.  RoIAlign's table holds the cells alone; that of 3x3 windows
+keeps a border of one cell of zeros around each level.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def level_rows(levels: Sequence[Tensor]) -> Tensor:
 
 
 def cell_rows(shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Row (cells,) in `bordered_rows` and pitch (cells,) of every cell, level by level, each in reading order."""
+    """Row (cells,) in `bordered_rows` and pitch (cells,) of every cell, level by level, each in
+    reading order.
+    """
     rows, pitches, total = [], [], 0
     for height, width in shapes:
         start = total + (width + 2) + 1  # row of cell (0, 0)
@@ -68,6 +70,8 @@ def shapes_of(levels: Sequence[Tensor]) -> Shapes:
 
 
 def bordered_rows(levels: Sequence[Tensor]) -> Tensor:
-    """Rows (B, R, C) of feature maps (B, C, h, w), each in reading order and with a border of zeros."""
+    """Rows (B, R, C) of feature maps (B, C, h, w), each in reading order and with a border of
+    zeros.
+    """
     padded = (F.pad(level, (1, 1, 1, 1)).permute(0, 2, 3, 1).flatten(1, 2) for level in levels)
     return torch.cat(list(padded), dim=1)

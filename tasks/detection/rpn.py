@@ -1,7 +1,7 @@
 """Region proposal network (Ren et al. 2015) on a feature pyramid (Lin et al. 2017).
 
-B images, C channels, R anchors a cell, A anchors in all, S samples, K proposals; boxes are (x1, y1, x2, y2) in pixels
-of the resized image.
+B images, C channels, R anchors a cell, A anchors in all, S samples, K proposals; boxes are (x1, y1,
+x2, y2) in pixels of the resized image.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class RpnHead(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Logits (B, h · w · R) and offsets (B, h · w · R, 4) of each level's feature map (B, C, h, w)."""
+        """Logits (B, h · w · R) and offsets (B, h · w · R, 4) of each level's feature map (B, C, h,
+        w).
+        """
         hidden = [F.relu_(self.conv(level)) for level in levels]
         logits = [self.objectness(features).permute(0, 2, 3, 1).flatten(1) for features in hidden]
         offsets = [
@@ -56,7 +58,8 @@ class RpnHead(nn.Module):
     def at(self, levels: Sequence[Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, S) and offsets (B, S, 4) of the anchors at `indices` (B, S) alone.
 
-        The same numbers as `forward`'s, but the backward pass then touches S 3x3 windows instead of every cell.
+        The same numbers as `forward`'s, but the backward pass then touches S 3x3 windows instead of
+        every cell.
         """
         per_cell = self.objectness.out_channels
         rows = bordered_rows(levels)  # (B, rows, C)
@@ -72,13 +75,16 @@ class RpnHead(nn.Module):
         logits = _linear(hidden, self.objectness)  # (B, S, R)
         offsets = _linear(hidden, self.offsets).view(*indices.shape, per_cell, 4)
         anchor = (indices % per_cell)[..., None]
-        return logits.gather(2, anchor)[..., 0], offsets.gather(
-            2, anchor[..., None].expand(-1, -1, -1, 4)
-        )[:, :, 0]
+        return (
+            logits.gather(2, anchor)[..., 0],
+            offsets.gather(2, anchor[..., None].expand(-1, -1, -1, 4))[:, :, 0],
+        )
 
 
 def _linear(patches: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """A convolution of patches (..., kernel cells · C); its weight's gradient is channels_last, as the weight is."""
+    """A convolution of patches (..., kernel cells · C); its weight's gradient is channels_last, as
+    the weight is.
+    """
     return F.linear(patches, convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
 
 
@@ -92,10 +98,11 @@ def propose(
     training: bool,
     passes: int | None,
 ) -> Proposals:
-    """The best boxes of each level, suppressed within the level, then the best of the image over all levels.
+    """The best boxes of each level, suppressed within the level, then the best of the image over
+    all levels.
 
-    Per level: logits (B, a), offsets (B, a, 4), anchors (a, 4). `sizes` (B, 2) limits boxes to the images; `training`
-    chooses between the two sets of counts; `passes` is that of `suppress`.
+    Per level: logits (B, a), offsets (B, a, 4), anchors (a, 4). `sizes` (B, 2) limits boxes to the
+    images; `training` chooses between the two sets of counts; `passes` is that of `suppress`.
     """
     pre_nms = config.train_pre_nms if training else config.test_pre_nms
     post_nms = config.train_post_nms if training else config.test_post_nms

@@ -1,4 +1,6 @@
-"""The files that the settings name: are they there, and the data set of a split.  Imports no torch."""
+"""The files that the settings name: are they there, and the data set of a split.  Imports
+no torch.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from tasks.engine.checkpoint_files import LAST
 
 
 def check_files(config: DetectionConfig) -> None:
-    """Raise ValueError where a split's images or annotations, listing what was tried, or the weights are not there."""
+    """Raise ValueError where a split's images or annotations, listing what was tried, or the
+    weights are not there.
+    """
     data, weights, run = config.data, config.model.weights, config.run
     locate_split(data.root, "train", data.train.images, data.train.annotations)
     locate_split(data.root, "val", data.val.images, data.val.annotations)
@@ -26,8 +30,9 @@ def check_files(config: DetectionConfig) -> None:
     ):
         return
     raise ValueError(
-        "model.weights must be an existing file or run folder, torchvision:<model>.<weights> or timm:<model>.<tag>, "
-        f"got {weights}; check the path, or set model.weights=null to start from scratch"
+        "model.weights must be an existing file or run folder, torchvision:<model>.<weights> or"
+        f" timm:<model>.<tag>, got {weights}; check the path, or set model.weights=null to start"
+        " from scratch"
     )
 
 
@@ -40,8 +45,8 @@ def read_split(
 ) -> CocoDataset:
     """The images and objects of a split, with the labels of `label_map` if given.
 
-    `check_sizes=False` spares a rank the reading of image headers that another one does; data.check_sizes=false spares
-    all. ValueError says what is wrong with the paths or the data.
+    `check_sizes=False` spares a rank the reading of image headers that another one does;
+    data.check_sizes=false spares all. ValueError says what is wrong with the paths or the data.
     """
     own = config.train if split == "train" else config.val
     images, annotations = locate_split(config.root, split, own.images, own.annotations)

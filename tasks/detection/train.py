@@ -47,7 +47,9 @@ def train(config: DetectionConfig) -> dict[str, float]:
 
 
 def run(config: DetectionConfig, world: World) -> dict[str, float]:
-    """Train in a world that is there, and score; everything the run makes goes to run.output_dir."""
+    """Train in a world that is there, and score; everything the run makes goes to
+    run.output_dir.
+    """
     check_cuda_graphs(config, world)
     prepare_torch(config.run.seed, config.run.deterministic)
     output_dir = check_output_dir(config.run, world, config)
@@ -111,7 +113,9 @@ def check_cuda_graphs(config: DetectionConfig, world: World) -> None:
 
 
 def choose_precision(config: RunConfig, output_dir: Path, world: World) -> Precision:
-    """The arithmetic of a run; one that is resumed keeps what `auto` was, for a timing may come out differently."""
+    """The arithmetic of a run; one that is resumed keeps what `auto` was, for a timing may come out
+    differently.
+    """
     name = config.precision
     if name == "auto" and (output_dir / LAST).exists():
         name = read_checkpoint(output_dir / LAST).metadata.get("precision", name)
@@ -119,7 +123,9 @@ def choose_precision(config: RunConfig, output_dir: Path, world: World) -> Preci
 
 
 def read_splits(config: DetectionConfig, world: World) -> tuple[CocoDataset, CocoDataset]:
-    """Training and validation split, the latter with the former's labels; one rank a machine checks the files."""
+    """Training and validation split, the latter with the former's labels; one rank a machine checks
+    the files.
+    """
     check = world.local_rank == 0
     train_set = read_split(config.data, "train", check_sizes=check)
     return train_set, read_split(
@@ -132,8 +138,8 @@ def build_detector(
 ) -> tuple[FasterRCNN, str]:
     """The detector on its device, and a report of what was loaded.
 
-    A run that is resumed loads nothing here: `fit` restores its checkpoint. `model.weights` may be a detector's.
-    Rank 0 goes first, so that a download happens once.
+    A run that is resumed loads nothing here: `fit` restores its checkpoint. `model.weights` may be
+    a detector's. Rank 0 goes first, so that a download happens once.
     """
     build = partial(_build, config, label_map, output_dir, Kernels.of(world.device, config.model))
     with world.sharing_errors():
@@ -152,9 +158,10 @@ def _build(
     classes, weights = label_map.num_classes, config.model.weights
     if (output_dir / LAST).exists():
         _, _, passport = read_metadata(read_checkpoint(output_dir / LAST), output_dir / LAST)
-        return build_faster_rcnn(
-            config.model, classes, kernels, passport=passport
-        ), f"weights: {output_dir / LAST}"
+        return (
+            build_faster_rcnn(config.model, classes, kernels, passport=passport),
+            f"weights: {output_dir / LAST}",
+        )
     if weights is not None and is_checkpoint(weights):
         source = read_checkpoint(weights)
         _, old_label_map, passport = read_metadata(source, Path(weights))
@@ -173,7 +180,9 @@ def make_evaluation(
     precision: Precision,
     output_dir: Path,
 ) -> Callable[[nn.Module, int], dict[str, float]]:
-    """What `fit` calls to score a model: COCO's numbers and validation losses, detections.json and predictions.png."""
+    """What `fit` calls to score a model: COCO's numbers and validation losses, detections.json and
+    predictions.png.
+    """
     batches = validation_batches(dataset, config.data, world)
 
     def evaluate(model: nn.Module, step: int) -> dict[str, float]:
@@ -206,7 +215,8 @@ def describe_data(
 ) -> list[str]:
     """What was read, what is odd about it, and how long training is in epochs."""
     lines = [
-        f"{name} {split.path}: {len(split)} images, {len(split.labels)} objects, {split.label_map.num_classes} classes"
+        f"{name} {split.path}: {len(split)} images, {len(split.labels)} objects,"
+        f" {split.label_map.num_classes} classes"
         for name, split in (("train", train_set), ("val", val_set))
     ]
     notes = (
@@ -224,13 +234,18 @@ def describe_data(
 
 
 def small_batch_warnings(config: DetectionConfig, batches: TrainBatches) -> tuple[str, ...]:
-    """What to know of batch norm that learns its statistics from few images (Wu and He 2018, fig. 1)."""
+    """What to know of batch norm that learns its statistics from few images (Wu and He 2018, fig.
+    1).
+    """
     learns = config.model.norm == "batch" or (
         config.model.norm == "auto" and config.model.weights is None
     )
     if not learns or batches.micro_batch >= 8:
         return ()
-    seen = f"batch norm sees {batches.micro_batch} images at a time, and fewer than 8 make poor statistics"
+    seen = (
+        f"batch norm sees {batches.micro_batch} images at a time, and fewer than 8 make poor"
+        " statistics"
+    )
     return (f"{seen}; model.norm=group does not depend on it, nor does frozen with model.weights",)
 
 
@@ -254,18 +269,25 @@ def closing_lines(
         f"Pictures     {output_dir / 'predictions.png'}  ground truth beside predictions",
         f"             {output_dir / 'curves.png'}  losses and scores",
         f"Detector     {best}",
-        f"Try next     {python()} tools/predict.py {output_dir} {val_set.image_root} --out {output_dir / 'found'}",
+        (
+            f"Try next     {python()} tools/predict.py {output_dir} {val_set.image_root} --out"
+            f" {output_dir / 'found'}"
+        ),
     ]
 
 
 def python() -> str:
-    """This Python as one types it: from the working folder where it lies below, such as .venv/bin/python."""
+    """This Python as one types it: from the working folder where it lies below, such as
+    .venv/bin/python.
+    """
     program = Path(sys.executable)
     return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
 
 
 def fingerprint(dataset: CocoDataset) -> dict[str, int | str]:
-    """What tells one data set from another, so that a resume on other data is refused; paths do not count."""
+    """What tells one data set from another, so that a resume on other data is refused; paths do not
+    count.
+    """
     digest = hashlib.sha256()
     for array in (dataset.sizes, dataset.first, dataset.boxes, dataset.labels, dataset.crowd):
         digest.update(array.tobytes())

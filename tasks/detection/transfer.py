@@ -38,7 +38,8 @@ class TransferReport:
 def transfer(
     model: FasterRCNN, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
 ) -> TransferReport:
-    """Load everything but the predictors, and of those the rows of classes that have the same name in both label maps.
+    """Load everything but the predictors, and of those the rows of classes that have the same name
+    in both label maps.
 
     Raises ValueError listing the tensors of another shape, and those that are missing.
     """
@@ -54,8 +55,9 @@ def transfer(
     ]
     if wrong:
         raise ValueError(
-            f"model.weights is a detector of another architecture, {len(wrong)} tensors do not fit: {_few(wrong)}; "
-            "set model.backbone, model.norm, model.pyramid_channels and model.roi to what it was trained with"
+            f"model.weights is a detector of another architecture, {len(wrong)} tensors do not fit:"
+            f" {_few(wrong)}; set model.backbone, model.norm, model.pyramid_channels and model.roi"
+            " to what it was trained with"
         )
     rows = [
         (old.names.index(name), label) for label, name in enumerate(new.names) if name in old.names

@@ -1,1 +1,3 @@
-"""The training engine: settings, distribution, precision, optimisers, checkpoints and the loop. Knows no task."""
+"""The training engine: settings, distribution, precision, optimisers, checkpoints and the loop.
+Knows no task.
+"""

@@ -1,4 +1,6 @@
-"""Training checkpoints: tensors and JSON only, written beside and renamed, so that a killed save harms nothing."""
+"""Training checkpoints: tensors and JSON only, written beside and renamed, so that a killed save
+harms nothing.
+"""
 
 import json
 import os
@@ -75,7 +77,9 @@ class Checkpoints:
         ema: Ema | None,
         optimizer: torch.optim.Optimizer,
     ) -> None:
-        """Write the run's state to each of the named files of its folder; call it on rank 0 only."""
+        """Write the run's state to each of the named files of its folder; call it on rank 0
+        only.
+        """
         content = {
             "format": FORMAT,
             "progress": json.dumps(asdict(progress)),
@@ -93,8 +97,8 @@ class Checkpoints:
     ) -> Progress:
         """Load the last checkpoint into the run's parts; a fresh Progress where there is none.
 
-        A checkpoint of other classes or data than the run's, or one with a moving average where the run has none or the
-        other way round, raises ValueError.
+        A checkpoint of other classes or data than the run's, or one with a moving average where the
+        run has none or the other way round, raises ValueError.
         """
         if not (self.folder / LAST).exists():
             return Progress()
@@ -113,9 +117,13 @@ class Checkpoints:
         for key in MUST_AGREE:
             if saved.get(key) != given.get(key):
                 rule = f"a resumed run must keep its {key.replace('_', ' ')}"
-                seen = f"the checkpoint in {self.folder} has {saved.get(key)!r} and the data give {given.get(key)!r}"
+                seen = (
+                    f"the checkpoint in {self.folder} has {saved.get(key)!r} and the data give"
+                    f" {given.get(key)!r}"
+                )
                 raise ValueError(
-                    f"{rule}, but {seen}; point data.* at the old data or choose another run.output_dir"
+                    f"{rule}, but {seen}; point data.* at the old data or choose another"
+                    " run.output_dir"
                 )
 
 
@@ -146,7 +154,9 @@ class AtomicFile:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none was scored."""
+    """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
+    was scored.
+    """
     file = find_checkpoint(Path(path))
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
@@ -160,7 +170,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f"keys {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
         )
         raise ValueError(
-            f"a checkpoint must be of format {FORMAT}, got {seen} in {file}; model.weights takes bare weights"
+            f"a checkpoint must be of format {FORMAT}, got {seen} in {file}; model.weights takes"
+            " bare weights"
         )
     progress = Progress(**json.loads(content["progress"]))
     metadata = json.loads(content["metadata"])
@@ -168,7 +179,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def is_checkpoint(path: str | Path) -> bool:
-    """Whether a path is a checkpoint file or the folder of a run, rather than bare weights or nothing."""
+    """Whether a path is a checkpoint file or the folder of a run, rather than bare weights or
+    nothing.
+    """
     path = Path(path)
     if path.is_dir():
         return any((path / name).is_file() for name in (BEST, LAST))

@@ -6,11 +6,14 @@ LAST, BEST = "last.pt", "best.pt"
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The file that a checkpoint's path or a run's folder stands for; ValueError where there is none."""
+    """The file that a checkpoint's path or a run's folder stands for; ValueError where there is
+    none.
+    """
     candidates = [path / BEST, path / LAST] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
     raise ValueError(
-        f"a checkpoint must exist, got {path}; looked for {', '.join(str(file) for file in candidates)}"
+        f"a checkpoint must exist, got {path}; looked for"
+        f" {', '.join(str(file) for file in candidates)}"
     )

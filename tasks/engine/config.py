@@ -1,7 +1,9 @@
-"""Settings: defaults, then a YAML file, then `section.key=value`; the right-most wins.  Imports no torch.
+"""Settings: defaults, then a YAML file, then `section.key=value`; the right-most wins.  Imports no
+torch.
 
-A settings class is a frozen dataclass whose fields are bool, int, float, str, Literal, tuples of those, any of those or
-None, or another settings class.  OmegaConf reads the YAML and the overrides and is used in this file only.
+A settings class is a frozen dataclass whose fields are bool, int, float, str, Literal, tuples of
+those, any of those or None, or another settings class.  OmegaConf reads the YAML and the overrides
+and is used in this file only.
 """
 
 import ast
@@ -27,16 +29,20 @@ _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: 
 
 
 def load_config(cls: type[Config], path: str | Path | None, overrides: Sequence[str]) -> Config:
-    """Settings from the defaults, the file at `path` and overrides such as `optim.lr=0.01`; the right-most wins.
+    """Settings from the defaults, the file at `path` and overrides such as `optim.lr=0.01`; the
+    right-most wins.
 
-    An unknown key, a wrong type or a refused value raises ValueError with the file or the override it came from.
+    An unknown key, a wrong type or a refused value raises ValueError with the file or the override
+    it came from.
     """
     sources = [] if path is None else [(str(path), _read_file(Path(path)))]
     return _combine(cls, sources + _read_overrides(overrides))
 
 
 def with_overrides(config: Config, overrides: Sequence[str], source: str) -> Config:
-    """The settings with overrides such as `optim.lr=0.01` laid over them; `source` names the settings in errors."""
+    """The settings with overrides such as `optim.lr=0.01` laid over them; `source` names the
+    settings in errors.
+    """
     return _combine(type(config), [(source, to_dict(config)), *_read_overrides(overrides)])
 
 
@@ -186,7 +192,8 @@ def _check_section(cls: Any, values: object, prefix: str, source: str) -> dict[s
         return {}
     if not isinstance(values, Mapping):
         raise ValueError(
-            f"{prefix[:-1]} is a section and must hold `key: value` pairs, got {values!r} in {source}"
+            f"{prefix[:-1]} is a section and must hold `key: value` pairs, got {values!r} in"
+            f" {source}"
         )
     hints = get_type_hints(cls)
     checked: dict[str, Any] = {}
@@ -200,7 +207,9 @@ def _check_section(cls: Any, values: object, prefix: str, source: str) -> dict[s
 
 
 def _check_value(hint: Any, value: object, key: str, source: str) -> Any:
-    """`value` as the declared type: whole numbers serve as numbers, a single value as a list of one."""
+    """`value` as the declared type: whole numbers serve as numbers, a single value as a list of
+    one.
+    """
     choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     for choice in choices:
         fits, converted = _convert(choice, value)
@@ -217,9 +226,10 @@ def _check_value(hint: Any, value: object, key: str, source: str) -> Any:
 def _convert(hint: Any, value: object) -> tuple[bool, object]:
     """Whether `value` is of a declared type that is not a union, and what it becomes."""
     if get_origin(hint) is Literal:
-        return any(
-            value == choice and type(value) is type(choice) for choice in get_args(hint)
-        ), value
+        return (
+            any(value == choice and type(value) is type(choice) for choice in get_args(hint)),
+            value,
+        )
     if get_origin(hint) is tuple:
         return _convert_tuple(get_args(hint), value)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
@@ -228,7 +238,9 @@ def _convert(hint: Any, value: object) -> tuple[bool, object]:
 
 
 def _convert_tuple(hints: tuple[Any, ...], value: object) -> tuple[bool, object]:
-    """The same for `tuple[X, ...]` and `tuple[X, Y]`; a value that is no list counts as a list of one."""
+    """The same for `tuple[X, ...]` and `tuple[X, Y]`; a value that is no list counts as a list of
+    one.
+    """
     items = list(value) if isinstance(value, list | tuple) else [value]
     wanted = [hints[0]] * len(items) if hints[-1] is Ellipsis else list(hints)
     if len(items) != len(wanted):
@@ -270,7 +282,9 @@ def _setting_names(cls: type, prefix: str = "") -> Iterator[str]:
 
 
 def _nearest(key: str, names: Sequence[str]) -> str:
-    """What a wrong name may stand for: the same last part elsewhere, a similar spelling, or its whole section."""
+    """What a wrong name may stand for: the same last part elsewhere, a similar spelling, or its
+    whole section.
+    """
     section, _, last = key.rpartition(".")
     parts = {name: name.rpartition(".") for name in names}
     siblings = {parts[name][2]: name for name in names if parts[name][0] == section}
@@ -301,7 +315,9 @@ def _merge(values: dict[str, Any], newer: Mapping[str, Any]) -> None:
 def _build(
     cls: type[Config], values: Mapping[str, Any], prefix: str, origins: Mapping[str, str]
 ) -> Config:
-    """Construct the nested settings; a refused value is reported with where its section's values came from."""
+    """Construct the nested settings; a refused value is reported with where its section's values
+    came from.
+    """
     hints = get_type_hints(cls)
     arguments = {}
     for name, value in values.items():

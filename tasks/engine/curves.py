@@ -13,7 +13,9 @@ FAMILY = re.compile(
 
 
 def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw the losses in training and validation, their parts, the learning rate and each family of scores, as PNG."""
+    """Draw the losses in training and validation, their parts, the learning rate and each family of
+    scores, as PNG.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -41,7 +43,8 @@ def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def choose_panels(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """Title -> keys of each panel: losses, their parts, the learning rate, then the scores by family.
+    """Title -> keys of each panel: losses, their parts, the learning rate, then the scores by
+    family.
 
     Scores of single classes (`box/AP/cat`) are left out: there may be a thousand.
     """

@@ -16,7 +16,9 @@ OBJECT_TIMEOUT = timedelta(hours=12)  # rank 0 may score for long while the othe
 
 @dataclass(frozen=True)
 class World:
-    """One process among `size`; objects travel over gloo, so that waiting for them never times a GPU collective out."""
+    """One process among `size`; objects travel over gloo, so that waiting for them never times a
+    GPU collective out.
+    """
 
     rank: int
     local_rank: int
@@ -30,8 +32,8 @@ class World:
     def create(cls, device: str) -> "World":
         """The world that torchrun's environment describes, or a single process without it.
 
-        `device` is `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; each rank takes the GPU of its local
-        rank. ValueError for a device that does not exist.
+        `device` is `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; each rank takes
+        the GPU of its local rank. ValueError for a device that does not exist.
         """
         rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         local_rank = int(os.environ.get("LOCAL_RANK", "0"))
@@ -90,9 +92,11 @@ class World:
 
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
-        """Context that ends on every rank with the first ValueError or OSError of any, as a ValueError.
+        """Context that ends on every rank with the first ValueError or OSError of any, as a
+        ValueError.
 
-        Ranks must not communicate in it. A rank that failed alone would leave the others waiting for it.
+        Ranks must not communicate in it. A rank that failed alone would leave the others waiting
+        for it.
         """
         message: str | None = None
         try:
@@ -110,7 +114,9 @@ class World:
 
 
 def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
-    """The torch device that a rank uses for the setting run.device; ValueError names what there is."""
+    """The torch device that a rank uses for the setting run.device; ValueError names what
+    there is.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
@@ -126,15 +132,21 @@ def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
     if number >= available:
         wanted = f"cuda:{number}"
         raise ValueError(
-            f"run.device needs {wanted}, but torch sees {available} GPUs here; run.device=cpu always works"
+            f"run.device needs {wanted}, but torch sees {available} GPUs here; run.device=cpu"
+            " always works"
         )
     return torch.device("cuda", number)
 
 
 def micro_batch_size(batch_size: int, world: World, accumulate: int) -> int:
-    """Images per rank and micro-batch for the global data.batch_size; ValueError when they do not come out even."""
+    """Images per rank and micro-batch for the global data.batch_size; ValueError when they do not
+    come out even.
+    """
     parts = world.size * accumulate
     if batch_size % parts:
-        rule = f"data.batch_size is global and must divide by {world.size} ranks x {accumulate} micro-batches"
+        rule = (
+            f"data.batch_size is global and must divide by {world.size} ranks x {accumulate}"
+            " micro-batches"
+        )
         raise ValueError(f"{rule}, got {batch_size}; try {max(1, batch_size // parts) * parts}")
     return batch_size // parts

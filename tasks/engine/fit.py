@@ -1,4 +1,6 @@
-"""The training loop.  It reads downwards; what depends on time is a function of the number of finished steps."""
+"""The training loop.  It reads downwards; what depends on time is a function of the number of
+finished steps.
+"""
 
 import os
 import sys
@@ -37,7 +39,9 @@ Evaluate = Callable[[nn.Module, int], Mapping[str, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """What the loop needs of a task's settings; `batch_size` is data.batch_size, the images of all ranks together."""
+    """What the loop needs of a task's settings; `batch_size` is data.batch_size, the images of all
+    ranks together.
+    """
 
     optim: OptimConfig
     schedule: ScheduleConfig
@@ -70,14 +74,16 @@ def fit(
     evaluate: Evaluate,
     name_image: Callable[[int], str] = str,
 ) -> dict[str, float]:
-    """Train `model` from its last checkpoint, if any, to the last step; the scores of the last evaluation.
+    """Train `model` from its last checkpoint, if any, to the last step; the scores of the last
+    evaluation.
 
-    `objective(batch)` gives named losses, each the mean over the images of the micro-batch, and contains `model`.
-    `evaluate(model, step)` is called on every rank with the model to score (the moving average where there is one), in
-    eval mode and without gradients, and the number of finished steps; it gives every rank the same scores.
-    `name_image` turns an image id into words for reports.
-    A resumed run ends with the weights of an uninterrupted one, bit for bit (sums over three or more ranks aside).
-    SIGTERM and SIGINT finish the step, save, print the command that resumes and raise SystemExit.
+    `objective(batch)` gives named losses, each the mean over the images of the micro-batch, and
+    contains `model`. `evaluate(model, step)` is called on every rank with the model to score (the
+    moving average where there is one), in eval mode and without gradients, and the number of
+    finished steps; it gives every rank the same scores. `name_image` turns an image id into words
+    for reports. A resumed run ends with the weights of an uninterrupted one, bit for bit (sums over
+    three or more ranks aside). SIGTERM and SIGINT finish the step, save, print the command that
+    resumes and raise SystemExit.
     """
     optim, schedule, run = config.optim, config.schedule, config.run
     optimizer = build_optimizer(model, optim)
@@ -149,12 +155,12 @@ def _announce(
     optim = config.optim
     size = micro_batch_size(config.batch_size, world, optim.accumulate)
     log.note(
-        f"{config.batch_size} images a step: {world.size} ranks x {optim.accumulate} micro-batches x {size} images, "
-        f"{precision.name} on {world.device}"
+        f"{config.batch_size} images a step: {world.size} ranks x {optim.accumulate} micro-batches"
+        f" x {size} images, {precision.name} on {world.device}"
     )
     log.note(
-        f"peak learning rate {peak_lr(optim, config.batch_size):g} = "
-        f"optim.lr {optim.lr:g} x {config.batch_size} / optim.reference_batch {optim.reference_batch}"
+        f"peak learning rate {peak_lr(optim, config.batch_size):g} = optim.lr {optim.lr:g} x"
+        f" {config.batch_size} / optim.reference_batch {optim.reference_batch}"
     )
     if progress.step:
         log.note(f"resumed after step {progress.step} of {config.schedule.steps}")
@@ -204,7 +210,9 @@ def _report_masked(parts: _Parts, window: Window, name_image: Callable[[int], st
 
 
 def _files_due(step: int, run: RunConfig, steps: int) -> tuple[str, ...]:
-    """Names of the checkpoints to write after a step; the last one is also written before every evaluation."""
+    """Names of the checkpoints to write after a step; the last one is also written before every
+    evaluation.
+    """
     numbered = (f"step_{step}.pt",) if run.keep_every and step % run.keep_every == 0 else ()
     saved = is_due(step, run.save_every, steps) or is_due(step, run.eval_every, steps)
     return (LAST, *numbered) if saved or numbered else ()
@@ -217,7 +225,9 @@ def _save(
     names: tuple[str, ...],
     name_image: Callable[[int], str],
 ) -> Progress:
-    """Save the state after a step, once masked steps are reported; every rank leaves when the files are there."""
+    """Save the state after a step, once masked steps are reported; every rank leaves when the files
+    are there.
+    """
     _report_masked(parts, window, name_image)
     progress = replace(progress, window=window.totals(parts.world))
     _write(parts, progress, names)
@@ -232,7 +242,9 @@ def _write(parts: _Parts, progress: Progress, names: tuple[str, ...]) -> None:
 
 
 def _score(parts: _Parts, progress: Progress, evaluate: Evaluate, best_metric: str) -> Progress:
-    """Evaluate, log the scores and save them; the best checkpoint is replaced by a better one, and NaN never is."""
+    """Evaluate, log the scores and save them; the best checkpoint is replaced by a better one, and
+    NaN never is.
+    """
     scored, weights = (parts.model, "model") if parts.ema is None else (parts.ema.model, "ema")
     parts.world.share_buffers(scored)
     with torch.no_grad():
@@ -257,7 +269,9 @@ def _score(parts: _Parts, progress: Progress, evaluate: Evaluate, best_metric: s
 
 
 def _score_line(progress: Progress, best_metric: str, weights: str, better: bool) -> str:
-    """A line with the score that decides, the validation loss where there is one, and whose weights were scored."""
+    """A line with the score that decides, the validation loss where there is one, and whose weights
+    were scored.
+    """
     shown = [key for key in (best_metric, "val/loss") if key in progress.scores]
     text = "  ".join(f"{key} {progress.scores[key]:.4f}" for key in shown)
     rest = "the best so far" if better else f"the best was at step {progress.best_step}"

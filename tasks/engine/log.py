@@ -1,4 +1,6 @@
-"""What a run reports: metrics.jsonl with one row a step, TensorBoard, a progress bar or plain lines, and curves.png."""
+"""What a run reports: metrics.jsonl with one row a step, TensorBoard, a progress bar or plain
+lines, and curves.png.
+"""
 
 import json
 import math
@@ -26,7 +28,9 @@ class RunLog:
         self.bar: Any = None
 
     def start(self, step: int) -> None:
-        """Begin after `step` finished steps: drop later rows and open TensorBoard and the progress bar."""
+        """Begin after `step` finished steps: drop later rows and open TensorBoard and the progress
+        bar.
+        """
         if not self.active:
             return
         from torch.utils.tensorboard.writer import SummaryWriter
@@ -56,7 +60,9 @@ class RunLog:
             print(text, flush=True)
 
     def train(self, step: int, row: Mapping[str, float], seconds_left: float) -> None:
-        """Report the means of the steps since the last report; `row` has loss, lr, images_per_s and data_share."""
+        """Report the means of the steps since the last report; `row` has loss, lr, images_per_s and
+        data_share.
+        """
         self.write(step, row)
         speed = f"{row['images_per_s']:.1f} images/s  data {row['data_share']:.0%}"
         text = f"loss {row['loss']:.4g}  lr {row['lr']:.4g}  {speed}"
@@ -66,7 +72,9 @@ class RunLog:
             self.note(f"step {step}/{self.steps}  {text}  left {clock(seconds_left)}")
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
-        """Add values to the row of a step, which makes a new row unless the last one is of that step."""
+        """Add values to the row of a step, which makes a new row unless the last one is of that
+        step.
+        """
         if not self.active:
             return
         plain = {key: _plain(value) for key, value in values.items()}
@@ -82,7 +90,9 @@ class RunLog:
             file.write(_line(self.rows[-1]))
 
     def flush(self) -> None:
-        """Hand TensorBoard's rows to the system, so that none is lost when the process is killed."""
+        """Hand TensorBoard's rows to the system, so that none is lost when the process is
+        killed.
+        """
         if self.active:
             self.writer.flush()
 
@@ -122,7 +132,9 @@ def clock(seconds: float) -> str:
 
 
 def _shows_a_bar() -> bool:
-    """Whether progress goes to a terminal; containers may have one of no columns, in which a bar would be invisible."""
+    """Whether progress goes to a terminal; containers may have one of no columns, in which a bar
+    would be invisible.
+    """
     return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 

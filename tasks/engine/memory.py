@@ -1,4 +1,6 @@
-"""How freed memory of the CPU is kept: by default the C library hands large blocks back, and faults them in anew."""
+"""How freed memory of the CPU is kept: by default the C library hands large blocks back, and faults
+them in anew.
+"""
 
 import ctypes
 import os
@@ -11,13 +13,15 @@ _STEP = 64 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Have the process reuse the large blocks that it frees; whether the C library is one that can be told so.
+    """Have the process reuse the large blocks that it frees; whether the C library is one that can
+    be told so.
 
-    A training step frees and takes hundreds of tensors of many MB. glibc gives each back to the system at once, so that
-    every page of the next one is a page fault, which costs a sixth of a step of ResNet-18-FPN on two cores. Peak memory
-    is about the same, but stays with the process: it did not grow in training or evaluation, but may in a program that
-    keeps a small block after each large one that it frees, for the holes then fit nothing. Of glibc only, and not where
-    the user's MALLOC_ variables or another allocator (LD_PRELOAD) decide.
+    A training step frees and takes hundreds of tensors of many MB. glibc gives each back to the
+    system at once, so that every page of the next one is a page fault, which costs a sixth of a
+    step of ResNet-18-FPN on two cores. Peak memory is about the same, but stays with the process:
+    it did not grow in training or evaluation, but may in a program that keeps a small block after
+    each large one that it frees, for the holes then fit nothing. Of glibc only, and not where the
+    user's MALLOC_ variables or another allocator (LD_PRELOAD) decide.
     """
     chosen = any(name.startswith("MALLOC_") for name in os.environ) or "LD_PRELOAD" in os.environ
     if chosen or platform.libc_ver()[0] != "glibc":

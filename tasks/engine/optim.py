@@ -18,7 +18,8 @@ NORMS = (
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """Fused SGD or AdamW over the trainable parameters; those of normalisation layers have a weight decay of their own.
+    """Fused SGD or AdamW over the trainable parameters; those of normalisation layers have a weight
+    decay of their own.
 
     The learning rate is set before every step from the schedule, so the one given here is not used.
     """
@@ -40,14 +41,18 @@ def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optim
 
 
 def _start_momentum(optimizer: torch.optim.SGD, momentum: float) -> None:
-    """Start momentum at zero: torch would leave it uninitialised when the very first update is masked."""
+    """Start momentum at zero: torch would leave it uninitialised when the very first update is
+    masked.
+    """
     for group in optimizer.param_groups if momentum else []:
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Trainable parameters outside and inside normalisation layers, each once, in the order of the modules."""
+    """Trainable parameters outside and inside normalisation layers, each once, in the order of the
+    modules.
+    """
     decayed: dict[nn.Parameter, None] = {}
     norms: dict[nn.Parameter, None] = {}
     for part in module.modules():
@@ -63,14 +68,18 @@ def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Par
 
 
 def peak_lr(config: OptimConfig, batch_size: int) -> float:
-    """Peak learning rate for a global batch size, linear from the one for `reference_batch` (Goyal et al. 2017)."""
+    """Peak learning rate for a global batch size, linear from the one for `reference_batch` (Goyal
+    et al. 2017).
+    """
     return config.lr * batch_size / config.reference_batch
 
 
 class Ema:
-    """Exponential moving average of a model's parameters and floating-point buffers, on the model's device.
+    """Exponential moving average of a model's parameters and floating-point buffers, on the model's
+    device.
 
-    The decay of step t (from 0) is min(decay, (1 + t) / (10 + t)), so that a short run is not an average of its start.
+    The decay of step t (from 0) is min(decay, (1 + t) / (10 + t)), so that a short run is not an
+    average of its start.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -79,7 +88,9 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move the average towards the weights that step `step` ended with; does not synchronise."""
+        """Move the average towards the weights that step `step` ended with; does not
+        synchronise.
+        """
         averages, currents = _tensors(self.model), _tensors(model)
         floating = [i for i, tensor in enumerate(currents) if tensor.is_floating_point()]
         average = get_ema_multi_avg_fn(min(self.decay, (1 + step) / (10 + step)))  # type: ignore[no-untyped-call]
@@ -89,7 +100,9 @@ class Ema:
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:
-    """Parameters and buffers, in a fixed order; frozen ones stay as they are when averaged with themselves."""
+    """Parameters and buffers, in a fixed order; frozen ones stay as they are when averaged with
+    themselves.
+    """
     return [*_detached(model.parameters()), *_detached(model.buffers())]
 
 

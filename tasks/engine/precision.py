@@ -1,4 +1,6 @@
-"""Which arithmetic the network runs in: bf16 autocast where the hardware is faster in bf16, fp32 otherwise."""
+"""Which arithmetic the network runs in: bf16 autocast where the hardware is faster in bf16, fp32
+otherwise.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +19,21 @@ BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 @dataclass(frozen=True)
 class Precision:
-    """Resolved arithmetic of the network on one kind of device; weights, losses and optimiser stay fp32."""
+    """Resolved arithmetic of the network on one kind of device; weights, losses and optimiser stay
+    fp32.
+    """
 
     name: Literal["bf16", "fp32"]
     device_type: str
 
     @classmethod
     def resolve(cls, name: Literal["auto", "bf16", "fp32"], device: torch.device) -> "Precision":
-        """`auto` is bf16 where the device is faster in it; bf16 asked for elsewhere is emulated and slow.
+        """`auto` is bf16 where the device is faster in it; bf16 asked for elsewhere is emulated and
+        slow.
 
-        fp32 means IEEE fp32: TF32, which torch allows in cuDNN's convolutions by default, is switched off process-wide.
-        Under bf16 torch's defaults stay: fp32 matrix products are IEEE, the few fp32 convolutions may use TF32.
+        fp32 means IEEE fp32: TF32, which torch allows in cuDNN's convolutions by default, is
+        switched off process-wide. Under bf16 torch's defaults stay: fp32 matrix products are IEEE,
+        the few fp32 convolutions may use TF32.
         """
         if name == "auto":
             name = "bf16" if prefers_bf16(device) else "fp32"
@@ -38,16 +44,21 @@ class Precision:
 
     @classmethod
     def agreed(cls, name: Literal["auto", "bf16", "fp32"], world: World) -> "Precision":
-        """The arithmetic of every rank of a run: where `auto` depends on a timing, rank 0's counts."""
+        """The arithmetic of every rank of a run: where `auto` depends on a timing, rank 0's
+        counts.
+        """
         return cls.resolve(world.broadcast(cls.resolve(name, world.device).name), world.device)
 
     def autocast(self) -> torch.autocast:
-        """Context in which convolutions and matrix products run in bf16, or in fp32 where that was resolved."""
+        """Context in which convolutions and matrix products run in bf16, or in fp32 where that was
+        resolved.
+        """
         return torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.name == "bf16")
 
 
 def prefers_bf16(device: torch.device) -> bool:
-    """Whether a GPU multiplies bf16 natively, or a Linux CPU can (AVX512-BF16, AMX) and was measured to be faster so.
+    """Whether a GPU multiplies bf16 natively, or a Linux CPU can (AVX512-BF16, AMX) and was
+    measured to be faster so.
 
     A CPU may have the instructions and run them no faster than fp32's.
     """
@@ -58,7 +69,9 @@ def prefers_bf16(device: torch.device) -> bool:
 
 @cache
 def bf16_speed_up() -> float:
-    """How many times faster than in fp32 the CPU convolves in bf16; some ten milliseconds, once a process."""
+    """How many times faster than in fp32 the CPU convolves in bf16; some ten milliseconds, once a
+    process.
+    """
     return speed_up(_convolution(torch.float32), _convolution(torch.bfloat16))
 
 

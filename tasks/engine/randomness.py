@@ -1,7 +1,8 @@
-"""Random numbers that are counted, not carried: each is a hash of the numbers that name it, so no state is saved.
+"""Random numbers that are counted, not carried: each is a hash of the numbers that name it, so no
+state is saved.
 
-The hash is the finaliser of splitmix64 (Steele, Lea and Flood 2014) in 64-bit arithmetic that wraps around; numpy and
-torch, CPU and GPU give the same bits.  B images, N numbers.
+The hash is the finaliser of splitmix64 (Steele, Lea and Flood 2014) in 64-bit arithmetic that wraps
+around; numpy and torch, CPU and GPU give the same bits.  B images, N numbers.
 """
 
 import os
@@ -46,9 +47,11 @@ def mix_key(seed: int, step: int, image: int) -> int:
 
 
 def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
-    """Numbers (B, count) float32 in [0, 1), multiples of 2**-24, that depend on the key (B,) int64 and `stream` alone.
+    """Numbers (B, count) float32 in [0, 1), multiples of 2**-24, that depend on the key (B,) int64
+    and `stream` alone.
 
-    Runs on the keys' device without synchronising. Different purposes of one image take different streams.
+    Runs on the keys' device without synchronising. Different purposes of one image take different
+    streams.
     """
     start = scramble(scramble(keys + GOLDEN) ^ stream)  # (B,)
     counters = (
@@ -61,9 +64,11 @@ def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
 
 
 def prepare_torch(seed: int, deterministic: bool) -> None:
-    """Seed torch's own generator, for the initial weights, and with `deterministic` refuse operations that may vary.
+    """Seed torch's own generator, for the initial weights, and with `deterministic` refuse
+    operations that may vary.
 
-    Call it before the model is built and before the GPU is first used. A step draws nothing from this generator.
+    Call it before the model is built and before the GPU is first used. A step draws nothing from
+    this generator.
     """
     torch.manual_seed(seed)
     if deterministic:

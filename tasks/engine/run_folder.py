@@ -1,4 +1,6 @@
-"""The folder of a run: refused when used, checked when resumed, and given its settings and environment."""
+"""The folder of a run: refused when used, checked when resumed, and given its settings and
+environment.
+"""
 
 import json
 import os
@@ -56,8 +58,8 @@ LIBRARIES = (
 def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
     """`run.output_dir`, when the run may use it; writes nothing yet, and every rank calls it.
 
-    ValueError on every rank when the folder holds a run and `run.resume` is never, or when a resumed run changes a
-    setting outside `MAY_CHANGE`.
+    ValueError on every rank when the folder holds a run and `run.resume` is never, or when a
+    resumed run changes a setting outside `MAY_CHANGE`.
     """
     folder = Path(run.output_dir)
     refusal = world.broadcast(_refusal(folder, run, config) if world.is_main else None)
@@ -88,14 +90,20 @@ def _refusal(folder: Path, run: RunConfig, config: "DataclassInstance") -> str |
     if run.resume == "never" and used:
         seen = f"got {folder}, which holds {', '.join(used)}"
         verb = "continues that run" if LAST in used else "starts that run anew, as it saved nothing"
-        return f"run.output_dir must be unused, {seen}; run.resume=auto {verb}, or choose another folder"
+        return (
+            f"run.output_dir must be unused, {seen}; run.resume=auto {verb}, or choose another"
+            " folder"
+        )
     if LAST not in used or CONFIG not in used:
         return None
     changes = list(_changes(folder / CONFIG, config))
     if not changes:
         return None
     way_out = "give the old values, or another run.output_dir to start anew"
-    return f"a resumed run must keep its settings, but {folder} was started with {'; '.join(changes)}; {way_out}"
+    return (
+        f"a resumed run must keep its settings, but {folder} was started with {'; '.join(changes)};"
+        f" {way_out}"
+    )
 
 
 def _changes(saved: Path, config: "DataclassInstance") -> Iterator[str]:
@@ -148,7 +156,9 @@ def library_version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """`git describe` of the working folder, with -dirty for local changes; None outside a repository or without git."""
+    """`git describe` of the working folder, with -dirty for local changes; None outside a
+    repository or without git.
+    """
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

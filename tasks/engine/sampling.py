@@ -1,6 +1,8 @@
-"""Which images make up the batch of a step: a pure function, so that resuming and any number of ranks need no state.
+"""Which images make up the batch of a step: a pure function, so that resuming and any number of
+ranks need no state.
 
-N images; an epoch is `batches_per_epoch(N, batch_size)` steps and epochs follow each other without end.
+N images; an epoch is `batches_per_epoch(N, batch_size)` steps and epochs follow each other without
+end.
 """
 
 import math
@@ -35,14 +37,16 @@ def global_batch(
 ) -> Indices:
     """Indices (batch_size,) of the images of a step, over all ranks and micro-batches.
 
-    `groups` (N,) says what each image may share a batch with (portrait or landscape, say). An epoch is shuffled and cut
-    into batches of one group each; what is left of the groups makes mixed batches, and the last of those is filled from
-    the start of the shuffle. A data set smaller than a batch repeats itself within it. With `repeats` (N,), each >= 1,
-    an image comes so often in an epoch, rounded up or down at random such that the mean is in proportion to it.
+    `groups` (N,) says what each image may share a batch with (portrait or landscape, say). An epoch
+    is shuffled and cut into batches of one group each; what is left of the groups makes mixed
+    batches, and the last of those is filled from the start of the shuffle. A data set smaller than
+    a batch repeats itself within it. With `repeats` (N,), each >= 1, an image comes so often in an
+    epoch, rounded up or down at random such that the mean is in proportion to it.
     """
     if len(groups) == 0:
         raise ValueError(
-            "a batch must be drawn from at least one image, got none; check the data set's annotations"
+            "a batch must be drawn from at least one image, got none; check the data set's"
+            " annotations"
         )
     epoch, position = divmod(step, batches_per_epoch(len(groups), batch_size, repeats))
     packed = None if repeats is None else repeats.astype(np.float64).tobytes()
@@ -57,7 +61,9 @@ def global_batch(
 def _epoch_plan(
     packed_groups: bytes, packed_repeats: bytes | None, batch_size: int, seed: int, epoch: int
 ) -> Indices:
-    """Batches (batches, batch_size) of an epoch; the arrays come as bytes because a cache needs hashable arguments."""
+    """Batches (batches, batch_size) of an epoch; the arrays come as bytes because a cache needs
+    hashable arguments.
+    """
     groups = np.frombuffer(packed_groups, dtype=np.int32)
     order = np.argsort(
         mix_keys(seed, epoch, np.arange(len(groups))), kind="stable"
@@ -78,7 +84,9 @@ def _epoch_plan(
 
 
 def _filled(mixed: Indices, order: Indices, batch_size: int) -> Indices:
-    """The left-over images and, from the start of the shuffle, as many more as make whole batches without repeating."""
+    """The left-over images and, from the start of the shuffle, as many more as make whole batches
+    without repeating.
+    """
     missing = -len(mixed) % batch_size
     last = mixed[len(mixed) - (len(mixed) % batch_size) :]
     others = order[~np.isin(order, last)]
@@ -88,8 +96,8 @@ def _filled(mixed: Indices, order: Indices, batch_size: int) -> Indices:
 def _repeated(order: Indices, repeats: Factors, batch_size: int, seed: int, epoch: int) -> Indices:
     """The images as often as they are to come, (batches * batch_size,), shuffled.
 
-    Systematic sampling: the images, in the order of the shuffle, lie on a line, each as long as its factor; points at
-    equal distances, the first at random, choose them.
+    Systematic sampling: the images, in the order of the shuffle, lie on a line, each as long as its
+    factor; points at equal distances, the first at random, choose them.
     """
     slots = batches_per_epoch(len(order), batch_size, repeats) * batch_size
     ends = np.cumsum(repeats[order])  # (N,)

@@ -1,4 +1,6 @@
-"""Settings that every task shares: optimiser, schedule and run. Imports no torch, so that `--help` answers at once."""
+"""Settings that every task shares: optimiser, schedule and run. Imports no torch, so that `--help`
+answers at once.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +19,8 @@ class OptimConfig:
     name: Literal["sgd", "adamw"] = "sgd"
     """Optimiser."""
     lr: float = 0.02
-    """Peak learning rate at `reference_batch` images; scaled linearly for other values of data.batch_size."""
+    """Peak learning rate at `reference_batch` images; scaled linearly for other values of
+    data.batch_size."""
     reference_batch: int = 16
     """Global batch size, in images, that `lr` is stated for."""
     momentum: float = 0.9
@@ -31,7 +34,8 @@ class OptimConfig:
     clip_norm: float | None = None
     """Largest global gradient norm; null for no clipping."""
     ema_decay: float | None = None
-    """Decay per step of an exponential moving average of the weights, which is then what is scored; null for none."""
+    """Decay per step of an exponential moving average of the weights, which is then what is scored;
+    null for none."""
 
     def __post_init__(self) -> None:
         require(self.lr > 0, "optim.lr must be > 0", self.lr)
@@ -97,25 +101,31 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Where and how a run is carried out; nothing here changes what is learnt, apart from seed and precision."""
+    """Where and how a run is carried out; nothing here changes what is learnt, apart from seed and
+    precision.
+    """
 
     output_dir: str = "runs/default"
     """Folder that receives everything the run makes."""
     device: str = "auto"
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start), else fp32."""
+    """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start),
+    else fp32."""
     compile: bool = False
-    """Let torch.compile translate the convolutions, once for each padded size of images (minutes; worth it on GPUs)."""
+    """Let torch.compile translate the convolutions, once for each padded size of images (minutes;
+    worth it on GPUs)."""
     cuda_graphs: bool = False
-    """Replay the translated convolutions as CUDA graphs, one for each padded size: worth it where a GPU waits for the
-    host to launch kernels, so with few images a step. Takes run.compile, a GPU and optim.accumulate=1."""
+    """Replay the translated convolutions as CUDA graphs, one for each padded size: worth it where a
+    GPU waits for the host to launch kernels, so with few images a step. Takes run.compile, a GPU
+    and optim.accumulate=1."""
     seed: int = 0
     """Every random choice follows from this number, the step and the image."""
     deterministic: bool = False
     """Refuse operations whose result may differ between two runs on the same GPU; slower."""
     eval_every: int = 5000
-    """Steps between two evaluations; the last step is always evaluated; 0 evaluates at the end only."""
+    """Steps between two evaluations; the last step is always evaluated; 0 evaluates at the end
+    only."""
     save_every: int = 1000
     """Steps between two saves of the last checkpoint."""
     keep_every: int = 0
@@ -125,7 +135,8 @@ class RunConfig:
     best_metric: str = "box/AP"
     """Score, higher being better, that decides which checkpoint is the best."""
     resume: Literal["never", "auto"] = "never"
-    """`auto` continues the run in `output_dir` from its last checkpoint, or starts it where there is none."""
+    """`auto` continues the run in `output_dir` from its last checkpoint, or starts it where there
+    is none."""
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)

@@ -1,4 +1,6 @@
-"""How much faster one way of computing is than an equal one, timed on the machine that will do it."""
+"""How much faster one way of computing is than an equal one, timed on the machine that will
+do it.
+"""
 
 import time
 from collections.abc import Callable
@@ -6,7 +8,8 @@ from collections.abc import Callable
 import torch
 
 WORTH_IT = 1.1
-"""Speed-up from which the special way is taken; below it lies within the noise of a short timing."""
+"""Speed-up from which the special way is taken; below it lies within the noise of a short
+timing."""
 
 ROUNDS = 40
 
@@ -24,7 +27,8 @@ def seconds(call: Callable[[], object]) -> float:
 def speed_up(
     plain: Callable[[], object], special: Callable[[], object], timer: Seconds = seconds
 ) -> float:
-    """How many times faster `special` is than `plain`: best of many in turn, after one call of each to warm up.
+    """How many times faster `special` is than `plain`: best of many in turn, after one call of each
+    to warm up.
 
     Another process can disturb any few calls in a row, and a disturbed call is never the best.
     """

@@ -1,4 +1,5 @@
-"""One optimiser step without a device-to-host synchronisation, and the sums that the log reads now and then.
+"""One optimiser step without a device-to-host synchronisation, and the sums that the log reads now
+and then.
 
 M micro-batches a step and rank, B images each, L named losses.
 """
@@ -42,7 +43,9 @@ class Batches(Protocol):
 
 
 class Feed:
-    """The stream of micro-batches, moved to the device; `waited` counts the seconds that the loader was waited for."""
+    """The stream of micro-batches, moved to the device; `waited` counts the seconds that the loader
+    was waited for.
+    """
 
     def __init__(self, stream: Iterator[Batch], device: torch.device) -> None:
         self.stream, self.device, self.waited = stream, device, 0.0
@@ -72,7 +75,9 @@ class StepResult:
 
 
 class RunningStatistics:
-    """The statistics of the batch norms in training; a step whose update is masked must not leave its mark on them."""
+    """The statistics of the batch norms in training; a step whose update is masked must not leave
+    its mark on them.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         norms = [
@@ -105,7 +110,9 @@ def train_step(
     clip_norm: float | None,
     precision: Precision,
 ) -> StepResult:
-    """Average the gradients of M micro-batches over micro-batches and ranks, clip them, and update where finite."""
+    """Average the gradients of M micro-batches over micro-batches and ranks, clip them, and update
+    where finite.
+    """
     statistics.keep()
     parts, image_ids = [], []
     for index in range(accumulate):
@@ -134,7 +141,9 @@ def _backward(
 
 
 def _gradients_stay_local(objective: nn.Module, local: bool) -> AbstractContextManager[None]:
-    """Context in which DDP does not average gradients over ranks: all but the last micro-batch of a step."""
+    """Context in which DDP does not average gradients over ranks: all but the last micro-batch of a
+    step.
+    """
     if local and isinstance(objective, DistributedDataParallel):
         return objective.no_sync()
     return contextlib.nullcontext()
@@ -142,9 +151,11 @@ def _gradients_stay_local(objective: nn.Module, local: bool) -> AbstractContextM
 
 @torch.no_grad()
 def _update(optimizer: torch.optim.Optimizer, clip_norm: float | None) -> tuple[Tensor, Tensor]:
-    """Clip and apply the gradients; the norm before clipping () and whether it was not finite () as 0 or 1.
+    """Clip and apply the gradients; the norm before clipping () and whether it was not finite () as
+    0 or 1.
 
-    The fused optimisers take `found_inf` as a tensor and leave weights and state alone where it is 1.
+    The fused optimisers take `found_inf` as a tensor and leave weights and state alone where it is
+    1.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -164,7 +175,10 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr
 
 
-FOR_A_STEP = "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge and data.long_edge"
+FOR_A_STEP = (
+    "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge and"
+    " data.long_edge"
+)
 FOR_SCORING = "lower data.val_short_edge and data.long_edge, or the model's test-time counts"
 
 

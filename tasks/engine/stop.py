@@ -1,4 +1,6 @@
-"""Stopping a run from outside: SIGTERM and SIGINT ask for it, and the command that resumes is printed."""
+"""Stopping a run from outside: SIGTERM and SIGINT ask for it, and the command that resumes is
+printed.
+"""
 
 import os
 import shlex
@@ -14,7 +16,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class StopRequest:
     """Context in which SIGTERM and SIGINT are remembered instead of obeyed.
 
-    A second Ctrl-C stops a single process at once; under torchrun it is ignored, as torchrun itself repeats signals.
+    A second Ctrl-C stops a single process at once; under torchrun it is ignored, as torchrun itself
+    repeats signals.
     """
 
     def __init__(self, world: World) -> None:
@@ -58,7 +61,9 @@ class StopRequest:
 
 
 def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The command line that continues this run, from `sys.orig_argv` and the environment that torchrun set."""
+    """The command line that continues this run, from `sys.orig_argv` and the environment that
+    torchrun set.
+    """
     kept = [argument for argument in arguments if not argument.startswith("run.resume=")] + [
         "run.resume=auto"
     ]

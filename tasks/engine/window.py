@@ -1,4 +1,6 @@
-"""What happened since the last log line: sums on the device, times on the host, and the steps that were masked."""
+"""What happened since the last log line: sums on the device, times on the host, and the steps that
+were masked.
+"""
 
 import contextlib
 import time
@@ -12,7 +14,9 @@ from tasks.engine.step import Feed, StepResult, mean_rows
 
 
 class Window:
-    """Sums of losses and gradient norm over the steps since the last log line; masked steps count apart."""
+    """Sums of losses and gradient norm over the steps since the last log line; masked steps count
+    apart.
+    """
 
     def __init__(self, saved: Mapping[str, float]) -> None:
         self.saved = dict(saved)
@@ -40,7 +44,9 @@ class Window:
         return torch.tensor([self.saved[name] for name in self.names], device=device)
 
     def totals(self, world: World) -> dict[str, float]:
-        """The sums, averaged over ranks, with the number of steps; rank 0's answer is the one to use. Synchronises."""
+        """The sums, averaged over ranks, with the number of steps; rank 0's answer is the one to
+        use. Synchronises.
+        """
         if self.sums is None:
             return self.saved
         own = dict(zip(self.names, self.sums.tolist(), strict=True)) | {"steps": float(self.steps)}
@@ -48,7 +54,9 @@ class Window:
         return own if rows is None else mean_rows(rows)
 
     def means(self, world: World) -> dict[str, float]:
-        """Means over the steps that were not masked, and `skipped`, the number that were; then starts anew."""
+        """Means over the steps that were not masked, and `skipped`, the number that were; then
+        starts anew.
+        """
         totals = self.totals(world)
         kept, steps = totals.pop("kept"), totals.pop("steps")
         self.saved, self.sums, self.steps = {}, None, 0
@@ -56,7 +64,9 @@ class Window:
         return means | {"skipped": steps - kept}
 
     def masked_steps(self, world: World, name_image: Callable[[int], str]) -> list[str]:
-        """A line for each masked step since the last call, with its images; none but on rank 0. Synchronises."""
+        """A line for each masked step since the last call, with its images; none but on rank 0.
+        Synchronises.
+        """
         suspects, self.suspects = self.suspects, []
         masked = torch.stack([result.masked for _, result in suspects]).tolist() if suspects else []
         found = [
@@ -73,13 +83,16 @@ class Window:
             ]
             images = ", ".join(name_image(image) for image in guilty)
             lines.append(
-                f"step {step}: a gradient was not finite and the update was left out; images {images}"
+                f"step {step}: a gradient was not finite and the update was left out; images"
+                f" {images}"
             )
         return lines
 
 
 def _images(result: StepResult) -> tuple[list[int], list[int]]:
-    """Ids of the images in micro-batches whose loss was not finite, and of all images of the step, on this rank."""
+    """Ids of the images in micro-batches whose loss was not finite, and of all images of the step,
+    on this rank.
+    """
     finite = result.finite.tolist()
     bad = [
         image
@@ -109,7 +122,9 @@ class Stopwatch:
         self.started += time.perf_counter() - paused
 
     def read(self, batch_size: int) -> tuple[dict[str, float], float]:
-        """`images_per_s` and `data_share` of the time, and the seconds a step took; then starts anew."""
+        """`images_per_s` and `data_share` of the time, and the seconds a step took; then starts
+        anew.
+        """
         seconds = max(time.perf_counter() - self.started, 1e-9)
         row = {
             "images_per_s": self.steps * batch_size / seconds,

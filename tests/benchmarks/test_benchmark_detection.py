@@ -1,4 +1,6 @@
-"""The detection benchmark with a tiny ResNet-18: the same weights in all, compared before anything is timed."""
+"""The detection benchmark with a tiny ResNet-18: the same weights in all, compared before anything
+is timed.
+"""
 
 from __future__ import annotations
 
@@ -88,9 +90,10 @@ def test_other_weights_in_one_of_them_are_refused(
         DetectorWeights, "build_torchvision", lambda _, *edges: right(other, *edges)
     )
     answer = run(weights)
-    assert (answer.status, "have no partner of their class" in answer.error) == (1, True), (
-        answer.error
-    )
+    assert (answer.status, "have no partner of their class" in answer.error) == (
+        1,
+        True,
+    ), answer.error
     assert list(tmp_path.glob("*.json")) == []
 
 

@@ -1,4 +1,6 @@
-"""tools/benchmark.py on tiny inputs: it compares before it times, and ends with status 1 where outputs differ."""
+"""tools/benchmark.py on tiny inputs: it compares before it times, and ends with status 1 where
+outputs differ.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def joined(batches: list[DetectionBatch]) -> DetectionBatch:
     return DetectionBatch(*(torch.cat(parts) for parts in zip(*map(tensors, batches), strict=True)))
 
 
-# ---------------------------------------------------------------------------------------------- padding
+# ----------------------------------------------------------------------------------------------
+# padding
 
 
 def test_padded_sides_are_few() -> None:
@@ -104,7 +105,8 @@ def test_two_thousand_objects_fit(tmp_path: Path) -> None:
     assert int((batch.labels >= 0).sum()) == 2000
 
 
-# ---------------------------------------------------------------------------------------------- which images
+# ----------------------------------------------------------------------------------------------
+# which images
 
 
 def test_images_with_crowds_only_or_nothing_are_left_out_of_training(tmp_path: Path) -> None:
@@ -179,7 +181,8 @@ def test_validation_resizes_to_the_test_edge_without_flips(dataset: CocoDataset)
             assert torch.equal(batch.images[row, :, : size[0], : size[1]], expected)
 
 
-# ---------------------------------------------------------------------------------------------- counted chance
+# ----------------------------------------------------------------------------------------------
+# counted chance
 
 
 @pytest.mark.parametrize(("ranks", "accumulate"), [(2, 1), (4, 1), (2, 2), (1, 4)])
@@ -254,7 +257,8 @@ def test_a_batch_that_does_not_divide_is_refused(dataset: CocoDataset) -> None:
         TrainBatches(dataset, CONFIG, world_size=3)
 
 
-# ---------------------------------------------------------------------------------------------- errors
+# ----------------------------------------------------------------------------------------------
+# errors
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -280,7 +284,8 @@ def test_an_augmentation_file_that_is_none_is_named(dataset: CocoDataset, tmp_pa
         TrainBatches(dataset, replace(CONFIG, augment=str(tmp_path / "wrong.json")))
 
 
-# ---------------------------------------------------------------------------------------------- prediction, round trip
+# ----------------------------------------------------------------------------------------------
+# prediction, round trip
 
 
 def test_color_jitter_changes_pixels_only(dataset: CocoDataset) -> None:

@@ -1,4 +1,6 @@
-"""Evaluation of a detector: what reaches the scores, from every rank, and what is left as it was."""
+"""Evaluation of a detector: what reaches the scores, from every rank, and what is left as
+it was.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
 
 class Oracle(nn.Module):
-    """Stands for a detector that finds exactly the objects of the batch, which go through offsets and back."""
+    """Stands for a detector that finds exactly the objects of the batch, which go through offsets
+    and back.
+    """
 
     kernels = Kernels(folded_norms=False)
 

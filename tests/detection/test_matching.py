@@ -114,7 +114,9 @@ def test_sample_counts_equal_torchvisions(positives: int, negatives: int) -> Non
 
 
 def test_draws_are_uniform() -> None:
-    """Over 2,000 draws each of 40 positives is taken as often as binomial noise allows (five standard deviations)."""
+    """Over 2,000 draws each of 40 positives is taken as often as binomial noise allows (five
+    standard deviations).
+    """
     kinds = torch.full((2000, 100), NEGATIVE, dtype=torch.int8)
     kinds[:, ::5] = POSITIVE
     kinds[:, 1::5] = POSITIVE

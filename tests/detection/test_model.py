@@ -31,7 +31,9 @@ def logits_of(*probabilities: list[float]) -> torch.Tensor:
 
 
 def test_detections_are_chosen_per_class_by_hand() -> None:
-    """The first two boxes overlap by 0.82: one of the same class goes; the third is clipped; the padding is dropped."""
+    """The first two boxes overlap by 0.82: one of the same class goes; the third is clipped; the
+    padding is dropped.
+    """
     logits = logits_of([0.7, 0.2, 0.1], [0.6, 0.1, 0.3], [0.02, 0.5, 0.48], [0.9, 0.05, 0.05])
     found = select_detections(
         PROPOSALS, logits, torch.zeros(1, 4, 2, 4), SIZES, RoiConfig(detections_per_image=5)
@@ -217,7 +219,9 @@ def test_a_copy_of_a_compiled_model_is_not_compiled() -> None:
 
 
 def test_each_batch_tells_cuda_graphs_that_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs of a graph are overwritten by its next replay, so torch has to know which replays belong together."""
+    """Outputs of a graph are overwritten by its next replay, so torch has to know which replays
+    belong together.
+    """
     begun: list[None] = []
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(None))
     model, batch = tiny_detector().eval(), tiny_batch([[]])
@@ -233,7 +237,9 @@ def test_each_batch_tells_cuda_graphs_that_it_begins(monkeypatch: pytest.MonkeyP
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_graphs_learn_the_same() -> None:
-    """Three steps at two padded sizes: a size's first steps record its graphs, later ones replay them."""
+    """Three steps at two padded sizes: a size's first steps record its graphs, later ones replay
+    them.
+    """
     device = torch.device("cuda")
     written, replayed = (
         tiny_detector(kernels=Kernels.of(device, TINY)).to(device) for _ in range(2)

@@ -1,4 +1,6 @@
-"""Pasted objects and large-scale jitter: arithmetic by hand, and the same whatever the ranks and restarts."""
+"""Pasted objects and large-scale jitter: arithmetic by hand, and the same whatever the ranks and
+restarts.
+"""
 
 import json
 from dataclasses import fields, replace
@@ -65,7 +67,8 @@ def dataset(tmp_path: Path) -> CocoDataset:
     return write(tmp_path, [(40, 60), (60, 40), (50, 50), (33, 64), (48, 64), (64, 48)], objects)
 
 
-# ---------------------------------------------------------------------------------------------- copy-paste
+# ----------------------------------------------------------------------------------------------
+# copy-paste
 
 
 def test_a_chosen_object_is_pasted_and_the_other_is_not() -> None:
@@ -130,7 +133,8 @@ def test_pasting_adds_objects_of_other_images(dataset: CocoDataset) -> None:
     assert int((other.labels >= 0).sum()) > int((one.labels >= 0).sum())
 
 
-# ---------------------------------------------------------------------------------------------- large-scale jitter
+# ----------------------------------------------------------------------------------------------
+# large-scale jitter
 
 
 @pytest.mark.parametrize(
@@ -205,7 +209,8 @@ def test_jitter_towards_a_square(tmp_path: Path) -> None:
     assert only_batch(dataset, **sizes).sizes.tolist() == [[64, 64]]  # 64 x 128 cut to the square
 
 
-# ---------------------------------------------------------------------------------------------- counted chance
+# ----------------------------------------------------------------------------------------------
+# counted chance
 
 
 def test_ranks_workers_and_restarts_change_nothing(dataset: CocoDataset) -> None:
@@ -258,7 +263,8 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object], message:
         replace(DataConfig(), **settings)
 
 
-# ---------------------------------------------------------------------------------------------- masks
+# ----------------------------------------------------------------------------------------------
+# masks
 
 
 def test_with_a_mask_only_its_pixels_are_pasted() -> None:

@@ -1,4 +1,6 @@
-"""One image and its boxes: the recipes' resize rule, scaling, flipping, clipping and albumentations."""
+"""One image and its boxes: the recipes' resize rule, scaling, flipping, clipping and
+albumentations.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -128,7 +130,9 @@ def test_boxes_are_clipped_and_those_outside_dropped(tmp_path: Path) -> None:
 
 
 def test_a_box_without_extent_in_float32_is_dropped(tmp_path: Path) -> None:
-    """At x = 1000 float32 steps are 6e-5 pixels: a box of 2e-5 pixels has no width, and would match every anchor."""
+    """At x = 1000 float32 steps are 6e-5 pixels: a box of 2e-5 pixels has no width, and would match
+    every anchor.
+    """
     batch = only_batch(
         write(tmp_path, [(40, 1100)], [[{"bbox": [1000, 10, 2e-5, 20]}, {"bbox": [5, 5, 9, 9]}]]),
         short_edge=(40,),

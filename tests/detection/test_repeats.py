@@ -27,7 +27,9 @@ HELD = [
 
 
 def dataset_of(folder: Path, held: list[list[int]], crowd_of: int | None = None) -> CocoDataset:
-    """A data set without files whose images hold objects of these labels; those of label `crowd_of` are crowds."""
+    """A data set without files whose images hold objects of these labels; those of label `crowd_of`
+    are crowds.
+    """
     content = {
         "images": [
             {"id": n, "file_name": f"{n}.png", "height": 32, "width": 32} for n in range(len(held))
@@ -49,7 +51,9 @@ def dataset_of(folder: Path, held: list[list[int]], crowd_of: int | None = None)
 
 
 def detectron2_factors(held: list[list[int]], threshold: float) -> list[float]:
-    """`RepeatFactorTrainingSampler.repeat_factors_from_category_frequency`, as it stands in detectron2, on labels."""
+    """`RepeatFactorTrainingSampler.repeat_factors_from_category_frequency`, as it stands in
+    detectron2, on labels.
+    """
     category_freq: dict[int, float] = defaultdict(int)
     for labels in held:
         for label in set(labels):
@@ -64,7 +68,8 @@ def detectron2_factors(held: list[list[int]], threshold: float) -> list[float]:
 
 def test_factors_by_hand(tmp_path: Path) -> None:
     factors = repeat_factors(dataset_of(tmp_path, HELD[:8]), np.arange(8), 0.5)
-    # of 8 images, 8 hold kind 0, 2 hold kind 1: sqrt(0.5 / 0.25); 1 holds kind 2: sqrt(0.5 / 0.125) = 2
+    # of 8 images, 8 hold kind 0, 2 hold kind 1: sqrt(0.5 / 0.25); 1 holds kind 2: sqrt(0.5 / 0.125)
+    # = 2
     assert factors == pytest.approx([1, 1, math.sqrt(2), 1, 1, 2, 1, 1])
 
 

@@ -23,7 +23,9 @@ def make_levels() -> list[torch.Tensor]:
 
 
 def make_boxes() -> torch.Tensor:
-    """Boxes of every level's size; some without extent, some touching the border, one the whole image."""
+    """Boxes of every level's size; some without extent, some touching the border, one the whole
+    image.
+    """
     generator = torch.Generator().manual_seed(1)
     corner = torch.rand(2, 60, 2, generator=generator) * torch.tensor([WIDTH, HEIGHT]) * 0.9
     side = 2.0 ** (torch.rand(2, 60, 2, generator=generator) * 8)

@@ -29,7 +29,9 @@ def unflip(boxes: torch.Tensor, widths: torch.Tensor) -> torch.Tensor:
 
 
 def round_trip(dataset: CocoDataset, config: DataConfig) -> DetectionResults:
-    """Load, augment, resize, flip, encode against shifted anchors, decode, and go back to the original pixels."""
+    """Load, augment, resize, flip, encode against shifted anchors, decode, and go back to the
+    original pixels.
+    """
     batches = TrainBatches(dataset, config)
     stream = batches.start(0)
     parts, seen = [], set()
@@ -52,7 +54,9 @@ def round_trip(dataset: CocoDataset, config: DataConfig) -> DetectionResults:
 
 @pytest.mark.parametrize("flip", [0.0, 0.5, 1.0])
 def test_odd_files_score_one(tmp_path: Path, flip: float) -> None:
-    """EXIF rotation, gray and RGBA files, text and sparse ids, crowds, run lengths without boxes."""
+    """EXIF rotation, gray and RGBA files, text and sparse ids, crowds, run lengths without
+    boxes.
+    """
     dataset = odd_dataset(tmp_path)
     write_results_json(
         tmp_path / "detections.json", dataset, round_trip(dataset, replace(CONFIG, flip=flip))
@@ -66,7 +70,9 @@ def test_odd_files_score_one(tmp_path: Path, flip: float) -> None:
 
 
 def test_coco_scores_one(coco200: Path, tmp_path: Path) -> None:
-    """Sparse ids and crowds of real annotations; images without objects apart, which training leaves out."""
+    """Sparse ids and crowds of real annotations; images without objects apart, which training
+    leaves out.
+    """
     dataset = read_coco(coco200 / "annotations/instances_val.json", coco200 / "images/val")
     config = replace(CONFIG, batch_size=10, short_edge=(240, 300), long_edge=500, color_jitter=0.0)
     write_results_json(tmp_path / "detections.json", dataset, round_trip(dataset, config))

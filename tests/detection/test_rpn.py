@@ -62,7 +62,9 @@ def test_rows_keep_a_border_of_zeros() -> None:
 
 @pytest.mark.parametrize("passes", [None, 16])
 def test_proposals_are_the_best_boxes_left_in_each_level(passes: int | None) -> None:
-    """Two levels; in the first the second anchor overlaps the better first one, in the second one box has no extent."""
+    """Two levels; in the first the second anchor overlaps the better first one, in the second one
+    box has no extent.
+    """
     anchors = (
         torch.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 0.0, 11.0, 10.0], [30.0, 30.0, 45.0, 45.0]]),
         torch.tensor([[0.0, 0.0, 10.0, 10.0], [60.0, 60.0, 70.0, 70.0]]),

@@ -1,4 +1,6 @@
-"""The same random weights in torchvision's Faster R-CNN and in ours: same detections, losses and gradients."""
+"""The same random weights in torchvision's Faster R-CNN and in ours: same detections, losses and
+gradients.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ def recipe() -> ModelConfig:
 
 @pytest.fixture(scope="module")
 def photos(coco200: Path) -> list[np.ndarray]:
-    """Two real images of 640x480 pixels, which torchvision's transform at 480/640 leaves as they are."""
+    """Two real images of 640x480 pixels, which torchvision's transform at 480/640 leaves as they
+    are.
+    """
     found = []
     for path in sorted((coco200 / "images" / "train").glob("*.jpg")):
         with Image.open(path) as image:

@@ -29,7 +29,9 @@ def toy() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def run_toy() -> RunToy:
-    """Run the script with overrides and extra environment, in one process or under torchrun; its finished process."""
+    """Run the script with overrides and extra environment, in one process or under torchrun; its
+    finished process.
+    """
 
     def start(
         *overrides: str, launcher: tuple[str, ...] = (), **environment: str
@@ -49,7 +51,9 @@ def run_toy() -> RunToy:
 
 @pytest.fixture(scope="session")
 def run_two_ranks() -> RunToy:
-    """Run the script on two ranks, without torchrun's own start-up; one finished process that stands for both."""
+    """Run the script on two ranks, without torchrun's own start-up; one finished process that
+    stands for both.
+    """
 
     def start(*overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
         with socket.socket() as free:

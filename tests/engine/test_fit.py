@@ -1,4 +1,6 @@
-"""The loop in one process: exact resume, masked updates, evaluation, best checkpoint, and no synchronisation."""
+"""The loop in one process: exact resume, masked updates, evaluation, best checkpoint, and no
+synchronisation.
+"""
 
 import json
 import os

@@ -26,7 +26,9 @@ print(faults() - before)
 
 
 def count_faults(how: str) -> int:
-    """Page faults of ten tensors of 64 MB, each freed before the next is made, after 30 that do not count."""
+    """Page faults of ten tensors of 64 MB, each freed before the next is made, after 30 that do not
+    count.
+    """
     done = subprocess.run(
         [sys.executable, "-c", COUNT_FAULTS, how], capture_output=True, text=True, check=True
     )

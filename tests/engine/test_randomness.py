@@ -1,4 +1,6 @@
-"""Counted random numbers: reference bits, range, independence of streams, and equality across libraries."""
+"""Counted random numbers: reference bits, range, independence of streams, and equality across
+libraries.
+"""
 
 import numpy as np
 import torch

@@ -1,4 +1,6 @@
-"""Batches of a step: every image once an epoch, one group a batch, the same for the same arguments."""
+"""Batches of a step: every image once an epoch, one group a batch, the same for the same
+arguments.
+"""
 
 import numpy as np
 import pytest

@@ -1,7 +1,8 @@
 """A training run in miniature, used in process and as a script: `toy_run.py [section.key=value …]`.
 
-Environment: KILL_AT=n kills the process in step n, KILL_RENAME=n before the n-th rename of last.pt, KILL_WRITE=n in the
-middle of the n-th save, TERM_AT=n sends SIGTERM in step n (n@r on rank r), POISON=n makes step n's first image NaN.
+Environment: KILL_AT=n kills the process in step n, KILL_RENAME=n before the n-th rename of last.pt,
+KILL_WRITE=n in the middle of the n-th save, TERM_AT=n sends SIGTERM in step n (n@r on rank r),
+POISON=n makes step n's first image NaN.
 """
 
 import os
@@ -182,7 +183,9 @@ def toy_config(output_dir: Path | str, *overrides: str) -> ToyConfig:
 
 
 def die_while_saving() -> None:
-    """Replace the rename and the write of last.pt by ones that kill the process at the asked count."""
+    """Replace the rename and the write of last.pt by ones that kill the process at the
+    asked count.
+    """
     counts = {"rename": 0, "write": 0}
     rename, write = os.replace, torch.save
 

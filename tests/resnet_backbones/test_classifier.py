@@ -1,4 +1,6 @@
-"""Classifiers: logits, gradients and statistics against torchvision's and timm's, and the published counts."""
+"""Classifiers: logits, gradients and statistics against torchvision's and timm's, and the published
+counts.
+"""
 
 import copy
 from pathlib import Path
@@ -66,7 +68,9 @@ CIFAR_COUNTS = {  # shortcuts A, B, C
 
 
 def _reference(name: str) -> nn.Module:
-    """The field's network with random weights, residual branches damped so that rounding does not grow with depth."""
+    """The field's network with random weights, residual branches damped so that rounding does not
+    grow with depth.
+    """
     torch.manual_seed(3)
     if name == "googlenet":
         network: nn.Module = torchvision.models.get_model(name, init_weights=True, num_classes=7)
@@ -85,7 +89,9 @@ def _reference(name: str) -> nn.Module:
 
 
 def _pair(name: str) -> tuple[nn.Module, Classifier]:
-    """The field's network and ours from one state dict, in fp64: random nets amplify the rounding of fp32."""
+    """The field's network and ours from one state dict, in fp64: random nets amplify the rounding
+    of fp32.
+    """
     theirs = _reference(name).double()
     ours = create_classifier(name, num_classes=7).double()
     ours.load_state_dict(theirs.state_dict(), strict=True)

@@ -1,4 +1,6 @@
-"""GoogLeNet against torchvision's from the same random state dict, and the published net's counts."""
+"""GoogLeNet against torchvision's from the same random state dict, and the published net's
+counts.
+"""
 
 from typing import Any
 

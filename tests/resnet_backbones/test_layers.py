@@ -1,4 +1,6 @@
-"""Normalisation layers and their fusion with convolutions, against torchvision's FrozenBatchNorm2d."""
+"""Normalisation layers and their fusion with convolutions, against torchvision's
+FrozenBatchNorm2d.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,6 @@
-"""Every field of a passport: refused where it contradicts the network, kept through files of every kind and name."""
+"""Every field of a passport: refused where it contradicts the network, kept through files of every
+kind and name.
+"""
 
 import json
 from dataclasses import fields, replace
@@ -224,8 +226,8 @@ def test_the_tool_takes_every_kind_of_field(tmp_path: Path, tools: Tools) -> Non
     )
     assert refused.status == 2
     assert (
-        "options of resnet18 must be shortcut, pool, dilation, zero_init_residual, drop_path, squeeze_excite, got gate"
-        in refused.error
+        "options of resnet18 must be shortcut, pool, dilation, zero_init_residual, drop_path,"
+        " squeeze_excite, got gate" in refused.error
     )
 
 

@@ -24,7 +24,10 @@ def test_public_names_are_sorted_and_importable() -> None:
 
 
 def test_names_are_known_without_torch() -> None:
-    code = "import resnet_backbones\nassert 'resnet18' in resnet_backbones.list_backbones()\ndir(resnet_backbones)"
+    code = (
+        "import resnet_backbones\nassert 'resnet18' in"
+        " resnet_backbones.list_backbones()\ndir(resnet_backbones)"
+    )
     assert "torch" not in _modules_after(code)
 
 

@@ -1,4 +1,6 @@
-"""ResNet features against torchvision's and timm's from the same state dict, and the architecture's options."""
+"""ResNet features against torchvision's and timm's from the same state dict, and the architecture's
+options.
+"""
 
 import pytest
 import timm
@@ -25,10 +27,11 @@ QUICK = ("resnet18", "resnet50")
 
 
 def _torchvision(name: str, **options: object) -> nn.Module:
-    """A torchvision network with random weights, statistics that fit them, and damped residual branches.
+    """A torchvision network with random weights, statistics that fit them, and damped residual
+    branches.
 
-    Undamped, a random ResNet-152 blows rounding errors up to 1e-3: torchvision in fp32 differs that much from itself in
-    fp64. Trained networks do not.
+    Undamped, a random ResNet-152 blows rounding errors up to 1e-3: torchvision in fp32 differs that
+    much from itself in fp64. Trained networks do not.
     """
     torch.manual_seed(3)
     network = torchvision.models.get_model(name, **options)

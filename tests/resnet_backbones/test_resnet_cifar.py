@@ -1,4 +1,6 @@
-"""CIFAR nets and the units of Identity Mappings, against their papers' figures written out by hand."""
+"""CIFAR nets and the units of Identity Mappings, against their papers' figures written out
+by hand.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,6 @@
-"""VGG against torchvision's from the same random state dict, and its levels, counts and refusals."""
+"""VGG against torchvision's from the same random state dict, and its levels, counts and
+refusals.
+"""
 
 import copy
 from typing import Any

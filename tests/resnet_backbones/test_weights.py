@@ -25,7 +25,9 @@ State = dict[str, Tensor]
 
 @pytest.fixture(scope="module")
 def resnet18() -> State:
-    """Torchvision's tensors of a ResNet-18 with random weights and statistics, classifier included."""
+    """Torchvision's tensors of a ResNet-18 with random weights and statistics, classifier
+    included.
+    """
     torch.manual_seed(4)
     network = torchvision.models.resnet18()
     for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):

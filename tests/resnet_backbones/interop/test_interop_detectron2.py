@@ -1,4 +1,6 @@
-"""Backbones in detectron2's own pyramid and detector; `make test-interop DETECTRON2=path` installs it for these."""
+"""Backbones in detectron2's own pyramid and detector; `make test-interop DETECTRON2=path` installs
+it for these.
+"""
 
 import pytest
 import torch
