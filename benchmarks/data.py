@@ -17,8 +17,8 @@ from torch import Tensor
 from benchmarks.common import Goal, OutputsDifferError, Report, Timings, interleave
 from resnet_backbones.passport import IMAGENET_MEAN, IMAGENET_STD, Passport, PixelNormalizer
 from tasks.detection.config import DataConfig
-from tasks.detection.prepare import resize, resized_size
 from tasks.images import decode, find_images
+from tasks.vision.placement import resize, resized_size
 
 GOAL = 3.0
 TOLERANCE = 1.0  # of 255, per value: two roundings of the same filter

@@ -21,7 +21,7 @@ from benchmarks.limits import convolution_rate, least_seconds
 from benchmarks.pairings import detect_all, make_pairings
 from benchmarks.weights import HOW_TO_TRAIN, DetectorWeights, checkpoint_weights, random_weights
 from tasks.detection.config import DataConfig
-from tasks.detection.data import DetectionBatch, collate_images
+from tasks.detection.data.batches import DetectionBatch, collate_images
 from tasks.engine.distributed import resolve_device
 from tasks.engine.precision import Precision
 from tasks.images import decode, find_images

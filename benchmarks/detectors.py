@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.agreement import Found
-from tasks.detection.boxes import Detections
-from tasks.detection.data import DetectionBatch
+from tasks.detection.data.batches import DetectionBatch
 from tasks.detection.evaluate import evaluation_mode
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import FasterRCNN, compile_trunk, for_inference
+from tasks.detection.model.faster_rcnn import FasterRCNN, compile_trunk, for_inference
+from tasks.detection.ops.boxes import Detections
 from tasks.engine.precision import Precision
 
 Arithmetic = Literal["ieee", "tf32", "bf16"]

@@ -18,7 +18,7 @@ from benchmarks.agreement import Found
 from benchmarks.detectors import Arithmetic, arithmetic, byte_images, dtype_of, make_step
 from benchmarks.weights import DetectorWeights
 from tasks.detection.config import ModelConfig, RoiConfig
-from tasks.detection.data import DetectionBatch
+from tasks.detection.data.batches import DetectionBatch
 
 CONFIG = "configs/COCO-Detection/faster_rcnn_R_50_FPN_1x.yaml"
 _NAMES = (  # of detectron2, and what they are here

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import Goal, OutputsDifferError, Report, Timings, interleave
-from tasks.coco import read_coco
-from tasks.coco_engines import SCORE_NAMES
-from tasks.coco_results import read_results_json
-from tasks.coco_scores import score_boxes
+from tasks.datasets.coco.dataset import read_coco
+from tasks.scoring.engines import SCORE_NAMES
+from tasks.scoring.instances import score_boxes
+from tasks.scoring.results import read_results_json
 
 IMAGES, OBJECTS, DETECTIONS, CLASSES = 5000, 36_781, 500_000, 80
 CROWDS = 0.012  # share of the objects, as in val2017

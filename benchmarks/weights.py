@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from benchmarks.common import ROOT
 from resnet_backbones.passport import Passport
 from tasks.detection.config import DetectionConfig, ModelConfig
-from tasks.detection.convert import from_torchvision
-from tasks.detection.model import FasterRCNN, Kernels, build_faster_rcnn
-from tasks.detection.restore import read_detector
+from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
+from tasks.detection.model.torchvision_names import from_torchvision
+from tasks.detection.saved import read_detector
 from tasks.engine.config import load_config
 
 RECIPE = ROOT / "configs" / "faster_rcnn_r50_torchvision.yaml"

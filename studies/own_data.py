@@ -32,22 +32,22 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from benchmarks.detectors import float_images
-from tasks.coco import CocoDataset
-from tasks.coco_results import concatenate, write_results_json
-from tasks.coco_scores import final_scores, format_table, scoring_facts, write_evaluation
-from tasks.detection.boxes import Detections, to_original
+from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DetectionConfig
-from tasks.detection.data import DetectionBatch, TrainBatches
+from tasks.detection.data.batches import DetectionBatch, TrainBatches
+from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import to_results, validation_batches
-from tasks.detection.splits import read_split
+from tasks.detection.ops.boxes import Detections, to_original
+from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
-from tasks.engine.memory import keep_freed_memory
 from tasks.engine.optim import Ema, build_optimizer, peak_lr
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.step import set_lr
-from tasks.report import try_report
+from tasks.report.build import try_report
+from tasks.scoring.instances import final_scores, format_table, scoring_facts, write_evaluation
+from tasks.scoring.results import concatenate, write_results_json
 
 NARROWEST = 4.0
 """Pixels of a side: torchvision takes logarithms of sides, and those of its bf16 boxes are 0 where

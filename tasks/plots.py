@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tasks.coco import LabelMap
+from tasks.labels import LabelMap
 
 Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]

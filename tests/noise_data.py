@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as masks
 
-from tasks.coco import CocoDataset, read_coco
+from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
-from tasks.detection.data import DetectionBatch, TrainBatches
+from tasks.detection.data.batches import DetectionBatch, TrainBatches
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

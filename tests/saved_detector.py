@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 from tiny_detector import TINY, tiny_detector
 
-from tasks.coco import LabelMap
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig
-from tasks.detection.model import FasterRCNN
-from tasks.detection.restore import detector_metadata
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.saved import detector_metadata
 from tasks.engine.checkpoint import Checkpoints, Progress
 from tasks.engine.config import to_dict
 from tasks.engine.optim import Ema
+from tasks.labels import LabelMap
 
 CLASSES = LabelMap((10, 20, 30), ("cat", "dog", "thing"))
 DATA = DataConfig(short_edge=(64,), long_edge=128, workers=0)

@@ -18,16 +18,26 @@ SOURCES = {
 }
 TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()}
 
-# Modules and what they may import: anywhere, and inside functions only. The first row that matches
-# counts. `x.*` is x and everything below it.
-PICTURES = {"numpy", "msgspec", "PIL", "pycocotools", "hotcoco", "matplotlib"}
-SHARED = {
-    module
-    for module, path in SOURCES.items()
-    if path.parent == ROOT / "tasks" and module != "tasks"
+# Floors, each standing on those below; within a floor, modules import each other without a cycle. A row says what
+# a folder's modules may import anywhere, and what inside functions only. The first row that matches counts; `x.*`
+# is x and everything below it. A task's row is made from its folder.
+READING = {"numpy", "msgspec", "PIL", "pycocotools"}
+FLOORS = {
+    "tasks.labels",
+    "tasks.images",
+    "tasks.plots",
+    "tasks.datasets.*",
+    "tasks.scoring.*",
+    "tasks.report.*",
 }
-TORCHLESS = SHARED - {"tasks.fpn"}
-EVERYTHING = {"torch", "torchvision", "timm", *PICTURES, "tasks.*", "resnet_backbones.*"}
+DRAWING = {"tasks.labels", "tasks.images", "tasks.plots"}
+SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli"}
+TASKS = [
+    path.name
+    for path in sorted((ROOT / "tasks").iterdir())
+    if (path / "__init__.py").is_file() and path.name not in SHARED
+]
+EVERYTHING = {"torch", "torchvision", "timm", "hotcoco", *READING, "tasks.*", "resnet_backbones.*"}
 VIEWS = {
     "torchvision": "torchvision",
     "timm": "timm",
@@ -36,7 +46,19 @@ VIEWS = {
     "mmdet": "mmengine",
     "huggingface": "transformers",
 }
-TABLE: list[tuple[str, set[str], set[str]]] = [
+Row = tuple[str, set[str], set[str]]
+
+
+def task_rows(task: str) -> list[Row]:
+    """A task imports its own folder and every floor below, and never another task."""
+    below = {"tasks.engine.*", "tasks.vision.*", "resnet_backbones.*", *FLOORS}
+    return [
+        (f"tasks.{task}.config", {"tasks.engine.settings", "tasks.vision.settings"}, set()),
+        (f"tasks.{task}.*", {"torch", "torchvision", f"tasks.{task}.*", *below, *READING}, set()),
+    ]
+
+
+TABLE: list[Row] = [
     (
         "resnet_backbones.sources",
         {"torch", "safetensors", "resnet_backbones.*"},
@@ -54,6 +76,22 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
         {"numpy", "PIL", "matplotlib"},
     ),
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
+    ("tasks", set(), {"tasks.*"}),
+    ("tasks.labels", set(), set()),
+    ("tasks.images", {"numpy", "PIL"}, set()),
+    ("tasks.plots", {"numpy", "PIL", "tasks.labels"}, {"matplotlib"}),
+    ("tasks.datasets.convert.yolo", {"yaml", "tasks.datasets.convert.*", "tasks.images"}, set()),
+    ("tasks.datasets.*", {*READING, *DRAWING, "tasks.datasets.*"}, set()),
+    (
+        "tasks.scoring.*",
+        {"numpy", "msgspec", "hotcoco", *DRAWING, "tasks.datasets.*", "tasks.scoring.*"},
+        {"pycocotools"},
+    ),
+    (
+        "tasks.report.*",
+        {"numpy", "PIL", "yaml", "hotcoco", *FLOORS},
+        set(),
+    ),
     ("tasks.engine.settings", set(), set()),
     ("tasks.engine.config", {"omegaconf", "tasks.engine.settings"}, set()),
     (
@@ -61,26 +99,24 @@ TABLE: list[tuple[str, set[str], set[str]]] = [
         {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*"},
         set(),
     ),
-    ("tasks.fpn", {"torch", "resnet_backbones.features", "resnet_backbones.layers"}, set()),
-    ("tasks.detection.config", {"tasks.engine.settings"}, set()),
+    ("tasks.vision.settings", {"tasks.engine.settings"}, set()),
     (
-        "tasks.detection.*",
+        "tasks.vision.*",
         {
             "torch",
-            "torchvision",
-            "tasks.detection.*",
-            "tasks.engine.*",
+            "numpy",
             "resnet_backbones.*",
-            *SHARED,
-            *PICTURES,
+            "tasks.engine.randomness",
+            "tasks.vision.*",
+            "tasks.labels",
+            "tasks.images",
         },
         {"albumentations"},
     ),
-    ("tasks.convert_yolo", {"yaml", "tasks.convert", "tasks.images"}, set()),
-    ("tasks.report_compare", {"yaml", "numpy", "hotcoco", *TORCHLESS}, set()),
-    ("tasks.*", {*PICTURES, *TORCHLESS}, set()),
+    *(row for task in TASKS for row in task_rows(task)),
+    ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),
     ("tools.benchmark", set(), {"benchmarks.*"}),
-    ("tools.*", {"torch", *PICTURES, "tasks.*", "resnet_backbones.*"}, set()),
+    ("tools.*", {"torch", *READING, "tasks.*", "resnet_backbones.*"}, set()),
     ("benchmarks.common", set(), set()),
     ("benchmarks.detectron2_peer", {*EVERYTHING, "benchmarks.*"}, {"detectron2"}),
     ("benchmarks.*", {*EVERYTHING, "benchmarks.*"}, set()),

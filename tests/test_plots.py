@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.coco import LabelMap
+from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, _place, draw_boxes, label_color, predictions_grid
 
 CLASSES = LabelMap((1, 2, 3), ("cat", "dog", "Katze mit Ärmeln"))

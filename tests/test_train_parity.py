@@ -10,9 +10,9 @@ import torch
 import torchvision
 from command_line import Tools, largest_difference, metrics, train, write_settings
 
-from tasks.coco import read_coco
+from tasks.datasets.coco.dataset import read_coco
 from tasks.detection.config import DetectionConfig
-from tasks.detection.data import TrainBatches
+from tasks.detection.data.batches import TrainBatches
 from tasks.engine.checkpoint import Checkpoint, read_checkpoint
 from tasks.engine.config import load_config
 

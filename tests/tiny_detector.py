@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from tasks.detection.config import AnchorConfig, ModelConfig, RoiConfig, RpnConfig
-from tasks.detection.data import DetectionBatch
-from tasks.detection.model import FasterRCNN, Kernels, build_faster_rcnn
+from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
 
 TINY = ModelConfig(
     backbone="resnet18",

@@ -42,7 +42,7 @@ def main() -> None:
     given = parser.parse_intermixed_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names may hold half characters
     try:
-        from tasks.detection.checks import check_data
+        from tasks.detection.check import check_data
 
         shown = None if given.all else 10
         report, text = check_data(given.data, shown=shown, fix=given.fix, page=given.html)

@@ -19,7 +19,7 @@ def main() -> None:
         )
     given = parser.parse_args()
     try:
-        from tasks.report_compare import compare_runs
+        from tasks.report.instances.compare import compare_runs
 
         print(compare_runs(given.run_a, given.run_b))
     except ValueError as error:

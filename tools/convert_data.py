@@ -11,7 +11,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tasks.convert import Converted
+    from tasks.datasets.convert.writing import Converted
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     parser = _parser()
     arguments = parser.parse_args()
     try:
-        from tasks.convert import write_coco
+        from tasks.datasets.convert.writing import write_coco
 
         print(write_coco(_read(arguments), arguments.out))
     except ValueError as error:
@@ -28,11 +28,11 @@ def main() -> None:
 
 def _read(given: argparse.Namespace) -> "Converted":
     if given.kind == "yolo":
-        from tasks.convert_yolo import read_yolo
+        from tasks.datasets.convert.yolo import read_yolo
 
         return read_yolo(given.input, split=given.split)
     if given.kind == "csv":
-        from tasks.convert_csv import read_csv
+        from tasks.datasets.convert.csv_boxes import read_csv
 
         return read_csv(
             given.input,
@@ -41,7 +41,7 @@ def _read(given: argparse.Namespace) -> "Converted":
             columns=given.columns,
             origin=given.origin,
         )
-    from tasks.convert_voc import read_voc
+    from tasks.datasets.convert.voc import read_voc
 
     return read_voc(
         given.input,

@@ -50,7 +50,7 @@ def main() -> None:
         parser.error("--images goes with --results; a checkpoint takes data.val.images=FOLDER")
     try:
         if given.results is not None:
-            from tasks.coco_scores import evaluate_results
+            from tasks.cli.evaluate import evaluate_results
 
             print(evaluate_results(given.results, given.annotations, given.out, given.images))
         else:

@@ -19,7 +19,7 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=192, help="longer image side in pixels")
     arguments = parser.parse_args()
-    from tasks.shapes import draw_shapes
+    from tasks.datasets.shapes.scenes import draw_shapes
 
     try:
         print(draw_shapes(**vars(arguments)))

@@ -26,7 +26,7 @@ def main() -> None:
     try:
         config = load_config(DetectionConfig, arguments.config, arguments.overrides)
         from resnet_backbones.registry import check_name
-        from tasks.detection.splits import check_files
+        from tasks.detection.data.read_splits import check_files
 
         check_name(config.model.backbone)
         check_files(config)

@@ -12,26 +12,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tasks.coco import CocoDataset
-from tasks.coco_results import DetectionResults, concatenate, write_results_json
-from tasks.coco_scores import (
+from tasks.datasets.coco.dataset import CocoDataset
+from tasks.detection.config import DataConfig
+from tasks.detection.data.batches import DetectionBatch, ValBatches
+from tasks.detection.data.read_splits import read_split
+from tasks.detection.losses import DetectionObjective
+from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
+from tasks.detection.ops.boxes import Detections, to_original
+from tasks.detection.saved import read_detector
+from tasks.engine.allocator import keep_freed_memory
+from tasks.engine.distributed import World
+from tasks.engine.precision import Precision
+from tasks.report.build import try_report
+from tasks.scoring.instances import (
     EvaluationReport,
     final_scores,
     score_boxes,
     scoring_facts,
     write_evaluation,
 )
-from tasks.detection.boxes import Detections, to_original
-from tasks.detection.config import DataConfig
-from tasks.detection.data import DetectionBatch, ValBatches
-from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import FasterRCNN, for_inference
-from tasks.detection.restore import read_detector
-from tasks.detection.splits import read_split
-from tasks.engine.distributed import World
-from tasks.engine.memory import keep_freed_memory
-from tasks.engine.precision import Precision
-from tasks.report import try_report
+from tasks.scoring.results import DetectionResults, concatenate, write_results_json
 
 LossSum = tuple[dict[str, float], int]  # losses summed over images, and how many images
 

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tasks.detection.boxes import encode
 from tasks.detection.config import RoiConfig, RpnConfig
-from tasks.detection.data import DetectionBatch
-from tasks.detection.matching import IGNORED, Samples, match, sample, take
-from tasks.detection.model import FasterRCNN
-from tasks.detection.roi import OFFSET_WEIGHTS as ROI_WEIGHTS
-from tasks.detection.rpn import OFFSET_WEIGHTS as RPN_WEIGHTS
-from tasks.detection.rpn import Proposals
+from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.model.box_head import OFFSET_WEIGHTS as ROI_WEIGHTS
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.region_proposer import OFFSET_WEIGHTS as RPN_WEIGHTS
+from tasks.detection.model.region_proposer import Proposals
+from tasks.detection.ops.boxes import encode
+from tasks.detection.ops.matching import IGNORED, Samples, match, sample, take
 
 RPN_STREAM, ROI_STREAM = 0, 1
 """Streams of `randomness.uniform`: anchors and proposals are drawn independently of each other."""

@@ -20,16 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tasks.coco import CocoDataset, LabelMap
-from tasks.detection.boxes import to_original
+from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
-from tasks.detection.data import collate_images
+from tasks.detection.data.batches import collate_images
 from tasks.detection.evaluate import evaluation_mode
-from tasks.detection.model import FasterRCNN, for_inference
-from tasks.detection.restore import read_detector
+from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
+from tasks.detection.ops.boxes import to_original
+from tasks.detection.saved import read_detector
 from tasks.engine.distributed import resolve_device
 from tasks.engine.precision import Precision
 from tasks.images import ImageSource, decode
+from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, Pixels, predictions_grid
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from PIL import Image
 
-from tasks.coco import LabelMap
 from tasks.detection.predict import Detector, ImageDetections
 from tasks.images import find_images
+from tasks.labels import LabelMap
 from tasks.plots import Pixels, draw_boxes
 
 

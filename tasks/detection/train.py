@@ -11,29 +11,30 @@ from pathlib import Path
 
 from torch import nn
 
-from tasks.coco import CocoDataset, LabelMap
-from tasks.coco_scores import format_table
+from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DetectionConfig
-from tasks.detection.data import TrainBatches
+from tasks.detection.data.batches import TrainBatches
+from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import evaluate_detector, validation_batches
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import FasterRCNN, Kernels, build_faster_rcnn, compile_trunk
+from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn, compile_trunk
+from tasks.detection.model.load_pretrained import transfer
 from tasks.detection.predict import Detector, save_predictions_picture
-from tasks.detection.restore import detector_metadata, read_metadata
-from tasks.detection.splits import read_split
-from tasks.detection.transfer import transfer
+from tasks.detection.saved import detector_metadata, read_metadata
+from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.checkpoint import Checkpoints, is_checkpoint, read_checkpoint
 from tasks.engine.checkpoint_files import BEST, LAST
 from tasks.engine.config import to_dict
 from tasks.engine.distributed import World
 from tasks.engine.fit import FitConfig, fit
 from tasks.engine.log import RunLog
-from tasks.engine.memory import keep_freed_memory
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir, write_text
 from tasks.engine.settings import RunConfig
-from tasks.report import try_report
+from tasks.labels import LabelMap
+from tasks.report.build import try_report
+from tasks.scoring.instances import format_table
 
 
 def train(config: DetectionConfig) -> dict[str, float]:

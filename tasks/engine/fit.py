@@ -17,6 +17,7 @@ from tasks.engine.checkpoint import Checkpoints, Progress
 from tasks.engine.checkpoint_files import BEST, LAST
 from tasks.engine.distributed import World, micro_batch_size
 from tasks.engine.log import RunLog
+from tasks.engine.loss_meter import Stopwatch, Window
 from tasks.engine.optim import Ema, build_optimizer, peak_lr
 from tasks.engine.precision import Precision
 from tasks.engine.schedule import is_due, lr_factor
@@ -32,7 +33,6 @@ from tasks.engine.step import (
     train_step,
 )
 from tasks.engine.stop import StopRequest, resume_command
-from tasks.engine.window import Stopwatch, Window
 
 Evaluate = Callable[[nn.Module, int], Mapping[str, float]]
 

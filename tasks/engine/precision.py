@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from tasks.engine.distributed import World
-from tasks.engine.speed import WORTH_IT, speed_up
+from tasks.engine.timing import WORTH_IT, speed_up
 
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 

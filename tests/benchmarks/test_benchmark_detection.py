@@ -18,8 +18,8 @@ from benchmarks.detection import goals
 from benchmarks.detectron2_peer import build_detectron2, to_detectron2
 from benchmarks.weights import DetectorWeights, checkpoint_weights, random_weights, to_torchvision
 from tasks.detection.config import AnchorConfig, ModelConfig
-from tasks.detection.convert import from_torchvision
-from tasks.detection.model import build_faster_rcnn
+from tasks.detection.model.faster_rcnn import build_faster_rcnn
+from tasks.detection.model.torchvision_names import from_torchvision
 
 if TYPE_CHECKING:
     from command_line import Answer, Tools

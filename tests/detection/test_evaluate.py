@@ -21,12 +21,10 @@ from saved_detector import DATA, save_detector
 from tiny_detector import tiny_batch, tiny_detector
 from torch import Tensor, nn
 
-from tasks.coco import CocoDataset, read_coco
-from tasks.coco_results import DetectionResults
-from tasks.coco_scores import evaluate_results
-from tasks.detection.boxes import Detections, decode, encode
+from tasks.cli.evaluate import evaluate_results
+from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig, SplitConfig
-from tasks.detection.data import DetectionBatch, TrainBatches, ValBatches
+from tasks.detection.data.batches import DetectionBatch, TrainBatches, ValBatches
 from tasks.detection.evaluate import (
     evaluate_checkpoint,
     evaluate_detector,
@@ -34,9 +32,11 @@ from tasks.detection.evaluate import (
     to_results,
 )
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model import FasterRCNN, Kernels
+from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels
+from tasks.detection.ops.boxes import Detections, decode, encode
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
+from tasks.scoring.results import DetectionResults
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tasks.detection.config import RpnConfig
 from tasks.detection.losses import DetectionObjective, box_loss, rpn_losses
-from tasks.detection.matching import Samples
-from tasks.detection.model import Kernels
+from tasks.detection.model.faster_rcnn import Kernels
+from tasks.detection.ops.matching import Samples
 
 BOXES = [[[10.0, 10, 60, 60], [70, 20, 120, 90]], [[5.0, 40, 30, 90]]]
 

@@ -16,10 +16,10 @@ from PIL import Image
 from saved_detector import CLASSES, DATA, save_detector
 from tiny_detector import tiny_detector
 
-from tasks.coco import CocoDataset
-from tasks.detection.data import ValBatches
+from tasks.datasets.coco.dataset import CocoDataset
+from tasks.detection.data.batches import ValBatches
 from tasks.detection.evaluate import evaluate_detector
-from tasks.detection.model import for_inference
+from tasks.detection.model.faster_rcnn import for_inference
 from tasks.detection.predict import (
     Detector,
     ImageDetections,

@@ -9,14 +9,19 @@ import pytest
 import torch
 from noise_data import odd_dataset
 
-from tasks.coco import CocoDataset, read_coco
-from tasks.coco_results import DetectionResults, concatenate, read_results_json, write_results_json
-from tasks.coco_scores import final_scores
-from tasks.detection.boxes import Detections, decode, encode, to_original
+from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
-from tasks.detection.data import TrainBatches
+from tasks.detection.data.batches import TrainBatches
 from tasks.detection.evaluate import to_results
-from tasks.detection.roi import OFFSET_WEIGHTS
+from tasks.detection.model.box_head import OFFSET_WEIGHTS
+from tasks.detection.ops.boxes import Detections, decode, encode, to_original
+from tasks.scoring.instances import final_scores
+from tasks.scoring.results import (
+    DetectionResults,
+    concatenate,
+    read_results_json,
+    write_results_json,
+)
 
 CONFIG = DataConfig(
     batch_size=4, short_edge=(37, 64, 91), long_edge=130, color_jitter=0.5, workers=0

@@ -10,8 +10,8 @@ import torch
 from noise_data import write
 
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig, SplitConfig
-from tasks.detection.data import TrainBatches
-from tasks.detection.splits import check_files
+from tasks.detection.data.batches import TrainBatches
+from tasks.detection.data.read_splits import check_files
 from tasks.detection.train import (
     check_cuda_graphs,
     choose_precision,

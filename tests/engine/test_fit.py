@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World
 from tasks.engine.log import read_metrics
+from tasks.engine.loss_meter import Window
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.precision import Precision
 from tasks.engine.step import Feed, RunningStatistics, train_step
-from tasks.engine.window import Window
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 

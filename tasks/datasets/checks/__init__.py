@@ -1,0 +1,1 @@
+"""Data sets looked through before training."""

@@ -1,0 +1,1 @@
+"""Other formats as COCO's."""

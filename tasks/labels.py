@@ -1,0 +1,43 @@
+"""Classes: contiguous labels, the ids and names of the data set.  K classes."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FileId = int | str
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Classes in the order of their labels 0..K-1."""
+
+    category_ids: tuple[FileId, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.category_ids) != len(self.names):
+            raise ValueError(
+                f"a label map needs one name per id, got {len(self.category_ids)} ids,"
+                f" {len(self.names)} names"
+            )
+        for kind, values in (("id", self.category_ids), ("name", self.names)):
+            if repeated := [value for value, count in Counter(values).items() if count > 1]:
+                raise ValueError(
+                    f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge"
+                    " them"
+                )
+
+    @property
+    def num_classes(self) -> int:
+        """Foreground classes, K."""
+        return len(self.names)
+
+    def to_json(self) -> dict[str, list[Any]]:
+        """The label map as JSON can hold it."""
+        return {"category_ids": list(self.category_ids), "names": list(self.names)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "LabelMap":
+        """The label map that `to_json` wrote."""
+        return cls(tuple(content["category_ids"]), tuple(content["names"]))

@@ -1,0 +1,1 @@
+"""Report of detections and instance masks."""

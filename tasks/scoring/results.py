@@ -1,0 +1,253 @@
+"""Detections of a data set as packed arrays, and COCO results files.  N detections.
+
+A results file is a JSON list of {"image_id", "category_id", "bbox": [x, y, width, height], "score"}
+with the ids of the annotation file; inside, image ids are `CocoDataset.image_ids` (1, 2, …) and
+labels are contiguous.
+"""
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter, itemgetter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.json_file import parse_json, without_collection
+
+FIELDS = ("image_id", "category_id", "bbox", "score")
+
+
+@dataclass(frozen=True)
+class DetectionResults:
+    """N detections of any number of images; among equal scores those of an image rank in the order
+    given here.
+    """
+
+    image_ids: NDArray[np.int64]  # (N,) ids of CocoDataset.image_ids
+    boxes: NDArray[np.float64]  # (N, 4) x, y, width, height in pixels of the original image
+    scores: NDArray[np.float64]  # (N,)
+    labels: NDArray[np.int64]  # (N,) contiguous
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def where(self, keep: NDArray[np.bool_]) -> "DetectionResults":
+        """Those of the detections that `keep` (N,) marks."""
+        return DetectionResults(
+            self.image_ids[keep], self.boxes[keep], self.scores[keep], self.labels[keep]
+        )
+
+    @staticmethod
+    def empty() -> "DetectionResults":
+        """No detection at all."""
+        ids = np.zeros(0, np.int64)
+        return DetectionResults(ids, np.zeros((0, 4), np.float64), np.zeros(0, np.float64), ids)
+
+
+def concatenate(parts: Sequence[DetectionResults]) -> DetectionResults:
+    """All parts' detections sorted by image, in their order within an image, so that sharding
+    leaves no trace.
+    """
+    parts = [DetectionResults.empty(), *parts]
+    image_ids = np.concatenate([part.image_ids for part in parts])
+    order = np.argsort(image_ids, kind="stable")
+    return DetectionResults(
+        image_ids[order],
+        np.concatenate([part.boxes for part in parts])[order],
+        np.concatenate([part.scores for part in parts])[order],
+        np.concatenate([part.labels for part in parts])[order],
+    )
+
+
+def records(
+    results: DetectionResults, image_ids: Sequence[int | str], category_ids: Sequence[int | str]
+) -> list[dict[str, Any]]:
+    """One results record per detection; image i gets the id `image_ids[i - 1]`, label k
+    `category_ids[k]`.
+    """
+    columns = (
+        results.image_ids.tolist(),
+        results.labels.tolist(),
+        results.boxes.tolist(),
+        results.scores.tolist(),
+    )
+    return [
+        {
+            "image_id": image_ids[image - 1],
+            "category_id": category_ids[label],
+            "bbox": box,
+            "score": score,
+        }
+        for image, label, box, score in zip(*columns, strict=True)
+    ]
+
+
+def write_results_json(path: str | Path, dataset: CocoDataset, results: DetectionResults) -> None:
+    """Write a COCO results file with the data set's own image and category ids; numbers keep every
+    bit.
+
+    Detections of classes that are no category of the data set are left out, as no id stands for
+    them there.
+    """
+    results = results.where(~np.isin(results.labels, sorted(dataset.absent)))
+    written = records(results, list(dataset.original_ids), dataset.label_map.category_ids)
+    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in written)
+    Path(path).write_text(f"[{lines}]\n", encoding="utf-8")
+
+
+class Record(msgspec.Struct, gc=False):
+    """A record as COCO defines it; other fields are passed over."""
+
+    image_id: int | str
+    category_id: int | str
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+def read_results_json(path: str | Path, dataset: CocoDataset) -> DetectionResults:
+    """Detections of a COCO results file, whoever wrote it; ValueError names the first record that
+    does not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"results must be a COCO results JSON file, but {path} does not exist")
+    with without_collection():
+        text = path.read_bytes()
+        results = _parse_plain(text, dataset)
+        return _parse(path, _load_list(path, text), dataset) if results is None else results
+
+
+def _parse_plain(text: bytes, dataset: CocoDataset) -> DetectionResults | None:
+    """Detections of records that are all as COCO defines them; None where one is not, which
+    `_parse` then names.
+    """
+    images = dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True))
+    labels = {category: label for label, category in enumerate(dataset.label_map.category_ids)}
+    try:
+        found = msgspec.json.decode(text, type=list[Record])
+        image_ids = np.array([images[record.image_id] for record in found], np.int64)
+        classes = np.array([labels[record.category_id] for record in found], np.int64)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        return None
+    numbers = chain.from_iterable(map(attrgetter("bbox"), found))
+    boxes = np.fromiter(numbers, np.float64, 4 * len(found)).reshape(-1, 4)
+    scores = np.fromiter(map(attrgetter("score"), found), np.float64, len(found))
+    if (boxes[:, 2:] < 0).any():
+        return None
+    return DetectionResults(image_ids, boxes, scores, classes)
+
+
+def _parse(
+    path: str | Path, found: Sequence[Mapping[str, Any]], dataset: CocoDataset
+) -> DetectionResults:
+    image_ids = _look_up(
+        path,
+        found,
+        "image_id",
+        dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True)),
+    )
+    category_ids = dataset.label_map.category_ids
+    labels = _look_up(
+        path, found, "category_id", {category: label for label, category in enumerate(category_ids)}
+    )
+    boxes = _numbers(path, found, "bbox", (4,))
+    scores = _numbers(path, found, "score", ())
+    negative = np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))
+    if negative.size:
+        rule = "bbox must be [x, y, width, height] with width and height >= 0"
+        raise ValueError(
+            f"{path}: {rule}, got {found[negative[0]]['bbox']} in record {negative[0]}"
+        )
+    return DetectionResults(image_ids, boxes, scores, labels)
+
+
+def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
+    try:
+        found = parse_json(text)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"results must be a COCO results JSON file; {path} is not JSON: {error}"
+        ) from error
+    shape = f"a results file must be a JSON list of records with {', '.join(FIELDS)}"
+    if not isinstance(found, list):
+        hint = (
+            "; this looks like an annotation file"
+            if isinstance(found, dict) and "annotations" in found
+            else ""
+        )
+        raise ValueError(f"{path}: {shape}, got a JSON {type(found).__name__}{hint}")
+    try:
+        deque(map(itemgetter(*FIELDS), found), maxlen=0)
+    except (KeyError, TypeError, IndexError):
+        index, record = next(
+            (index, record) for index, record in enumerate(found) if _missing(record)
+        )
+        rule = f"{shape}; record {index} lacks {', '.join(_missing(record))}"
+        raise ValueError(f"{path}: {rule}: {str(record)[:200]}") from None
+    return found
+
+
+def _missing(record: object) -> list[str]:
+    return [field for field in FIELDS if not isinstance(record, dict) or field not in record]
+
+
+def _look_up(
+    path: str | Path, found: Sequence[Mapping[str, Any]], field: str, known: Mapping[Any, int]
+) -> NDArray[np.int64]:
+    """The internal ids of a column of the annotation file's ids."""
+    values = [record[field] for record in found]
+    try:
+        return np.fromiter(map(known.__getitem__, values), np.int64, len(values))
+    except (KeyError, TypeError):  # TypeError: not hashable
+        unknown = next(
+            value
+            for value in values
+            if not isinstance(value, int | float | str) or value not in known
+        )
+    count = sum(record[field] == unknown for record in found)
+    other = (
+        str(unknown)
+        if isinstance(unknown, int)
+        else int(unknown)
+        if str(unknown).isdecimal()
+        else unknown
+    )
+    if other != unknown and other in known:
+        hint = f"there it is written {other!r}: the types must agree"
+    else:
+        hint = f"it has {len(known)} such ids, the first being {next(iter(known), None)!r}"
+    raise ValueError(
+        f"{path}: every {field} must be one of the annotation file's, got {unknown!r} in {count} of"
+        f" {len(found)} records; {hint}"
+    )
+
+
+def _numbers(
+    path: str | Path, found: Sequence[Mapping[str, Any]], field: str, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """A column of finite numbers, or of lists of them, as (N, *shape)."""
+    values = [record[field] for record in found]
+    try:
+        column = np.array(values, np.float64).reshape(len(values), *shape)
+        if np.isfinite(column).all():
+            return column
+    except (TypeError, ValueError):
+        pass  # the search below names the record
+    index = next(index for index, value in enumerate(values) if not _is_finite(value, shape))
+    rule = "four finite numbers" if shape else "a finite number"
+    raise ValueError(f"{path}: {field} must be {rule}, got {values[index]!r} in record {index}")
+
+
+def _is_finite(value: object, shape: tuple[int, ...]) -> bool:
+    try:
+        array = np.array(value, np.float64)
+    except (TypeError, ValueError):
+        return False
+    return array.shape == shape and bool(np.isfinite(array).all())

@@ -1,0 +1,1 @@
+"""What tasks on images share: placement, padding, augmentation, backbone, pyramid."""

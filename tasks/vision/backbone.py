@@ -1,0 +1,35 @@
+"""The backbone that settings describe."""
+
+from __future__ import annotations
+
+from resnet_backbones.features import Backbone
+from resnet_backbones.passport import Passport
+from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.weights import adopt_passport
+from tasks.vision.settings import BackboneConfig
+
+
+def build_from_config(config: BackboneConfig, passport: Passport | None) -> Backbone:
+    """The backbone with its weights or, given a passport, with none: the caller loads a whole network's."""
+    if passport is None:
+        return create_backbone(
+            config.backbone,
+            weights=config.weights,
+            norm=config.norm,
+            freeze_through=config.freeze_through,
+            stride_in=config.stride_in,
+            checkpoint_activations=config.checkpoint_activations,
+        )
+    if passport.stride_in != config.stride_in:  # the weights would fit all the same
+        rule = "model.stride_in must be what the weights were trained with"
+        raise ValueError(f"{rule}, {passport.stride_in}, got {config.stride_in}")
+    backbone = build_backbone(
+        config.backbone,
+        pretrained=config.weights is not None,
+        norm=config.norm,
+        freeze_through=config.freeze_through,
+        stride_in=config.stride_in,
+        checkpoint_activations=config.checkpoint_activations,
+    )
+    adopt_passport(backbone, passport)
+    return backbone

@@ -1,0 +1,396 @@
+"""Converters against expectations written by hand, and bad input named by file and line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from tasks.datasets.coco.dataset import read_coco
+from tasks.datasets.convert.csv_boxes import read_csv
+from tasks.datasets.convert.voc import read_voc
+from tasks.datasets.convert.writing import Converted, write_coco
+from tasks.datasets.convert.yolo import read_yolo
+
+if TYPE_CHECKING:
+    from command_line import Tools
+
+OBJECT = """<object>
+<name>{name}</name><difficult>{difficult}</difficult>
+<bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox>
+</object>
+"""
+
+
+def image(path: Path, width: int = 20, height: int = 10) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height)).save(path)
+
+
+def put(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def voc_object(corners: tuple[float, ...], name: str = "cat", difficult: int = 0) -> str:
+    return OBJECT.format(*corners, name=name, difficult=difficult)
+
+
+def voc_file(root: Path, stem: str, objects: str, size: tuple[int, int] = (20, 10)) -> None:
+    image(root / f"JPEGImages/{stem}.jpg")
+    text = f"<annotation>\n<size><width>{size[0]}</width><height>{size[1]}</height></size>\n{objects}</annotation>"
+    put(root / f"Annotations/{stem}.xml", text)
+
+
+def boxes(converted: Converted) -> dict[str, list[tuple[str, tuple[float, ...]]]]:
+    return {
+        one.file_name: [(box.label, box.box) for box in one.boxes] for one in converted.pictures
+    }
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Path:
+    """Two images in the split `train`, one in `test`, which has a class of its own."""
+    voc_file(
+        tmp_path, "a", voc_object((1, 1, 20, 10)) + voc_object((3, 4, 5, 4), "dog", difficult=1)
+    )
+    voc_file(tmp_path, "b", "")
+    voc_file(tmp_path, "c", voc_object((2, 2, 3, 3), "ant"))
+    put(tmp_path / "ImageSets/Main/train.txt", "b\na  1\n")
+    put(tmp_path / "ImageSets/Main/test.txt", "c\n")
+    return tmp_path
+
+
+@pytest.fixture
+def yolo(tmp_path: Path) -> Path:
+    """An image with a box and a triangle, and one with an empty label file; 20 x 10 pixels."""
+    for name in ("a", "b"):
+        image(tmp_path / f"images/train/{name}.png")
+    put(tmp_path / "labels/train/a.txt", "1 0.5 0.5 0.2 0.4\n0 0.1 0.2 0.6 0.2 0.1 0.8\n")
+    put(tmp_path / "labels/train/b.txt", "")
+    put(tmp_path / "data.yaml", "train: images/train\nnc: 2\nnames: [dog, cat]\n")
+    return tmp_path
+
+
+# ---------------------------------------------------------------------------------------------- VOC
+
+
+def test_voc_pixels_count_from_one_and_both_corners_belong_to_the_box(voc: Path) -> None:
+    assert boxes(read_voc(voc, split="train")) == {
+        "a.jpg": [("cat", (0, 0, 20, 10)), ("dog", (2, 3, 3, 1))],
+        "b.jpg": [],
+    }
+
+
+def test_voc_points_from_zero(voc: Path) -> None:
+    converted = read_voc(voc, split="train", origin=0)
+    assert boxes(converted)["a.jpg"] == [("cat", (1, 1, 19, 9))]
+    assert converted.warnings == (
+        (
+            "1 boxes without a positive width and height were left out (first:"
+            f" {voc}/Annotations/a.xml:9)"
+        ),
+    )
+
+
+def test_voc_category_ids_agree_between_splits(voc: Path) -> None:
+    categories = {read_voc(voc, split=split).categories for split in ("train", "test", "all")}
+    assert categories == {("ant", "cat", "dog")}
+    assert read_voc(voc, split="train", categories=["dog", "cat"]).categories == ("dog", "cat")
+
+
+@pytest.mark.parametrize(
+    ("choice", "crowds"), [("ignore", [False, True]), ("keep", [False, False]), ("drop", [False])]
+)
+def test_voc_difficult(voc: Path, choice: Any, crowds: list[bool]) -> None:
+    picture = read_voc(voc, split="train", difficult=choice).pictures[0]
+    assert [box.crowd for box in picture.boxes] == crowds
+
+
+def test_voc_size_is_the_image_files(tmp_path: Path) -> None:
+    voc_file(tmp_path, "a", voc_object((1, 1, 5, 5)), size=(0, 0))
+    converted = read_voc(tmp_path)
+    assert converted.pictures[0].size == (10, 20)
+    assert converted.warnings == (
+        (
+            "1 annotation files state another size than their image has, which was taken instead"
+            f" (first: {tmp_path}/Annotations/a.xml:2, a.jpg is 20x10)"
+        ),
+    )
+
+
+def test_voc_xml_beside_images(tmp_path: Path) -> None:
+    image(tmp_path / "a.png")
+    put(tmp_path / "a.xml", f"<annotation>{voc_object((1, 1, 2, 2))}</annotation>")
+    assert boxes(read_voc(tmp_path)) == {"a.png": [("cat", (0, 0, 2, 2))]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<annotation>\n<object>", r"a\.xml:2: not XML"),
+        (
+            "<annotation>\n<object><name> </name></object></annotation>",
+            r"a\.xml:2: <object> must hold a <name>",
+        ),
+        (
+            "<annotation>\n\n<object><name>cat</name></object></annotation>",
+            r"a\.xml:3: an <object> must hold a <bndbox>",
+        ),
+        (
+            f"<annotation>{OBJECT.format('x', 1, 2, 3, name='cat', difficult=0)}</annotation>",
+            r"a\.xml:3: .*'x'",
+        ),
+        (
+            f"<annotation>{OBJECT.format('nan', 1, 2, 3, name='cat', difficult=0)}</annotation>",
+            r"a\.xml:3: .*'nan'",
+        ),
+        (
+            f"<annotation>{OBJECT.format(1, 1, 2, 3, name='cow', difficult=0)}</annotation>",
+            r"a\.xml:1: .*got 'cow'",
+        ),
+    ],
+)
+def test_voc_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    image(tmp_path / "a.png")
+    put(tmp_path / "a.xml", text)
+    with pytest.raises(ValueError, match=message):
+        read_voc(tmp_path, categories=["cat"])
+
+
+def test_voc_split_must_be_said_and_known(voc: Path) -> None:
+    with pytest.raises(ValueError, match="has test, train"):
+        read_voc(voc)
+    put(voc / "ImageSets/Main/train.txt", "a\nzebra\n")
+    with pytest.raises(ValueError, match=r"train\.txt:2: no annotation file zebra\.xml"):
+        read_voc(voc, split="train")
+
+
+def test_voc_image_that_is_missing(voc: Path) -> None:
+    (voc / "JPEGImages/b.jpg").unlink()
+    with pytest.raises(ValueError, match=r"b\.xml:1: no image b"):
+        read_voc(voc, split="train")
+
+
+# ----------------------------------------------------------------------------------------------
+# YOLO
+
+
+def test_yolo_boxes_outlines_and_empty_files(yolo: Path) -> None:
+    converted = read_yolo(yolo)
+    assert converted.categories == ("dog", "cat")
+    assert boxes(converted) == {
+        "a.png": [("cat", (8, 3, 4, 4)), ("dog", (2, 2, 10, 6))],
+        "b.png": [],
+    }
+    assert converted.pictures[0].boxes[1].polygon == (2, 2, 12, 2, 2, 8)
+    assert converted.image_root == yolo / "images/train"
+
+
+def test_yolo_area_of_an_outline_is_the_triangles(yolo: Path) -> None:
+    write_coco(read_yolo(yolo), yolo / "out.json")
+    areas = [one["area"] for one in json.loads((yolo / "out.json").read_text())["annotations"]]
+    assert areas == pytest.approx([16, 30])
+
+
+@pytest.mark.parametrize(
+    ("settings", "split"),
+    [
+        ("val: ../images/train\nnames: {0: dog, 1: cat}", "val"),  # as Roboflow writes it
+        ("path: /not/there\ntest: [images/train]\nnames: [dog, cat]", "test"),
+        ("train: list.txt\nnames: [dog, cat]", "train"),
+    ],
+)
+def test_yolo_settings_of_other_kinds(yolo: Path, settings: str, split: str) -> None:
+    put(yolo / "list.txt", "./images/train/a.png\n\nimages/train/b.png\n")
+    put(yolo / "data.yaml", settings)
+    assert boxes(read_yolo(yolo / "data.yaml", split=split)).keys() == {"a.png", "b.png"}
+
+
+def test_yolo_images_without_label_file(yolo: Path) -> None:
+    (yolo / "labels/train/b.txt").unlink()
+    assert read_yolo(yolo).warnings == (
+        f"1 images have no label file, and so no objects (first: {yolo}/images/train/b.png)",
+    )
+    (yolo / "labels/train/a.txt").unlink()
+    with pytest.raises(ValueError, match=r"found none of 2; looked for .*labels/train/a\.txt"):
+        read_yolo(yolo)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("2 0.5 0.5 0.2 0.4", r"class number 0\.\.1, got '2'"),
+        ("x 0.5 0.5 0.2 0.4", "got 'x'"),
+        ("0 0.5 0.5 0.2", "got 4 values"),
+        ("0 0.5 0.5 0.2 0.2 0.9", "got 6 values"),
+        ("0 0.5 zero 0.2 0.4", "numbers only"),
+        ("0 0.5 nan 0.2 0.4", r"in \[0, 1\], got nan"),
+        ("0 320 240 20 40", r"in \[0, 1\], got 320\.0; divide them"),
+    ],
+)
+def test_yolo_errors_name_file_and_line(yolo: Path, row: str, message: str) -> None:
+    put(yolo / "labels/train/a.txt", f"1 0.5 0.5 0.2 0.4\n\n{row}\n")
+    with pytest.raises(ValueError, match=rf"a\.txt:3: .*{message}"):
+        read_yolo(yolo)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("train: images/train\nnames: [a]\nnc: 2", "got nc 2 and 1 names"),
+        ("train: images/train\nnames: {0: a, 2: b}", r"numbered 0\.\.1, got 0, 2"),
+        ("train: images/train", "names must be a list"),
+        ("val: images/train\nnames: [a]", "it names val"),
+        ("train: nowhere\nnames: [a]", "nowhere must exist"),
+        ("train: [", "must be a YAML file"),
+    ],
+)
+def test_yolo_settings_that_are_wrong(yolo: Path, settings: str, message: str) -> None:
+    put(yolo / "data.yaml", settings)
+    with pytest.raises(ValueError, match=message):
+        read_yolo(yolo)
+
+
+# ---------------------------------------------------------------------------------------------- CSV
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "box"),
+    [
+        (
+            "filename,width,height,class,xmin,ymin,xmax,ymax",
+            "a.png,20,10,cat,1,2,4,8",
+            (1, 2, 3, 6),
+        ),
+        ("image;label;x;y;w;h", "a.png;cat;1;2;3.5;6", (1, 2, 3.5, 6)),
+        ("path,x1,y1,x2,y2,class_name", '"/elsewhere/a.png",1,2,4,8,cat', (1, 2, 3, 6)),
+    ],
+)
+def test_csv_columns_are_recognised(
+    tmp_path: Path, header: str, row: str, box: tuple[float, ...]
+) -> None:
+    image(tmp_path / "a.png")
+    assert boxes(read_csv(put(tmp_path / "a.csv", f"{header}\n{row}\n"))) == {
+        "a.png": [("cat", box)]
+    }
+
+
+def test_csv_columns_that_are_named(tmp_path: Path) -> None:
+    image(tmp_path / "photos/a.png")
+    table = put(tmp_path / "a.csv", "pic,kind,l,t,r,b\na.png,cat,1,2,4,8\n")
+    columns = {"file": "pic", "label": "kind", "x1": "l", "y1": "t", "x2": "r", "y2": "b"}
+    found = read_csv(table, images=tmp_path / "photos", columns=columns, origin=1)
+    assert boxes(found) == {"a.png": [("cat", (0, 1, 4, 7))]}
+
+
+def test_csv_images_without_objects_and_without_labels(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        image(tmp_path / f"{name}.png")
+    table = put(tmp_path / "a.csv", "file,x,y,w,h\nb.png,1,2,3,4\na.png,,,,\nb.png,0,0,5,5\n")
+    found = read_csv(table, categories=["thing"])
+    assert boxes(found) == {
+        "a.png": [],
+        "b.png": [("thing", (1, 2, 3, 4)), ("thing", (0, 0, 5, 5))],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "file,label,x,y,w,h\na.png,cat,1,2,3,4\nb.png,cat,1,2,3,4\n",
+            r"a\.csv:3: no image 'b\.png'",
+        ),
+        ("file,label,x,y,w,h\na.png,cat,1,two,3,4\n", r"a\.csv:2: y must be a number, got 'two'"),
+        ("file,label,x,y,w,h\na.png,cat,1,2,,4\n", r"a\.csv:2: w must be a number, got ''"),
+        (
+            "file,label,x,y,w,h\na.png,cat,1,2,3\n",
+            r"a\.csv:2: must have the header's 6 columns, got 5",
+        ),
+        ("file,label,x,y,w,h\na.png,cow,1,2,3,4\n", r"a\.csv:2: .*got 'cow'"),
+        ("file,label,x,y,w\na.png,cat,1,2,3\n", "no column for h in the header"),
+        ("file,label,x,y,w,h\n", "at least one row"),
+        ("", "at least one row"),
+    ],
+)
+def test_csv_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    image(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=message):
+        read_csv(put(tmp_path / "a.csv", text), categories=["cat", "dog"])
+
+
+# ---------------------------------------------------------------------------------------------- the
+# file, the tool
+
+
+def test_written_file_is_read_back(yolo: Path) -> None:
+    write_coco(read_yolo(yolo), yolo / "new/out.json")
+    dataset = read_coco(yolo / "new/out.json", yolo / "images/train", check_sizes=True)
+    assert dataset.label_map.names == ("dog", "cat")
+    assert dataset.label_map.category_ids == (1, 2)
+    assert dataset.boxes.tolist() == [[8, 3, 4, 4], [2, 2, 10, 6]]
+    assert dataset.warnings == ()
+
+
+def test_difficult_objects_are_crowds_in_the_file(voc: Path) -> None:
+    write_coco(read_voc(voc, split="train"), voc / "out.json")
+    assert read_coco(voc / "out.json", voc / "JPEGImages").crowd.tolist() == [False, True]
+
+
+def test_the_tool_says_what_to_do_next(voc: Path, tools: Tools) -> None:
+    printed = tools(
+        "tools/convert_data.py", "voc", str(voc), str(voc / "out.json"), "--split", "train"
+    ).output
+    assert f"tools/check_data.py {voc}/JPEGImages {voc}/out.json" in printed
+    assert "2 images, 1 of them without objects\n  2 objects, 1 of them ignored" in printed
+    assert re.search(r"1 ant: 0\n +2 cat: 1\n +3 dog: 1", printed)
+
+
+def test_the_tool_reads_columns_and_categories(tmp_path: Path, tools: Tools) -> None:
+    image(tmp_path / "a.png")
+    table = put(tmp_path / "a.csv", "pic,x,y,w,h\na.png,1,2,3,4\n")
+    tools(
+        "tools/convert_data.py",
+        "csv",
+        str(table),
+        str(tmp_path / "o.json"),
+        "--columns=file=pic",
+        "--categories=a",
+    )
+    assert json.loads((tmp_path / "o.json").read_text())["annotations"][0]["bbox"] == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def bccd_split(bccd: Path) -> Callable[[str], Converted]:
+    return lambda split: read_voc(bccd, split=split)
+
+
+def test_bccd(bccd_split: Callable[[str], Converted]) -> None:
+    splits = {name: bccd_split(name) for name in ("train", "val", "trainval", "test")}
+    assert {name: len(one.pictures) for name, one in splits.items()} == {
+        "train": 205,
+        "val": 87,
+        "trainval": 292,
+        "test": 72,
+    }
+    assert {one.categories for one in splits.values()} == {("Platelets", "RBC", "WBC")}
+    counts = Counter(
+        box.label
+        for name in ("trainval", "test")
+        for one in splits[name].pictures
+        for box in one.boxes
+    )
+    assert counts == {
+        "RBC": 4155,
+        "WBC": 372,
+        "Platelets": 361,
+    }  # as grep counts <name> in the XML files
+    assert all(one.warnings == () for one in splits.values())

@@ -1,0 +1,344 @@
+"""report.html: whole and quiet in a browser at both widths, the same bytes again, and true for odd
+inputs.
+"""
+
+import html
+import json
+import math
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tasks.cli.evaluate import evaluate_results
+from tasks.datasets.coco.dataset import CocoDataset, read_coco
+from tasks.report import build as report
+from tasks.report.build import read_evaluated, remake_report, try_report, write_report
+from tasks.report.instances.analysis import analyse, class_interval
+from tasks.report.instances.compare import compare_runs
+from tasks.scoring.engines import hotcoco_evaluator
+from tasks.scoring.instances import score_boxes
+from tasks.scoring.results import DetectionResults, read_results_json, write_results_json
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None
+)
+SECTIONS = (
+    "Scores",
+    "Classes and sizes",
+    "Precision and recall",
+    "Operating point",
+    "Errors",
+    "Confusion",
+    "Calibration",
+    "Worst images",
+    "Best images",
+    "Data",
+    "Settings",
+)
+
+
+def detections(dataset: CocoDataset, seed: int = 0, noise: float = 0.05) -> DetectionResults:
+    """Most objects displaced, some with a wrong class, and inventions of low score."""
+    random = np.random.default_rng(seed)
+    rows = np.flatnonzero(random.random(len(dataset.boxes)) < 0.8)
+    boxes = dataset.boxes[rows] + noise * random.normal(size=(len(rows), 4)) * np.tile(
+        dataset.boxes[rows, 2:], 2
+    )
+    boxes[:, 2:] = np.maximum(boxes[:, 2:], 1)
+    wrong = random.random(len(rows)) < 0.1
+    labels = np.where(
+        wrong, random.integers(0, dataset.label_map.num_classes, len(rows)), dataset.labels[rows]
+    )
+    owners = np.repeat(dataset.image_ids, np.diff(dataset.first))[rows]
+    invented = DetectionResults(
+        random.choice(dataset.image_ids, 20),
+        random.uniform(5, 40, (20, 4)),
+        random.uniform(0, 0.4, 20),
+        random.integers(0, dataset.label_map.num_classes, 20),
+    )
+    return DetectionResults(
+        np.concatenate((owners, invented.image_ids)),
+        np.concatenate((boxes, invented.boxes)),
+        np.concatenate((random.uniform(0.3, 1, len(rows)), invented.scores)),
+        np.concatenate((labels, invented.labels)),
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset(shapes: Path) -> CocoDataset:
+    return read_coco(shapes / "annotations" / "instances_val.json", shapes / "val")
+
+
+def evaluated(folder: Path, dataset: CocoDataset, results: DetectionResults) -> Path:
+    """A folder with detections.json, scored by our tool's function, which writes the report."""
+    folder.mkdir()
+    write_results_json(folder / "detections.json", dataset, results)
+    evaluate_results(folder / "detections.json", dataset.path, folder, dataset.image_root)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, dataset: CocoDataset) -> Path:
+    """A folder with everything that a training leaves, made up."""
+    folder = evaluated(tmp_path_factory.mktemp("report") / "run", dataset, detections(dataset))
+    rows = [
+        {"step": step, "loss": 2 / step, "lr": 0.1, "box/AP": None if step % 5 else 0.1}
+        for step in range(1, 21)
+    ]
+    (folder / "metrics.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows) + '{"step": 2'
+    )
+    (folder / "config.yaml").write_text("optim:\n  lr: 0.1\n  note: <script>alert(1)</script>\n")
+    start = {
+        "command": ["python", "tools/train_det.py", "a<b"],
+        "cores": 2,
+        "versions": {"torch": "2"},
+    }
+    (folder / "environment.json").write_text(json.dumps([start]))
+    remake_report(folder)
+    return folder
+
+
+class Page(HTMLParser):
+    """The headings of a page, the tags that are open at its end, and whatever it would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in ("meta", "link", "br", "img"):
+            self.open.append(tag)
+        addresses = (
+            str(value)
+            for name, value in attrs
+            if name in ("src", "href", "srcset", "data", "action")
+        )
+        self.fetched += [address for address in addresses if not address.startswith(("data:", "#"))]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+def test_the_page_has_every_section_and_fetches_nothing(run: Path) -> None:
+    page = Page((run / "report.html").read_text())
+    assert page.headings == ["Scores", "Training", *SECTIONS[1:]]
+    assert page.fetched == []
+    assert page.open == []
+    assert "script" not in page.tags
+
+
+def test_the_same_files_give_the_same_bytes(run: Path) -> None:
+    first = (run / "report.html").read_bytes()
+    remake_report(run)
+    assert (run / "report.html").read_bytes() == first
+
+
+def test_a_browser_shows_it_without_a_word_on_the_console_and_nothing_too_wide(
+    run: Path, tmp_path: Path
+) -> None:
+    if BROWSER is None:
+        pytest.skip("needs chromium or google-chrome on the PATH")
+    for width in (390, 1280):
+        picture = tmp_path / f"{width}.png"
+        said = browse(run / "report.html", f"--screenshot={picture}", f"--window-size={width},3000")
+        assert "CONSOLE" not in said.stderr
+        pixels = np.asarray(Image.open(picture).convert("RGB"))
+        assert pixels.shape[1] == width
+        assert all(
+            np.unique(part).size > 20 for part in np.array_split(pixels, 4)
+        )  # no quarter of the page is blank
+        assert (
+            widths_within(run / "report.html", width, tmp_path / "probe.html") == [str(width)] * 3
+        )
+
+
+def widths_within(page: Path, width: int, probe: Path) -> list[str]:
+    """Widths of the window, of the document and of its body in a frame, as a browser's own window
+    is 500 at least.
+    """
+    measure = "parent.document.title=[innerWidth,document.documentElement.scrollWidth,document.body.scrollWidth].join()"
+    inner = page.read_text().replace("</body>", f"<script>{measure}</script></body>")
+    frame = (
+        f'<iframe style="width:{width}px;height:3000px;border:0"'
+        f' srcdoc="{html.escape(inner)}"></iframe>'
+    )
+    probe.write_text(
+        f"<!DOCTYPE html><html><head><title>nothing</title></head><body>{frame}</body></html>"
+    )
+    shown = browse(probe, "--dump-dom", "--window-size=1400,3100").stdout
+    title = re.search(r"<title>([\d,]+)</title>", shown)
+    assert title is not None
+    return title[1].split(",")
+
+
+def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """What the browser prints when it has loaded a page."""
+    quiet = (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--enable-logging=stderr",
+    )
+    command = [str(BROWSER), *quiet, "--virtual-time-budget=3000", *options, page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+def test_scores_are_ours_and_intervals_hold_them(dataset: CocoDataset) -> None:
+    results = detections(dataset)
+    scores, analysis = score_boxes(dataset, results), analyse(dataset, results)
+    for name, value in analysis.scores.items():
+        assert value == pytest.approx(scores[f"box/{name}"], nan_ok=True)
+    for one in analysis.classes:
+        assert one.ap == pytest.approx(scores[f"box/AP/{one.name}"], nan_ok=True)
+    low, high = analysis.intervals["AP"]
+    assert low < scores["box/AP"] < high
+
+
+def test_operating_points_reach_the_best_f1_of_hotcoco(dataset: CocoDataset) -> None:
+    """hotcoco reads F1 off 101 recalls, ours is counted, so may differ by what lies between two of
+    them.
+    """
+    results = detections(dataset)
+    expected = hotcoco_evaluator(dataset, results).f_scores()["F1_50"]
+    f1 = [one.f1 for one in analyse(dataset, results).classes if one.objects]
+    assert np.mean(f1) == pytest.approx(expected, abs=0.02)
+
+
+def test_counts_at_the_operating_point_add_up(dataset: CocoDataset) -> None:
+    analysis = analyse(dataset, detections(dataset))
+    for label, one in enumerate(analysis.classes):
+        assert one.right + one.missed == one.objects
+        assert one.objects == (dataset.labels[~dataset.crowd] == label).sum()
+    assert analysis.confusion[:-1].sum() == (~dataset.crowd).sum()
+
+
+def test_an_interval_of_one_class_is_that_of_a_data_set_of_it_alone(dataset: CocoDataset) -> None:
+    results = detections(dataset)
+    nothing, evaluator = (
+        hotcoco_evaluator(dataset, found) for found in (DetectionResults.empty(), results)
+    )
+    alone = results.where(results.labels == 1)
+    only = class_interval(nothing, hotcoco_evaluator(dataset, alone), 1, 100)
+    assert class_interval(nothing, evaluator, 1, 100) == only
+
+
+def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
+    """Two images that do not exist, the first with `objects` objects of class 1."""
+    content: dict[str, Any] = {
+        "images": [{"id": i, "file_name": f"<{i}>.jpg", "height": 60, "width": 80} for i in (1, 2)],
+        "categories": [{"id": i, "name": f"<b>{i}</b>"} for i in range(1, classes + 1)],
+        "annotations": [
+            {
+                "id": i,
+                "image_id": 1,
+                "category_id": 1,
+                "bbox": [10 * i, 5, 9, 9],
+                "area": 81,
+                "iscrowd": 0,
+            }
+            for i in range(1, objects + 1)
+        ],
+    }
+    (folder / "truth.json").write_text(json.dumps(content))
+    return read_coco(folder / "truth.json")
+
+
+@pytest.mark.parametrize(
+    ("classes", "objects", "found"), [(1, 3, 3), (1, 3, 0), (1, 0, 2), (80, 2, 2), (1, 0, 0)]
+)
+def test_odd_inputs_give_whole_pages(
+    tmp_path: Path, classes: int, objects: int, found: int
+) -> None:
+    """One class and 80; no detections; no ground truth; no image files; names that look
+    like HTML.
+    """
+    dataset = one_class(tmp_path, classes, objects)
+    boxes = np.array([[10.0 * i, 5, 9, 9] for i in range(1, found + 1)]).reshape(-1, 4)
+    results = DetectionResults(
+        np.ones(found, np.int64), boxes, np.full(found, 0.9), np.zeros(found, np.int64)
+    )
+    text = write_report(tmp_path, dataset, results).read_text()
+    assert Page(text).headings == list(SECTIONS)
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", text)
+    assert "<b>1</b>" not in text
+    assert ("the image file is missing" in text) == bool(objects + found)
+
+
+def test_a_fault_of_the_report_is_told_and_raises_nothing(
+    run: Path, dataset: CocoDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(report, "analyse", fail)
+    assert "RuntimeError: planted" in try_report(run, dataset)
+
+
+def test_a_folder_without_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"needs the evaluation\.json of a finished evaluation, found none in"
+    ):
+        remake_report(tmp_path)
+
+
+def test_a_run_compared_with_itself_differs_in_nothing(run: Path) -> None:
+    comparison = compare_runs(run, run)
+    assert all(one.interval == (0, 0) for one in comparison.scores if not math.isnan(one.a))
+    assert comparison.settings == ()
+    assert "  none" in str(comparison)
+
+
+def test_a_worse_run_is_worse_beyond_its_interval(
+    run: Path, dataset: CocoDataset, tmp_path: Path
+) -> None:
+    worse = evaluated(tmp_path / "worse", dataset, detections(dataset, noise=0.2))
+    (worse / "config.yaml").write_text("optim:\n  lr: 0.2\n  note: <script>alert(1)</script>\n")
+    comparison = compare_runs(run, worse)
+    scores = [
+        score_boxes(dataset, read_results_json(one / "detections.json", dataset))
+        for one in (run, worse)
+    ]
+    overall = comparison.scores[0]
+    assert (overall.a, overall.b) == pytest.approx([one["box/AP"] for one in scores])
+    assert overall.interval[1] < 0
+    assert comparison.settings == (("optim.lr", "0.1", "0.2"),)
+    assert re.search(r"^AP .* \*$", str(comparison), re.MULTILINE)
+
+
+def test_runs_on_different_ground_truth_are_refused(
+    run: Path, shapes: Path, tmp_path: Path
+) -> None:
+    other = read_coco(shapes / "annotations" / "instances_train.json", shapes / "train")
+    folder = evaluated(tmp_path / "other", other, detections(other))
+    with pytest.raises(
+        ValueError,
+        match=r"runs must be scored on the same ground truth, but .*score both on one file",
+    ):
+        compare_runs(run, folder)
+
+
+def test_what_was_evaluated_is_read_again(run: Path, dataset: CocoDataset) -> None:
+    again, results = read_evaluated(run)
+    assert np.array_equal(again.boxes, dataset.boxes)
+    assert len(results) == len(detections(dataset))
