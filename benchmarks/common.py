@@ -19,6 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
+from resnet_backbones.errors import UserError
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -135,7 +137,7 @@ def interleave(
     `synchronize` waits for a device, before the clock is started and before it is read.
     """
     if rounds < 1:
-        raise ValueError(f"--rounds must be >= 1, got {rounds}")
+        raise UserError(f"--rounds must be >= 1, got {rounds}")
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(-1 if warm_up else 0, rounds):
         for name, call in variants.items():

@@ -20,6 +20,7 @@ from benchmarks.detectors import Subject
 from benchmarks.limits import convolution_rate, least_seconds
 from benchmarks.pairings import detect_all, make_pairings
 from benchmarks.weights import HOW_TO_TRAIN, DetectorWeights, checkpoint_weights, random_weights
+from resnet_backbones.errors import UserError
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import DetectionBatch, collate_images
 from tasks.engine.distributed import resolve_device
@@ -154,9 +155,7 @@ def make_batches(
     )
     groups = [pixels[start : start + batch] for start in range(0, len(pixels) - batch + 1, batch)]
     if not groups:
-        raise ValueError(
-            f"--images must hold at least {batch} images for a batch, got {len(files)}"
-        )
+        raise UserError(f"--images must hold at least {batch} images for a batch, got {len(files)}")
     return [collate_images(group, config).to(device) for group in groups]
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from benchmarks.agreement import Found
 from benchmarks.detectors import Arithmetic, arithmetic, byte_images, dtype_of, make_step
 from benchmarks.weights import DetectorWeights
+from resnet_backbones.errors import UserError
 from tasks.detection.config import ModelConfig, RoiConfig
 from tasks.detection.data.batches import DetectionBatch
 
@@ -97,13 +98,13 @@ class Detectron2:
 
 
 def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device) -> nn.Module:
-    """detectron2's R50-FPN by its own config with the weights; ValueError where the tree cannot be
+    """detectron2's R50-FPN by its own config with the weights; UserError where the tree cannot be
     imported.
     """
     file = tree / CONFIG
     if not file.is_file() or weights.model.backbone != "resnet50":
         rule = "--detectron2 must be a source tree of detectron2, and the detector a ResNet-50"
-        raise ValueError(
+        raise UserError(
             f"{rule}; got {weights.model.backbone}, and {file} is"
             f" {'' if file.is_file() else 'not '}there"
         )
@@ -112,7 +113,7 @@ def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device)
         from detectron2.config import get_cfg
         from detectron2.modeling import build_model
     except ImportError as error:
-        raise ValueError(
+        raise UserError(
             f"cannot import detectron2 from {tree}: {error}; install what it needs, and build it"
         ) from error
     config = get_cfg()

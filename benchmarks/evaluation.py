@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import Goal, OutputsDifferError, Report, Timings, interleave
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import read_coco
 from tasks.scoring.engines import SCORE_NAMES
 from tasks.scoring.instances import score_boxes
@@ -46,7 +47,7 @@ def run(settings: EvaluationSettings) -> Report:
     in any bit.
     """
     if not 0 < settings.scale <= 1:
-        raise ValueError(f"--scale must be in (0, 1], got {settings.scale}")
+        raise UserError(f"--scale must be in (0, 1], got {settings.scale}")
     with tempfile.TemporaryDirectory() as folder:
         truth, results = Path(folder) / "truth.json", Path(folder) / "results.json"
         counts = draw(truth, results, settings.scale, settings.seed)

@@ -6,16 +6,17 @@ import os
 from argparse import Namespace
 
 from benchmarks.common import Report
+from resnet_backbones.errors import UserError
 
 
 def run_benchmark(given: Namespace) -> str:
     """Run the benchmark that was named; its report, which is also written to `given.out`.
 
-    Raises OutputsDifferError where ours and a peer's differ, ValueError for arguments that cannot
+    Raises OutputsDifferError where ours and a peer's differ, UserError for arguments that cannot
     be.
     """
     if given.threads is not None and given.threads < 1:
-        raise ValueError(f"--threads must be >= 1, got {given.threads}")
+        raise UserError(f"--threads must be >= 1, got {given.threads}")
     report = {
         "detection": _detection,
         "evaluation": _evaluation,

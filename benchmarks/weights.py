@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.common import ROOT
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
@@ -138,7 +139,7 @@ def random_weights(backbone: str = "resnet50") -> DetectorWeights:
 
 
 def checkpoint_weights(path: str) -> DetectorWeights:
-    """The weights of a checkpoint; ValueError where torchvision's detector has no place for
+    """The weights of a checkpoint; UserError where torchvision's detector has no place for
     them.
     """
     saved = read_detector(path)
@@ -152,7 +153,7 @@ def checkpoint_weights(path: str) -> DetectorWeights:
     }
     if wrong := [name for name, is_so in fits.items() if not is_so]:
         rule = "--detector must be one that torchvision can be given too"
-        raise ValueError(
+        raise UserError(
             f"{rule}, but {saved.path} is not of {', '.join(wrong)}; such a one comes from"
             f" {HOW_TO_TRAIN}"
         )

@@ -3,10 +3,13 @@ the first use.
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from resnet_backbones.classifier import Classifier, create_classifier
+    from resnet_backbones.errors import UserError
     from resnet_backbones.features import Backbone, FeatureLevel
     from resnet_backbones.passport import Passport, PixelNormalizer
     from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
@@ -19,7 +22,9 @@ __all__ = [
     "FeatureLevel",
     "Passport",
     "PixelNormalizer",
+    "UserError",
     "WeightReport",
+    "__version__",
     "build_backbone",
     "create_backbone",
     "create_classifier",
@@ -34,6 +39,7 @@ _MODULES = {
     "FeatureLevel": "features",
     "Passport": "passport",
     "PixelNormalizer": "passport",
+    "UserError": "errors",
     "WeightReport": "report",
     "build_backbone": "registry",
     "create_backbone": "registry",
@@ -46,6 +52,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name from the module that defines it, the first time it is asked for."""
+    if name == "__version__":
+        return version("resnet-backbones")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 
 Adaptation = Literal["auto", "sum", "repeat", "mean"]
@@ -19,9 +20,9 @@ def first_convolution(network: nn.Module) -> str:
 
 
 def check_adaptation(how: str) -> None:
-    """Raise ValueError for another word than those of `Adaptation`."""
+    """Raise UserError for another word than those of `Adaptation`."""
     if how not in get_args(Adaptation):
-        raise ValueError(
+        raise UserError(
             f"adapt must be {', '.join(get_args(Adaptation)[:-1])} or mean, got {how!r}"
         )
 
@@ -34,7 +35,7 @@ def adapt_channels(
 
     `sum` is for one channel, `repeat` takes the trained channels in turn, `mean` gives each the
     mean of them. The response to gray images stays, with `repeat` where whole cycles fit. `auto` is
-    sum for one channel, else repeat. ValueError for another word, and for a sum over several
+    sum for one channel, else repeat. UserError for another word, and for a sum over several
     channels.
     """
     check_adaptation(how)
@@ -45,7 +46,7 @@ def adapt_channels(
     how = ("sum" if channels == 1 else "repeat") if how == "auto" else how
     if how == "sum":
         if channels != 1:
-            raise ValueError(
+            raise UserError(
                 f"adapt must be repeat or mean for in_channels={channels}, got sum, which is for 1"
             )
         adapted, told = weight.sum(1, keepdim=True), "summed"
@@ -92,13 +93,13 @@ def fold_std(
 def fold_mean_std(
     tensors: Mapping[str, Tensor], name: str, passport: Passport
 ) -> tuple[State, Passport]:
-    """`fold_std`, for weights whose mean is zero; ValueError for others.
+    """`fold_std`, for weights whose mean is zero; UserError for others.
 
     A subtracted mean would become a bias, and that is wrong wherever the first convolution sees its
     zero padding.
     """
     if any(passport.mean):
-        raise ValueError(
+        raise UserError(
             f"a mean of {passport.mean} cannot be folded into {name}: its zero padding would count"
             f" as {passport.mean} too little at the border; use --fold-std, which is exact"
         )

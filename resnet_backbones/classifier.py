@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from resnet_backbones.adapt import Adaptation, check_adaptation
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport
 from resnet_backbones.registry import FreezeThrough, Norm, build_backbone
@@ -63,11 +64,11 @@ def create_classifier(
     same.
 
     Modules of the head that the weights have for `num_classes` classes are loaded too, the others
-    stay random; the backbone's report says which. ValueError for a wrong argument, and for weights
+    stay random; the backbone's report says which. UserError for a wrong argument, and for weights
     that do not fit or cannot be had.
     """
     if num_classes < 1:
-        raise ValueError(f"num_classes must be >= 1, got {num_classes}")
+        raise UserError(f"num_classes must be >= 1, got {num_classes}")
     check_adaptation(adapt)
     backbone = build_backbone(
         name,
@@ -112,7 +113,7 @@ def _load_head(head: nn.ModuleDict, tensors: Mapping[str, Tensor]) -> Iterator[s
 def _check_labels(passport: Passport, num_classes: int, source: str) -> None:
     named = len(passport.label_map)
     if named not in (0, num_classes):
-        raise ValueError(
+        raise UserError(
             f"weights {source} must name the {num_classes} classes that they tell apart, got a"
             f" label_map of {named}; mend it with tools/convert_weights.py --passport label_map=[…]"
         )

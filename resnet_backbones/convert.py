@@ -12,6 +12,7 @@ from torch import Tensor
 
 from resnet_backbones.adapt import first_convolution, fold_mean_std, fold_std, reorder_channels
 from resnet_backbones.dialects import Dialect, detect, from_torchvision, to_torchvision
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport, PixelNormalizer
 from resnet_backbones.registry import build_backbone, list_backbones, make_options
@@ -39,10 +40,10 @@ def convert_weights(
 
     `rename` replaces beginnings of names first; `architecture` is found from names and shapes where
     it is not given, and `passport_fields` replace what the file's passport says or what is assumed.
-    ValueError for what does not fit.
+    UserError for what does not fit.
     """
     if target.suffix not in _ENDINGS:
-        raise ValueError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
+        raise UserError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
     raw, passport = read_source(str(source))
     raw = _renamed(raw, rename)
     dialect = detect(raw) if from_dialect == "auto" else from_dialect
@@ -111,7 +112,7 @@ def _value(text: str) -> Any:
 def _renamed(tensors: State, rename: Sequence[tuple[str, str]]) -> State:
     for old, new in rename:
         if not any(name.startswith(old) for name in tensors):
-            raise ValueError(
+            raise UserError(
                 f"--rename {old}={new} must fit a name's beginning, got names like"
                 f" {list(tensors)[:4]}"
             )
@@ -136,7 +137,7 @@ def _passport(
     try:
         return replace(found, **{"assumed": found.assumed and not fields, **fields})
     except TypeError as error:
-        raise ValueError(
+        raise UserError(
             f"--passport must name fields of a passport, got {sorted(fields)}"
         ) from error
 
@@ -163,7 +164,7 @@ def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
         }
         if inside == needed.keys() and all(shapes[n] == shape for n, shape in needed.items()):
             return name
-    raise ValueError(
+    raise UserError(
         f"no registered backbone has these tensors, got names like {list(tensors)[:4]}; use"
         " --architecture"
     )

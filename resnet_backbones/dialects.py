@@ -12,6 +12,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from resnet_backbones.errors import UserError
+
 Dialect = Literal["torchvision", "timm", "detectron2", "caffe2", "mmdet"]
 DIALECTS: tuple[Dialect, ...] = ("torchvision", "timm", "detectron2", "caffe2", "mmdet")
 WRAPPINGS = ("state_dict", "model", "blobs")
@@ -43,7 +45,7 @@ def to_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str,
     bare = {without_prefixes(name): tensor for name, tensor in tensors.items()}
     renamed = {_inward(name, dialect): tensor for name, tensor in bare.items()}
     if len(renamed) < len(tensors):
-        raise ValueError(
+        raise UserError(
             f"weights must keep {len(tensors)} different names without prefixes, got {len(renamed)}"
         )
     return renamed
@@ -52,7 +54,7 @@ def to_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str,
 def from_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str, Tensor]:
     """The same tensors under a dialect's names; caffe2's leave out `num_batches_tracked`.
 
-    ValueError names a tensor that the dialect has no name for, such as a deep stem's in detectron2.
+    UserError names a tensor that the dialect has no name for, such as a deep stem's in detectron2.
     """
     kept = {
         n: t
@@ -98,7 +100,7 @@ def _outward(name: str, dialect: Dialect, deep: bool) -> str:
         return f"backbone.{stem}"
     renamed = _to_detectron2(name)
     if renamed is None:
-        raise ValueError(
+        raise UserError(
             f"weights must be of a plain ResNet to be renamed to {dialect}, got {name}; use --to"
             " timm"
         )

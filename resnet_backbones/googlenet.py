@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, make_norm
@@ -64,11 +65,11 @@ class GoogLeNet(Backbone):
     ) -> None:
         self.published = name == "googlenet_lrn"
         if self.published and norm not in ("batch", "frozen"):
-            raise ValueError(
+            raise UserError(
                 f"norm must be auto for {name}, which has none, got {norm}; use googlenet"
             )
         if norm == "group":
-            raise ValueError(
+            raise UserError(
                 f"norm must be auto, batch, frozen or sync for {name}, whose widths have no 32"
                 " groups"
             )
@@ -246,7 +247,7 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> GoogLeNet:
-    """The registry's entry: a GoogLeNet, or a ValueError for what the family has not."""
+    """The registry's entry: a GoogLeNet, or a UserError for what the family has not."""
     refuse_foreign(name, stride_in, options)
     return GoogLeNet(
         name,

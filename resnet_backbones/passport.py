@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MSRA_MEAN = (103.53, 116.28, 123.675)
@@ -69,18 +71,18 @@ class Passport:
 
     def __post_init__(self) -> None:
         if self.stride_in not in ("3x3", "1x1"):
-            raise ValueError(f"passport: stride_in must be 3x3 or 1x1, got {self.stride_in!r}")
+            raise UserError(f"passport: stride_in must be 3x3 or 1x1, got {self.stride_in!r}")
         if self.pool not in ("padded", "caffe"):
-            raise ValueError(f"passport: pool must be padded or caffe, got {self.pool!r}")
+            raise UserError(f"passport: pool must be padded or caffe, got {self.pool!r}")
         if self.channel_order not in ("rgb", "bgr"):
-            raise ValueError(
+            raise UserError(
                 f"passport: channel_order must be rgb or bgr, got {self.channel_order!r}"
             )
         if self.value_range not in (1.0, 255.0):
-            raise ValueError(f"passport: value_range must be 1 or 255, got {self.value_range!r}")
+            raise UserError(f"passport: value_range must be 1 or 255, got {self.value_range!r}")
         if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
             seen = f"mean {self.mean}, std {self.std}"
-            raise ValueError(
+            raise UserError(
                 f"passport: mean and std need one value a channel and std > 0, got {seen}"
             )
         self._check_later_fields()
@@ -88,26 +90,26 @@ class Passport:
     def _check_later_fields(self) -> None:
         for name, size in (("resize_size", self.resize_size), ("crop_size", self.crop_size)):
             if size is not None and (not isinstance(size, int) or size < 1):
-                raise ValueError(f"passport: {name} must be pixels >= 1 or none, got {size!r}")
+                raise UserError(f"passport: {name} must be pixels >= 1 or none, got {size!r}")
         if self.interpolation not in (None, "nearest", "bilinear", "bicubic", "lanczos"):
             known = "nearest, bilinear, bicubic, lanczos or none"
-            raise ValueError(f"passport: interpolation must be {known}, got {self.interpolation!r}")
+            raise UserError(f"passport: interpolation must be {known}, got {self.interpolation!r}")
         if not isinstance(self.label_map, tuple) or not all(
             isinstance(name, str) for name in self.label_map
         ):
-            raise ValueError(
+            raise UserError(
                 "passport: label_map must be a list of class names by index, got"
                 f" {self.label_map!r}"
             )
         if not isinstance(self.options, dict):
-            raise ValueError(f"passport: options must be values by name, got {self.options!r}")
+            raise UserError(f"passport: options must be values by name, got {self.options!r}")
 
     def with_channels(self, channels: int) -> "Passport":
         """The passport for inputs of `channels` channels: mean and std are repeated cyclically."""
         if channels == len(self.mean):
             return self
         if self.channel_order == "bgr":
-            raise ValueError(
+            raise UserError(
                 f"weights of channel order bgr cannot take {channels} input channels; use"
                 f" in_channels={len(self.mean)}, or first tools/convert_weights.py"
                 " --channel-order rgb"
@@ -123,7 +125,7 @@ class Passport:
 
     @staticmethod
     def from_json(text: str) -> "Passport":
-        """Read what this or an earlier version wrote; ValueError names the fields that are missing
+        """Read what this or an earlier version wrote; UserError names the fields that are missing
         or unknown.
         """
         values = json.loads(text)
@@ -131,7 +133,7 @@ class Passport:
         seen = set(values) if isinstance(values, dict) else {type(values).__name__}
         wrong = (seen - known) | ({"architecture"} - seen)
         if wrong:
-            raise ValueError(
+            raise UserError(
                 f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(wrong)}"
             )
         return Passport(
@@ -168,7 +170,7 @@ class PixelNormalizer(nn.Module):
         width; None is all.
         """
         if images.shape[1] != self.scale.shape[1]:
-            raise ValueError(
+            raise UserError(
                 f"images must have {self.scale.shape[1]} channels, got {images.shape[1]}"
             )
         ordered = images.flip(1) if self.reverse else images

@@ -7,6 +7,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from resnet_backbones.errors import UserError
+
 if TYPE_CHECKING:
     from resnet_backbones.adapt import Adaptation
     from resnet_backbones.features import Backbone
@@ -79,11 +81,11 @@ def create_backbone(
     done. `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the
     bottleneck's convolution with the stride. `checkpoint_activations` recomputes activations in the
     backward pass to save memory. `options` are the family's own, such as
-    `resnet.ResNetOptions(shortcut="C")`. ValueError for a wrong argument, for frozen norms without
+    `resnet.ResNetOptions(shortcut="C")`. UserError for a wrong argument, for frozen norms without
     weights, and for weights that do not fit or cannot be had.
     """
     if weights is None and norm == "frozen":
-        raise ValueError(
+        raise UserError(
             "norm=frozen needs weights, got none: frozen random statistics normalise nothing; "
             "give weights, or use norm=batch, sync or group"
         )
@@ -129,15 +131,15 @@ def build_backbone(
     weights if `pretrained`.
     """
     if norm not in ("auto", "batch", "frozen", "sync", "group"):
-        raise ValueError(f"norm must be auto, batch, frozen, sync or group, got {norm!r}")
+        raise UserError(f"norm must be auto, batch, frozen, sync or group, got {norm!r}")
     if freeze_through not in (None, "auto", "none", "stem", "c1", "c2", "c3", "c4", "c5"):
-        raise ValueError(
+        raise UserError(
             f"freeze_through must be auto, none, stem, c1, c2, c3, c4 or c5, got {freeze_through!r}"
         )
     if stride_in not in ("3x3", "1x1"):
-        raise ValueError(f"stride_in must be 3x3 or 1x1, got {stride_in!r}")
+        raise UserError(f"stride_in must be 3x3 or 1x1, got {stride_in!r}")
     if in_channels < 1:
-        raise ValueError(f"in_channels must be >= 1, got {in_channels}")
+        raise UserError(f"in_channels must be >= 1, got {in_channels}")
     norm = ("frozen" if pretrained else "batch") if norm == "auto" else norm
     freeze_through = ("c2" if pretrained else None) if freeze_through == "auto" else freeze_through
     return _builder(name)(
@@ -154,26 +156,26 @@ def build_backbone(
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError with the list and the nearest names where no backbone is called so."""
+    """Raise UserError with the list and the nearest names where no backbone is called so."""
     if name not in _MODULE_OF and not name.startswith(_TIMM):
         near = get_close_matches(name, _MODULE_OF, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         known = f"timm:NAME or one of {', '.join(_MODULE_OF)}"
-        raise ValueError(f"backbone must be {known}, got {name!r}{hint}")
+        raise UserError(f"backbone must be {known}, got {name!r}{hint}")
 
 
 def make_options(name: str, values: Mapping[str, Any]) -> object | None:
     """The options that `create_backbone` takes for a network, from values by name; None for no
     values.
 
-    ValueError for names that the network's family has not.
+    UserError for names that the network's family has not.
     """
     if not values:
         return None
     kind = getattr(_family(name), "OPTIONS", None)
     known = [] if kind is None else [field.name for field in fields(kind)]
     if kind is None or not values.keys() <= set(known):
-        raise ValueError(
+        raise UserError(
             f"options of {name} must be {', '.join(known) or 'none'}, got {', '.join(values)}"
         )
     return cast(object, kind(**values))

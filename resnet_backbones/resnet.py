@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
@@ -50,19 +51,17 @@ class ResNetOptions:
 
     def __post_init__(self) -> None:
         if self.shortcut not in ("A", "A_centred", "B", "C"):
-            raise ValueError(
-                f"options.shortcut must be A, A_centred, B or C, got {self.shortcut!r}"
-            )
+            raise UserError(f"options.shortcut must be A, A_centred, B or C, got {self.shortcut!r}")
         if self.pool not in ("padded", "caffe"):
-            raise ValueError(f"options.pool must be padded or caffe, got {self.pool!r}")
+            raise UserError(f"options.pool must be padded or caffe, got {self.pool!r}")
         if self.dilation not in ("torchvision", "detectron2"):
-            raise ValueError(
+            raise UserError(
                 f"options.dilation must be torchvision or detectron2, got {self.dilation!r}"
             )
         if not 0 <= self.drop_path < 1:
-            raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
+            raise UserError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
         if self.squeeze_excite is not None and self.squeeze_excite < 1:
-            raise ValueError(
+            raise UserError(
                 f"options.squeeze_excite must be None or >= 1, got {self.squeeze_excite}"
             )
 
@@ -224,12 +223,12 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> ResNet:
-    """The registry's entry: a ResNet, or a ValueError for what the family has not."""
+    """The registry's entry: a ResNet, or a UserError for what the family has not."""
     chosen = own_options(name, options, ResNetOptions)
     if VARIANTS[name].block is BasicBlock:
         refuse_bottleneck_stride(name, stride_in)
     if VARIANTS[name].plain and chosen != ResNetOptions(pool=chosen.pool, dilation=chosen.dilation):
-        raise ValueError(
+        raise UserError(
             f"options of {name}, which has no shortcuts, must be pool and dilation only, got"
             f" {chosen}"
         )

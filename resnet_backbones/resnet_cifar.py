@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
@@ -47,11 +48,11 @@ class CifarOptions:
 
     def __post_init__(self) -> None:
         if self.shortcut not in (None, "A", "A_centred", "B", "C"):
-            raise ValueError(
+            raise UserError(
                 f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}"
             )
         if not 0 <= self.drop_path < 1:
-            raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
+            raise UserError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
 
 
 OPTIONS = CifarOptions
@@ -121,10 +122,10 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> CifarResNet:
-    """The registry's entry: a CIFAR net, or a ValueError for what the family has not."""
+    """The registry's entry: a CIFAR net, or a UserError for what the family has not."""
     chosen = own_options(name, options, CifarOptions)
     if name.startswith("plain") and chosen != CifarOptions():
-        raise ValueError(f"options of {name}, which has no shortcuts, must be None, got {chosen}")
+        raise UserError(f"options of {name}, which has no shortcuts, must be None, got {chosen}")
     check_cifar(name, norm, freeze_through, output_stride, stride_in)
     return CifarResNet(
         name,
@@ -158,18 +159,18 @@ def cifar_levels(names: Sequence[str] | None, expansion: int) -> tuple[FeatureLe
 def check_cifar(
     name: str, norm: NormName, freeze_through: str | None, output_stride: int, stride_in: StrideIn
 ) -> None:
-    """Raise ValueError for what no net of stride 1 to 4 and 16 to 64 channels can do."""
+    """Raise UserError for what no net of stride 1 to 4 and 16 to 64 channels can do."""
     if norm == "group":
-        raise ValueError(
+        raise UserError(
             f"norm must be auto, batch, frozen or sync for {name}, whose 16 channels have no 32"
             " groups"
         )
     if freeze_through in ("c4", "c5"):
-        raise ValueError(
+        raise UserError(
             f"freeze_through must be none, stem, c1, c2 or c3 for {name}, got {freeze_through}"
         )
     if output_stride != 32:
-        raise ValueError(
+        raise UserError(
             f"output_stride must be 32 for {name}, whose coarsest stride is 4, got {output_stride}"
         )
     if not cifar_depth(name)[0]:

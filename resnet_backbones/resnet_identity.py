@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
@@ -64,17 +65,17 @@ class IdentityOptions:
     def __post_init__(self) -> None:
         if self.order not in ("original", "norm_after", "relu_before", "relu_only", "full"):
             known = "original, norm_after, relu_before, relu_only or full"
-            raise ValueError(f"options.order must be {known}, got {self.order!r}")
+            raise UserError(f"options.order must be {known}, got {self.order!r}")
         if self.shortcut not in (None, "A", "A_centred", "B", "C"):
-            raise ValueError(
+            raise UserError(
                 f"options.shortcut must be None, A, A_centred, B or C, got {self.shortcut!r}"
             )
         if self.gate not in ("none", "constant", "exclusive", "shortcut_only", "dropout"):
             known = "none, constant, exclusive, shortcut_only or dropout"
-            raise ValueError(f"options.gate must be {known}, got {self.gate!r}")
+            raise UserError(f"options.gate must be {known}, got {self.gate!r}")
         if not 0 <= self.drop_path < 1 or not 0 <= self.dropout < 1:
             seen = f"{self.drop_path} and {self.dropout}"
-            raise ValueError(f"options.drop_path and options.dropout must be in [0, 1), got {seen}")
+            raise UserError(f"options.drop_path and options.dropout must be in [0, 1), got {seen}")
 
 
 OPTIONS = IdentityOptions
@@ -257,7 +258,7 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> IdentityResNet:
-    """The registry's entry: a net of Identity Mappings, or a ValueError for what the family has
+    """The registry's entry: a net of Identity Mappings, or a UserError for what the family has
     not.
     """
     check_cifar(name, norm, freeze_through, output_stride, stride_in)

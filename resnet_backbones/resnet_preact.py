@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options, refuse_bottleneck_stride
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
@@ -33,11 +34,11 @@ class PreActOptions:
 
     def __post_init__(self) -> None:
         if self.dilation not in ("torchvision", "detectron2"):
-            raise ValueError(
+            raise UserError(
                 f"options.dilation must be torchvision or detectron2, got {self.dilation!r}"
             )
         if not 0 <= self.drop_path < 1:
-            raise ValueError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
+            raise UserError(f"options.drop_path must be in [0, 1), got {self.drop_path}")
 
 
 OPTIONS = PreActOptions
@@ -206,7 +207,7 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> PreActResNet:
-    """The registry's entry: a pre-activation ResNet, or a ValueError for what the family
+    """The registry's entry: a pre-activation ResNet, or a UserError for what the family
     has not.
     """
     if int(name.rpartition("_")[2]) < 50:

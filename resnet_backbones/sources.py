@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_backbones.dialects import WRAPPINGS
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from resnet_backbones.pickles import read_pickle
 
@@ -73,14 +74,14 @@ def _read_torchvision(source: str, name: str) -> Source:
 
     architecture, _, tag = name.partition(".")
     if architecture not in list_models():
-        raise ValueError(
+        raise UserError(
             "weights must name a torchvision model, such as torchvision:resnet50.IMAGENET1K_V1,"
             f" got {source!r}"
         )
     known = get_model_weights(architecture).__members__
     if tag not in known:
         names = " or ".join(f"torchvision:{architecture}.{member}" for member in known)
-        raise ValueError(f"weights must be {names}, got {source!r}")
+        raise UserError(f"weights must be {names}, got {source!r}")
     try:
         tensors: dict[str, Tensor] = known[tag].get_state_dict(progress=True, check_hash=True)
     except OSError as error:  # urllib's errors are OSErrors
@@ -103,13 +104,13 @@ def _read_timm(source: str, name: str) -> Source:
     import timm
 
     if not timm.is_model(name.partition(".")[0]):
-        raise ValueError(
+        raise UserError(
             f"weights must name a timm model, such as timm:resnet50.a1_in1k, got {source!r}"
         )
     try:
         config = timm.get_pretrained_cfg(name)
     except RuntimeError as error:
-        raise ValueError(
+        raise UserError(
             f"weights must name a pretrained tag of timm's, got {source!r}: {error}"
         ) from error
     try:
@@ -150,8 +151,8 @@ def _check_hub(repository: str | None) -> None:
         get_hf_file_metadata(hf_hub_url(repository, "model.safetensors"), timeout=20)
 
 
-def _no_download(source: str, error: Exception) -> ValueError:
-    return ValueError(
+def _no_download(source: str, error: Exception) -> UserError:
+    return UserError(
         f"weights {source} could not be downloaded ({first_line(error)}); give the path of a local"
         " .pth or .safetensors file instead, or model.weights=null to start from scratch"
     )
@@ -159,7 +160,7 @@ def _no_download(source: str, error: Exception) -> ValueError:
 
 def _read_file(path: Path) -> Source:
     if not path.is_file():
-        raise ValueError(
+        raise UserError(
             "weights must be an existing file, torchvision:<model>.<weights> or"
             f" timm:<model>.<tag>, got {str(path)!r}; check the path, or set model.weights=null to"
             " start from scratch"
@@ -175,13 +176,13 @@ def _read_file(path: Path) -> Source:
         seen = (
             "a file of another kind or with other objects in it" if foreign else first_line(error)
         )
-        raise ValueError(
+        raise UserError(
             f"weights {path} must be a .safetensors file or a torch.save of tensors, got {seen}; "
             "write it anew with torch.save(model.state_dict(), path)"
         ) from error
     tensors = _unwrap(content, path)
     if "content_hash" in metadata and metadata["content_hash"] != content_hash(tensors):
-        raise ValueError(
+        raise UserError(
             f"weights {path} must have the content that its hash states, but differ: damaged or"
             " altered"
         )
@@ -215,10 +216,10 @@ def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):
             content = content[wrapping]
     if not isinstance(content, Mapping):
-        raise ValueError(f"weights {path} must hold tensors by name, got {type(content).__name__}")
+        raise UserError(f"weights {path} must hold tensors by name, got {type(content).__name__}")
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise ValueError(
+        raise UserError(
             f"weights {path} must hold tensors by name, got the entries {list(content)[:5]}"
         )
     return tensors

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
 from resnet_backbones.layers import NormName
@@ -42,7 +43,7 @@ class TimmBackbone(Backbone):
         checkpoint_activations: bool,
     ) -> None:
         if norm == "group":
-            raise ValueError(
+            raise UserError(
                 f"norm must be auto, batch, frozen or sync for {name}, got group; take a _gn model"
                 " of timm's"
             )
@@ -87,7 +88,7 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> TimmBackbone:
-    """The registry's entry for `timm:NAME`: its backbone, or a ValueError for what the model has
+    """The registry's entry for `timm:NAME`: its backbone, or a UserError for what the model has
     not.
     """
     refuse_foreign(name, stride_in, options)
@@ -110,14 +111,14 @@ def _check_model(name: str) -> dict[str, Any]:
     if not timm.is_model(bare):
         near = get_close_matches(bare, timm.list_models(), n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(f'timm:{other}' for other in near)}?" if near else ""
-        raise ValueError(f"backbone timm:… must name a timm model, got {name!r}{hint}")
+        raise UserError(f"backbone timm:… must name a timm model, got {name!r}{hint}")
     for settings in _ANY_SIZE:
         try:
             _create(name, settings, "meta")
         except TypeError:  # the model has no such argument
             continue
         return settings
-    raise ValueError(
+    raise UserError(
         f"backbone {name} cannot be built by timm without arguments; take another model"
     )
 
@@ -132,7 +133,7 @@ def _create(name: str, settings: dict[str, Any], device: str | None) -> Any:
     except (AssertionError, NotImplementedError, TypeError) as error:
         if "output_stride" not in settings:
             raise
-        raise ValueError(
+        raise UserError(
             f"output_stride must be 32 for {name}, which timm builds with no other, got"
             f" {settings['output_stride']}"
         ) from error
@@ -146,7 +147,7 @@ def _settings(in_channels: int, output_stride: int) -> dict[str, Any]:
 def _places(model: Any, name: str) -> dict[str, int]:
     """Level name -> index of timm's feature map, fine to coarse."""
     if not getattr(model, "feature_info", None) or not hasattr(model, "forward_intermediates"):
-        raise ValueError(
+        raise UserError(
             f"backbone {name} must have feature maps in timm, got none; take another model"
         )
     found = {int(info["reduction"]): index for index, info in enumerate(model.feature_info)}
@@ -158,7 +159,7 @@ def _feature_levels(
 ) -> tuple[FeatureLevel, ...]:
     infos = {level: model.feature_info[places[level]] for level in chosen}
     if max(info["reduction"] for info in model.feature_info) > output_stride < 32:
-        raise ValueError(
+        raise UserError(
             f"output_stride must be 32 for {name}, which timm builds with no other, got"
             f" {output_stride}"
         )
@@ -186,7 +187,7 @@ def _with_norm(model: Any, norm: NormName, name: str) -> Any:
     if norm == "frozen":
         return freeze_batch_norm_2d(model)
     if norm == "sync" and not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
-        raise ValueError(f"norm must be auto for {name}, which has no batch norms, got sync")
+        raise UserError(f"norm must be auto for {name}, which has no batch norms, got sync")
     return convert_sync_batchnorm(model) if norm == "sync" else model
 
 
@@ -194,7 +195,7 @@ def _checkpoint(model: Any, name: str) -> None:
     try:
         model.set_grad_checkpointing(True)
     except (AssertionError, AttributeError) as error:
-        raise ValueError(
+        raise UserError(
             f"checkpoint_activations must be False for {name}: timm cannot recompute it"
         ) from error
 
@@ -208,7 +209,7 @@ def _modules_through(
     if level is None:
         return ()
     if model._parameters:
-        raise ValueError(
+        raise UserError(
             f"freeze_through must be none for {name}, whose {next(iter(model._parameters))} has no"
             " stage"
         )
@@ -219,7 +220,7 @@ def _modules_through(
         parent = ".".join(path[:depth])
         siblings = [child for child, _ in model.get_submodule(parent).named_children()]
         if part not in siblings:
-            raise ValueError(
+            raise UserError(
                 f"freeze_through must be none for {name}, whose map {'.'.join(path)} is not of one"
                 " module"
             )

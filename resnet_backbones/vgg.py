@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
 from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
@@ -68,7 +69,7 @@ class VGG(Backbone):
     ) -> None:
         variant = VARIANTS[name.removesuffix("_bn")]
         if not name.endswith("_bn") and norm not in ("batch", "frozen"):
-            raise ValueError(
+            raise UserError(
                 f"norm must be auto for {name}, which has none, got {norm}; use {name}_bn"
             )
         outputs = _feature_levels(variant, levels, output_stride)
@@ -178,7 +179,7 @@ def build(
     checkpoint_activations: bool,
     options: object | None,
 ) -> VGG:
-    """The registry's entry: a VGG, or a ValueError for what the family has not."""
+    """The registry's entry: a VGG, or a UserError for what the family has not."""
     refuse_foreign(name, stride_in, options)
     return VGG(
         name,

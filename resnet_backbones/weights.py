@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_backbones.adapt import Adaptation, adapt_channels, first_convolution
 from resnet_backbones.dialects import Dialect, detect, to_torchvision
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.passport import MSRA_MEAN, Passport
@@ -34,7 +35,7 @@ def load_weights(backbone: Backbone, source: str, adapt: Adaptation = "auto") ->
 
     Names of any dialect (`resnet_backbones.dialects`) and wrappers' prefixes are understood;
     `adapt` says how the first convolution takes other `in_channels`. Sets `backbone.passport` and
-    `backbone.report`. ValueError when fewer than 95 % of the tensors that the backbone needs are
+    `backbone.report`. UserError when fewer than 95 % of the tensors that the backbone needs are
     found (`num_batches_tracked` apart), when the file is of another network, or when its passport
     says so.
     """
@@ -95,7 +96,7 @@ def save_weights(
     """
     passport = weights.passport if passport is None and isinstance(weights, Backbone) else passport
     if passport is None:
-        raise ValueError(
+        raise UserError(
             "save_weights needs a passport for a plain state dict, got none; pass"
             " passport=Passport(…)"
         )
@@ -183,7 +184,7 @@ def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
         ", which is assumed from its names as it has no passport" if passport.assumed else ""
     )
     if passport.stride_in != wanted.stride_in:
-        raise ValueError(
+        raise UserError(
             f"weights {source} were trained with the stride in the {passport.stride_in}"
             f" convolution{assumption}, got stride_in={wanted.stride_in}; set"
             f" model.stride_in={passport.stride_in}"
@@ -194,13 +195,13 @@ def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
             )
         )
     if passport.pool != wanted.pool:
-        raise ValueError(
+        raise UserError(
             f"weights {source} were trained with a {passport.pool} max-pool, got"
             f" pool={wanted.pool}; build the backbone with"
             f" options=ResNetOptions(pool={passport.pool!r})"
         )
     if passport.architecture.removeprefix("timm:") != wanted.architecture.removeprefix("timm:"):
-        raise ValueError(
+        raise UserError(
             f"weights {source} must be of {wanted.architecture}, got {passport.architecture}; "
             f"set model.backbone={passport.architecture} or take other weights"
         )
@@ -224,7 +225,7 @@ def _check_options(passport: Passport, wanted: Passport, source: str) -> None:
     )
     arguments += [f"options=…({_listed(others)})"] if others else []
     way_out = f"build the network with {' and '.join(arguments)}"
-    raise ValueError(f"weights {source} were trained with {trained}, got {got}; {way_out}")
+    raise UserError(f"weights {source} were trained with {trained}, got {got}; {way_out}")
 
 
 def _listed(values: Mapping[str, object]) -> str:
@@ -234,7 +235,7 @@ def _listed(values: Mapping[str, object]) -> str:
 def _check_norms(tensors: Mapping[str, Tensor], backbone: Backbone, source: str) -> None:
     statistics = next((name for name in tensors if name.endswith("running_mean")), None)
     if statistics and any(isinstance(module, nn.GroupNorm) for module in backbone.modules()):
-        raise ValueError(
+        raise UserError(
             f"norm=group needs weights trained with group norm, got batch norm's ({statistics} in"
             f" {source}); use norm=auto, batch, frozen or sync, or no weights"
         )
@@ -279,7 +280,7 @@ def _check_report(report: WeightReport, backbone: Backbone) -> None:
         "wrong shape": report.mismatched,
         "not of this network": foreign,
     }
-    raise ValueError(
+    raise UserError(
         f"weights {report.source} must hold at least {SMALLEST_SHARE:.0%} of the {report.needed}"
         f" tensors that {backbone.passport.architecture} needs and none of another network, got"
         f" {len(report.matched)}; check model.backbone and the norm. "

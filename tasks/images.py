@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from resnet_backbones.errors import UserError
+
 Exif = Literal["apply", "ignore"]
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.generic]
 
@@ -45,7 +47,7 @@ def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
     or (H, W, 4).
 
     Gray and palette images become RGB, alpha is dropped, 16-bit values are divided by 257. Raises
-    ValueError naming the file that is missing, cut off, or of a kind that has no agreed conversion
+    UserError naming the file that is missing, cut off, or of a kind that has no agreed conversion
     (floating point).
     """
     if isinstance(source, np.ndarray):
@@ -56,7 +58,7 @@ def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
         with Image.open(_stream(source)) as image:
             return _to_rgb(_upright(image, exif))
     except _UNREADABLE as error:
-        raise ValueError(_unreadable(source, error)) from error
+        raise UserError(_unreadable(source, error)) from error
 
 
 def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, int]:
@@ -68,11 +70,11 @@ def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, i
                 (width, height) if exif == "apply" and _orientation(image) >= 5 else (height, width)
             )
     except _UNREADABLE as error:
-        raise ValueError(_unreadable(source, error)) from error
+        raise UserError(_unreadable(source, error)) from error
 
 
 def find_images(path: str | Path) -> list[Path]:
-    """The image files under a folder, sorted, or the one file given; ValueError where there are
+    """The image files under a folder, sorted, or the one file given; UserError where there are
     none.
     """
     path = Path(path)
@@ -87,7 +89,7 @@ def find_images(path: str | Path) -> list[Path]:
             if path.is_dir()
             else "does not exist"
         )
-        raise ValueError(f"expected an image or a folder of images, but {path} {problem}")
+        raise UserError(f"expected an image or a folder of images, but {path} {problem}")
     return found
 
 
@@ -128,7 +130,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I"):  # 16 bits, which PIL also gives as 32
         return _from_array(_checked_16_bit(np.asarray(image)))
     if image.mode == "F":
-        raise ValueError("floating-point images have no agreed range; save them with 8 or 16 bits")
+        raise UserError("floating-point images have no agreed range; save them with 8 or 16 bits")
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))  # convert would copy
@@ -137,7 +139,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
     whole = values.astype(np.int64)
     if whole.size and (whole.min() < 0 or whole.max() > 65535):
-        raise ValueError(
+        raise UserError(
             f"gray values must be 0..65535, got {whole.min()}..{whole.max()}; save with 8 or 16"
             " bits"
         )
@@ -149,7 +151,7 @@ def _from_array(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     if values.dtype not in (np.uint8, np.uint16) or not (
         len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     ):
-        raise ValueError(
+        raise UserError(
             "an image array must be uint8 or uint16 of shape (H, W), (H, W, 3) or (H, W, 4), RGB, "
             f"got {values.dtype} of shape {tuple(shape)}"
         )

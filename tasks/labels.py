@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resnet_backbones.errors import UserError
+
 FileId = int | str
 
 
@@ -17,13 +19,13 @@ class LabelMap:
 
     def __post_init__(self) -> None:
         if len(self.category_ids) != len(self.names):
-            raise ValueError(
+            raise UserError(
                 f"a label map needs one name per id, got {len(self.category_ids)} ids,"
                 f" {len(self.names)} names"
             )
         for kind, values in (("id", self.category_ids), ("name", self.names)):
             if repeated := [value for value, count in Counter(values).items() if count > 1]:
-                raise ValueError(
+                raise UserError(
                     f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge"
                     " them"
                 )

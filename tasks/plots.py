@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from resnet_backbones.errors import UserError
 from tasks.labels import LabelMap
 
 Pixels = NDArray[np.uint8]
@@ -110,7 +111,7 @@ def predictions_grid(
     `note` is written after the heading, for instance which predictions are shown.
     """
     if not images:
-        raise ValueError("a picture of predictions needs at least one image, got none")
+        raise UserError("a picture of predictions needs at least one image, got none")
     across = min(across, len(images))
     cell_width, cell_height, margin, gap, head = 420, _cell_height(images, 420), 44, 6, 150
     pair_width, row_height = 2 * cell_width + gap, cell_height + 26

@@ -76,11 +76,11 @@ def _images(height: int = SIZE, width: int = SIZE, device: str = "cpu") -> Tenso
 
 
 def _built_or_refused(name: str, **arguments: object) -> Backbone | None:
-    """The backbone, or None where a ValueError that names it says that it cannot be had."""
+    """The backbone, or None where a UserError that names it says that it cannot be had."""
     try:
         with torch.device("meta"):
             return build_backbone(name, pretrained=True, **arguments)
-    except ValueError as error:
+    except UserError as error:
         if name not in str(error):
             raise
     return None

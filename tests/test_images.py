@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.images import decode, find_images, image_size
 
 # 2 high, 3 wide, every pixel another colour
@@ -109,7 +110,7 @@ def test_bilevel_becomes_black_and_white(tmp_path: Path) -> None:
 
 def test_floating_point_is_refused_by_name(tmp_path: Path) -> None:
     Image.fromarray(np.ones((2, 2), dtype=np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(ValueError, match=r"a\.tif: floating-point"):
+    with pytest.raises(UserError, match=r"a\.tif: floating-point"):
         decode(tmp_path / "a.tif")
 
 
@@ -117,19 +118,19 @@ def test_a_truncated_file_is_refused_by_name(tmp_path: Path) -> None:
     Image.fromarray(smooth(48, 80)).save(tmp_path / "a.jpg")
     content = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"(?i)a\.jpg: .*truncated"):
+    with pytest.raises(UserError, match=r"(?i)a\.jpg: .*truncated"):
         decode(tmp_path / "a.jpg")
 
 
 def test_a_file_that_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"<html>not found</html>")
     for read in (decode, image_size):
-        with pytest.raises(ValueError, match=r"a\.jpg: not an image"):
+        with pytest.raises(UserError, match=r"a\.jpg: not an image"):
             read(tmp_path / "a.jpg")
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"b\.jpg does not exist"):
+    with pytest.raises(UserError, match=r"b\.jpg does not exist"):
         decode(tmp_path / "b.jpg")
 
 
@@ -142,7 +143,7 @@ def test_a_damaged_exif_block_does_not_matter(tmp_path: Path) -> None:
     "wrong", [np.zeros((2, 2, 3)), np.zeros((2, 2, 2), np.uint8), np.zeros((2,), np.uint8)]
 )
 def test_an_array_that_is_no_image_is_refused(wrong: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="must be uint8 or uint16 of shape"):
+    with pytest.raises(UserError, match="must be uint8 or uint16 of shape"):
         decode(wrong)
 
 
@@ -155,7 +156,7 @@ def test_find_images_lists_images_of_all_subfolders(tmp_path: Path) -> None:
 
 
 def test_find_images_refuses_a_folder_without_images(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no file ending in"):
+    with pytest.raises(UserError, match="holds no file ending in"):
         find_images(tmp_path)
-    with pytest.raises(ValueError, match="does not exist"):
+    with pytest.raises(UserError, match="does not exist"):
         find_images(tmp_path / "nowhere")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, _place, draw_boxes, label_color, predictions_grid
 
@@ -96,7 +97,7 @@ def test_the_grid_shows_every_image_twice_and_boxes_where_they_belong(tmp_path: 
 
 
 def test_a_grid_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(UserError, match="at least one image"):
         predictions_grid([], [], [], CLASSES, tmp_path / "grid.png")
 
 

@@ -9,6 +9,8 @@ tools/analyze_responses.py resnet50=weights.safetensors
 import argparse
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and measure."""
@@ -40,7 +42,7 @@ def main() -> None:
             "seed": given.seed,
         }
         print(study_responses(given.names, given.out, **settings))
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

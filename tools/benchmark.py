@@ -14,6 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 sys.path.insert(0, str(ROOT))  # benchmarks/ is part of the repository and not installed
@@ -49,7 +51,7 @@ def main() -> None:
         print(run_benchmark(given))
     except OutputsDifferError as error:
         parser.exit(1, f"outputs differ, nothing was timed: {error}\n")
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

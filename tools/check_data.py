@@ -11,6 +11,8 @@ data.train.images=IMAGES data.train.annotations=TRAIN.json --fix FIXED.json --ht
 import argparse
 import sys
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and check."""
@@ -46,7 +48,7 @@ def main() -> None:
 
         shown = None if given.all else 10
         report, text = check_data(given.data, shown=shown, fix=given.fix, page=given.html)
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
     print(text)
     sys.exit(1 if report.errors else 0)

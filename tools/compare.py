@@ -7,6 +7,8 @@ tools/compare.py runs/one runs/other
 
 import argparse
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and print the comparison."""
@@ -22,7 +24,7 @@ def main() -> None:
         from tasks.report.instances.compare import compare_runs
 
         print(compare_runs(given.run_a, given.run_b))
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

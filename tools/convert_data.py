@@ -10,6 +10,8 @@ photos --columns file=image,label=kind,x1=left,y1=top,w=w,h=h
 import argparse
 from typing import TYPE_CHECKING
 
+from resnet_backbones.errors import UserError
+
 if TYPE_CHECKING:
     from tasks.datasets.convert.writing import Converted
 
@@ -22,7 +24,7 @@ def main() -> None:
         from tasks.datasets.convert.writing import write_coco
 
         print(write_coco(_read(arguments), arguments.out))
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

@@ -9,6 +9,8 @@ tools/convert_weights.py r50.safetensors r50_rgb.pth --to mmdet --channel-order 
 import argparse
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
+
 DIALECTS = ("torchvision", "timm", "detectron2", "caffe2", "mmdet")
 
 
@@ -74,7 +76,7 @@ def main() -> None:
             channel_order=given.channel_order,
             fold=given.fold,
         )
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
     print(report)
 

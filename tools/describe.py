@@ -10,6 +10,8 @@ tools/describe.py resnet34 --option shortcut=C
 
 import argparse
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and print the table."""
@@ -59,7 +61,7 @@ def main() -> None:
             stride_in=given.stride_in,
             options=options,
         )
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
     print(costs.to_markdown() if given.markdown else costs.to_json() if given.json else costs)
 

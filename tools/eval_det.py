@@ -9,6 +9,8 @@ tools/eval_det.py --results DETECTIONS.json --annotations GT.json
 import argparse
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and score."""
@@ -64,7 +66,7 @@ def main() -> None:
             report = evaluate_checkpoint(given.checkpoint, given.overrides, given.out)
             if report is not None:  # rank 0
                 print(report)
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

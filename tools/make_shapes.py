@@ -3,6 +3,8 @@
 
 import argparse
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and draw."""
@@ -23,7 +25,7 @@ def main() -> None:
 
     try:
         print(draw_shapes(**vars(arguments)))
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

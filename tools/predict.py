@@ -7,6 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and predict."""
@@ -33,7 +35,7 @@ def main() -> None:
 
         detector = load_detector(given.checkpoint, given.device, given.precision)
         problems = predict_files(detector, given.images, given.out, score=given.score)
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
     if problems:
         sys.exit("\n".join((f"{len(problems)} files were left out:", *problems)))

@@ -6,6 +6,8 @@ tools/report.py runs/shapes
 
 import argparse
 
+from resnet_backbones.errors import UserError
+
 
 def main() -> None:
     """Parse the arguments and write the page."""
@@ -23,7 +25,7 @@ def main() -> None:
         from tasks.report.build import remake_report
 
         print(f"written: {remake_report(given.run, given.images)}")
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

@@ -7,6 +7,7 @@ torchrun --nproc-per-node 8 tools/train_det.py configs/faster_rcnn_r101.yaml dat
 
 import argparse
 
+from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig
 from tasks.engine.config import describe, load_config
 
@@ -35,7 +36,7 @@ def main() -> None:
         )  # once settings and paths are known to be right: it takes seconds
 
         train(config)
-    except ValueError as error:
+    except UserError as error:
         parser.exit(2, f"error: {error}\n")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import build_backbone
 
@@ -161,7 +162,7 @@ def _levels(build: Callable[[list[str] | None], Backbone]) -> list[str]:
     names = [level.name for level in build(None).levels]
     try:
         build(["c1"])
-    except ValueError:
+    except UserError:
         return names
     return list(dict.fromkeys(["c1", *names]))
 

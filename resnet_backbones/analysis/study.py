@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from resnet_backbones.analysis.responses import Responses, measure_responses, write_csv
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import PixelNormalizer
 from resnet_backbones.registry import create_backbone
 
@@ -62,7 +63,7 @@ def read_images(folder: Path, count: int, size: int) -> Tensor:
         else []
     )
     if not files:
-        raise ValueError(
+        raise UserError(
             f"--images must be a folder with {', '.join(SUFFIXES)} files, got {str(folder)!r}"
         )
     pictures = []

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 
@@ -13,7 +14,7 @@ NAMED = ("c2", "c3", "c4", "c5", "c6")
 def as_detectron2(backbone: Backbone) -> nn.Module:
     """A detectron2 Backbone, for its FPN and its detectors; c2 … c5 are called res2 … res5 there.
 
-    ValueError for others, such as c1, which detectron2 has no name for: its `stem` is the map after
+    UserError for others, such as c1, which detectron2 has no name for: its `stem` is the map after
     the max-pool.
     """
     from detectron2.modeling.backbone import Backbone as DetectronBackbone
@@ -31,7 +32,7 @@ class DetectronView(View):
         unnamed = [name for name in names if name not in NAMED]
         if unnamed:
             named = [name for name in names if name in NAMED]
-            raise ValueError(
+            raise UserError(
                 f"detectron2 has no name for {unnamed[0]}, got levels={names}; use levels={named}"
             )
         self.names = {name: f"res{name[1:]}" for name in names}

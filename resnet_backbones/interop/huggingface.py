@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 
@@ -58,7 +59,7 @@ class HuggingfaceView(View):
                 f"a {TYPE} configuration must come from as_huggingface(backbone), as files hold no"
                 " backbone"
             )
-            raise ValueError(
+            raise UserError(
                 f"{rule}, got one read from a file; use from_pretrained(folder, config=…)"
             )
         return cls(config.held.backbone, config)

@@ -4,6 +4,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 
@@ -14,7 +15,7 @@ def as_smp(backbone: Backbone, name: str = "rb") -> str:
 
     Models built from the name share the backbone's weights. The backbone needs the levels from c1
     down, as many as the model's `encoder_depth`, and itself the model's `in_channels` and
-    `encoder_output_stride`; ValueError otherwise.
+    `encoder_output_stride`; UserError otherwise.
     """
     from segmentation_models_pytorch.encoders import encoders
 
@@ -38,7 +39,7 @@ class SmpEncoder(View):
         names = [level.name for level in backbone.levels]
         wanted = [f"c{index}" for index in range(1, depth + 1)]
         if names[:depth] != wanted:
-            raise ValueError(
+            raise UserError(
                 f"smp's encoder_depth={depth} needs levels={wanted} of the backbone, got {names}"
             )
         self._depth = depth
@@ -56,7 +57,7 @@ class SmpEncoder(View):
         """Refuse what the backbone was not built for."""
         if in_channels != self.out_channels[0]:
             seen = f"got {in_channels}, but {self.out_channels[0]} in the backbone"
-            raise ValueError(
+            raise UserError(
                 f"smp's in_channels must be the backbone's, {seen}; use create_backbone(…,"
                 " in_channels=…)"
             )
@@ -66,7 +67,7 @@ class SmpEncoder(View):
         if output_stride != self.output_stride:
             seen = f"got {output_stride}, but {self.output_stride} in the backbone"
             way_out = f"use create_backbone(…, output_stride={output_stride})"
-            raise ValueError(
+            raise UserError(
                 f"smp's encoder_output_stride must be the backbone's, {seen}; {way_out}"
             )
 

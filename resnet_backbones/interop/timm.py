@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 from resnet_backbones.registry import create_backbone, list_backbones
@@ -25,7 +26,7 @@ def register_timm() -> tuple[str, ...]:
     changes nothing.
 
     Takes `features_only=True` with `out_indices` (0 is c1; negative ones count from the coarsest),
-    `in_chans` and `output_stride`. ValueError for `pretrained=True`: load a file with
+    `in_chans` and `output_stride`. UserError for `pretrained=True`: load a file with
     `resnet_backbones.load_weights`.
     """
     import timm
@@ -74,7 +75,7 @@ def _entry(name: str) -> Callable[..., nn.Module]:
         if pretrained or not features_only:
             seen = f"got pretrained={pretrained}, features_only={features_only}"
             way_out = "load files with resnet_backbones.load_weights(model.backbone, path)"
-            raise ValueError(
+            raise UserError(
                 f"rb_{name} needs features_only=True and pretrained=False, {seen}; {way_out}"
             )
         levels = _levels(name, out_indices)
@@ -92,7 +93,7 @@ def _levels(name: str, out_indices: Sequence[int] | None) -> list[str]:
         coarsest = int(create_backbone(name).levels[-1].name[1:])
     indices = range(coarsest) if out_indices is None else out_indices
     if not all(-coarsest <= index < coarsest for index in indices):
-        raise ValueError(
+        raise UserError(
             f"out_indices of rb_{name} must be from {-coarsest} to {coarsest - 1}, got"
             f" {tuple(indices)}"
         )

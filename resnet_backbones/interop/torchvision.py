@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 
@@ -14,14 +15,14 @@ def as_torchvision(
 
     The detectors' form stacks torchvision's feature pyramid on all levels of the backbone, with
     maps "0", "1", … and then those of `extra_blocks` (torchvision's `LastLevelMaxPool`, "pool", by
-    default). State dicts have the names of torchvision's own models. ValueError for segmentation
+    default). State dicts have the names of torchvision's own models. UserError for segmentation
     with fewer than two levels, as the second gives "aux".
     """
     if fpn_channels is not None:
         return PyramidView(backbone, fpn_channels, extra_blocks)
     if len(backbone.levels) < 2:
         names = [level.name for level in backbone.levels]
-        raise ValueError(
+        raise UserError(
             f"segmentation needs two levels of the backbone, got {names}; use levels=['c4', 'c5']"
         )
     return SegmentationView(backbone)

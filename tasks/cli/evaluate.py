@@ -23,7 +23,7 @@ def evaluate_results(
 
     evaluation.json and report.html go to `output_dir`, or beside the results. The report shows
     images of the folder `images`, the annotations' own when None, as blanks where there are none;
-    scores need no image. ValueError for a record that does not fit the annotations.
+    scores need no image. UserError for a record that does not fit the annotations.
     """
     dataset = read_coco(annotations, images)
     results = read_results_json(results_path, dataset)

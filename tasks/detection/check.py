@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.check import Report, Split, check
 from tasks.datasets.checks.fix import write_fixed
@@ -26,7 +27,7 @@ def check_data(
     overrides.
 
     Returns the findings and their text with at most `shown` of each kind; writes the corrected file
-    and the HTML page where they are named. Raises ValueError where the data cannot be found.
+    and the HTML page where they are named. Raises UserError where the data cannot be found.
     """
     config, splits, notes = _read_arguments(data)
     report = check(splits, exif=config.data.exif, grid=_grid(config))
@@ -50,7 +51,7 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
             [],
         )
     if len(paths) > 1:
-        raise ValueError(
+        raise UserError(
             "give a folder, or IMAGES ANNOTATIONS.json, or one settings file; got"
             f" {', '.join(paths)}"
         )
@@ -74,12 +75,12 @@ def _find_splits(config: DataConfig) -> tuple[list[Split], list[str]]:
             splits.append(
                 Split(name, *locate_split(config.root, name, own.images, own.annotations))
             )
-        except ValueError as error:
+        except UserError as error:
             if own.images is not None or own.annotations is not None:
                 raise
             missing.append(str(error))
     if not splits:
-        raise ValueError("; ".join(missing))
+        raise UserError("; ".join(missing))
     return splits, [f"not checked: {text}" for text in missing]
 
 

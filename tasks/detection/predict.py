@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import collate_images
@@ -103,7 +104,7 @@ class Detector:
         """Detections of one image, or of each in a list or tuple.
 
         An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB,
-        of uint8. ValueError for anything else and for files that cannot be decoded.
+        of uint8. UserError for anything else and for files that cannot be decoded.
         """
         if isinstance(images, list | tuple):
             return list(self.stream(self.read(image) for image in images))
@@ -112,7 +113,7 @@ class Detector:
     def read(self, image: ImageSource) -> Pixels:
         """The pixels of an image, decoded as in training."""
         if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
-            raise ValueError(
+            raise UserError(
                 "an image must be a path, the bytes of a file, a PIL image or a uint8 array of"
                 f" shape (H, W) or (H, W, 3), got {type(image).__name__}; several images go into"
                 " one list"
@@ -152,7 +153,7 @@ def load_detector(
     called.
 
     `device` is auto, cpu, cuda or cuda:N. `score_threshold` replaces the checkpoint's
-    model.roi.score_threshold. ValueError says what is wrong with the path, the file or the device.
+    model.roi.score_threshold. UserError says what is wrong with the path, the file or the device.
     """
     overrides = [] if score_threshold is None else [f"model.roi.score_threshold={score_threshold}"]
     place = resolve_device(device, 0, 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.detection.predict import Detector, ImageDetections
 from tasks.images import find_images
 from tasks.labels import LabelMap
@@ -55,7 +56,7 @@ def predict_files(
 
     Only detections of at least `score` are drawn and written. Pictures keep their places below a
     source folder. A file that cannot be decoded is left out, and its error is returned; a source
-    without images is a ValueError.
+    without images is a UserError.
     """
     folder = Path(output_dir)
     files = _pictures_of([Path(source) for source in sources], folder)
@@ -66,7 +67,7 @@ def predict_files(
         for file in files:
             try:
                 waiting.append((file, detector.read(file)))
-            except ValueError as error:
+            except UserError as error:
                 problems.append(str(error))
             else:
                 yield waiting[-1][1]
@@ -92,9 +93,7 @@ def _pictures_of(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
     taken: set[Path] = set()
     for source in sources:
         if source.is_dir() and source.resolve() == folder.resolve():
-            raise ValueError(
-                f"--out must be another folder than the images', got {folder} for both"
-            )
+            raise UserError(f"--out must be another folder than the images', got {folder} for both")
         for file in find_images(source):
             if source.is_dir() and file.resolve().is_relative_to(folder.resolve()):
                 continue

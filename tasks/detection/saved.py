@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.config import DetectionConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
@@ -33,7 +34,7 @@ class SavedDetector:
     passport: Passport
 
     def build(self, device: torch.device) -> FasterRCNN:
-        """The detector on a device, in evaluation mode; ValueError where the settings are of
+        """The detector on a device, in evaluation mode; UserError where the settings are of
         another network.
         """
         kernels = Kernels.of(device, self.config.model)
@@ -44,7 +45,7 @@ class SavedDetector:
             model.load_state_dict(self.checkpoint.weights())
         except RuntimeError as error:
             rule = "overrides must leave model.* as the checkpoint's weights need it"
-            raise ValueError(f"{rule}, but {self.path} does not fit: {error}") from error
+            raise UserError(f"{rule}, but {self.path} does not fit: {error}") from error
         return model.to(device).eval()
 
     def facts(self) -> dict[str, object]:
@@ -85,10 +86,10 @@ def read_detector(path: str | Path, overrides: Sequence[str] = ()) -> SavedDetec
 
 
 def read_metadata(checkpoint: Checkpoint, file: Path) -> tuple[DetectionConfig, LabelMap, Passport]:
-    """The three things a detector is rebuilt from; ValueError for a checkpoint of another task."""
+    """The three things a detector is rebuilt from; UserError for a checkpoint of another task."""
     missing = [key for key in METADATA if key not in checkpoint.metadata]
     if missing:
-        raise ValueError(
+        raise UserError(
             f"{file} must be a checkpoint of a detector, but it does not say its"
             f" {', '.join(missing)}"
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DetectionConfig
 from tasks.detection.data.batches import TrainBatches
@@ -103,14 +104,14 @@ def run(config: DetectionConfig, world: World) -> dict[str, float]:
 
 
 def check_cuda_graphs(config: DetectionConfig, world: World) -> None:
-    """ValueError where run.cuda_graphs is asked for and cannot be had."""
+    """UserError where run.cuda_graphs is asked for and cannot be had."""
     if not config.run.cuda_graphs:
         return
     if world.device.type != "cuda":
-        raise ValueError(f"run.cuda_graphs=true takes a GPU, got {world.device}; leave it out")
+        raise UserError(f"run.cuda_graphs=true takes a GPU, got {world.device}; leave it out")
     if config.optim.accumulate > 1:  # gradients of one micro-batch would be overwritten by the next
         rule = "run.cuda_graphs=true takes optim.accumulate=1"
-        raise ValueError(f"{rule}, got {config.optim.accumulate}; leave one of them out")
+        raise UserError(f"{rule}, got {config.optim.accumulate}; leave one of them out")
 
 
 def choose_precision(config: RunConfig, output_dir: Path, world: World) -> Precision:

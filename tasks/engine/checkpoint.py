@@ -12,6 +12,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint_files import BEST, LAST, find_checkpoint
 from tasks.engine.optim import Ema
 
@@ -98,14 +99,14 @@ class Checkpoints:
         """Load the last checkpoint into the run's parts; a fresh Progress where there is none.
 
         A checkpoint of other classes or data than the run's, or one with a moving average where the
-        run has none or the other way round, raises ValueError.
+        run has none or the other way round, raises UserError.
         """
         if not (self.folder / LAST).exists():
             return Progress()
         checkpoint = read_checkpoint(self.folder / LAST)
         self._refuse_other_data(checkpoint.metadata)
         if (checkpoint.ema is None) != (ema is None):
-            raise ValueError(f"optim.ema_decay must stay null or set when {self.folder} is resumed")
+            raise UserError(f"optim.ema_decay must stay null or set when {self.folder} is resumed")
         model.load_state_dict(checkpoint.model)
         if ema is not None and checkpoint.ema is not None:
             ema.model.load_state_dict(checkpoint.ema)
@@ -121,7 +122,7 @@ class Checkpoints:
                     f"the checkpoint in {self.folder} has {saved.get(key)!r} and the data give"
                     f" {given.get(key)!r}"
                 )
-                raise ValueError(
+                raise UserError(
                     f"{rule}, but {seen}; point data.* at the old data or choose another"
                     " run.output_dir"
                 )
@@ -164,12 +165,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         Exception
     ) as error:  # torch passes on whatever the bytes of a foreign file make its reader stumble over
         seen = f"{file}, which torch cannot read as tensors and JSON ({type(error).__name__})"
-        raise ValueError(f"a checkpoint must be a file that training wrote, got {seen}") from error
+        raise UserError(f"a checkpoint must be a file that training wrote, got {seen}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         seen = (
             f"keys {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
         )
-        raise ValueError(
+        raise UserError(
             f"a checkpoint must be of format {FORMAT}, got {seen} in {file}; model.weights takes"
             " bare weights"
         )

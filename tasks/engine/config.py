@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 from omegaconf import OmegaConf
 
+from resnet_backbones.errors import UserError
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -32,7 +34,7 @@ def load_config(cls: type[Config], path: str | Path | None, overrides: Sequence[
     """Settings from the defaults, the file at `path` and overrides such as `optim.lr=0.01`; the
     right-most wins.
 
-    An unknown key, a wrong type or a refused value raises ValueError with the file or the override
+    An unknown key, a wrong type or a refused value raises UserError with the file or the override
     it came from.
     """
     sources = [] if path is None else [(str(path), _read_file(Path(path)))]
@@ -153,15 +155,15 @@ def _read_file(path: Path) -> dict[str, Any]:
     """The nested mapping in a YAML file; references such as ${oc.env:HOME} are resolved."""
     if not path.is_file():
         first = "; the first argument names it, settings come after" if "=" in str(path) else ""
-        raise ValueError(
+        raise UserError(
             f"a settings file must exist, got {path}; configs/ holds the shipped ones{first}"
         )
     try:
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except Exception as error:  # the YAML library's errors share no base class with OmegaConf's
-        raise ValueError(f"a settings file must be YAML, got {path}: {error}") from error
+        raise UserError(f"a settings file must be YAML, got {path}: {error}") from error
     if not isinstance(values, dict):
-        raise ValueError(
+        raise UserError(
             f"a settings file must hold `section: {{key: value}}`, got a list in {path}"
         )
     return {str(key): value for key, value in values.items()}
@@ -171,11 +173,11 @@ def _read_override(text: str) -> dict[str, Any]:
     """The nested mapping of one `section.key=value`."""
     key, equals, _ = text.partition("=")
     if not equals or not all(part.isidentifier() for part in key.split(".")):
-        raise ValueError(f"an override must read section.key=value, got {text!r}")
+        raise UserError(f"an override must read section.key=value, got {text!r}")
     try:
         values = OmegaConf.to_container(OmegaConf.from_dotlist([text]), resolve=True)
     except Exception as error:  # see _read_file
-        raise ValueError(f"the value of an override must be YAML, got {text!r}: {error}") from error
+        raise UserError(f"the value of an override must be YAML, got {text!r}: {error}") from error
     assert isinstance(values, dict)
     return {str(name): value for name, value in values.items()}
 
@@ -191,7 +193,7 @@ def _check_section(cls: Any, values: object, prefix: str, source: str) -> dict[s
     if values is None:  # `section:` with nothing below it
         return {}
     if not isinstance(values, Mapping):
-        raise ValueError(
+        raise UserError(
             f"{prefix[:-1]} is a section and must hold `key: value` pairs, got {values!r} in"
             f" {source}"
         )
@@ -220,7 +222,7 @@ def _check_value(hint: Any, value: object, key: str, source: str) -> Any:
         if str in choices and isinstance(value, int | float)
         else ""
     )
-    raise ValueError(f"{key} must be {_expected(hint)}, got {value!r} in {source}{quote}")
+    raise UserError(f"{key} must be {_expected(hint)}, got {value!r} in {source}{quote}")
 
 
 def _convert(hint: Any, value: object) -> tuple[bool, object]:
@@ -266,11 +268,11 @@ def _expected(hint: Any) -> str:
 
 
 def _refuse_unknown(cls: type, values: Mapping[str, Any], source: str) -> None:
-    """Raise ValueError with the nearest right name for a key that `cls` does not have."""
+    """Raise UserError with the nearest right name for a key that `cls` does not have."""
     names = list(_setting_names(cls))
     for key, _ in flatten(values):
         if key not in names:
-            raise ValueError(f"{key} is not a setting, seen in {source}; {_nearest(key, names)}")
+            raise UserError(f"{key} is not a setting, seen in {source}; {_nearest(key, names)}")
 
 
 def _setting_names(cls: type, prefix: str = "") -> Iterator[str]:
@@ -327,6 +329,6 @@ def _build(
         )
     try:
         return cls(**arguments)
-    except ValueError as error:
+    except UserError as error:
         named = dict.fromkeys(source for key, source in origins.items() if key.startswith(prefix))
-        raise ValueError(f"{error} (set in {', '.join(named)})" if named else str(error)) from error
+        raise UserError(f"{error} (set in {', '.join(named)})" if named else str(error)) from error

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from resnet_backbones.errors import UserError
+
 OBJECT_TIMEOUT = timedelta(hours=12)  # rank 0 may score for long while the others wait
 
 
@@ -33,7 +35,7 @@ class World:
         """The world that torchrun's environment describes, or a single process without it.
 
         `device` is `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; each rank takes
-        the GPU of its local rank. ValueError for a device that does not exist.
+        the GPU of its local rank. UserError for a device that does not exist.
         """
         rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         local_rank = int(os.environ.get("LOCAL_RANK", "0"))
@@ -92,8 +94,8 @@ class World:
 
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
-        """Context that ends on every rank with the first ValueError or OSError of any, as a
-        ValueError.
+        """Context that ends on every rank with the first UserError or OSError of any, as a
+        UserError.
 
         Ranks must not communicate in it. A rank that failed alone would leave the others waiting
         for it.
@@ -101,11 +103,11 @@ class World:
         message: str | None = None
         try:
             yield
-        except (ValueError, OSError) as error:
+        except (UserError, OSError) as error:
             message = str(error)
         messages = self.gather(message)
         if shared := self.broadcast(next(filter(None, messages or []), None)):
-            raise ValueError(shared)
+            raise UserError(shared)
 
     def close(self) -> None:
         """Leave the process group; the last call of a run."""
@@ -114,24 +116,24 @@ class World:
 
 
 def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
-    """The torch device that a rank uses for the setting run.device; ValueError names what
+    """The torch device that a rank uses for the setting run.device; UserError names what
     there is.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdigit())):
-        raise ValueError(f"run.device must be auto, cpu, cuda or cuda:N, got {name!r}")
+        raise UserError(f"run.device must be auto, cpu, cuda or cuda:N, got {name!r}")
     if kind == "cpu":
         return torch.device("cpu")
     if index and size > 1:
-        raise ValueError(
+        raise UserError(
             f"run.device must be cuda when {size} processes share the GPUs, got {name!r}"
         )
     number, available = int(index or local_rank), torch.cuda.device_count()
     if number >= available:
         wanted = f"cuda:{number}"
-        raise ValueError(
+        raise UserError(
             f"run.device needs {wanted}, but torch sees {available} GPUs here; run.device=cpu"
             " always works"
         )
@@ -139,7 +141,7 @@ def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
 
 
 def micro_batch_size(batch_size: int, world: World, accumulate: int) -> int:
-    """Images per rank and micro-batch for the global data.batch_size; ValueError when they do not
+    """Images per rank and micro-batch for the global data.batch_size; UserError when they do not
     come out even.
     """
     parts = world.size * accumulate
@@ -148,5 +150,5 @@ def micro_batch_size(batch_size: int, world: World, accumulate: int) -> int:
             f"data.batch_size is global and must divide by {world.size} ranks x {accumulate}"
             " micro-batches"
         )
-        raise ValueError(f"{rule}, got {batch_size}; try {max(1, batch_size // parts) * parts}")
+        raise UserError(f"{rule}, got {batch_size}; try {max(1, batch_size // parts) * parts}")
     return batch_size // parts

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import Checkpoints, Progress
 from tasks.engine.checkpoint_files import BEST, LAST
 from tasks.engine.distributed import World, micro_batch_size
@@ -253,7 +254,7 @@ def _score(parts: _Parts, progress: Progress, evaluate: Evaluate, best_metric: s
         saved = (
             f"the state after step {progress.step} is saved and run.resume=auto continues from it"
         )
-        raise ValueError(
+        raise UserError(
             f"run.best_metric must be one of {', '.join(scores)}, got {best_metric!r}; {saved}"
         )
     value = scores[best_metric]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from resnet_backbones.errors import UserError
 from tasks.engine.settings import OptimConfig
 
 NORMS = (
@@ -30,7 +31,7 @@ def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optim
     ]
     groups = [group for group in groups if group["params"]]
     if not groups:
-        raise ValueError(
+        raise UserError(
             "training needs at least one trainable parameter, got none; unfreeze part of the model"
         )
     if config.name == "adamw":

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import AtomicFile
 from tasks.engine.checkpoint_files import LAST
 from tasks.engine.config import flatten, load_config, to_dict, to_yaml
@@ -58,13 +59,13 @@ LIBRARIES = (
 def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
     """`run.output_dir`, when the run may use it; writes nothing yet, and every rank calls it.
 
-    ValueError on every rank when the folder holds a run and `run.resume` is never, or when a
+    UserError on every rank when the folder holds a run and `run.resume` is never, or when a
     resumed run changes a setting outside `MAY_CHANGE`.
     """
     folder = Path(run.output_dir)
     refusal = world.broadcast(_refusal(folder, run, config) if world.is_main else None)
     if refusal:
-        raise ValueError(refusal)
+        raise UserError(refusal)
     return folder
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from resnet_backbones.errors import UserError
 from tasks.engine.randomness import mix_keys
 
 Indices = npt.NDArray[np.int64]
@@ -44,7 +45,7 @@ def global_batch(
     epoch, rounded up or down at random such that the mean is in proportion to it.
     """
     if len(groups) == 0:
-        raise ValueError(
+        raise UserError(
             "a batch must be drawn from at least one image, got none; check the data set's"
             " annotations"
         )

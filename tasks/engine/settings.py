@@ -5,11 +5,13 @@ answers at once.
 from dataclasses import dataclass
 from typing import Literal
 
+from resnet_backbones.errors import UserError
+
 
 def require(condition: bool, rule: str, value: object) -> None:
-    """Raise ValueError "`rule`, got `value`" unless `condition` holds."""
+    """Raise UserError "`rule`, got `value`" unless `condition` holds."""
     if not condition:
-        raise ValueError(f"{rule}, got {value!r}")
+        raise UserError(f"{rule}, got {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

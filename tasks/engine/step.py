@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from resnet_backbones.errors import UserError
 from tasks.engine.precision import Precision
 
 
@@ -184,7 +185,7 @@ FOR_SCORING = "lower data.val_short_edge and data.long_edge, or the model's test
 
 @contextlib.contextmanager
 def explain_out_of_memory(what: str, way_out: str) -> Iterator[None]:
-    """Turn running out of memory in `what` into a ValueError that names the settings to change."""
+    """Turn running out of memory in `what` into a UserError that names the settings to change."""
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -192,7 +193,7 @@ def explain_out_of_memory(what: str, way_out: str) -> Iterator[None]:
             error
         ):
             raise
-        raise ValueError(
+        raise UserError(
             f"{what} must fit into memory, but did not: {way_out}, or data.batch_size ({error})"
         ) from error
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
 from tasks.images import Exif
 from tasks.labels import LabelMap
@@ -95,7 +96,7 @@ def remake_report(folder: str | Path, images: str | Path | None = None) -> Path:
     """Write the report of a run's or an evaluation's folder again, from its files and the data set
     they name.
 
-    `images` replaces the folder of images. ValueError where evaluation.json or what it names is
+    `images` replaces the folder of images. UserError where evaluation.json or what it names is
     missing.
     """
     dataset, results = read_evaluated(folder, images, _label_map(Path(folder)))
@@ -112,7 +113,7 @@ def read_evaluated(
     about = _about(folder)
     if "annotations" not in about:
         way_out = f"found none in {folder}; tools/eval_det.py CHECKPOINT --out {folder} writes it"
-        raise ValueError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
+        raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
     root = images or about.get("image_root")
     dataset = read_coco(
         about["annotations"], root, label_map=label_map, exif=about.get("exif", "apply")

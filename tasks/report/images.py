@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.images import Exif, decode
 from tasks.plots import LabelledBoxes, Pixels, draw_boxes
@@ -89,7 +90,7 @@ def _read(dataset: CocoDataset, place: int, exif: Exif) -> tuple[Pixels, str]:
     """The image's pixels, or a blank of its size and why."""
     try:
         return decode(dataset.image_path(place), exif), ""
-    except ValueError as error:
+    except UserError as error:
         height, width = dataset.sizes[place].tolist()
         scale = min(1, SIDE / max(height, width))
         blank = np.full(

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.coco.json_file import parse_json, without_collection
 
@@ -112,12 +113,12 @@ class Record(msgspec.Struct, gc=False):
 
 
 def read_results_json(path: str | Path, dataset: CocoDataset) -> DetectionResults:
-    """Detections of a COCO results file, whoever wrote it; ValueError names the first record that
+    """Detections of a COCO results file, whoever wrote it; UserError names the first record that
     does not fit.
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"results must be a COCO results JSON file, but {path} does not exist")
+        raise UserError(f"results must be a COCO results JSON file, but {path} does not exist")
     with without_collection():
         text = path.read_bytes()
         results = _parse_plain(text, dataset)
@@ -162,9 +163,7 @@ def _parse(
     negative = np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))
     if negative.size:
         rule = "bbox must be [x, y, width, height] with width and height >= 0"
-        raise ValueError(
-            f"{path}: {rule}, got {found[negative[0]]['bbox']} in record {negative[0]}"
-        )
+        raise UserError(f"{path}: {rule}, got {found[negative[0]]['bbox']} in record {negative[0]}")
     return DetectionResults(image_ids, boxes, scores, labels)
 
 
@@ -172,7 +171,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
     try:
         found = parse_json(text)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
+        raise UserError(
             f"results must be a COCO results JSON file; {path} is not JSON: {error}"
         ) from error
     shape = f"a results file must be a JSON list of records with {', '.join(FIELDS)}"
@@ -182,7 +181,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
             if isinstance(found, dict) and "annotations" in found
             else ""
         )
-        raise ValueError(f"{path}: {shape}, got a JSON {type(found).__name__}{hint}")
+        raise UserError(f"{path}: {shape}, got a JSON {type(found).__name__}{hint}")
     try:
         deque(map(itemgetter(*FIELDS), found), maxlen=0)
     except (KeyError, TypeError, IndexError):
@@ -190,7 +189,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
             (index, record) for index, record in enumerate(found) if _missing(record)
         )
         rule = f"{shape}; record {index} lacks {', '.join(_missing(record))}"
-        raise ValueError(f"{path}: {rule}: {str(record)[:200]}") from None
+        raise UserError(f"{path}: {rule}: {str(record)[:200]}") from None
     return found
 
 
@@ -223,7 +222,7 @@ def _look_up(
         hint = f"there it is written {other!r}: the types must agree"
     else:
         hint = f"it has {len(known)} such ids, the first being {next(iter(known), None)!r}"
-    raise ValueError(
+    raise UserError(
         f"{path}: every {field} must be one of the annotation file's, got {unknown!r} in {count} of"
         f" {len(found)} records; {hint}"
     )
@@ -242,7 +241,7 @@ def _numbers(
         pass  # the search below names the record
     index = next(index for index, value in enumerate(values) if not _is_finite(value, shape))
     rule = "four finite numbers" if shape else "a finite number"
-    raise ValueError(f"{path}: {field} must be {rule}, got {values[index]!r} in record {index}")
+    raise UserError(f"{path}: {field} must be {rule}, got {values[index]!r} in record {index}")
 
 
 def _is_finite(value: object, shape: tuple[int, ...]) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_backbones.errors import UserError
+
 Augmenter = Callable[
     [NDArray[np.uint8], NDArray[np.float64], int],
     tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]],
@@ -22,7 +24,7 @@ they are (m,)."""
 def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
     """The augmentation in the file data.augment, then data.color_jitter; None where neither is set.
 
-    Raises ValueError where data.augment is not a file that albumentations can load.
+    Raises UserError where data.augment is not a file that albumentations can load.
     """
     if file is None and color_jitter == 0:
         return None
@@ -48,7 +50,7 @@ def _load(path: Path) -> Any:
     try:
         return albumentations.load(path, data_format="json" if path.suffix == ".json" else "yaml")
     except Exception as error:  # whatever a file of any content makes albumentations raise
-        raise ValueError(
+        raise UserError(
             "data.augment must be a .json or .yaml file written by albumentations.save, cannot"
             f" load {path}: {error}"
         ) from error

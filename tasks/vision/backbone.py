@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport
 from resnet_backbones.registry import build_backbone, create_backbone
@@ -22,7 +23,7 @@ def build_from_config(config: BackboneConfig, passport: Passport | None) -> Back
         )
     if passport.stride_in != config.stride_in:  # the weights would fit all the same
         rule = "model.stride_in must be what the weights were trained with"
-        raise ValueError(f"{rule}, {passport.stride_in}, got {config.stride_in}")
+        raise UserError(f"{rule}, {passport.stride_in}, got {config.stride_in}")
     backbone = build_backbone(
         config.backbone,
         pretrained=config.weights is not None,

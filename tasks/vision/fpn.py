@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import FeatureLevel
 
 
@@ -21,7 +22,7 @@ class FeaturePyramid(nn.Module):
     def __init__(self, levels: Sequence[FeatureLevel], channels: int = 256) -> None:
         super().__init__()
         if not levels:
-            raise ValueError("a feature pyramid needs at least one level, got none")
+            raise UserError("a feature pyramid needs at least one level, got none")
         self.inputs = tuple(levels)  # fine to coarse
         outputs = [
             FeatureLevel(f"p{level.name[1:]}", channels, level.stride) for level in self.inputs

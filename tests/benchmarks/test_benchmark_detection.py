@@ -17,6 +17,7 @@ from benchmarks.common import Timings
 from benchmarks.detection import goals
 from benchmarks.detectron2_peer import build_detectron2, to_detectron2
 from benchmarks.weights import DetectorWeights, checkpoint_weights, random_weights, to_torchvision
+from resnet_backbones.errors import UserError
 from tasks.detection.config import AnchorConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import build_faster_rcnn
 from tasks.detection.model.torchvision_names import from_torchvision
@@ -136,7 +137,7 @@ def test_our_weights_go_to_detectron2s_names() -> None:
 def test_a_folder_that_is_not_detectron2s_is_refused(
     weights: DetectorWeights, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="--detectron2 must be a source tree"):
+    with pytest.raises(UserError, match="--detectron2 must be a source tree"):
         build_detectron2(tmp_path, weights, torch.device("cpu"))
 
 
@@ -144,7 +145,7 @@ def test_a_checkpoint_that_torchvision_has_no_place_for_is_refused(tmp_path: Pat
     from saved_detector import save_detector
 
     with pytest.raises(
-        ValueError,
+        UserError,
         match=r"is not of model.norm=batch or frozen, model.pyramid_channels=256.*comes from",
     ):
         checkpoint_weights(str(save_detector(tmp_path)))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.common import Goal, Report, Timings, interleave, markdown_table
+from resnet_backbones.errors import UserError
 
 TIMINGS = Timings(
     "speed",
@@ -22,7 +23,7 @@ def test_variants_take_turns_after_a_round_that_does_not_count() -> None:
 
 
 def test_no_rounds_are_refused() -> None:
-    with pytest.raises(ValueError, match="--rounds must be >= 1, got 0"):
+    with pytest.raises(UserError, match="--rounds must be >= 1, got 0"):
         interleave({}, 0)
 
 

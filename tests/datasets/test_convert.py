@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import read_coco
 from tasks.datasets.convert.csv_boxes import read_csv
 from tasks.datasets.convert.voc import read_voc
@@ -161,21 +162,21 @@ def test_voc_xml_beside_images(tmp_path: Path) -> None:
 def test_voc_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     image(tmp_path / "a.png")
     put(tmp_path / "a.xml", text)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         read_voc(tmp_path, categories=["cat"])
 
 
 def test_voc_split_must_be_said_and_known(voc: Path) -> None:
-    with pytest.raises(ValueError, match="has test, train"):
+    with pytest.raises(UserError, match="has test, train"):
         read_voc(voc)
     put(voc / "ImageSets/Main/train.txt", "a\nzebra\n")
-    with pytest.raises(ValueError, match=r"train\.txt:2: no annotation file zebra\.xml"):
+    with pytest.raises(UserError, match=r"train\.txt:2: no annotation file zebra\.xml"):
         read_voc(voc, split="train")
 
 
 def test_voc_image_that_is_missing(voc: Path) -> None:
     (voc / "JPEGImages/b.jpg").unlink()
-    with pytest.raises(ValueError, match=r"b\.xml:1: no image b"):
+    with pytest.raises(UserError, match=r"b\.xml:1: no image b"):
         read_voc(voc, split="train")
 
 
@@ -220,7 +221,7 @@ def test_yolo_images_without_label_file(yolo: Path) -> None:
         f"1 images have no label file, and so no objects (first: {yolo}/images/train/b.png)",
     )
     (yolo / "labels/train/a.txt").unlink()
-    with pytest.raises(ValueError, match=r"found none of 2; looked for .*labels/train/a\.txt"):
+    with pytest.raises(UserError, match=r"found none of 2; looked for .*labels/train/a\.txt"):
         read_yolo(yolo)
 
 
@@ -238,7 +239,7 @@ def test_yolo_images_without_label_file(yolo: Path) -> None:
 )
 def test_yolo_errors_name_file_and_line(yolo: Path, row: str, message: str) -> None:
     put(yolo / "labels/train/a.txt", f"1 0.5 0.5 0.2 0.4\n\n{row}\n")
-    with pytest.raises(ValueError, match=rf"a\.txt:3: .*{message}"):
+    with pytest.raises(UserError, match=rf"a\.txt:3: .*{message}"):
         read_yolo(yolo)
 
 
@@ -255,7 +256,7 @@ def test_yolo_errors_name_file_and_line(yolo: Path, row: str, message: str) -> N
 )
 def test_yolo_settings_that_are_wrong(yolo: Path, settings: str, message: str) -> None:
     put(yolo / "data.yaml", settings)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         read_yolo(yolo)
 
 
@@ -323,7 +324,7 @@ def test_csv_images_without_objects_and_without_labels(tmp_path: Path) -> None:
 )
 def test_csv_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     image(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         read_csv(put(tmp_path / "a.csv", text), categories=["cat", "dog"])
 
 

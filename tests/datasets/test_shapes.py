@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as masks
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import read_coco
 from tasks.datasets.shapes.art import CLASSES, COLOURS
 from tasks.datasets.shapes.scenes import draw_scene, draw_shapes
@@ -175,10 +176,10 @@ def test_drawing_again_leaves_the_data_set_as_it_is(drawn: Path) -> None:
 def test_a_folder_with_other_content_is_refused(drawn: Path, tmp_path: Path) -> None:
     (tmp_path / "precious.txt").touch()
     for folder in (tmp_path, drawn):
-        with pytest.raises(ValueError, match="must be empty or hold the same drawn data set"):
+        with pytest.raises(UserError, match="must be empty or hold the same drawn data set"):
             draw_shapes(folder, train=1, val=1, seed=9)
 
 
 def test_arguments_out_of_range_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="size must be >= 96, got 20"):
+    with pytest.raises(UserError, match="size must be >= 96, got 20"):
         draw_shapes(tmp_path / "out", size=20)

@@ -21,6 +21,7 @@ from saved_detector import DATA, save_detector
 from tiny_detector import tiny_batch, tiny_detector
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig, SplitConfig
@@ -259,7 +260,7 @@ def test_another_root_replaces_the_checkpoints_validation_paths(tmp_path: Path) 
         tmp_path, data=replace(DATA, val=SplitConfig(images="old", annotations="old.json"))
     ).parent
     with pytest.raises(
-        ValueError, match="no images and annotations for the val split, tried new/val2017"
+        UserError, match="no images and annotations for the val split, tried new/val2017"
     ):
         evaluate_checkpoint(run, ["data.root=new", "run.device=cpu"])
 

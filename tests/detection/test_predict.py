@@ -16,6 +16,7 @@ from PIL import Image
 from saved_detector import CLASSES, DATA, save_detector
 from tiny_detector import tiny_detector
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.data.batches import ValBatches
 from tasks.detection.evaluate import evaluate_detector
@@ -129,7 +130,7 @@ def test_no_images_are_answered_with_nothing(detector: Detector) -> None:
     ],
 )
 def test_what_is_no_image_is_refused(detector: Detector, image: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         detector(image)
 
 
@@ -150,14 +151,14 @@ def test_the_score_threshold_can_be_replaced(tmp_path: Path) -> None:
 
 
 def test_a_path_without_a_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a checkpoint must exist, got .*nowhere"):
+    with pytest.raises(UserError, match=r"a checkpoint must exist, got .*nowhere"):
         load_detector(tmp_path / "nowhere")
 
 
 def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a checkpoint")
     with pytest.raises(
-        ValueError, match=r"a checkpoint must be a file that training wrote, got .*notes\.txt"
+        UserError, match=r"a checkpoint must be a file that training wrote, got .*notes\.txt"
     ):
         load_detector(tmp_path / "notes.txt")
 

@@ -13,6 +13,7 @@ from PIL import Image
 from saved_detector import CLASSES, DATA, save_detector
 from tiny_detector import tiny_detector
 
+from resnet_backbones.errors import UserError
 from tasks.detection.predict import Detector
 from tasks.detection.predict_files import predict_files
 from tasks.engine.precision import Precision
@@ -100,12 +101,12 @@ def test_pictures_of_an_earlier_call_are_not_predicted_on(detector: Detector, im
 
 
 def test_the_images_own_folder_is_refused_as_output(detector: Detector, images: Path) -> None:
-    with pytest.raises(ValueError, match="must be another folder"):
+    with pytest.raises(UserError, match="must be another folder"):
         predict_files(detector, [images], images)
 
 
 def test_a_missing_source_is_named(detector: Detector, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"nowhere does not exist"):
+    with pytest.raises(UserError, match=r"nowhere does not exist"):
         predict_files(detector, [tmp_path / "nowhere"], tmp_path / "out")
 
 

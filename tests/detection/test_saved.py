@@ -8,6 +8,7 @@ import torch
 from saved_detector import CLASSES, save_detector
 from tiny_detector import TINY, tiny_detector
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.saved import read_detector
@@ -70,14 +71,14 @@ def test_overrides_change_the_settings(tmp_path: Path) -> None:
 
 
 def test_an_unknown_override_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"model\.roi\.score_threshold"):
+    with pytest.raises(UserError, match=r"model\.roi\.score_threshold"):
         read_detector(save_detector(tmp_path), ["model.roi.score_treshold=0.3"])
 
 
 def test_an_override_that_changes_the_network_is_refused(tmp_path: Path) -> None:
     saved = read_detector(save_detector(tmp_path), ["model.pyramid_channels=8"])
     with pytest.raises(
-        ValueError, match=r"overrides must leave model\.\* as the checkpoint's weights need it"
+        UserError, match=r"overrides must leave model\.\* as the checkpoint's weights need it"
     ):
         saved.build(CPU)
 
@@ -87,7 +88,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     Checkpoints(tmp_path, {"config": {}}).save(("last.pt",), Progress(), model, None, optimizer)
     with pytest.raises(
-        ValueError,
+        UserError,
         match="must be a checkpoint of a detector, but it does not say its label_map, passp",
     ):
         read_detector(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from noise_data import write
 
+from resnet_backbones.errors import UserError
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig, SplitConfig
 from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import check_files
@@ -57,11 +58,11 @@ def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:
     cpu, gpu = (World(0, 0, 1, torch.device(name)) for name in ("cpu", "cuda"))
     asked = DetectionConfig(run=RunConfig(compile=True, cuda_graphs=True))
     check_cuda_graphs(asked, gpu)
-    with pytest.raises(ValueError, match="takes a GPU, got cpu"):
+    with pytest.raises(UserError, match="takes a GPU, got cpu"):
         check_cuda_graphs(asked, cpu)
-    with pytest.raises(ValueError, match=r"optim.accumulate=1, got 2"):
+    with pytest.raises(UserError, match=r"optim.accumulate=1, got 2"):
         check_cuda_graphs(replace(asked, optim=OptimConfig(accumulate=2)), gpu)
-    with pytest.raises(ValueError, match=r"run.cuda_graphs=true takes run.compile=true"):
+    with pytest.raises(UserError, match=r"run.cuda_graphs=true takes run.compile=true"):
         RunConfig(cuda_graphs=True)
 
 
@@ -129,7 +130,7 @@ def test_missing_weights_are_named_unless_a_run_is_resumed(tmp_path: Path) -> No
         data=data, model=model, run=RunConfig(output_dir=str(tmp_path), resume="auto")
     )
     with pytest.raises(
-        ValueError, match=r"model\.weights must be an existing file.*got absent\.pth"
+        UserError, match=r"model\.weights must be an existing file.*got absent\.pth"
     ):
         check_files(config)
     (tmp_path / "last.pt").touch()

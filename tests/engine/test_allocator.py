@@ -8,7 +8,7 @@ import pytest
 
 COUNT_FAULTS = """
 import resource, sys
-from tasks.engine.memory import keep_freed_memory
+from tasks.engine.allocator import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 import torch

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import (
     AtomicFile,
     Checkpoints,
@@ -63,14 +64,14 @@ def test_a_folder_stands_for_its_best_checkpoint_or_the_last(tmp_path: Path) -> 
 
 
 def test_what_is_not_a_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must exist, got .*best\.pt, .*last\.pt"):
+    with pytest.raises(UserError, match=r"must exist, got .*best\.pt, .*last\.pt"):
         read_checkpoint(tmp_path)
     (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(ValueError, match=r"must be a file that training wrote, got .*text\.pt"):
+    with pytest.raises(UserError, match=r"must be a file that training wrote, got .*text\.pt"):
         read_checkpoint(tmp_path / "text.pt")
     torch.save({"weight": torch.ones(1)}, tmp_path / "bare.pt")
     with pytest.raises(
-        ValueError, match=r"format 1, got keys \['weight'\] in .*bare\.pt; model\.weights"
+        UserError, match=r"format 1, got keys \['weight'\] in .*bare\.pt; model\.weights"
     ):
         read_checkpoint(tmp_path / "bare.pt")
 
@@ -96,7 +97,7 @@ def test_switching_the_moving_average_on_resume_is_refused(tmp_path: Path) -> No
     save(tmp_path, ("last.pt",), Progress(step=2), with_ema=True)
     model = nn.Linear(2, 1)
     checkpoints = Checkpoints(tmp_path, {"label_map": {"names": ["é"]}})
-    with pytest.raises(ValueError, match=r"optim\.ema_decay must stay"):
+    with pytest.raises(UserError, match=r"optim\.ema_decay must stay"):
         checkpoints.restore(model, None, build_optimizer(model, OptimConfig()))
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from resnet_backbones.errors import UserError
 from tasks.engine.config import describe, from_dict, load_config, to_dict, to_yaml, with_overrides
 from tasks.engine.settings import require
 
@@ -119,7 +120,7 @@ def test_values_take_the_declared_type(override: str, value: object) -> None:
     ],
 )
 def test_a_wrong_override_is_refused_by_name(override: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         load_config(WholeConfig, None, [override])
 
 
@@ -127,12 +128,12 @@ def test_a_wrong_override_is_refused_by_name(override: str, message: str) -> Non
     "text", ["model:\n  lrr: 1", "model:\n  lr: x", "model:\n  lr: -1", "- 1", "model: [1", "x: {}"]
 )
 def test_an_error_in_a_file_names_the_file(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ValueError, match=r"recipe\.yaml"):
+    with pytest.raises(UserError, match=r"recipe\.yaml"):
         load_config(WholeConfig, write(tmp_path, text), [])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must exist, got .*nothing\.yaml"):
+    with pytest.raises(UserError, match=r"must exist, got .*nothing\.yaml"):
         load_config(WholeConfig, tmp_path / "nothing.yaml", [])
 
 
@@ -154,7 +155,7 @@ def test_overrides_of_settings_that_are_there_name_their_source() -> None:
     changed = with_overrides(config, ["model.steps=4"], "the checkpoint")
     assert (changed.model.lr, changed.model.steps) == (0.5, 4)
     with pytest.raises(
-        ValueError,
+        UserError,
         match=r"model.lr must be > 0, got -1.0 \(set in override model.lr=-1, the checkpoint",
     ):
         with_overrides(config, ["model.lr=-1"], "the checkpoint")

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World
 from tasks.engine.log import read_metrics
@@ -81,7 +82,7 @@ def test_accumulation_gives_the_weights_of_the_whole_batch(toy: ModuleType, tmp_
 
 
 def test_a_batch_that_does_not_divide_is_refused(toy: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"data.batch_size is global .* got 4; try 3"):
+    with pytest.raises(UserError, match=r"data.batch_size is global .* got 4; try 3"):
         train(toy, tmp_path, "optim.accumulate=3")
 
 
@@ -164,7 +165,7 @@ def test_a_missing_metric_is_named_and_the_run_continues_with_another(
     toy: ModuleType, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        ValueError, match=r"run.best_metric must be one of box/AP, val/loss, got 'mask/AP'.*step 6"
+        UserError, match=r"run.best_metric must be one of box/AP, val/loss, got 'mask/AP'.*step 6"
     ):
         train(toy, tmp_path, "run.best_metric=mask/AP")
     train(toy, tmp_path, "run.resume=auto")
@@ -181,7 +182,7 @@ def test_other_classes_are_refused_on_resume(
     monkeypatch.setattr(
         toy, "Checkpoints", lambda folder, metadata: checkpoints(folder, metadata | changed)
     )
-    with pytest.raises(ValueError, match=r"must keep its label map.*toy.*other"):
+    with pytest.raises(UserError, match=r"must keep its label map.*toy.*other"):
         train(toy, tmp_path, "run.resume=auto")
 
 
@@ -195,7 +196,7 @@ def test_out_of_memory_names_the_settings(
     names = (
         r"step 1 .*optim.accumulate.*model.checkpoint_activations.*data.short_edge.*data.batch_size"
     )
-    with pytest.raises(ValueError, match=names):
+    with pytest.raises(UserError, match=names):
         train(toy, tmp_path)
 
 
@@ -207,7 +208,7 @@ def test_out_of_memory_in_an_evaluation_names_settings_too(
 
     monkeypatch.setattr(toy, "evaluation", lambda batches: exhausted)
     with pytest.raises(
-        ValueError, match=r"the evaluation after step 6 must fit into memory.*data.val_short_edge"
+        UserError, match=r"the evaluation after step 6 must fit into memory.*data.val_short_edge"
     ):
         train(toy, tmp_path)
     assert read_checkpoint(tmp_path / "last.pt").step == 6

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from resnet_backbones.errors import UserError
 from tasks.engine.optim import Ema, build_optimizer, peak_lr, split_parameters
 from tasks.engine.settings import OptimConfig
 
@@ -34,7 +35,7 @@ def test_a_shared_parameter_counts_once() -> None:
 
 
 def test_a_model_with_nothing_to_train_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one trainable parameter"):
+    with pytest.raises(UserError, match="at least one trainable parameter"):
         build_optimizer(network().requires_grad_(False), OptimConfig())
 
 

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World, micro_batch_size, resolve_device
 from tasks.engine.log import read_metrics
@@ -69,8 +70,8 @@ def test_under_torchrun_one_rank_told_to_stop_stops_both_and_the_run_resumes_exa
 
 
 def test_an_error_is_shared_by_one_process_with_itself() -> None:
-    with pytest.raises(ValueError, match=r"^wrong$"), WORLD.sharing_errors():
-        raise ValueError("wrong")
+    with pytest.raises(UserError, match=r"^wrong$"), WORLD.sharing_errors():
+        raise UserError("wrong")
     with WORLD.sharing_errors():
         pass
 
@@ -87,7 +88,7 @@ def test_a_folder_that_rank_zero_refuses_is_refused_on_every_rank(
     toy: ModuleType, tmp_path: Path
 ) -> None:
     config = toy.toy_config(tmp_path)
-    with pytest.raises(ValueError, match="rank 0 refuses"):
+    with pytest.raises(UserError, match="rank 0 refuses"):
         prepare_output_dir(config.run, SecondRank(1, 1, 2, torch.device("cpu")), config)
 
 
@@ -109,14 +110,14 @@ def test_one_process_gathers_and_broadcasts_to_itself() -> None:
     ],
 )
 def test_a_device_that_does_not_exist_is_refused(name: str, size: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         resolve_device(name, 0, size)
 
 
 def test_micro_batches_divide_or_the_nearest_size_is_named() -> None:
     four = World(0, 0, 4, torch.device("cpu"))
     assert micro_batch_size(16, four, 2) == 2
-    with pytest.raises(ValueError, match=r"divide by 4 ranks x 2 micro-batches, got 18; try 16"):
+    with pytest.raises(UserError, match=r"divide by 4 ranks x 2 micro-batches, got 18; try 16"):
         micro_batch_size(18, four, 2)
-    with pytest.raises(ValueError, match="got 3; try 8"):
+    with pytest.raises(UserError, match="got 3; try 8"):
         micro_batch_size(3, four, 2)

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from resnet_backbones.errors import UserError
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
 from tasks.engine.run_folder import describe_environment, prepare_output_dir
@@ -38,9 +39,7 @@ def test_a_fresh_folder_gets_settings_and_environment(toy: ModuleType, tmp_path:
 )
 def test_a_used_folder_is_refused(toy: ModuleType, tmp_path: Path, name: str, way_out: str) -> None:
     (tmp_path / name).write_text("")
-    with pytest.raises(
-        ValueError, match=f"must be unused, got .*{name}; run.resume=auto {way_out}"
-    ):
+    with pytest.raises(UserError, match=f"must be unused, got .*{name}; run.resume=auto {way_out}"):
         prepare(toy, tmp_path)
 
 
@@ -51,7 +50,7 @@ def test_a_folder_with_other_files_is_used(toy: ModuleType, tmp_path: Path) -> N
 
 def test_a_file_in_place_of_the_folder_is_refused(toy: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="must be a folder"):
+    with pytest.raises(UserError, match="must be a folder"):
         prepare(toy, tmp_path / "file")
 
 
@@ -64,7 +63,7 @@ def test_a_resume_that_changes_what_is_learnt_is_refused_by_name(
     message = (
         r"optim\.lr=0\.05, now 0\.4; schedule\.milestones=\[8\], now \[7\]; give the old values"
     )
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises(UserError, match=message) as error:
         prepare(toy, tmp_path, *changes)
     assert "log_every" not in str(error.value)
 

@@ -5,6 +5,7 @@ arguments.
 import numpy as np
 import pytest
 
+from resnet_backbones.errors import UserError
 from tasks.engine.sampling import batches_per_epoch, global_batch
 
 
@@ -54,7 +55,7 @@ def test_a_data_set_smaller_than_a_batch_repeats() -> None:
 
 
 def test_no_image_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(UserError, match="at least one image"):
         global_batch(0, np.zeros(0, dtype=np.int64), 8, 0)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.report import build as report
@@ -297,7 +298,7 @@ def test_a_fault_of_the_report_is_told_and_raises_nothing(
 
 def test_a_folder_without_evaluation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"needs the evaluation\.json of a finished evaluation, found none in"
+        UserError, match=r"needs the evaluation\.json of a finished evaluation, found none in"
     ):
         remake_report(tmp_path)
 
@@ -332,7 +333,7 @@ def test_runs_on_different_ground_truth_are_refused(
     other = read_coco(shapes / "annotations" / "instances_train.json", shapes / "train")
     folder = evaluated(tmp_path / "other", other, detections(other))
     with pytest.raises(
-        ValueError,
+        UserError,
         match=r"runs must be scored on the same ground truth, but .*score both on one file",
     ):
         compare_runs(run, folder)

@@ -12,6 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from resnet_backbones.classifier import Classifier, create_classifier
+from resnet_backbones.errors import UserError
 from resnet_backbones.resnet import ResNetOptions
 from resnet_backbones.resnet_cifar import CifarOptions
 from resnet_backbones.resnet_identity import IdentityOptions
@@ -239,5 +240,5 @@ def test_weights_fill_backbone_and_head(tmp_path: Path) -> None:
 
 
 def test_no_class_is_refused() -> None:
-    with pytest.raises(ValueError, match="num_classes must be >= 1, got 0"):
+    with pytest.raises(UserError, match="num_classes must be >= 1, got 0"):
         create_classifier("resnet20", num_classes=0)

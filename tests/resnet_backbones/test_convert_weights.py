@@ -15,6 +15,7 @@ from resnet_backbones.adapt import adapt_channels, first_convolution, fold_std, 
 from resnet_backbones.classifier import create_classifier
 from resnet_backbones.convert import convert_weights, infer_architecture
 from resnet_backbones.dialects import DIALECTS, from_torchvision
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import MSRA_MEAN, Passport
 from resnet_backbones.registry import build_backbone, create_backbone
 from resnet_backbones.resnet import ResNetOptions
@@ -110,7 +111,7 @@ def test_msras_files_have_their_statistics_merged(tmp_path: Path) -> None:
     )
     assert (backbone.bn1.running_var + backbone.bn1.eps).eq(1).all()
     with pytest.raises(
-        ValueError, match=r"stride in the 1x1.*assumed from its names.*set model\.stride_in=1x1"
+        UserError, match=r"stride in the 1x1.*assumed from its names.*set model\.stride_in=1x1"
     ):
         create_backbone("resnet50", weights=str(tmp_path / "R-50.pkl"), levels=["c2"])
 
@@ -134,7 +135,7 @@ def test_what_the_network_was_built_for_is_not_contradicted(
     save_weights(
         tmp_path / "file.safetensors", network, replace(network.passport, **{field: value})
     )
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         load_weights(network, str(tmp_path / "file.safetensors"))
 
 
@@ -165,9 +166,7 @@ def test_bgr_files_are_refused_for_other_channels_with_the_way_out(tmp_path: Pat
     save_weights(
         tmp_path / "file.safetensors", network, replace(network.passport, channel_order="bgr")
     )
-    with pytest.raises(
-        ValueError, match=r"bgr cannot take 4 input channels; .*--channel-order rgb"
-    ):
+    with pytest.raises(UserError, match=r"bgr cannot take 4 input channels; .*--channel-order rgb"):
         create_backbone(
             "resnet18", weights=str(tmp_path / "file.safetensors"), levels=["c2"], in_channels=4
         )
@@ -224,12 +223,12 @@ def test_a_classifier_fits_its_first_convolution_as_asked(
 
 @pytest.mark.parametrize("create", [create_backbone, create_classifier])
 def test_another_adaptation_is_refused_at_construction(create: Callable[..., object]) -> None:
-    with pytest.raises(ValueError, match="adapt must be auto, sum, repeat or mean, got 'copy'"):
+    with pytest.raises(UserError, match="adapt must be auto, sum, repeat or mean, got 'copy'"):
         create("resnet18", in_channels=4, adapt="copy")
 
 
 def test_a_sum_is_for_one_channel(state: dict[str, Tensor]) -> None:
-    with pytest.raises(ValueError, match="must be repeat or mean for in_channels=2"):
+    with pytest.raises(UserError, match="must be repeat or mean for in_channels=2"):
         adapt_channels(state, "conv1.weight", 2, "sum")
 
 
@@ -256,7 +255,7 @@ def test_a_damaged_pickle_is_refused(pth: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="damaged or altered"):
+    with pytest.raises(UserError, match="damaged or altered"):
         read_tensors(path)
 
 
@@ -286,7 +285,7 @@ def test_the_tool_renames_reorders_and_reports(
 
 
 def test_a_mean_is_not_folded_where_padding_is(pth: Path) -> None:
-    with pytest.raises(ValueError, match=r"cannot be folded into conv1\.weight: its zero padding"):
+    with pytest.raises(UserError, match=r"cannot be folded into conv1\.weight: its zero padding"):
         convert_weights(pth, pth.with_suffix(".safetensors"), to_dialect="timm", fold="mean-std")
 
 

@@ -6,6 +6,7 @@ import torchvision
 from torch import Tensor
 
 from resnet_backbones.dialects import DIALECTS, Dialect, detect, from_torchvision, to_torchvision
+from resnet_backbones.errors import UserError
 
 COUNTER = "num_batches_tracked"
 
@@ -84,7 +85,7 @@ def test_deep_stems_are_renamed_for_mmdet_and_refused_for_caffe2() -> None:
         "stem.0.weight", "stem.6.weight", "stem.7.weight", "layer1.0.bn1.weight",
     ]  # fmt: skip
     assert list(to_torchvision(renamed, "mmdet")) == list(state)
-    with pytest.raises(ValueError, match=r"to caffe2, got conv1\.0\.weight"):
+    with pytest.raises(UserError, match=r"to caffe2, got conv1\.0\.weight"):
         from_torchvision(state, "caffe2")
 
 
@@ -98,5 +99,5 @@ def test_wrappers_prefixes_and_heads_of_others_are_understood(prefix: str, head:
 
 
 def test_names_that_would_fall_together_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 different names without prefixes, got 1"):
+    with pytest.raises(UserError, match="2 different names without prefixes, got 1"):
         to_torchvision({"model.fc.bias": torch.ones(1), "fc.bias": torch.ones(1)}, "torchvision")

@@ -9,6 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.googlenet import GoogLeNet, build
 
 ALL = ("c1", "c2", "c3", "c4", "c5")
@@ -178,5 +179,5 @@ def test_compiles_and_exports() -> None:
 def test_what_the_family_has_not_is_refused_by_name(
     name: str, change: dict[str, Any], rule: str
 ) -> None:
-    with pytest.raises(ValueError, match=rule):
+    with pytest.raises(UserError, match=rule):
         googlenet(name, **change)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport, PixelNormalizer
 
 IMAGENET = Passport(architecture="resnet18")
@@ -17,7 +18,7 @@ def test_json_round_trip() -> None:
 
 
 def test_json_with_other_fields_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match=r"missing or unknown: .*'crop'"):
+    with pytest.raises(UserError, match=r"missing or unknown: .*'crop'"):
         Passport.from_json('{"crop": 1}')
 
 
@@ -32,7 +33,7 @@ def test_json_with_other_fields_is_refused_by_name() -> None:
     ],
 )
 def test_impossible_values_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=f"passport: .*{next(iter(wrong))}"):
+    with pytest.raises(UserError, match=f"passport: .*{next(iter(wrong))}"):
         Passport(architecture="resnet18", **wrong)
 
 
@@ -42,7 +43,7 @@ def test_other_channel_counts_repeat_mean_and_std() -> None:
 
 
 def test_bgr_with_other_channel_counts_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"bgr cannot take 4 input channels"):
+    with pytest.raises(UserError, match=r"bgr cannot take 4 input channels"):
         Passport(architecture="resnet50", channel_order="bgr").with_channels(4)
 
 
@@ -105,5 +106,5 @@ def test_constants_are_not_in_the_state_dict() -> None:
 
 
 def test_a_wrong_number_of_channels_is_refused() -> None:
-    with pytest.raises(ValueError, match="images must have 3 channels, got 1"):
+    with pytest.raises(UserError, match="images must have 3 channels, got 1"):
         PixelNormalizer(IMAGENET)(torch.zeros(1, 1, 2, 2))

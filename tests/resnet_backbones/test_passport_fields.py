@@ -17,6 +17,7 @@ from command_line import Tools
 
 from resnet_backbones.classifier import Classifier, create_classifier
 from resnet_backbones.convert import convert_weights
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from resnet_backbones.registry import build_backbone, create_backbone
 from resnet_backbones.resnet import ResNetOptions
@@ -88,7 +89,7 @@ def test_weights_that_fit_in_shape_only_are_refused(
     tmp_path: Path, name: str, trained: dict[str, object], built: dict[str, object], message: str
 ) -> None:
     save_weights(tmp_path / "file.safetensors", build_backbone(name, pretrained=False, **trained))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         create_backbone(name, weights=str(tmp_path / "file.safetensors"), **built)
     again = create_backbone(name, weights=str(tmp_path / "file.safetensors"), **trained)
     assert (
@@ -133,7 +134,7 @@ def test_an_option_of_a_later_version_is_refused(tmp_path: Path) -> None:
         network,
         replace(network.passport, options={"blur_pool": True}),
     )
-    with pytest.raises(ValueError, match=r"trained with blur_pool=True, got blur_pool=None"):
+    with pytest.raises(UserError, match=r"trained with blur_pool=True, got blur_pool=None"):
         load_weights(network, str(tmp_path / "file.safetensors"))
 
 
@@ -153,7 +154,7 @@ def test_files_of_earlier_versions_load(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["resize_size", "crop_size"])
 def test_sizes_of_no_pixels_are_refused(field: str) -> None:
-    with pytest.raises(ValueError, match=f"passport: {field} must be pixels >= 1 or none, got 0"):
+    with pytest.raises(UserError, match=f"passport: {field} must be pixels >= 1 or none, got 0"):
         replace(EVERYTHING, **{field: 0})
 
 
@@ -169,7 +170,7 @@ def test_sizes_of_no_pixels_are_refused(field: str) -> None:
     ],
 )
 def test_impossible_values_are_refused(wrong: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         replace(EVERYTHING, **wrong)
 
 
@@ -256,7 +257,7 @@ def test_class_names_of_another_number_of_classes_are_refused(tmp_path: Path) ->
     path = tmp_path / "file.safetensors"
     _saved_classifier(path, ("cat", "dog", "cow"))
     with pytest.raises(
-        ValueError,
+        UserError,
         match=r"must name the 2 classes .*, got a label_map of 3; mend it with .*label_map=",
     ):
         create_classifier("resnet20", num_classes=2, weights=str(path))

@@ -1,5 +1,6 @@
 """The public surface and what importing it costs."""
 
+import importlib.metadata as metadata
 import subprocess
 import sys
 
@@ -19,7 +20,10 @@ def _modules_after(code: str) -> set[str]:
 def test_public_names_are_sorted_and_importable() -> None:
     names = resnet_backbones.__all__
     assert names == sorted(names)
+    assert resnet_backbones.__version__ == metadata.version("resnet-backbones")
     for name in names:
+        if name == "__version__":
+            continue
         assert getattr(resnet_backbones, name).__name__ == name
 
 

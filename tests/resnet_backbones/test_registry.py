@@ -6,6 +6,7 @@ import pytest
 from torch import nn
 
 from resnet_backbones import resnet
+from resnet_backbones.errors import UserError
 from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
 from resnet_backbones.weights import save_weights
@@ -31,7 +32,7 @@ def test_every_row_of_a_familys_table_is_registered() -> None:
 
 
 def test_a_wrong_name_is_answered_with_near_ones() -> None:
-    with pytest.raises(ValueError, match=r"got 'resnet51'; did you mean .*resnet50"):
+    with pytest.raises(UserError, match=r"got 'resnet51'; did you mean .*resnet50"):
         create_backbone("resnet51")
 
 
@@ -57,7 +58,7 @@ def test_a_norm_can_be_chosen(norm: str, kind: str) -> None:
 
 
 def test_frozen_norms_without_weights_are_refused_with_the_way_out() -> None:
-    with pytest.raises(ValueError, match=r"norm=frozen needs weights.*use norm=batch"):
+    with pytest.raises(UserError, match=r"norm=frozen needs weights.*use norm=batch"):
         create_backbone("resnet18", norm="frozen")
 
 
@@ -82,5 +83,5 @@ def test_a_caller_that_loads_a_state_dict_may_build_frozen_norms() -> None:
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         create_backbone("resnet18", **arguments)

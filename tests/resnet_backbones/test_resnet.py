@@ -8,6 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import build_backbone, create_backbone
 from resnet_backbones.resnet import ResNetOptions
@@ -243,7 +244,7 @@ def test_plain_nets_have_the_same_layers_and_no_shortcuts() -> None:
     ],
 )
 def test_options_of_others_are_refused(name: str, options: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         create_backbone(name, options=options)
 
 

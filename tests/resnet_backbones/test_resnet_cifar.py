@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_backbones.classifier import create_classifier
+from resnet_backbones.errors import UserError
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.resnet_cifar import CifarOptions
 from resnet_backbones.resnet_identity import IdentityOptions, IdentityResNet
@@ -195,5 +196,5 @@ def test_a_plain_net_with_zeroed_last_norms_hands_nothing_on() -> None:
 def test_what_a_net_cannot_do_is_refused(
     name: str, arguments: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         create_backbone(name, **arguments)

@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.timm_models import TimmBackbone, build
 from resnet_backbones.weights import save_weights
@@ -164,5 +165,5 @@ def test_exports_and_compiles() -> None:
 def test_what_a_model_has_not_is_refused_by_name(
     name: str, change: dict[str, Any], rule: str
 ) -> None:
-    with torch.device("meta"), pytest.raises(ValueError, match=rule):
+    with torch.device("meta"), pytest.raises(UserError, match=rule):
         model(name, **change)

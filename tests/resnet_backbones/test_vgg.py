@@ -10,6 +10,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.vgg import VARIANTS, VGG, build, fc6_fc7
 
 PARAMETERS = {  # with fc6, fc7 and 1000 classes: Simonyan and Zisserman 2015, table 2, to the unit
@@ -208,7 +209,7 @@ def test_the_hidden_layers_are_parts_for_detectors() -> None:
 def test_what_the_family_has_not_is_refused_by_name(
     name: str, change: dict[str, Any], rule: str
 ) -> None:
-    with torch.device("meta"), pytest.raises(ValueError, match=rule):
+    with torch.device("meta"), pytest.raises(UserError, match=rule):
         vgg(name, **change)
 
 

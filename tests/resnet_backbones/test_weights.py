@@ -14,6 +14,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import IMAGENET_MEAN, Passport
 from resnet_backbones.registry import build_backbone, create_backbone
@@ -140,7 +141,7 @@ def test_fewer_than_95_percent_are_refused_with_a_list(head: State, tmp_path: Pa
         tmp_path / "file.pth",
     )
     with pytest.raises(
-        ValueError,
+        UserError,
         match=r"at least 95% of the 25 tensors.*got 15;.*10 missing: .*layer1\.1\.bn2\.bias",
     ):
         _c2(tmp_path / "file.pth")
@@ -153,7 +154,7 @@ def test_wrong_shapes_are_listed(head: State, tmp_path: Path) -> None:
     }
     torch.save(wide, tmp_path / "file.pth")
     with pytest.raises(
-        ValueError, match=r"wrong shape: .*layer1\.0\.bn1\.weight: file \(128,\), backbone \(64,\)"
+        UserError, match=r"wrong shape: .*layer1\.0\.bn1\.weight: file \(128,\), backbone \(64,\)"
     ):
         _c2(tmp_path / "file.pth")
 
@@ -164,13 +165,13 @@ def test_a_deeper_network_is_refused_although_every_name_is_found(
     torch.save(
         head | {"layer1.2.conv1.weight": torch.zeros(64, 64, 3, 3)}, tmp_path / "resnet34.pth"
     )
-    with pytest.raises(ValueError, match=r"1 not of this network: layer1\.2\.conv1\.weight"):
+    with pytest.raises(UserError, match=r"1 not of this network: layer1\.2\.conv1\.weight"):
         _c2(tmp_path / "resnet34.pth")
 
 
 def test_batch_norm_files_are_refused_for_group_norm(head: State, tmp_path: Path) -> None:
     torch.save(head, tmp_path / "file.pth")
-    with pytest.raises(ValueError, match="norm=group needs weights trained with group norm"):
+    with pytest.raises(UserError, match="norm=group needs weights trained with group norm"):
         _c2(tmp_path / "file.pth", norm="group")
 
 
@@ -180,7 +181,7 @@ def test_group_norm_files_load_for_group_norm_and_are_refused_for_batch_norm(
     scratch = create_backbone("resnet18", levels=["c2"], norm="group")
     save_weights(tmp_path / "gn.safetensors", scratch)
     _assert_holds(_c2(tmp_path / "gn.safetensors", norm="group"), scratch.state_dict())
-    with pytest.raises(ValueError, match=r"missing: .*bn1\.running_mean"):
+    with pytest.raises(UserError, match=r"missing: .*bn1\.running_mean"):
         _c2(tmp_path / "gn.safetensors")
 
 
@@ -190,7 +191,7 @@ def test_group_norm_files_load_for_group_norm_and_are_refused_for_batch_norm(
 )
 def test_files_without_tensors_are_refused(content: object, message: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "file.pth")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         _c2(tmp_path / "file.pth")
 
 
@@ -199,19 +200,19 @@ def test_files_that_are_no_weights_are_refused(suffix: str, tmp_path: Path) -> N
     path = tmp_path / f"file.{suffix}"
     path.write_text("not weights at all")
     with pytest.raises(
-        ValueError, match=r"must be a \.safetensors file or a torch\.save of tensors"
+        UserError, match=r"must be a \.safetensors file or a torch\.save of tensors"
     ):
         _c2(path)
 
 
 def test_pickled_networks_are_refused_and_not_run(tmp_path: Path) -> None:
     torch.save(nn.Linear(1, 1), tmp_path / "file.pth")
-    with pytest.raises(ValueError, match=r"torch\.save\(model\.state_dict\(\), path\)"):
+    with pytest.raises(UserError, match=r"torch\.save\(model\.state_dict\(\), path\)"):
         read_tensors(tmp_path / "file.pth")
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(ValueError, match=r"weights must be an existing file.*nowhere\.pth"):
+    with pytest.raises(UserError, match=r"weights must be an existing file.*nowhere\.pth"):
         _c2("nowhere.pth")
 
 
@@ -262,16 +263,16 @@ def test_altered_content_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="damaged or altered"):
+    with pytest.raises(UserError, match="damaged or altered"):
         _c2(path)
 
 
 def test_contradicting_passports_are_refused_with_the_way_out(tmp_path: Path) -> None:
     path = str(tmp_path / "file.safetensors")
     save_weights(path, create_backbone("resnet50", levels=["c2"], stride_in="1x1"))
-    with pytest.raises(ValueError, match=r"set model\.stride_in=1x1"):
+    with pytest.raises(UserError, match=r"set model\.stride_in=1x1"):
         create_backbone("resnet50", weights=path, levels=["c2"])
-    with pytest.raises(ValueError, match=r"set model\.backbone=resnet50"):
+    with pytest.raises(UserError, match=r"set model\.backbone=resnet50"):
         create_backbone("resnet101", weights=path, levels=["c2"], stride_in="1x1")
     assert (
         create_backbone("resnet50", weights=path, levels=["c2"], stride_in="1x1").passport.stride_in
@@ -280,7 +281,7 @@ def test_contradicting_passports_are_refused_with_the_way_out(tmp_path: Path) ->
 
 
 def test_a_plain_state_dict_needs_a_passport(head: State, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="needs a passport"):
+    with pytest.raises(UserError, match="needs a passport"):
         save_weights(tmp_path / "file.safetensors", head)
 
 
@@ -314,7 +315,7 @@ def test_without_a_network_the_error_names_both_ways_out(monkeypatch: pytest.Mon
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
     for source in ("torchvision:resnet18.IMAGENET1K_V1", "timm:resnet18.fb_ssl_yfcc100m_ft_in1k"):
         with pytest.raises(
-            ValueError, match=r"local \.pth or \.safetensors file.*or model\.weights=null"
+            UserError, match=r"local \.pth or \.safetensors file.*or model\.weights=null"
         ) as caught:
             _c2(source)
         assert len(str(caught.value).splitlines()) == 1
@@ -330,7 +331,7 @@ def test_without_a_network_the_error_names_both_ways_out(monkeypatch: pytest.Mon
     ],
 )
 def test_unknown_online_names_are_refused(source: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         _c2(source)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.scoring.results import (
     DetectionResults,
@@ -139,29 +140,29 @@ def test_a_wrong_record_is_named(
     tmp_path: Path, dataset: CocoDataset, change: dict[str, Any], message: str
 ) -> None:
     path = write(tmp_path, [RECORD, {**RECORD, **change}])
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         read_results_json(path, dataset)
 
 
 def test_a_record_without_a_field_is_named(tmp_path: Path, dataset: CocoDataset) -> None:
     path = write(tmp_path, [RECORD, {"image_id": "frame/1", "category_id": 7}])
-    with pytest.raises(ValueError, match="record 1 lacks bbox, score"):
+    with pytest.raises(UserError, match="record 1 lacks bbox, score"):
         read_results_json(path, dataset)
 
 
 def test_annotations_in_place_of_results_are_recognised(
     tmp_path: Path, dataset: CocoDataset
 ) -> None:
-    with pytest.raises(ValueError, match="got a JSON dict; this looks like an annotation file"):
+    with pytest.raises(UserError, match="got a JSON dict; this looks like an annotation file"):
         read_results_json(write(tmp_path, {"annotations": []}), dataset)
 
 
 def test_a_missing_file_is_named(tmp_path: Path, dataset: CocoDataset) -> None:
-    with pytest.raises(ValueError, match=r"nowhere\.json does not exist"):
+    with pytest.raises(UserError, match=r"nowhere\.json does not exist"):
         read_results_json(tmp_path / "nowhere.json", dataset)
 
 
 def test_a_file_that_is_not_json_is_named(tmp_path: Path, dataset: CocoDataset) -> None:
     (tmp_path / "results.json").write_text("image,x,y")
-    with pytest.raises(ValueError, match="is not JSON"):
+    with pytest.raises(UserError, match="is not JSON"):
         read_results_json(tmp_path / "results.json", dataset)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from noise_data import only_batch, picture, write
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco, read_segmentations
 from tasks.datasets.coco.objects import decode_mask
 from tasks.detection.config import DataConfig
@@ -260,7 +261,7 @@ def test_without_the_settings_a_step_is_what_it_was(dataset: CocoDataset) -> Non
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         replace(DataConfig(), **settings)
 
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import FeatureLevel
 from tasks.vision.fpn import FeaturePyramid
 
@@ -83,5 +84,5 @@ def test_bf16_autocast_gives_bf16_maps() -> None:
 
 
 def test_no_levels_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one level"):
+    with pytest.raises(UserError, match="at least one level"):
         FeaturePyramid(())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid, best_iou
 from tasks.datasets.checks.images import ImageFile, find_leaks, find_unlisted, read_images
 from tasks.datasets.checks.objects import read_annotations
@@ -117,7 +118,7 @@ def check_records(path: Path, images: Path, exif: Exif) -> Records:
     if not any(finding.severity == "error" for finding in records.findings):
         try:
             read_coco(path, images, exif=exif)
-        except ValueError as error:
+        except UserError as error:
             records.add("refused by training", "error", "the file", str(error))
     return records
 

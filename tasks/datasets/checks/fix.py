@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.check import CheckedSplit, Report, check_records
 from tasks.datasets.checks.objects import clipped
 from tasks.datasets.checks.records import Finding, Records
@@ -19,7 +20,7 @@ def write_fixed(report: Report, out: str | Path) -> str:
     """Write each split's corrected file, `out` or, of several splits, `out` with the split's name;
     say what was done.
 
-    Raises ValueError where nothing can be mended because the file itself cannot be read.
+    Raises UserError where nothing can be mended because the file itself cannot be read.
     """
     out = Path(out)
     lines = []
@@ -43,7 +44,7 @@ def write_fixed(report: Report, out: str | Path) -> str:
 def _fix(split: CheckedSplit, path: Path) -> tuple[Counter[str], list[Finding]]:
     records, done = split.records, Counter[str]()
     if not records.content:
-        raise ValueError(f"only a file that can be read can be mended; {records.findings[0].seen}")
+        raise UserError(f"only a file that can be read can be mended; {records.findings[0].seen}")
     findings: Sequence[Finding] = records.findings
     sizes = {image: file.size for image, file in split.files.items() if file.size is not None}
     for _ in range(_ROUNDS):

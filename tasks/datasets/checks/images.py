@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.records import Finding, Records
 from tasks.datasets.coco.sizes import size_mismatch
 from tasks.images import Exif, decode, find_images, image_size
@@ -43,7 +44,7 @@ def _read(path: Path, exif: Exif) -> ImageFile:
     try:
         pixels = decode(path, exif)
         other = image_size(path, "ignore" if exif == "apply" else "apply")
-    except ValueError as error:
+    except UserError as error:
         return ImageFile(path, None, problem=str(error))
     size = pixels.shape[0], pixels.shape[1]
     return ImageFile(
@@ -131,7 +132,7 @@ def find_unlisted(splits: Sequence[Records]) -> Iterator[Finding]:
     for folder in dict.fromkeys(split.image_root for split in splits):
         try:
             present = find_images(folder)
-        except ValueError as error:
+        except UserError as error:
             yield Finding(
                 kind="no images",
                 severity="error",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.records import CheckedObject, Records
 from tasks.datasets.coco.objects import Box, Notes, Record, decode_mask, object_row
 
@@ -111,8 +112,8 @@ def _read(records: Records, index: int, entry: str, record: Record) -> CheckedOb
             records.add("degenerate box", "error", entry, seen, **wrong)
             return None
         if record.get("iscrowd") not in (None, 0, 1, "0", "1"):
-            raise ValueError(f"iscrowd must be 0 or 1, got {str(record['iscrowd'])[:40]}")
-    except ValueError as error:
+            raise UserError(f"iscrowd must be 0 or 1, got {str(record['iscrowd'])[:40]}")
+    except UserError as error:
         records.add("malformed record", "error", entry, str(error), **wrong)
         return None
     _, _, crowd, area, left, top, width, height = rows[0]
@@ -166,7 +167,7 @@ def _check_mask(records: Records, entry: str, found: CheckedObject, record: Reco
     """
     try:
         decode_mask(record.get("segmentation"), *records.sizes[found.image], entry)
-    except ValueError as error:
+    except UserError as error:
         place, shown = ("annotations", found.index), records.image_path(found.image)
         records.add(
             "bad mask",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.check import Report
 from tasks.datasets.checks.records import Finding
 from tasks.images import decode
@@ -78,7 +79,7 @@ def _thumbnail(finding: Finding, exif: str) -> str:
         return ""
     try:
         pixels = decode(finding.image, "ignore" if exif == "ignore" else "apply")
-    except ValueError:
+    except UserError:
         return ""
     stream = io.BytesIO()
     Image.fromarray(_drawn(pixels, finding)).save(stream, "JPEG", quality=80)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.json_file import read_json
 from tasks.datasets.coco.objects import Box, Record
 from tasks.datasets.coco.sizes import annotated_size, image_file_name
@@ -98,7 +99,7 @@ def read_records(path: Path, image_root: Path, exif: Exif) -> Records:
     repeated: list[tuple[str, str]] = []
     try:
         records.content = read_json(path, lambda pairs: _object(pairs, repeated))
-    except ValueError as error:
+    except UserError as error:
         records.add("unreadable annotations", "error", "the file", str(error))
         return records
     for key, entry in repeated:
@@ -155,7 +156,7 @@ def _read_images(records: Records) -> None:
         entry, place = f"image {value!r}", ("images", index)
         try:
             name = image_file_name(record)
-        except ValueError as error:
+        except UserError as error:
             records.add("malformed record", "error", entry, str(error), place=place, remedy="drop")
             continue
         first = files.setdefault(str(Path(name)), index)
@@ -211,7 +212,7 @@ def _read_size(records: Records, value: FileId, record: Record) -> None:
     unsaid = record.get("height") is None or record.get("width") is None
     try:
         records.sizes[value] = annotated_size(record, records.image_root, records.exif)
-    except ValueError as error:
+    except UserError as error:
         if unsaid:
             return  # the file is missing or unreadable, which its own check tells
         place = ("images", records.images[value])

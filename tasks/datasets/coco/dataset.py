@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.json_file import read_json, without_collection
 from tasks.datasets.coco.objects import Record, parse_objects
 from tasks.datasets.coco.sizes import annotated_size, find_size_problems, image_file_name, writable
@@ -68,7 +69,7 @@ def read_coco(
 
     Images are sorted by id. With `label_map` (a checkpoint's), categories take its labels by name;
     what the two lack of each other is in `warnings`. `check_sizes` compares every image file's
-    header with the annotations. Raises ValueError naming the entry that cannot be understood, and
+    header with the annotations. Raises UserError naming the entry that cannot be understood, and
     the files that are missing or of another size.
     """
     path = Path(annotations)
@@ -78,8 +79,8 @@ def read_coco(
             dataset = _parse(
                 content, path, Path(images) if images is not None else path.parent, label_map, exif
             )
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
     if check_sizes:
         _check_sizes(dataset, exif)
     return dataset
@@ -121,7 +122,7 @@ def _parse(
 ) -> CocoDataset:
     for kind in ("images", "categories"):
         if not content[kind]:
-            raise ValueError(
+            raise UserError(
                 f"a data set needs {kind}, got an empty list; check how the file was made"
             )
     images, listed = (
@@ -158,13 +159,13 @@ def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     """Records in the order of their ids, whole numbers before texts; ids must be unique."""
     for record in records:
         if not isinstance(record, Mapping) or not isinstance(record.get("id"), int | str):
-            raise ValueError(
+            raise UserError(
                 f"every {kind} needs an id that is a whole number or a text, got {record!r}"
             )
     ordered = sorted(records, key=lambda record: (isinstance(record["id"], str), record["id"]))
     for one, other in pairwise(ordered):
         if one["id"] == other["id"]:
-            raise ValueError(
+            raise UserError(
                 f"{kind} ids must be unique, got {one['id']!r} twice ({one!r} and {other!r});"
                 " renumber one"
             )
@@ -180,7 +181,7 @@ def _labels(
     if wanted is None:
         return own, {category: label for label, category in enumerate(own.category_ids)}, notes
     if own.num_classes and not set(names) & set(wanted.names):
-        raise ValueError(
+        raise UserError(
             f"no category has a name of the label map: got {_few(names)}, expected"
             f" {_few(wanted.names)}"
         )
@@ -262,13 +263,13 @@ def _few(values: Sequence[str], limit: int = 8) -> str:
 
 
 def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
-    """Raise ValueError with the first images that are missing or of another size."""
+    """Raise UserError with the first images that are missing or of another size."""
     paths = map(dataset.image_path, range(len(dataset)))
     sizes = [(height, width) for height, width in dataset.sizes.tolist()]
     problems = find_size_problems(paths, sizes, exif)
     if problems:
         shown = "\n  ".join(problems[:3])
-        raise ValueError(
+        raise UserError(
             f"{dataset.path}: image files must exist and have the annotated size, {len(problems)}"
             f" of {len(dataset)} do not:\n  {shown}"
         )

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from resnet_backbones.errors import UserError
+
 AsObject = Callable[[list[tuple[str, Any]]], Any]
 
 
 def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
-    """What a JSON text says; `as_object` makes its objects. ValueError or RecursionError where it
+    """What a JSON text says; `as_object` makes its objects. UserError or RecursionError where it
     is none.
 
     msgspec is three times as fast as Python's parser, which takes what msgspec refuses (NaN, a byte
@@ -31,12 +33,12 @@ def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
     """The file's content, with the lists that COCO's instances format has; `as_object` makes the
     JSON's objects.
 
-    Raises ValueError naming the file that is missing, no JSON or of another format.
+    Raises UserError naming the file that is missing, no JSON or of another format.
     """
     try:
         content = parse_json(path.read_bytes(), as_object)
     except FileNotFoundError as error:
-        raise ValueError(
+        raise UserError(
             f"annotations must be a COCO JSON file, found no file at {path}; check the path"
         ) from error
     except (
@@ -44,7 +46,7 @@ def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
         ValueError,
         RecursionError,
     ) as error:  # ValueError: not JSON, not text; the last: nested too deep
-        raise ValueError(
+        raise UserError(
             f"annotations must be a COCO JSON file, cannot read {path}: {error}"
         ) from error
     lists = ("images", "annotations", "categories")
@@ -52,7 +54,7 @@ def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
         isinstance(content.get(name), list) for name in lists
     ):
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise ValueError(
+        raise UserError(
             f"a COCO instances file holds the lists {', '.join(lists)}, {path} holds {found}"
         )
     return content

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from resnet_backbones.errors import UserError
+
 
 def locate_split(
     root: str | Path | None,
@@ -14,7 +16,7 @@ def locate_split(
     """Image folder and JSON file of a split: those given, the others under `root` in COCO's layouts
     or Roboflow's.
 
-    Raises ValueError that lists everything tried.
+    Raises UserError that lists everything tried.
     """
     roboflow = (
         "valid" if split == "val" else split
@@ -33,7 +35,7 @@ def locate_split(
         missing = " and ".join(
             name for name, found in (("images", folder), ("annotations", file)) if found is None
         )
-        raise ValueError(
+        raise UserError(
             f"no {missing} for the {split} split, tried"
             f" {', '.join(tried) or 'nothing, as no path is set'}; set data.root, or"
             f" data.{split}.images and data.{split}.annotations"

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_backbones.errors import UserError
+
 Record = Mapping[str, Any]  # an object of the JSON file
 Box = tuple[float, float, float, float]
 FARTHEST = 1e7  # pixels from an image's corner; what lies beyond is a mistake, and its area would not be exact
@@ -41,7 +43,7 @@ def parse_objects(
     """Arrays of the annotations in `records`.
 
     `positions` gives the place of an image id in `sizes` (N, 2), `labels` the label of a category
-    id, None for those to leave out. Raises ValueError naming an annotation of an unknown image or
+    id, None for those to leave out. Raises UserError naming an annotation of an unknown image or
     category, or without box and mask.
     """
     notes = Notes()
@@ -165,10 +167,10 @@ def object_row(
     """The annotation as one row (image, label, crowd, area, box), or nothing where it is left out,
     as `notes` says.
 
-    Raises ValueError where `parse_objects` does.
+    Raises UserError where `parse_objects` does.
     """
     if not isinstance(record, Mapping):
-        raise ValueError(f"every annotation must be an object {{…}}, got {record!r}; remove it")
+        raise UserError(f"every annotation must be an object {{…}}, got {record!r}; remove it")
     name = f"annotation {record.get('id', '(without id)')!r} of image {record.get('image_id')!r}"
     image = _look_up(record, "image_id", positions, name)
     label = _look_up(record, "category_id", labels, name)
@@ -209,7 +211,7 @@ def decode_mask(segmentation: Any, height: int, width: int, name: str) -> NDArra
 def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str) -> Any:
     value = record.get(key)
     if not isinstance(value, int | str) or value not in known:
-        raise ValueError(
+        raise UserError(
             f"every {key} must be listed in the file's"
             f" {'images' if key == 'image_id' else 'categories'}, got {value!r} in {name}; add the"
             " entry or remove the annotation (the number 7 and the text '7' differ)"
@@ -227,7 +229,7 @@ def _mask(record: Record, name: str) -> Any:
     if mask is None or (isinstance(mask, Mapping) and {"size", "counts"} <= mask.keys()):
         return mask
     rule = "segmentation must be polygons [[x, y, x, y, …], …] or run lengths with size and counts"
-    raise ValueError(f"{rule}, got {str(mask)[:60]} in {name}; mend it or set it to null")
+    raise UserError(f"{rule}, got {str(mask)[:60]} in {name}; mend it or set it to null")
 
 
 def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
@@ -236,12 +238,12 @@ def _box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
         try:
             x, y, box_width, box_height = map(float, box if isinstance(box, list) else ())
         except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
+            raise UserError(
                 f"bbox must be four numbers x, y, width, height, got {box!r} in {name}"
             ) from error
         return x, y, box_width, box_height
     if mask is None:
-        raise ValueError(
+        raise UserError(
             f"an annotation needs bbox or segmentation, got neither in {name}; remove it or add one"
         )
     if isinstance(mask, list):
@@ -263,7 +265,7 @@ def _corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.float64]]:
         finite = False
     if not finite:
         rule = f"a polygon must be numbers x, y, x, y, … of at most {FARTHEST:g} pixels"
-        raise ValueError(f"{rule}, got {str(polygons)[:60]} in {name}; mend it or set it to null")
+        raise UserError(f"{rule}, got {str(polygons)[:60]} in {name}; mend it or set it to null")
     return corners
 
 
@@ -299,7 +301,7 @@ def _encoded(mask: Any, height: int, width: int, name: str) -> Any:
         return masks.merge(masks.frPyObjects(polygons, height, width)) if polygons else None
     if mask["size"] != [height, width]:
         rule = f"run lengths must be of the image's height and width, {[height, width]}"
-        raise ValueError(
+        raise UserError(
             f"{rule}, got {mask['size']} in {name}; mend them or give the annotation bbox and area"
         )
     try:
@@ -319,7 +321,7 @@ def _encoded(mask: Any, height: int, width: int, name: str) -> Any:
             "run lengths must be whole numbers that sum up to the image's height times width, or"
             " the text of such"
         )
-        raise ValueError(
+        raise UserError(
             f"{rule}, got {str(mask['counts'])[:60]} in {name}; mend them or set segmentation to"
             " null"
         )

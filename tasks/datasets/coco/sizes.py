@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.objects import Record
 from tasks.images import Exif, image_size
 
@@ -11,10 +12,10 @@ LONGEST_SIDE = 1_000_000  # pixels; an image of such a side fits in no memory
 
 
 def image_file_name(record: Record) -> str:
-    """The image record's file name, relative to the image folder; ValueError where it has none."""
+    """The image record's file name, relative to the image folder; UserError where it has none."""
     name = record.get("file_name")
     if not isinstance(name, str) or not name:
-        raise ValueError(f"every image needs a file_name, got {name!r} in image {record['id']!r}")
+        raise UserError(f"every image needs a file_name, got {name!r} in image {record['id']!r}")
     return writable(name, "file_name")
 
 
@@ -23,14 +24,14 @@ def writable(text: str, what: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
+        raise UserError(
             f"a {what} must be whole characters, got {text!r} with half of one; correct it"
         ) from error
     return text
 
 
 def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
-    """(height, width) by the image record, by the file's header where it says nothing; ValueError
+    """(height, width) by the image record, by the file's header where it says nothing; UserError
     where that fails.
     """
     height, width = record.get("height"), record.get("width")
@@ -46,7 +47,7 @@ def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, i
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
-        raise ValueError(
+        raise UserError(
             f"an image's height and width must be whole numbers from 1 to {LONGEST_SIDE}, got"
             f" {height!r} and {width!r} in image {record['id']!r}"
         )
@@ -67,7 +68,7 @@ def _size_problem(path: Path, annotated: tuple[int, int], exif: Exif) -> str | N
         if image_size(path, exif) == annotated:
             return None
         return size_mismatch(path, image_size(path, exif), annotated, exif)
-    except ValueError as error:
+    except UserError as error:
         return str(error)
 
 

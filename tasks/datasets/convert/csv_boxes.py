@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import (
     Box,
     Converted,
@@ -54,7 +55,7 @@ def read_csv(
 
     Corners (x1, y1, x2, y2) are read where the header has x2 and y2, else x1, y1, w, h; `columns`
     gives the header's names of these, of `file` and of `label`. A row with empty numbers is an
-    image without objects. Sizes are those of the image files. Raises ValueError naming file and
+    image without objects. Sizes are those of the image files. Raises UserError naming file and
     line.
     """
     path = Path(file)
@@ -92,7 +93,7 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
+        raise UserError(
             f"a CSV must be a text file (UTF-8), cannot read {path}: {error}"
         ) from error
     separator = max(",;\t", key=text.partition("\n")[0].count)
@@ -101,14 +102,14 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     rows: list[tuple[int, dict[str, str]]] = []
     for values in reader:
         if len(values) not in (0, len(header)):
-            raise ValueError(
+            raise UserError(
                 f"{path}:{reader.line_num}: must have the header's {len(header)} columns, got"
                 f" {len(values)}"
             )
         if values:
             rows.append((reader.line_num, dict(zip(header, values, strict=True))))
     if not rows:
-        raise ValueError(f"{path} must hold a header and at least one row, got {header}")
+        raise UserError(f"{path} must hold a header and at least one row, got {header}")
     return header, rows
 
 
@@ -119,7 +120,7 @@ def _columns(
     if wrong := [name for name in given if name not in KNOWN] + [
         name for name in given.values() if name not in header
     ]:
-        raise ValueError(
+        raise UserError(
             f"--columns pairs {', '.join(KNOWN)} with names of the header, got {wrong[0]}; {path}"
             f" has {', '.join(header)}"
         )
@@ -141,7 +142,7 @@ def _columns(
         if name in found or name not in optional
     ]
     if missing := [name for name in needed if name not in found]:
-        raise ValueError(
+        raise UserError(
             f"{path}: no column for {', '.join(missing)} in the header {', '.join(header)}; name it"
             f" with --columns {missing[0]}=NAME"
         )
@@ -161,7 +162,7 @@ def _file_name(name: str, image_root: Path, place: str) -> str:
     for candidate in (name, name.replace("\\", "/").rpartition("/")[2]):
         if candidate and not Path(candidate).is_absolute() and (image_root / candidate).is_file():
             return candidate
-    raise ValueError(
+    raise UserError(
         f"{place}: no image {name!r} in {image_root}; mend the row, or name the folder with"
         " --images"
     )
@@ -178,7 +179,7 @@ def _box(
         except ValueError:
             numbers[column] = math.nan
         if not math.isfinite(numbers[column]):
-            raise ValueError(
+            raise UserError(
                 f"{place}: {names[column]} must be a number, got {text!r}; mend the row"
             )
     if "x2" in numbers:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from xml.parsers import expat
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import (
     Box,
     Converted,
@@ -42,10 +43,10 @@ class Element:
         return next((child for child in self.children if child.tag == tag), None)
 
     def value(self, tag: str) -> str:
-        """Text of the first child of a name; ValueError where there is none."""
+        """Text of the first child of a name; UserError where there is none."""
         child = self.find(tag)
         if child is None or not child.text.strip():
-            raise ValueError(
+            raise UserError(
                 f"{self.place}: <{self.tag}> must hold a <{tag}>, got none; add it or remove the"
                 " object"
             )
@@ -59,7 +60,7 @@ class Element:
         except ValueError:
             number = float("nan")
         if not abs(number) < float("inf"):
-            raise ValueError(f"{self.place}: <{tag}> must be a number, got {text!r}; mend the file")
+            raise UserError(f"{self.place}: <{tag}> must be a number, got {text!r}; mend the file")
         return number
 
 
@@ -76,19 +77,19 @@ def read_voc(
     files and images.
 
     Without `categories` they are the sorted names of all annotation files, so that ids agree
-    between the splits. Raises ValueError naming file and line.
+    between the splits. Raises UserError naming file and line.
     """
     root = Path(folder)
     annotations = next((path for path in (root / "Annotations", root) if path.is_dir()), None)
     if annotations is None:
-        raise ValueError(f"a VOC folder must exist, found none at {root}; check the path")
+        raise UserError(f"a VOC folder must exist, found none at {root}; check the path")
     image_root = Path(images) if images is not None else _image_folder(root)
     files = {
         path.relative_to(annotations).with_suffix("").as_posix(): path
         for path in annotations.rglob("*.xml")
     }
     if not files:
-        raise ValueError(
+        raise UserError(
             f"a VOC folder holds XML files, found none in {annotations}; check the path"
         )
     wanted = _stems(root, split, files)
@@ -118,7 +119,7 @@ def read_voc(
 
 
 def parse_xml(path: Path) -> Element:
-    """Root element of a file; ValueError naming the line that is no XML."""
+    """Root element of a file; UserError naming the line that is no XML."""
     top = Element("", str(path))
     stack = [top]
     parser = expat.ParserCreate()
@@ -135,7 +136,7 @@ def parse_xml(path: Path) -> Element:
     try:
         parser.Parse(path.read_bytes(), True)
     except expat.ExpatError as error:
-        raise ValueError(
+        raise UserError(
             f"{path}:{error.lineno}: not XML: {expat.ErrorString(error.code)}; mend the file"
         ) from error
     return top.children[0]
@@ -152,11 +153,11 @@ def _stems(root: Path, split: str | None, files: dict[str, Path]) -> list[str]:
         return sorted(files)
     if split is None or split not in lists:
         has = f"{root} has {', '.join(lists) or 'no ImageSets/Main'}"
-        raise ValueError(f"--split must be all or a list of ImageSets/Main, got {split}; {has}")
+        raise UserError(f"--split must be all or a list of ImageSets/Main, got {split}; {has}")
     lines = [line.split() for line in lists[split].read_text().splitlines()]
     for number, words in enumerate(lines, start=1):
         if words and words[0] not in files:
-            raise ValueError(
+            raise UserError(
                 f"{lists[split]}:{number}: no annotation file {words[0]}.xml; add it or remove the"
                 " line"
             )
@@ -172,7 +173,7 @@ def _image(stem: str, tree: Element, found: dict[str, list[Path]], image_root: P
         return next((path for path in candidates if path.name == name), candidates[0])
     if name and (image_root / name).is_file():
         return image_root / name
-    raise ValueError(
+    raise UserError(
         f"{tree.place}: no image {stem} or {name!r} in {image_root}; add it, or name the folder"
         " with --images"
     )
@@ -209,7 +210,7 @@ def _object(
     label, bounds, mark = element.value("name"), element.find("bndbox"), element.find("difficult")
     check_label(label, categories, element.place)
     if bounds is None:
-        raise ValueError(
+        raise UserError(
             f"{element.place}: an <object> must hold a <bndbox>, got none; add it or remove the"
             " object"
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from resnet_backbones.errors import UserError
 from tasks.images import find_images
 
 Origin = Literal[0, 1]
@@ -94,16 +95,16 @@ def order_of(names: Iterable[str], given: Sequence[str] | None) -> tuple[str, ..
 
 
 def check_label(label: str, categories: Sequence[str], place: str) -> None:
-    """Raise ValueError, naming the place, for a label that is no category."""
+    """Raise UserError, naming the place, for a label that is no category."""
     if label not in categories:
-        raise ValueError(
+        raise UserError(
             f"{place}: every label must be one of the categories {', '.join(categories)}, got"
             f" {label!r}; mend it, or add it to --categories"
         )
 
 
 def write_coco(converted: Converted, out: str | Path) -> str:
-    """Write a COCO instances file; what was written and what to do next, as text. ValueError where
+    """Write a COCO instances file; what was written and what to do next, as text. UserError where
     it cannot.
     """
     path = Path(out)
@@ -111,7 +112,7 @@ def write_coco(converted: Converted, out: str | Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(_content(converted)))
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"OUT.json must be a file that can be written, cannot write {path}: {error}"
         ) from error
     return "\n".join((*_summary(converted, path), *_next_commands(converted, path)))

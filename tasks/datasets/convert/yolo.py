@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import Box, Converted, Notes, Picture, box_of_corners
 from tasks.images import SUFFIXES, find_images, image_size
 
@@ -23,7 +24,7 @@ def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
     """A split of a data.yaml, or of the folder that holds one; an image without a label file has no
     objects.
 
-    Category ids are the file's class numbers plus 1. Raises ValueError naming file and line.
+    Category ids are the file's class numbers plus 1. Raises UserError naming file and line.
     """
     path = _data_file(Path(data))
     content = _read_yaml(path)
@@ -32,7 +33,7 @@ def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
     notes = Notes()
     pictures = tuple(_picture(file, image_root, names, notes) for file in files)
     if not any(_label_file(file).is_file() for file in files):
-        raise ValueError(
+        raise UserError(
             f"labels lie beside images/ in labels/, found none of {len(files)}; looked for"
             f" {_label_file(files[0])}"
         )
@@ -47,7 +48,7 @@ def _data_file(path: Path) -> Path:
     files = sorted((*path.glob("*.yaml"), *path.glob("*.yml")))
     if len(files) != 1:
         found = ", ".join(file.name for file in files) or "none"
-        raise ValueError(
+        raise UserError(
             f"a YOLO folder must hold one YAML file, {path} holds {found}; give the file itself"
         )
     return files[0]
@@ -57,9 +58,9 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"data.yaml must be a YAML file, cannot read {path}: {error}") from error
+        raise UserError(f"data.yaml must be a YAML file, cannot read {path}: {error}") from error
     if not isinstance(content, Mapping):
-        raise ValueError(
+        raise UserError(
             f"{path} must hold names and the splits' folders, got {type(content).__name__}"
         )
     return content
@@ -69,22 +70,20 @@ def _names(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     names = content.get("names")
     if isinstance(names, Mapping):
         if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            raise ValueError(
+            raise UserError(
                 f"{path}: names must be numbered 0..{len(names) - 1}, got"
                 f" {', '.join(map(str, names))}"
             )
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
-        raise ValueError(
-            f"{path}: names must be a list, or pairs of number and name, got {names!r}"
-        )
+        raise UserError(f"{path}: names must be a list, or pairs of number and name, got {names!r}")
     texts = tuple(str(name) for name in names)
     if len(set(texts)) != len(texts):
-        raise ValueError(
+        raise UserError(
             f"{path}: names must differ, got {', '.join(texts)}; rename the second of each"
         )
     if content.get("nc", len(texts)) != len(texts):
-        raise ValueError(
+        raise UserError(
             f"{path}: nc must be the number of names, got nc {content['nc']} and {len(texts)} names"
         )
     return texts
@@ -95,7 +94,7 @@ def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Pat
     sources = content.get(split) or (content.get("valid") if split == "val" else None)
     if not sources:
         others = ", ".join(name for name in ("train", "val", "test") if content.get(name))
-        raise ValueError(
+        raise UserError(
             f"{path} must name the images of the split {split}, it names {others or 'none'}; see"
             " --split"
         )
@@ -115,7 +114,7 @@ def _existing(root: Path, source: str, path: Path) -> Path:
     tried = [root / source, root / source.removeprefix("../")]
     found = next((place for place in tried if place.exists()), None)
     if found is None:
-        raise ValueError(
+        raise UserError(
             f"{path}: {source} must exist, tried {', '.join(map(str, tried))}; mend the path"
         )
     return Path(os.path.normpath(found))
@@ -131,9 +130,9 @@ def _listed(file: Path) -> list[Path]:
     images = [(number, image) for number, image in named if lines[number - 1].strip()]
     for number, image in images:
         if image.suffix.lower() not in SUFFIXES or not image.is_file():
-            raise ValueError(f"{file}:{number}: no image {image}; mend the list")
+            raise UserError(f"{file}:{number}: no image {image}; mend the list")
     if not images:
-        raise ValueError(f"{file} must list images, got none")
+        raise UserError(f"{file} must list images, got none")
     return [image for _, image in images]
 
 
@@ -152,7 +151,7 @@ def _picture(image: Path, image_root: Path, names: Sequence[str], notes: Notes) 
     try:
         lines = labels.read_text().splitlines() if labels.is_file() else []
     except UnicodeDecodeError as error:
-        raise ValueError(f"a label file must be text, cannot read {labels}: {error}") from error
+        raise UserError(f"a label file must be text, cannot read {labels}: {error}") from error
     rows = [(f"{labels}:{number}", line.split()) for number, line in enumerate(lines, start=1)]
     found = [_box(values, size, names, place, notes) for place, values in rows if values]
     boxes = tuple(box for box in found if box is not None)
@@ -174,7 +173,7 @@ def _box(
             _clipped(n, width if at % 2 == 0 else height) for at, n in enumerate(numbers)
         )
     else:
-        raise ValueError(
+        raise UserError(
             f"{place}: a row is class cx cy w h, or class x y x y x y …, got {len(values)} values"
         )
     x1, y1, x2, y2 = (_clipped(n, width if at % 2 == 0 else height) for at, n in enumerate(corners))
@@ -186,7 +185,7 @@ def _label(text: str, names: Sequence[str], place: str) -> str:
     number = int(text) if text.isdecimal() else -1
     number = int(float(text)) if number < 0 and text.removesuffix(".0").isdecimal() else number
     if not 0 <= number < len(names):
-        raise ValueError(
+        raise UserError(
             f"{place}: a row starts with a class number 0..{len(names) - 1}, got {text!r}; mend it"
         )
     return names[number]
@@ -196,12 +195,12 @@ def _numbers(texts: Sequence[str], place: str) -> list[float]:
     try:
         numbers = [float(text) for text in texts]
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"{place}: a row holds numbers only, got {' '.join(texts)[:60]!r}; mend it"
         ) from error
     wrong = [number for number in numbers if not -_TOLERANCE <= number <= 1 + _TOLERANCE]
     if wrong:
-        raise ValueError(
+        raise UserError(
             f"{place}: coordinates are fractions of the image's width or height, in [0, 1], got"
             f" {wrong[0]}; divide them"
         )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as masks
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.shapes.art import (
     CLASSES,
     Corners,
@@ -88,7 +89,7 @@ def draw_shapes(
 
     `train` and `val` count images, `size` is their longer side in pixels (at least 96). A folder
     that already holds this very data set is left as it is; one that holds anything else is refused
-    with ValueError.
+    with UserError.
     """
     for name, value, least in (
         ("train", train, 1),
@@ -97,7 +98,7 @@ def draw_shapes(
         ("size", size, 96),
     ):
         if value < least:
-            raise ValueError(f"{name} must be >= {least}, got {value}")
+            raise UserError(f"{name} must be >= {least}, got {value}")
     out = Path(out)
     recipe = {
         "description": "drawn shapes",
@@ -130,7 +131,7 @@ def _summary(out: Path, recipe: dict[str, Any]) -> str:
     files = [out / "annotations" / f"instances_{split}.json" for split in ("train", "val")]
     contents = [json.loads(file.read_text()) for file in files if file.is_file()]
     if len(contents) != 2 or any(content.get("info") != recipe for content in contents):
-        raise ValueError(
+        raise UserError(
             f"{out} must be empty or hold the same drawn data set, but holds something else; choose"
             " another"
         )

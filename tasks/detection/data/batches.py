@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_segmentations
 from tasks.datasets.repeat_factors import repeat_factors
 from tasks.detection.config import DataConfig
@@ -106,7 +107,7 @@ class TrainBatches:
         parts = world_size * accumulate
         if config.batch_size % parts:
             nearest = max(1, config.batch_size // parts) * parts
-            raise ValueError(
+            raise UserError(
                 f"data.batch_size is global and must divide by {world_size} ranks x"
                 f" optim.accumulate={accumulate}, got {config.batch_size}; try {nearest}"
             )
@@ -254,7 +255,7 @@ def _usable_images(
     has_object = np.bincount(owners[~dataset.crowd], minlength=len(dataset)) > 0
     usable = np.arange(len(dataset)) if keep_empty else np.flatnonzero(has_object)
     if len(usable) == 0:
-        raise ValueError(
+        raise UserError(
             f"training needs at least one image with an object that is no crowd, {dataset.path} has"
             f" none in {len(dataset)} images; check its annotations, or set data.keep_empty=true"
         )
@@ -296,7 +297,7 @@ def _val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> lis
 def _load_all(
     loading: "_Loading", plans: Iterable[Plan], pin_memory: bool
 ) -> Iterator[DetectionBatch]:
-    """The batches of the plans, in their order, read ahead by the workers; ValueError for the first
+    """The batches of the plans, in their order, read ahead by the workers; UserError for the first
     that fails.
     """
     loader = DataLoader(
@@ -310,7 +311,7 @@ def _load_all(
     )
     for batch in loader:
         if isinstance(batch, str):
-            raise ValueError(batch)
+            raise UserError(batch)
         yield batch
 
 
@@ -339,7 +340,7 @@ class _Loading(Dataset[DetectionBatch | str]):
                 load(self.dataset, sample, self.config, self.augmenter, self.segmentations)
                 for sample in plan.samples
             ]
-        except ValueError as error:
+        except UserError as error:
             return str(error)
         ids = self.dataset.image_ids[[sample.index for sample in plan.samples]].tolist()
         return _stack(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.coco.objects import decode_mask
 from tasks.datasets.coco.sizes import size_mismatch
@@ -36,7 +37,7 @@ def load(
     """The image that `sample` describes, from its file, with the objects of another where it says
     so.
 
-    `segmentations` (M,) are the data set's, for what is pasted. Raises ValueError naming a file
+    `segmentations` (M,) are the data set's, for what is pasted. Raises UserError naming a file
     that is missing, damaged, or of another size than its annotations say.
     """
     prepared = _load_one(dataset, sample, config, augmenter)
@@ -60,7 +61,7 @@ def _load_one(
     path = dataset.image_path(sample.index)
     pixels, annotated = decode(path, config.exif), tuple(dataset.sizes[sample.index].tolist())
     if pixels.shape[:2] != annotated:
-        raise ValueError(size_mismatch(path, pixels.shape[:2], annotated, config.exif))
+        raise UserError(size_mismatch(path, pixels.shape[:2], annotated, config.exif))
     rows = dataset.objects(sample.index)
     boxes, objects = _corners(dataset.boxes[rows]), np.arange(rows.start, rows.stop)
     size = sample.size

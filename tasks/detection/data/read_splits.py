@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
 from tasks.datasets.coco.layout import locate_split
 from tasks.detection.config import DataConfig, DetectionConfig
@@ -15,7 +16,7 @@ from tasks.labels import LabelMap
 
 
 def check_files(config: DetectionConfig) -> None:
-    """Raise ValueError where a split's images or annotations, listing what was tried, or the
+    """Raise UserError where a split's images or annotations, listing what was tried, or the
     weights are not there.
     """
     data, weights, run = config.data, config.model.weights, config.run
@@ -31,7 +32,7 @@ def check_files(config: DetectionConfig) -> None:
         or Path(weights).exists()
     ):
         return
-    raise ValueError(
+    raise UserError(
         "model.weights must be an existing file or run folder, torchvision:<model>.<weights> or"
         f" timm:<model>.<tag>, got {weights}; check the path, or set model.weights=null to start"
         " from scratch"
@@ -48,7 +49,7 @@ def read_split(
     """The images and objects of a split, with the labels of `label_map` if given.
 
     `check_sizes=False` spares a rank the reading of image headers that another one does;
-    data.check_sizes=false spares all. ValueError says what is wrong with the paths or the data.
+    data.check_sizes=false spares all. UserError says what is wrong with the paths or the data.
     """
     own = config.train if split == "train" else config.val
     images, annotations = locate_split(config.root, split, own.images, own.annotations)

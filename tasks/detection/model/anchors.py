@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from resnet_backbones.errors import UserError
 from tasks.detection.config import AnchorConfig
 from tasks.detection.ops.boxes import constant
 
@@ -30,7 +31,7 @@ class AnchorGenerator:
 
     def __init__(self, strides: tuple[int, ...], config: AnchorConfig) -> None:
         if len(strides) != len(config.sizes):
-            raise ValueError(
+            raise UserError(
                 f"model.anchors.sizes must name {len(strides)} sizes, got {list(config.sizes)}"
             )
         self.strides = strides

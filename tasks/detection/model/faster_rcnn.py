@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.fold import fold_norms
 from resnet_backbones.layers import keep_norms_apart
@@ -199,7 +200,7 @@ def build_faster_rcnn(
     that preprocessing.
     """
     if num_classes < 1:
-        raise ValueError(
+        raise UserError(
             f"a detector needs at least one class, got {num_classes}; look at the annotations'"
             " categories"
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from resnet_backbones.errors import UserError
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.labels import LabelMap
 
@@ -41,7 +42,7 @@ def transfer(
     """Load everything but the predictors, and of those the rows of classes that have the same name
     in both label maps.
 
-    Raises ValueError listing the tensors of another shape, and those that are missing.
+    Raises UserError listing the tensors of another shape, and those that are missing.
     """
     own = model.state_dict()
     predictors = (*_CLASSES, *_OFFSETS)
@@ -54,7 +55,7 @@ def transfer(
         if _shape(state.get(name)) != _shape(own[name])
     ]
     if wrong:
-        raise ValueError(
+        raise UserError(
             f"model.weights is a detector of another architecture, {len(wrong)} tensors do not fit:"
             f" {_few(wrong)}; set model.backbone, model.norm, model.pyramid_channels and model.roi"
             " to what it was trained with"

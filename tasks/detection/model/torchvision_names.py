@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from resnet_backbones.errors import UserError
+
 _PREFIXES = (
     ("backbone.body.", "backbone."),
     *(
@@ -43,7 +45,7 @@ def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     torchvision puts the background first and gives it offsets; here it is last and has none. So
     class c of torchvision becomes label c - 1. The released COCO_V1 weights want norms of epsilon
     0, which a state dict cannot say: build the model with a passport of norm_eps=0. Raises
-    ValueError with the first name that has no place here.
+    UserError with the first name that has no place here.
     """
     converted = {_rename(name): value for name, value in state.items()}
     for kind in ("weight", "bias"):
@@ -65,6 +67,6 @@ def _rename(name: str) -> str:
     for theirs, ours in _PREFIXES:
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
-    raise ValueError(
+    raise UserError(
         f"weights must be those of torchvision's fasterrcnn_resnet*_fpn, got a tensor named {name}"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.report.build import read_evaluated
 from tasks.report.instances.analysis import (
@@ -89,7 +90,7 @@ class Comparison:
 
 
 def compare_runs(run_a: str | Path, run_b: str | Path) -> Comparison:
-    """Compare the last evaluations in two folders; ValueError where they are not of the same ground
+    """Compare the last evaluations in two folders; UserError where they are not of the same ground
     truth.
     """
     dataset, found_a = read_evaluated(run_a)
@@ -136,7 +137,7 @@ def _check_same(one: CocoDataset, other: CocoDataset, run_a: str | Path, run_b: 
         f"{run} was scored on {data.path} ({len(data)} images, {len(data.labels)} annotations)"
         for run, data in ((run_a, one), (run_b, other))
     )
-    raise ValueError(
+    raise UserError(
         f"runs must be scored on the same ground truth, but {seen}, which differ in"
         f" {', '.join(differing)}; score both on one file: tools/eval_det.py RUN"
         " data.val.annotations=FILE data.val.images=FOLDER"

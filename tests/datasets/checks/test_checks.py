@@ -12,6 +12,7 @@ import pytest
 from command_line import Tools
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.check import Report, Split, check
 from tasks.datasets.checks.fix import write_fixed
@@ -398,7 +399,7 @@ def test_a_file_that_is_no_coco_file_is_one_error(folder: Path, text: str) -> No
     assert [(one.kind, str(folder / "gt.json") in one.seen) for one in report.findings] == [
         ("unreadable annotations", True)
     ]
-    with pytest.raises(ValueError, match=r"gt\.json"):
+    with pytest.raises(UserError, match=r"gt\.json"):
         write_fixed(report, folder / "fixed.json")
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco import objects as coco_objects
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
 from tasks.datasets.coco.layout import locate_split
@@ -165,7 +166,7 @@ def test_run_lengths_of_another_size_are_named_where_they_are_needed(tmp_path: P
     other = rectangle(height=40, width=30)
     assert len(read(tmp_path, annotation(segmentation=other)).boxes) == 1  # box and area are there
     with pytest.raises(
-        ValueError, match=r"image's height and width, \[20, 30\], got \[40, 30\] in annotation 1"
+        UserError, match=r"image's height and width, \[20, 30\], got \[40, 30\] in annotation 1"
     ):
         read(tmp_path, annotation(segmentation=other, bbox=None))
 
@@ -251,7 +252,7 @@ def test_equal_category_names_are_told_apart(tmp_path: Path) -> None:
 def test_an_annotation_that_cannot_be_understood_is_named(
     tmp_path: Path, record: Any, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         read(tmp_path, record)
 
 
@@ -282,7 +283,7 @@ def test_an_annotation_that_cannot_be_understood_is_named(
 def test_a_file_that_cannot_be_understood_is_named(
     tmp_path: Path, lists: Any, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message) as raised:
+    with pytest.raises(UserError, match=message) as raised:
         read(tmp_path, **lists)
     assert str(tmp_path / "instances.json") in str(raised.value)
 
@@ -290,7 +291,7 @@ def test_a_file_that_cannot_be_understood_is_named(
 @pytest.mark.parametrize("content", ["", "{", "[]"])
 def test_a_file_that_is_not_coco_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "instances.json").write_text(content)
-    with pytest.raises(ValueError, match=r"instances\.json"):
+    with pytest.raises(UserError, match=r"instances\.json"):
         read_coco(tmp_path / "instances.json")
 
 
@@ -312,7 +313,7 @@ def test_a_given_label_map_takes_categories_by_name(tmp_path: Path) -> None:
 
 def test_a_label_map_without_any_name_in_common_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match="no category has a name of the label map: got cat, expected horse"
+        UserError, match="no category has a name of the label map: got cat, expected horse"
     ):
         read(tmp_path, annotation(), label_map=LabelMap((1,), ("horse",)))
 
@@ -337,9 +338,7 @@ def test_check_sizes_accepts_the_size_after_exif_rotation(tmp_path: Path) -> Non
 def test_check_sizes_names_the_setting_where_only_rotation_differs(tmp_path: Path) -> None:
     write_image(tmp_path, height=20, width=30, orientation=6)
     read(tmp_path, annotation())
-    with pytest.raises(
-        ValueError, match=r"a\.png is 20x30 .* say 30x20, as with data\.exif=ignore"
-    ):
+    with pytest.raises(UserError, match=r"a\.png is 20x30 .* say 30x20, as with data\.exif=ignore"):
         read_coco(tmp_path / "instances.json", check_sizes=True)
     assert len(read_coco(tmp_path / "instances.json", check_sizes=True, exif="ignore")) == 1
 
@@ -347,7 +346,7 @@ def test_check_sizes_names_the_setting_where_only_rotation_differs(tmp_path: Pat
 def test_check_sizes_names_files_of_another_size_and_missing_ones(tmp_path: Path) -> None:
     write_image(tmp_path, height=21, width=30)
     read(tmp_path, images=[*IMAGES, {"id": 8, "file_name": "b.png", "height": 20, "width": 30}])
-    with pytest.raises(ValueError, match=r"2 of 2 do not") as raised:
+    with pytest.raises(UserError, match=r"2 of 2 do not") as raised:
         read_coco(tmp_path / "instances.json", check_sizes=True)
     assert "a.png is 30x21 pixels (width x height), its annotations say 30x20" in str(raised.value)
     assert "b.png does not exist" in str(raised.value)
@@ -511,7 +510,7 @@ def test_given_paths_go_before_the_root(tmp_path: Path) -> None:
 
 
 def test_a_split_that_is_not_found_lists_what_was_tried(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no images and annotations for the val split") as raised:
+    with pytest.raises(UserError, match="no images and annotations for the val split") as raised:
         locate_split(tmp_path, "val")
     for tried in (
         "val2017",
@@ -521,7 +520,7 @@ def test_a_split_that_is_not_found_lists_what_was_tried(tmp_path: Path) -> None:
     ):
         assert str(tmp_path / tried) in str(raised.value)
     with pytest.raises(
-        ValueError, match=r"nothing, as no path is set; set data\.root, or data\.val\.images"
+        UserError, match=r"nothing, as no path is set; set data\.root, or data\.val\.images"
     ):
         locate_split(None, "val")
 
@@ -545,32 +544,32 @@ def test_a_split_that_is_not_found_lists_what_was_tried(tmp_path: Path) -> None:
 def test_numbers_that_no_image_has_are_refused(
     tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
-    with pytest.raises(ValueError, match=told) as raised:
+    with pytest.raises(UserError, match=told) as raised:
         read(tmp_path, annotation() | changes)
     assert "annotation 1 of image 7" in str(raised.value)
 
 
 @pytest.mark.parametrize("side", [float("inf"), float("nan"), 10**400, 2**31, 20.5, [20]])
 def test_a_side_that_no_image_has_is_refused(tmp_path: Path, side: Any) -> None:
-    with pytest.raises(ValueError, match="whole numbers from 1 to 1000000"):
+    with pytest.raises(UserError, match="whole numbers from 1 to 1000000"):
         read(tmp_path, images=[IMAGES[0] | {"height": side}])
 
 
 @pytest.mark.parametrize("name", ["images", "categories"])
 def test_an_empty_list_of_images_or_categories_is_refused(tmp_path: Path, name: str) -> None:
     lists: dict[str, Any] = {name: []}
-    with pytest.raises(ValueError, match=f"needs {name}, got an empty list"):
+    with pytest.raises(UserError, match=f"needs {name}, got an empty list"):
         read(tmp_path, **lists)
 
 
 def test_a_name_with_half_a_character_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="category name must be whole characters"):
+    with pytest.raises(UserError, match="category name must be whole characters"):
         read(tmp_path, categories=[{"id": 3, "name": "cat\ud800"}])
 
 
 def test_a_file_nested_too_deep_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(ValueError, match=r"cannot read .*deep\.json"):
+    with pytest.raises(UserError, match=r"cannot read .*deep\.json"):
         read_coco(tmp_path / "deep.json")
 
 

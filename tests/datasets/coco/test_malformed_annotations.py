@@ -226,12 +226,12 @@ def use(dataset: CocoDataset, config: DataConfig, folder: Path) -> None:
 
 
 def attempt(call: Callable[[], Result]) -> tuple[Result | None, str]:
-    """What a call returns, or the text of its ValueError; any other exception is a failure of the
+    """What a call returns, or the text of its UserError; any other exception is a failure of the
     test.
     """
     try:
         return call(), ""
-    except ValueError as refused:
+    except UserError as refused:
         return None, str(refused)
 
 

@@ -13,6 +13,7 @@ import torch
 from noise_data import odd_dataset, only_batch, picture, write
 from PIL import Image
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import DetectionBatch, TrainBatches, ValBatches, collate_images
@@ -121,7 +122,7 @@ def test_images_with_crowds_only_or_nothing_are_left_out_of_training(tmp_path: P
 def test_no_image_to_train_on_is_refused(tmp_path: Path) -> None:
     dataset = write(tmp_path, [(32, 40)], [[]])
     with pytest.raises(
-        ValueError,
+        UserError,
         match=r"has none in 1 images; check its annotations, or set data\.keep_empty=true",
     ):
         TrainBatches(dataset, CONFIG)
@@ -250,7 +251,7 @@ def test_short_edges_and_flips_are_drawn_evenly(dataset: CocoDataset) -> None:
 
 
 def test_a_batch_that_does_not_divide_is_refused(dataset: CocoDataset) -> None:
-    with pytest.raises(ValueError, match=r"3 ranks x optim\.accumulate=1, got 4; try 3"):
+    with pytest.raises(UserError, match=r"3 ranks x optim\.accumulate=1, got 4; try 3"):
         TrainBatches(dataset, CONFIG, world_size=3)
 
 
@@ -262,7 +263,7 @@ def test_a_batch_that_does_not_divide_is_refused(dataset: CocoDataset) -> None:
 def test_a_truncated_image_is_named_in_one_line(dataset: CocoDataset, workers: int) -> None:
     path = dataset.image_path(2)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(ValueError, match=rf"^cannot decode {path}: ") as raised:
+    with pytest.raises(UserError, match=rf"^cannot decode {path}: ") as raised:
         list(ValBatches(dataset, replace(CONFIG, workers=workers)))
     assert "\n" not in str(raised.value)
 
@@ -270,14 +271,14 @@ def test_a_truncated_image_is_named_in_one_line(dataset: CocoDataset, workers: i
 def test_an_image_of_another_size_is_named(dataset: CocoDataset) -> None:
     Image.fromarray(picture(41, 60)).save(dataset.image_path(0))
     with pytest.raises(
-        ValueError, match=r"10\.png is 60x41 pixels \(width x height\), its annotations say 60x40"
+        UserError, match=r"10\.png is 60x41 pixels \(width x height\), its annotations say 60x40"
     ):
         list(ValBatches(dataset, CONFIG))
 
 
 def test_an_augmentation_file_that_is_none_is_named(dataset: CocoDataset, tmp_path: Path) -> None:
     (tmp_path / "wrong.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"data\.augment must be .* cannot load .*wrong\.json"):
+    with pytest.raises(UserError, match=r"data\.augment must be .* cannot load .*wrong\.json"):
         TrainBatches(dataset, replace(CONFIG, augment=str(tmp_path / "wrong.json")))
 
 

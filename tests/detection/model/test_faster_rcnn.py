@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_detector import TINY, tiny_batch, tiny_detector
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.config import RoiConfig
 from tasks.detection.losses import DetectionObjective
@@ -111,14 +112,14 @@ def test_bf16_trunk_keeps_boxes_and_scores_fp32() -> None:
 
 
 def test_no_class_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one class"):
+    with pytest.raises(UserError, match="at least one class"):
         build_faster_rcnn(TINY, 0)
 
 
 def test_detector_weights_of_another_stride_position_are_refused() -> None:
     """They would fit by shape, and find less."""
     passport = Passport(architecture="resnet50", stride_in="1x1")
-    with pytest.raises(ValueError, match=r"model\.stride_in must be .*1x1, got 3x3"):
+    with pytest.raises(UserError, match=r"model\.stride_in must be .*1x1, got 3x3"):
         build_faster_rcnn(replace(TINY, backbone="resnet50"), 3, passport=passport)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_detector import TINY, tiny_detector
 
+from resnet_backbones.errors import UserError
 from tasks.detection.model.load_pretrained import transfer
 from tasks.labels import LabelMap
 
@@ -36,5 +37,5 @@ def test_classes_of_the_same_name_keep_their_rows() -> None:
 def test_another_architecture_is_refused_with_the_tensors() -> None:
     state = tiny_detector(classes=3).state_dict()
     model = tiny_detector(replace(TINY, pyramid_channels=32), classes=2)
-    with pytest.raises(ValueError, match=r"another architecture.*pyramid\.lateral\.c2\.weight"):
+    with pytest.raises(UserError, match=r"another architecture.*pyramid\.lateral\.c2\.weight"):
         transfer(model, state, OLD, NEW)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tasks.detection import linear
+from tasks.detection.ops import linear
 from tasks.detection.ops.linear import fully_connected
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
-from tasks.detection import roi
 from tasks.detection.config import RoiConfig
+from tasks.detection.ops import roi_align as roi
 from tasks.detection.ops.roi_align import RoiAlign, RoiPath, assign_levels
 
 STRIDES = (4, 8, 16, 32)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from resnet_backbones.analysis.responses import measure_responses
 from resnet_backbones.analysis.study import read_images, study_responses
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import create_backbone
 
@@ -99,7 +100,7 @@ def test_images_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--images must be a folder with"):
+    with pytest.raises(UserError, match="--images must be a folder with"):
         read_images(tmp_path, 2, 8)
 
 

@@ -7,6 +7,7 @@ import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
 from resnet_backbones.dialects import to_torchvision
+from resnet_backbones.errors import UserError
 from resnet_backbones.interop.detectron2 import as_detectron2
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.resnet import ResNetOptions
@@ -81,11 +82,11 @@ def test_retinanet_trains_and_predicts() -> None:
 
 
 def test_the_stem_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no name for c1.*levels=\['c2'\]"):
+    with pytest.raises(UserError, match=r"no name for c1.*levels=\['c2'\]"):
         as_detectron2(tiny_backbone(("c1", "c2")))
     with (
         torch.device("meta"),
-        pytest.raises(ValueError, match=r"no name for conv5_3.*levels=\['c4'\]"),
+        pytest.raises(UserError, match=r"no name for conv5_3.*levels=\['c4'\]"),
     ):
         as_detectron2(create_backbone("vgg16", levels=["c4", "conv5_3"]))
 

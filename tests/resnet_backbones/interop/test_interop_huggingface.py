@@ -7,6 +7,7 @@ import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.huggingface import as_huggingface
 
@@ -97,6 +98,6 @@ def test_a_saved_model_comes_back_into_a_backbone_made_anew(tmp_path: Path) -> N
 def test_a_configuration_out_of_a_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     upernet(tiny_backbone()).save_pretrained(tmp_path)
     with pytest.raises(
-        ValueError, match=r"files hold no backbone, got one read from a file; use from_pretrained\("
+        UserError, match=r"files hold no backbone, got one read from a file; use from_pretrained\("
     ):
         transformers.UperNetForSemanticSegmentation.from_pretrained(tmp_path)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.interop.mmdet import as_mmdet, build_mmdet, register_mmdet
 
 IMAGES = torch.rand(2, 3, 64, 64)
@@ -42,7 +43,7 @@ def test_a_config_names_a_familys_options() -> None:
         "dilation": "detectron2",
         "output_stride": 8,
     }
-    with pytest.raises(ValueError, match=r"options of vgg11 must be none, got dilation"):
+    with pytest.raises(UserError, match=r"options of vgg11 must be none, got dilation"):
         build_mmdet("vgg11", options={"dilation": "detectron2"})
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.interop.smp import as_smp
 
 smp = pytest.importorskip("segmentation_models_pytorch", reason="needs segmentation-models-pytorch")
@@ -38,14 +39,14 @@ def test_dilation_is_the_backbones() -> None:
         as_smp(tiny_backbone(ALL, output_stride=8)), encoder_weights=None, encoder_output_stride=8
     )
     assert model.eval()(IMAGES).shape == (2, 1, 64, 64)
-    with pytest.raises(ValueError, match=r"got 16, but 32 in the backbone.*output_stride=16"):
+    with pytest.raises(UserError, match=r"got 16, but 32 in the backbone.*output_stride=16"):
         smp.DeepLabV3(as_smp(tiny_backbone(ALL)), encoder_weights=None, encoder_output_stride=16)
 
 
 def test_other_channels_and_missing_levels_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"got 4, but 3 in the backbone"):
+    with pytest.raises(UserError, match=r"got 4, but 3 in the backbone"):
         smp.Unet(as_smp(tiny_backbone(ALL)), encoder_weights=None, in_channels=4)
-    with pytest.raises(ValueError, match=r"encoder_depth=5 needs levels=.*'c1'"):
+    with pytest.raises(UserError, match=r"encoder_depth=5 needs levels=.*'c1'"):
         smp.Unet(as_smp(tiny_backbone()), encoder_weights=None)
 
 

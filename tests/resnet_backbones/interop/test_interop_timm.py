@@ -7,6 +7,7 @@ import timm
 import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.interop.timm import as_timm, register_timm
 from resnet_backbones.registry import create_backbone
 
@@ -66,7 +67,7 @@ def test_registering_again_is_silent() -> None:
 )
 def test_what_is_not_there_is_refused(options: dict[str, object], message: str) -> None:
     register_timm()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         timm.create_model("rb_resnet18", **options)
 
 

@@ -10,6 +10,7 @@ from torchvision.models.segmentation.deeplabv3 import DeepLabHead, DeepLabV3
 from torchvision.models.segmentation.fcn import FCN, FCNHead
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.interop.torchvision import as_torchvision
 from resnet_backbones.registry import create_backbone
 
@@ -75,5 +76,5 @@ def test_copies_are_independent() -> None:
 
 
 def test_one_level_is_refused_for_segmentation() -> None:
-    with pytest.raises(ValueError, match=r"two levels of the backbone, got \['c5'\]"):
+    with pytest.raises(UserError, match=r"two levels of the backbone, got \['c5'\]"):
         as_torchvision(tiny_backbone(("c5",)), None)
