@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.registry import build_backbone, create_backbone, list_backbones

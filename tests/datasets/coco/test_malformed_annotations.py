@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as masks
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.check import Report, Split, check
 from tasks.datasets.checks.fix import write_fixed
