@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from benchmarks.agreement import Found
 from tasks.detection.data.batches import DetectionBatch
-from tasks.detection.evaluate import evaluation_mode
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model.faster_rcnn import FasterRCNN, compile_trunk, for_inference
+from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
 from tasks.detection.ops.boxes import Detections
+from tasks.engine.compilation import compile_parts
+from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision
 
 Arithmetic = Literal["ieee", "tf32", "bf16"]
@@ -81,7 +82,7 @@ class Ours:
         with evaluation_mode(self.model):
             detector = for_inference(self.model, bf16=self.precision.name == "bf16")
         if self.compiled:
-            compile_trunk(detector)
+            compile_parts(detector.trunk)
 
         def detect() -> list[Found]:
             with evaluation_mode(detector), self._arithmetic(batch.images.device):
@@ -93,7 +94,7 @@ class Ours:
         """What makes one training step on the batch."""
         objective = DetectionObjective(self.model.train())
         if self.compiled:
-            compile_trunk(self.model)
+            compile_parts(self.model.trunk)
         return make_step(
             self.model,
             lambda: list(objective(batch).values()),

@@ -176,7 +176,7 @@ def state(path: Path) -> dict[str, Tensor]:
     average = {f"ema.{name}": tensor for name, tensor in (saved.ema or {}).items()}
     optimizer = {
         f"optimizer.{place}.{name}": tensor
-        for place, values in saved.optimizer["state"].items()
+        for place, values in (saved.optimizer["state"] if saved.is_resumable else {}).items()
         for name, tensor in values.items()
         if isinstance(tensor, Tensor)
     }

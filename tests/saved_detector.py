@@ -8,9 +8,10 @@ from tiny_detector import TINY, tiny_detector
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.saved import detector_metadata
-from tasks.engine.checkpoint import Checkpoints, Progress
-from tasks.engine.config import to_dict
+from tasks.engine.checkpoint import Checkpoints
+from tasks.engine.config import to_saved
 from tasks.engine.optim import Ema
+from tasks.engine.progress import Progress
 from tasks.labels import LabelMap
 
 CLASSES = LabelMap((10, 20, 30), ("cat", "dog", "thing"))
@@ -33,7 +34,8 @@ def save_detector(
     if average is not None:
         for parameter in average.model.parameters():
             parameter.data.mul_(0.5)
-    metadata = detector_metadata(model, to_dict(DetectionConfig(model=config, data=data)), CLASSES)
+    settings = to_saved(DetectionConfig(model=config, data=data))
+    metadata = {"task": "detection", "config": settings, **detector_metadata(model, CLASSES)}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     Checkpoints(folder, metadata).save(("last.pt",), Progress(step=7), model, average, optimizer)
     return folder / "last.pt"

@@ -59,6 +59,23 @@ def task_rows(task: str) -> list[Row]:
     ]
 
 
+# What the command line needs before torch is imported.
+TORCHLESS = {
+    f"tasks.engine.{name}"
+    for name in (
+        "commands",
+        "config",
+        "config_text",
+        "files",
+        "progress",
+        "run_files",
+        "schedule",
+        "setting_help",
+        "setting_names",
+        "setting_types",
+        "settings",
+    )
+}
 TABLE: list[Row] = [
     (ERRORS, set(), set()),
     (
@@ -94,8 +111,8 @@ TABLE: list[Row] = [
         {"numpy", "PIL", "yaml", "hotcoco", *FLOORS},
         set(),
     ),
-    ("tasks.engine.settings", set(), set()),
-    ("tasks.engine.config", {"omegaconf", "tasks.engine.settings"}, set()),
+    ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
+    *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
     (
         "tasks.engine.*",
         {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*"},

@@ -15,7 +15,8 @@ from command_line import Tools
 
 from tasks.detection.config import DetectionConfig
 from tasks.engine.checkpoint import read_checkpoint
-from tasks.engine.config import load_config
+from tasks.engine.config import from_saved
+from tasks.engine.config_text import read_yaml
 from tasks.engine.log import read_metrics
 
 FROZEN = Path(__file__).parent / "frozen" / "0.1.0"
@@ -106,7 +107,7 @@ def test_it_is_fine_tuned(tools: Tools, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_its_resolved_recipes_are_read(path: Path) -> None:
-    config = load_config(DetectionConfig, path, [])
+    config = from_saved(DetectionConfig, read_yaml(path), str(path))
     name = re.search(r"^  backbone: (.*)$", path.read_text(), re.MULTILINE)
     assert name is not None
     assert config.model.backbone == name.group(1)

@@ -187,7 +187,7 @@ def test_a_resume_on_other_data_is_refused(
     )
     assert_refused(
         tools,
-        "a resumed run must keep its data, but the checkpoint .* has .*'images': 24",
+        "a resumed run must keep its data, but .*last.pt has .*'images': 24",
         *arguments,
     )
 

@@ -56,7 +56,7 @@ def main() -> None:
 
             print(evaluate_results(given.results, given.annotations, given.out, given.images))
         else:
-            from tasks.engine.checkpoint_files import find_checkpoint
+            from tasks.engine.run_files import find_checkpoint
 
             find_checkpoint(Path(given.checkpoint))
             from tasks.detection.evaluate import (

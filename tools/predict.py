@@ -27,7 +27,7 @@ def main() -> None:
     )
     given = parser.parse_intermixed_args()
     try:
-        from tasks.engine.checkpoint_files import find_checkpoint
+        from tasks.engine.run_files import find_checkpoint
 
         find_checkpoint(Path(given.checkpoint))
         from tasks.detection.predict import load_detector  # once the file is known to be there

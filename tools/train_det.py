@@ -9,14 +9,15 @@ import argparse
 
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig
-from tasks.engine.config import describe, load_config
+from tasks.engine.config import load_config
+from tasks.engine.setting_help import describe
 
 
 def main() -> None:
     """Read the settings, then train."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog=f"settings, with their defaults:\n\n{describe(DetectionConfig)}",
+        epilog=f"settings, with their defaults:\n\n{describe(DetectionConfig())}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="settings file, such as configs/faster_rcnn_r101.yaml")
@@ -27,7 +28,7 @@ def main() -> None:
     try:
         config = load_config(DetectionConfig, arguments.config, arguments.overrides)
         from resnet_backbones.registry import check_name
-        from tasks.detection.data.read_splits import check_files
+        from tasks.detection.check_files import check_files
 
         check_name(config.model.backbone)
         check_files(config)

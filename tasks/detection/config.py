@@ -5,66 +5,23 @@ Sources: detectron2 `config/defaults.py` and `Base-RCNN-FPN.yaml`; for the alter
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Any, ClassVar, Literal
 
-from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, require
-from tasks.vision.settings import BackboneConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitConfig:
-    """One split of a data set."""
-
-    images: str | None = None
-    """Folder that the file names in `annotations` are relative to; null to look under data.root."""
-    annotations: str | None = None
-    """COCO JSON file; null to look under data.root."""
-    limit: int | None = None
-    """Use only so many images, the first by id; null for all."""
-
-    def __post_init__(self) -> None:
-        require(
-            self.limit is None or self.limit >= 1,
-            "data.train.limit and data.val.limit must be >= 1",
-            self.limit,
-        )
+from tasks.engine.settings import (
+    OptimConfig,
+    RunConfig,
+    ScheduleConfig,
+    TaskSettings,
+    require,
+)
+from tasks.vision.settings import BackboneConfig, ImageDataConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(ImageDataConfig):
     """Data set, batches and augmentation."""
 
-    root: str | None = None
-    """Data set in COCO's layout: train2017/ and annotations/instances_train2017.json, or the same
-    without 2017."""
-    train: SplitConfig = field(default_factory=SplitConfig)
-    """Training split."""
-    val: SplitConfig = field(default_factory=SplitConfig)
-    """Validation split."""
-    batch_size: int = 16
-    """Images per optimiser step, over all ranks and micro-batches."""
-    short_edge: tuple[int, ...] = (640, 672, 704, 736, 768, 800)
-    """Shorter image side in pixels after resizing; training draws one of the list for each
-    image."""
-    long_edge: int = 1333
-    """Longest allowed image side in pixels after resizing."""
-    val_short_edge: int | None = None
-    """Shorter image side in evaluation and prediction; null for the largest of `short_edge`."""
-    resize_rounding: Literal["half_up", "floor"] = "half_up"
-    """Rounding of the resized sides: `half_up` is detectron2's int(x + 0.5), `floor`
-    torchvision's."""
-    resize_filter: Literal["antialias", "bilinear"] = "antialias"
-    """`antialias` is PIL's bilinear filter, as in detectron2; `bilinear` the plain one of
-    torchvision's detector."""
-    flip: float = 0.5
-    """Probability of a horizontal flip in training."""
-    scale_jitter: tuple[float, float] | None = None
-    """Large-scale jitter in training: the resized image is scaled again by a factor between the
-    two, drawn evenly, and what is then larger than the size aimed at is cropped to it, at a place
-    drawn evenly; detectron2's is [0.1, 2.0]."""
-    scale_jitter_side: int | None = None
-    """Side in pixels of the square that large-scale jitter aims at (detectron2: 1024); null for the
-    resized size."""
     copy_paste: float = 0.0
     """Probability that about half of another image's objects are pasted over a training image
     (Ghiasi et al. 2021): their masks where the annotations have them and data.augment moves
@@ -72,62 +29,14 @@ class DataConfig:
     repeat_threshold: float | None = None
     """Images with a category that fewer than this share of the images holds are repeated, by
     sqrt(threshold / share); LVIS: 0.001; null for every image equally often."""
-    color_jitter: float = 0.0
-    """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a
-    tenth of it)."""
-    augment: str | None = None
-    """File written by albumentations' `save` (JSON or YAML) whose transforms are applied before the
-    resize."""
     keep_empty: bool = False
     """Train on images without objects too."""
-    exif: Literal["apply", "ignore"] = "apply"
-    """Whether EXIF rotation is applied to the pixels, in training and at test alike."""
-    check_sizes: bool = True
-    """Read every image's header at the start and compare its size with the annotations; false to
-    skip."""
-    size_divisor: int = 32
-    """Padded sides are multiples of this many pixels."""
-    workers: int = 2
-    """Loader processes per rank; 0 loads in the main process."""
 
     def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
-        named = len(self.short_edge) > 0 and min(self.short_edge) >= 1
-        require(
-            named, "data.short_edge must name at least one size, and each be >= 1", self.short_edge
-        )
-        rule = "data.long_edge must be at least the largest data.short_edge"
-        require(
-            self.long_edge >= max(*self.short_edge, self.val_short_edge or 0), rule, self.long_edge
-        )
-        require(0 <= self.flip <= 1, "data.flip must be in [0, 1]", self.flip)
-        low, high = self.scale_jitter or (1, 1)
-        rule = "data.scale_jitter must be null or two factors, 0 < low <= high"
-        require(0 < low <= high < float("inf"), rule, self.scale_jitter)
-        side = self.scale_jitter_side or self.size_divisor
-        rule = (
-            "data.scale_jitter_side must be null or at least data.size_divisor and at most"
-            " data.long_edge"
-        )
-        require(
-            self.size_divisor <= side <= max(self.long_edge, self.size_divisor),
-            rule,
-            self.scale_jitter_side,
-        )
+        super().__post_init__()
         require(0 <= self.copy_paste <= 1, "data.copy_paste must be in [0, 1]", self.copy_paste)
         positive = self.repeat_threshold is None or 0 < self.repeat_threshold <= 1
         require(positive, "data.repeat_threshold must be in (0, 1] or null", self.repeat_threshold)
-        require(
-            0 <= self.color_jitter <= 1, "data.color_jitter must be in [0, 1]", self.color_jitter
-        )
-        divisible = self.size_divisor >= 32 and self.size_divisor % 32 == 0
-        require(divisible, "data.size_divisor must be a multiple of 32", self.size_divisor)
-        require(self.workers >= 0, "data.workers must be >= 0", self.workers)
-
-    @property
-    def test_short_edge(self) -> int:
-        """Shorter image side in evaluation and prediction, in pixels."""
-        return self.val_short_edge or max(self.short_edge)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,9 +221,6 @@ class ModelConfig(BackboneConfig):
     """Region proposal network."""
     roi: RoiConfig = field(default_factory=RoiConfig)
     """Box head."""
-    fast: bool = True
-    """Take the fast routes; false is the plain path of the same results, with nothing folded,
-    gathered or left out."""
 
     def __post_init__(self) -> None:
         require(
@@ -322,17 +228,55 @@ class ModelConfig(BackboneConfig):
         )
 
 
+def _without_fast(values: dict[str, Any]) -> dict[str, Any]:
+    """Drop model.fast from settings of 0.1.0; each operation chooses its route by itself now."""
+    model = dict(values.get("model") or {})
+    model.pop("fast", None)
+    return {**values, "model": model}
+
+
 @dataclass(frozen=True, kw_only=True)
-class DetectionConfig:
+class DetectionConfig(TaskSettings):
     """Everything that defines a Faster R-CNN experiment."""
 
+    UPGRADES: ClassVar = (_without_fast,)
+    STEP_MEMORY: ClassVar = (
+        "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge"
+        " and data.long_edge"
+    )
+    SCORING_MEMORY: ClassVar = (
+        "lower data.val_short_edge and data.long_edge, or the model's test-time counts"
+    )
+    REMOVED: ClassVar = {"model.fast": "each operation chooses its fastest route by itself"}
+
+    task: Literal["detection"] = "detection"
+    """What is trained."""
     data: DataConfig = field(default_factory=DataConfig)
     """Data set, batches and augmentation."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Backbone, pyramid and heads."""
-    optim: OptimConfig = field(default_factory=OptimConfig)
+    optim: OptimConfig = field(default_factory=partial(OptimConfig, lr=0.02, reference_batch=16))
     """Optimiser, gradient handling and weight averaging."""
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    schedule: ScheduleConfig = field(
+        default_factory=partial(
+            ScheduleConfig,
+            steps=90_000,
+            reference_steps=90_000,
+            milestones=(60_000, 80_000),
+            warmup_steps=1000,
+        )
+    )
     """Length of training and learning-rate factor by step."""
-    run: RunConfig = field(default_factory=RunConfig)
+    run: RunConfig = field(default_factory=partial(RunConfig, best_metric="box/AP"))
     """Where and how the run is carried out."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images per optimiser step, over all ranks and micro-batches."""
+        return self.data.batch_size
+
+    @property
+    def depends_on_micro_batches(self) -> bool:
+        """Whether batch norms or a loss's normaliser see one micro-batch at a time."""
+        normalizers = (self.model.rpn.normalizer, self.model.roi.normalizer)
+        return self.model.learns_batch_norm or "sampled" in normalizers

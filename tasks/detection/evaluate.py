@@ -1,27 +1,34 @@
-"""COCO scores and validation losses of a detector.  B images, K detections an image, N detections
-in all.
-"""
+"""COCO scores and validation losses of a detector.  B images, K detections an image, N in all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.detection.config import DataConfig
+from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.detection.data.batches import DetectionBatch, ValBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
 from tasks.detection.ops.boxes import Detections, to_original
+from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.saved import read_detector
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.distributed import World
+from tasks.engine.evaluation import (
+    LossSums,
+    SetScores,
+    evaluation_mode,
+    mean_losses,
+    named_scores,
+    run_batches,
+)
+from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.report.build import try_report
 from tasks.scoring.instances import (
@@ -33,7 +40,42 @@ from tasks.scoring.instances import (
 )
 from tasks.scoring.results import DetectionResults, concatenate, write_results_json
 
-LossSum = tuple[dict[str, float], int]  # losses summed over images, and how many images
+
+@dataclass(frozen=True)
+class DetectionEvaluator:
+    """Scores a detector on one data set; an `engine.evaluation.Evaluator`."""
+
+    dataset: CocoDataset
+    config: DataConfig
+    world: World
+    precision: Precision
+    log: RunLog
+    output_dir: Path | None = None
+    """Receives detections.json, a COCO results file, evaluation.json and predictions.png."""
+    about: Mapping[str, object] = field(default_factory=dict)
+    """What evaluation.json says besides."""
+
+    def __call__(self, model: nn.Module, step: int, final: bool) -> SetScores:
+        """Score a model; `final` has pycocotools confirm the scores that are kept. Collective."""
+        assert isinstance(model, FasterRCNN)
+        batches = validation_batches(self.dataset, self.config, self.world)
+        tracked = self.log.track(batches, f"scoring {self.dataset.path}", batches.images)
+        found = evaluate_detector(
+            model,
+            tracked,
+            self.dataset,
+            self.world,
+            self.precision,
+            final=final and self.output_dir is not None,
+            output_dir=self.output_dir,
+            objective=DetectionObjective(model),
+            about={"step": step, "exif": self.config.exif, **self.about},
+        )
+        if self.world.is_main and self.output_dir is not None:
+            detector = Detector(model, self.dataset.label_map, self.config, self.precision)
+            picture = self.output_dir / "predictions.png"
+            save_predictions_picture(detector, self.dataset, picture)
+        return found
 
 
 def evaluate_detector(
@@ -47,9 +89,8 @@ def evaluate_detector(
     output_dir: str | Path | None = None,
     objective: DetectionObjective | None = None,
     about: Mapping[str, object] | None = None,
-) -> dict[str, float]:
-    """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses as
-    `val/…`.
+) -> SetScores:
+    """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses.
 
     Every rank gets them. `final` has pycocotools confirm the scores. `output_dir` receives
     detections.json, a COCO results file, and evaluation.json, which repeats `about`. The model is
@@ -57,18 +98,18 @@ def evaluate_detector(
     """
     with evaluation_mode(model):
         results, losses = _run(model, batches, world, precision, objective)
-    gathered = world.gather(
-        (results, losses)
-    )  # over gloo: scoring may outlast a GPU collective's time limit
-    scores: dict[str, float] = {}
+    # over gloo: scoring may outlast a GPU collective's time limit
+    gathered: list[tuple[DetectionResults, LossSums]] | None = world.gather((results, losses))
+    found = SetScores({}, {})
     if gathered is not None:
-        found = concatenate([part for part, _ in gathered])
-        scores = (final_scores if final else score_boxes)(dataset, found)
-        scores |= _mean_losses([part for _, part in gathered])
+        detections = concatenate([part for part, _ in gathered])
+        scores = (final_scores if final else score_boxes)(dataset, detections)
+        found = SetScores(scores, mean_losses([part for _, part in gathered]))
         if output_dir is not None:
-            facts = scoring_facts(dataset, found, final=final)
-            _save(Path(output_dir), dataset, found, scores, {**(about or {}), **facts})
-    return dict(world.broadcast(scores))
+            facts = {**(about or {}), **scoring_facts(dataset, detections, final=final)}
+            _save(Path(output_dir), dataset, detections, found, facts)
+    shared: SetScores = world.broadcast(found)
+    return shared
 
 
 def evaluate_checkpoint(
@@ -83,32 +124,28 @@ def evaluate_checkpoint(
     or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
     are.
     """
-    if any(override.startswith("data.root=") for override in overrides):
-        overrides = [
-            *(f"data.val.{name}=null" for name in ("images", "annotations", "limit")),
-            *overrides,
-        ]
-    elif any(override.startswith("data.val.annotations=") for override in overrides):
-        overrides = ["data.val.limit=null", *overrides]
-    saved = read_detector(path, overrides)
+    saved = read_detector(path, _whole_split(overrides))
+    data = saved.config.data
     keep_freed_memory()
     world = World.create(saved.config.run.device)
+    folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
     try:
-        dataset = read_split(saved.config.data, "val", label_map=saved.label_map)
+        dataset = read_split(data, "val", label_map=saved.label_map)
         model = saved.build(world.device)
-        folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
         precision = Precision.agreed(saved.config.run.precision, world)
         facts = {
-            **saved.facts(),
+            **saved.describe(),
             "annotations": str(dataset.path),
             "images": len(dataset),
             "device": str(world.device),
             "precision": precision.name,
-            "exif": saved.config.data.exif,
+            "exif": data.exif,
         }
-        scores = evaluate_detector(
+        batches = validation_batches(dataset, data, world)
+        log = RunLog(folder, world)
+        found = evaluate_detector(
             model,
-            validation_batches(dataset, saved.config.data, world),
+            log.track(batches, f"scoring {dataset.path}", batches.images),
             dataset,
             world,
             precision,
@@ -121,15 +158,49 @@ def evaluate_checkpoint(
         world.close()
     if not world.is_main:
         return None
+    log.note("making the report")
+    page = try_report(folder, dataset, exif=data.exif)
     files = (folder / "evaluation.json", folder / "detections.json")
-    page = try_report(folder, dataset, exif=saved.config.data.exif)
-    return EvaluationReport(scores, facts, dataset.warnings, files, page)
+    return EvaluationReport(named_scores(found, "val"), facts, dataset.warnings, files, page)
+
+
+def _whole_split(overrides: Sequence[str]) -> list[str]:
+    """The overrides, with the settings gone that would count more than another data set's."""
+    if any(override.startswith("data.root=") for override in overrides):
+        return [
+            *(f"data.val.{name}=null" for name in ("images", "annotations", "limit")),
+            *overrides,
+        ]
+    if any(override.startswith("data.val.annotations=") for override in overrides):
+        return ["data.val.limit=null", *overrides]
+    return list(overrides)
+
+
+def make_evaluators(
+    sets: Mapping[str, CocoDataset],
+    config: DetectionConfig,
+    world: World,
+    precision: Precision,
+    log: RunLog,
+) -> dict[str, DetectionEvaluator]:
+    """An evaluator for each of run.eval_sets; that of `val` leaves files in run.output_dir."""
+    weights = "model" if config.optim.ema_decay is None else "ema"
+    return {
+        name: DetectionEvaluator(
+            sets[name],
+            config.data,
+            world,
+            precision,
+            log,
+            output_dir=Path(config.run.output_dir) if name == "val" else None,
+            about={"weights": weights},
+        )
+        for name in config.run.eval_sets
+    }
 
 
 def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -> ValBatches:
-    """This rank's share of the data set; batches pay on a GPU only, so a CPU takes the images one
-    by one.
-    """
+    """This rank's share of the data set; batching only helps on a GPU."""
     on_gpu = world.device.type == "cuda"
     return ValBatches(
         dataset,
@@ -141,49 +212,29 @@ def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -
     )
 
 
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is back in the mode it had.
-
-    Not inference mode: what the model caches in it, such as anchors, could not take part in
-    training later.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def to_results(detections: Detections, image_ids: Tensor) -> DetectionResults:
     """The valid ones of detections in original pixels (B, K), of the images (B,), on the host as
     packed arrays.
     """
-    boxes, scores, labels, valid = (
-        tensor.cpu().numpy()
-        for tensor in (detections.boxes, detections.scores, detections.labels, detections.valid)
-    )
-    corners = boxes[valid].astype(np.float64)  # (N, 4)
+    valid = detections.valid.cpu().numpy()
+    corners = detections.boxes.cpu().numpy()[valid].astype(np.float64)  # (N, 4)
     owners = np.broadcast_to(image_ids.cpu().numpy()[:, None], valid.shape)[valid]
     extents = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
-    return DetectionResults(
-        owners.astype(np.int64), extents, scores[valid].astype(np.float64), labels[valid]
-    )
+    scores = detections.scores.cpu().numpy()[valid].astype(np.float64)
+    labels = detections.labels.cpu().numpy()[valid]
+    return DetectionResults(owners.astype(np.int64), extents, scores, labels)
 
 
 def _save(
     folder: Path,
     dataset: CocoDataset,
     results: DetectionResults,
-    scores: Mapping[str, float],
+    found: SetScores,
     about: Mapping[str, object],
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_results_json(folder / "detections.json", dataset, results)
-    write_evaluation(folder / "evaluation.json", scores, about)
+    write_evaluation(folder / "evaluation.json", named_scores(found, "val"), about)
 
 
 def _run(
@@ -192,35 +243,17 @@ def _run(
     world: World,
     precision: Precision,
     objective: DetectionObjective | None,
-) -> tuple[DetectionResults, LossSum]:
+) -> tuple[DetectionResults, LossSums]:
     """This rank's detections and summed losses; the pyramid is computed once for both."""
     detector = for_inference(model, bf16=precision.name == "bf16")
-    parts: list[DetectionResults] = []
-    sums: dict[str, Tensor] = {}
-    images = 0
-    for cpu_batch in batches:
-        batch = cpu_batch.to(world.device, non_blocking=True)
+
+    def compute(batch: DetectionBatch) -> tuple[DetectionResults, Mapping[str, Tensor]]:
         with precision.autocast():
             levels = detector.levels(batch.images, batch.sizes)
             detections = detector.detect(batch.images, levels, batch.sizes)
             losses = {} if objective is None else objective.losses(batch, levels)
-        parts.append(
-            to_results(to_original(detections, batch.scales, batch.original_sizes), batch.image_ids)
-        )
-        sums = {
-            name: sums.get(name, 0.0) + loss.double() * len(batch) for name, loss in losses.items()
-        }
-        images += len(batch)
-    return concatenate(parts), ({name: float(value) for name, value in sums.items()}, images)
+        found = to_original(detections, batch.scales, batch.original_sizes)
+        return to_results(found, batch.image_ids), losses
 
-
-def _mean_losses(parts: Sequence[LossSum]) -> dict[str, float]:
-    """Losses per image over all ranks, `val/<loss>`, and their sum `val/loss`; nothing where none
-    were computed.
-    """
-    images = sum(count for _, count in parts)
-    names = dict.fromkeys(name for sums, _ in parts for name in sums)
-    means = {
-        f"val/{name}": sum(sums.get(name, 0.0) for sums, _ in parts) / images for name in names
-    }
-    return means | {"val/loss": sum(means.values())} if means else {}
+    results, losses = run_batches(batches, world.device, compute)
+    return concatenate(results), losses

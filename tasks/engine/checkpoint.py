@@ -1,74 +1,124 @@
-"""Training checkpoints: tensors and JSON only, written beside and renamed, so that a killed save
-harms nothing.
+"""Training checkpoints: tensors and JSON only, written beside and renamed, with digests.
+
+A file holds texts (progress, metadata) and groups of tensors (model, ema, optimizer). The texts are
+read without the tensors, whose bytes are mapped into memory and read when they are used; what is
+used is compared with its digest first.
 """
 
 import json
-import os
+import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from resnet_backbones.errors import UserError
-from tasks.engine.checkpoint_files import BEST, LAST, find_checkpoint
+from tasks.engine.digest import digest_of
+from tasks.engine.files import AtomicFile
 from tasks.engine.optim import Ema
+from tasks.engine.progress import Progress
+from tasks.engine.run_files import BEST, LAST, find_checkpoint
 
-FORMAT = 1
-MUST_AGREE = ("label_map", "data")  # metadata that a resumed run must share with its checkpoint
+FORMAT = 2
+GROUPS = ("model", "ema", "optimizer")
+MUST_AGREE = ("task", "label_map", "data")
+"""Metadata that a resumed run must share with its checkpoint, where both have it."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a run is, in JSON's types."""
+class Group:
+    """A group of tensors on the CPU, or None, with its digest."""
 
-    step: int = 0
-    """Finished optimiser steps."""
-    evaluated: int = 0
-    """Steps that the last finished evaluation saw."""
-    scores: dict[str, float] = field(default_factory=dict)
-    """What that evaluation gave."""
-    best: float | None = None
-    """Best value of run.best_metric so far."""
-    best_step: int = 0
-    """Steps that the best checkpoint has seen."""
-    window: dict[str, float] = field(default_factory=dict)
-    """Sums of what the next log line is the mean of."""
+    value: Any
+    digest: str
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any] | None) -> "Group":
+        """Bring a state dict to the CPU."""
+        value = None if state is None else tree_map(_on_cpu, dict(state))
+        return cls(value, digest_of(value))
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file holds, on the CPU."""
+    """A checkpoint file whose texts were read; tensors are read when they are asked for."""
 
+    path: Path
     progress: Progress
-    model: dict[str, Tensor]
-    """`state_dict()` of the trained model."""
-    ema: dict[str, Tensor] | None
-    """Its moving average, where the run kept one."""
-    optimizer: dict[str, Any]
     metadata: dict[str, Any]
-    """What the task gave: config, label_map, passport, task, versions."""
+    """What the task gave: task, config, label_map, passport, precision."""
+    content: Mapping[str, Any]
+    digests: Mapping[str, str] | None
+    """Digest of each group; None in files of version 0.1.0, whose zip archive has checksums."""
 
     @property
     def step(self) -> int:
         """Finished optimiser steps."""
         return self.progress.step
 
+    @cached_property
+    def model(self) -> dict[str, Tensor]:
+        """`state_dict()` of the trained model, on the CPU."""
+        group = self._checked("model")
+        assert group is not None
+        return group
+
+    @cached_property
+    def ema(self) -> dict[str, Tensor] | None:
+        """Its moving average, where the run kept one."""
+        return self._checked("ema")
+
+    @cached_property
+    def optimizer(self) -> dict[str, Any]:
+        """State of the optimiser; UserError for a file that holds none, such as best.pt."""
+        group = self._checked("optimizer")
+        if group is None:
+            rule = "a run is resumed from a checkpoint with the optimiser's state"
+            way_out = f"start from its weights: model.weights={self.path}"
+            raise UserError(f"{rule}, got {self.path}, which has none; {way_out}")
+        return group
+
+    @property
+    def has_ema(self) -> bool:
+        """Whether the file holds a moving average."""
+        return self.content["ema"] is not None
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the file holds the optimiser's state."""
+        return self.content["optimizer"] is not None
+
     def weights(self) -> dict[str, Tensor]:
         """The weights to use: the moving average where there is one, as that is what was scored."""
         return self.model if self.ema is None else self.ema
+
+    def _checked(self, group: str) -> dict[str, Any] | None:
+        """A group of tensors that is what was saved; UserError for a damaged one."""
+        if self.digests is None:
+            _check_archive(self.path)
+        elif digest_of(self.content[group]) != self.digests.get(group):
+            raise UserError(_damaged(self.path, f"its {group} is not what was saved"))
+        value: dict[str, Any] | None = self.content[group]
+        return value
 
 
 class Checkpoints:
     """The checkpoint files of one run; `metadata` goes into each of them."""
 
-    def __init__(self, output_dir: str | Path, metadata: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        output_dir: str | Path,
+        metadata: Mapping[str, Any],
+        resumed: Checkpoint | None = None,
+    ) -> None:
         self.folder = Path(output_dir)
-        self.metadata = json.dumps(
-            metadata
-        )  # fails here, and not at the first save, when it is not JSON
+        self.metadata = json.dumps(metadata)  # fails here, not at the first save, if it is not JSON
+        self.resumed = resumed
 
     def save(
         self,
@@ -78,105 +128,98 @@ class Checkpoints:
         ema: Ema | None,
         optimizer: torch.optim.Optimizer,
     ) -> None:
-        """Write the run's state to each of the named files of its folder; call it on rank 0
-        only.
+        """Write the run's state to each of the named files of its folder; call it on rank 0 only.
+
+        The best checkpoint is for use, not for resuming: it holds no state of the optimiser.
         """
-        content = {
-            "format": FORMAT,
-            "progress": json.dumps(asdict(progress)),
-            "metadata": self.metadata,
-            "model": model.state_dict(),
-            "ema": None if ema is None else ema.model.state_dict(),
-            "optimizer": optimizer.state_dict(),
+        groups = {
+            "model": Group.of(model.state_dict()),
+            "ema": Group.of(None if ema is None else ema.model.state_dict()),
+            "optimizer": Group.of(optimizer.state_dict()),
         }
         for name in names:
-            with AtomicFile(self.folder / name) as file:
-                torch.save(content, file)
+            stripped = {"optimizer": Group.of(None)} if name == BEST else {}
+            write_checkpoint(self.folder / name, progress, self.metadata, groups | stripped)
 
     def restore(
         self, model: nn.Module, ema: Ema | None, optimizer: torch.optim.Optimizer
     ) -> Progress:
-        """Load the last checkpoint into the run's parts; a fresh Progress where there is none.
+        """Load the resumed checkpoint into the run's parts; a fresh Progress where there is none.
 
-        A checkpoint of other classes or data than the run's, or one with a moving average where the
-        run has none or the other way round, raises UserError.
+        UserError for a checkpoint of another network, or with a moving average where the run has
+        none or the other way round.
         """
-        if not (self.folder / LAST).exists():
+        saved = self.resumed
+        if saved is None:
             return Progress()
-        checkpoint = read_checkpoint(self.folder / LAST)
-        self._refuse_other_data(checkpoint.metadata)
-        if (checkpoint.ema is None) != (ema is None):
-            raise UserError(f"optim.ema_decay must stay null or set when {self.folder} is resumed")
-        model.load_state_dict(checkpoint.model)
-        if ema is not None and checkpoint.ema is not None:
-            ema.model.load_state_dict(checkpoint.ema)
-        optimizer.load_state_dict(checkpoint.optimizer)
-        return checkpoint.progress
+        if saved.has_ema != (ema is not None):
+            raise UserError(f"optim.ema_decay must stay null or set when {saved.path} is resumed")
+        load_weights(model, saved.model, saved.path)
+        if ema is not None and saved.ema is not None:
+            load_weights(ema.model, saved.ema, saved.path)
+        state = tree_map(_copied, saved.optimizer)
+        try:
+            optimizer.load_state_dict(state)
+        except ValueError as error:
+            rule = f"{saved.path} must hold the state of this run's optimiser"
+            raise UserError(f"{rule}, but it does not fit: {error}") from error
+        return saved.progress
 
-    def _refuse_other_data(self, saved: Mapping[str, Any]) -> None:
+    def refuse_other_run(self) -> None:
+        """Raise UserError where the resumed checkpoint is of another task, other classes or data
+        than the run's.
+        """
+        saved = self.resumed
+        if saved is None:
+            return
         given = json.loads(self.metadata)
         for key in MUST_AGREE:
-            if saved.get(key) != given.get(key):
-                rule = f"a resumed run must keep its {key.replace('_', ' ')}"
-                seen = (
-                    f"the checkpoint in {self.folder} has {saved.get(key)!r} and the data give"
-                    f" {given.get(key)!r}"
-                )
-                raise UserError(
-                    f"{rule}, but {seen}; point data.* at the old data or choose another"
-                    " run.output_dir"
-                )
+            if key not in given or saved.metadata.get(key) == given[key]:
+                continue
+            rule = f"a resumed run must keep its {key.replace('_', ' ')}"
+            seen = f"{saved.path} has {saved.metadata.get(key)!r}, and the run {given[key]!r}"
+            way_out = "point data.* at the old data or choose another run.output_dir"
+            raise UserError(f"{rule}, but {seen}; {way_out}")
 
 
-class AtomicFile:
-    """A file that appears under its name complete or not at all; used as a context manager."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial")
-
-    def __enter__(self) -> IO[bytes]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self.partial.open("wb")
-        return self.file
-
-    def __exit__(self, error: object, *_: object) -> None:
-        if error is not None:
-            self.file.close()
-            self.partial.unlink()
-            return
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        os.replace(self.partial, self.path)  # noqa: PTH105 - tests kill the process exactly here
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        os.fsync(folder)  # makes the new name survive a power cut
-        os.close(folder)
+def write_checkpoint(
+    path: Path, progress: Progress, metadata: str, groups: Mapping[str, Group]
+) -> None:
+    """Write a checkpoint file of metadata, which are JSON, and of the groups in `GROUPS`."""
+    texts = {"progress": progress.to_json(), "metadata": metadata}
+    digests = {"texts": digest_of(texts)}
+    digests |= {name: group.digest for name, group in groups.items()}
+    content = {"format": FORMAT, "digests": json.dumps(digests), **texts}
+    content |= {name: group.value for name, group in groups.items()}
+    with AtomicFile(path) as file:
+        torch.save(content, file)
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
-    was scored.
+    """Open a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
+    was scored; UserError for what is none and for one that is damaged.
     """
     file = find_checkpoint(Path(path))
+    content = _load(file)
+    version = content.get("format")
+    if version == 1:
+        _check_archive(file, "data.pkl")
+    elif version != FORMAT:
+        rule = f"a checkpoint must be of format {FORMAT} or 1"
+        seen = f"format {version!r}" if "progress" in content else f"keys {sorted(content)[:5]}"
+        way_out = "update the toolkit" if "progress" in content else "model.weights takes weights"
+        raise UserError(f"{rule}, got {seen} in {file}; {way_out}")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # torch passes on whatever the bytes of a foreign file make its reader stumble over
-        seen = f"{file}, which torch cannot read as tensors and JSON ({type(error).__name__})"
-        raise UserError(f"a checkpoint must be a file that training wrote, got {seen}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        seen = (
-            f"keys {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
-        )
-        raise UserError(
-            f"a checkpoint must be of format {FORMAT}, got {seen} in {file}; model.weights takes"
-            " bare weights"
-        )
-    progress = Progress(**json.loads(content["progress"]))
-    metadata = json.loads(content["metadata"])
-    return Checkpoint(progress, content["model"], content["ema"], content["optimizer"], metadata)
+        digests = None if version == 1 else json.loads(content["digests"])
+        texts = {name: content[name] for name in ("progress", "metadata")}
+        whole = digests is None or digests["texts"] == digest_of(texts)
+        progress = Progress.from_json(texts["progress"]) if whole else Progress()
+        metadata = json.loads(texts["metadata"]) if whole else {}
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(_damaged(file, f"{type(error).__name__}: {error}")) from error
+    if not whole or not set(GROUPS) <= content.keys():
+        raise UserError(_damaged(file, "its metadata are not what was saved"))
+    return Checkpoint(file, progress, metadata, content, digests)
 
 
 def is_checkpoint(path: str | Path) -> bool:
@@ -187,9 +230,59 @@ def is_checkpoint(path: str | Path) -> bool:
     if path.is_dir():
         return any((path / name).is_file() for name in (BEST, LAST))
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = _load(path)
+    except UserError:  # its reader will say what is wrong
+        return False
+    return {"format", "progress", "metadata"} <= content.keys()
+
+
+def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load a whole state dict; UserError, naming the file, for one of another network."""
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        rule = f"{path} must hold the weights of this network"
+        raise UserError(f"{rule}, but they do not fit: {error}") from error
+
+
+def _on_cpu(leaf: Any) -> Any:
+    return leaf.detach().cpu() if isinstance(leaf, Tensor) else leaf
+
+
+def _copied(leaf: Any) -> Any:
+    """A tensor of its own for an optimiser, which would take the file's mapped memory as it is."""
+    return leaf.clone() if isinstance(leaf, Tensor) else leaf
+
+
+def _load(file: Path) -> dict[str, Any]:
+    """A file's content with its tensors mapped, not read; UserError for what is no such file."""
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except (
         Exception
-    ):  # whatever a file that is no checkpoint makes torch raise; its reader will say what is wrong
-        return False
-    return isinstance(content, dict) and {"format", "progress", "metadata"} <= content.keys()
+    ) as error:  # torch passes on whatever foreign bytes make its reader stumble over
+        what = f"which torch cannot read as tensors and JSON ({type(error).__name__})"
+        rule = "a checkpoint must be a file that training wrote"
+        raise UserError(f"{rule}, got {file}, {what}") from error
+    if not isinstance(content, dict):
+        rule = "a checkpoint must be a file that training wrote"
+        raise UserError(f"{rule}, got a {type(content).__name__} in {file}")
+    return content
+
+
+def _check_archive(file: Path, name: str | None = None) -> None:
+    """Compare the parts of a zip archive, or the one that ends in `name`, with their checksums."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [one for one in archive.namelist() if name is None or one.endswith(name)]
+            for member in members:
+                archive.read(member)
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise UserError(_damaged(file, str(error))) from error
+
+
+def _damaged(file: Path, what: str) -> str:
+    """What to tell of a damaged file, and which others of its run there are."""
+    siblings = sorted(path.name for path in file.parent.glob("*.pt") if path != file)
+    others = f"; beside it are {', '.join(siblings)}" if siblings else ""
+    return f"the checkpoint {file} is damaged ({what}); use a copy or another one{others}"

@@ -1,92 +1,114 @@
-"""Settings: defaults, then a YAML file, then `section.key=value`; the right-most wins.  Imports no
-torch.
+"""Settings: defaults, then a YAML file, then `section.key=value`; the last one wins.
 
-A settings class is a frozen dataclass whose fields are bool, int, float, str, Literal, tuples of
-those, any of those or None, or another settings class.  OmegaConf reads the YAML and the overrides
-and is used in this file only.
+Imports no torch. What a settings class may declare is in `setting_types.py`; `config_text.py` reads
+files and overrides.
+
+A section is its default with the given values replaced, so that a task's own defaults survive. A
+settings class may have
+    UPGRADES: functions that turn nested values saved by an older version into the next one's;
+    REMOVED: dotted names of settings that are gone, with what to do instead.
 """
 
-import ast
 import dataclasses
-import difflib
-import inspect
-import itertools
-import math
-import sys
-import textwrap
-import types
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
-
-from omegaconf import OmegaConf
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from resnet_backbones.errors import UserError
+from tasks.engine.config_text import parse_override, read_yaml, yaml_text
+from tasks.engine.setting_names import declared_type, setting_names, unknown_setting
+from tasks.engine.setting_types import (
+    convert,
+    expected,
+    field_types,
+    may_be_absent,
+    section_type,
+    takes_text,
+)
+from tasks.engine.settings import EXCLUDES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Config = TypeVar("Config", bound="DataclassInstance")
-_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+VERSION_KEY = "settings_version"
+"""Top-level key of saved settings; those of version 0.1.0 of the toolkit have none."""
+_RUN_FILES = ("last.pt", "best.pt", "metrics.jsonl", "environment.json")
+
+
+class UnknownSettingWarning(UserWarning):
+    """A saved file holds a setting that this version does not know."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Nested values and where they came from."""
+
+    name: str
+    values: Mapping[str, Any]
+    saved: bool = False
+    typed: bool = False
+    """Whether it is an override of the command line; all of those are equals."""
+
+
+@dataclass
+class _Values:
+    """Values of several sources laid over each other, with the source of each."""
+
+    nested: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, _Source] = field(default_factory=dict)
 
 
 def load_config(cls: type[Config], path: str | Path | None, overrides: Sequence[str]) -> Config:
-    """Settings from the defaults, the file at `path` and overrides such as `optim.lr=0.01`; the
-    right-most wins.
+    """Settings from the defaults, the file at `path` and overrides such as `optim.lr=0.01`.
 
-    An unknown key, a wrong type or a refused value raises UserError with the file or the override
-    it came from.
+    An unknown key, a wrong type or a refused value is a UserError that names the file or the
+    override. A run's own config.yaml may hold keys that this version does not know.
     """
-    sources = [] if path is None else [(str(path), _read_file(Path(path)))]
-    return _combine(cls, sources + _read_overrides(overrides))
+    sources = [] if path is None else [_file_source(Path(path))]
+    return _combine(cls(), [*sources, *_typed_sources(cls, overrides)])
 
 
-def with_overrides(config: Config, overrides: Sequence[str], source: str) -> Config:
-    """The settings with overrides such as `optim.lr=0.01` laid over them; `source` names the
-    settings in errors.
+def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
+    """The settings with overrides such as `optim.lr=0.01` laid over them."""
+    return _combine(config, _typed_sources(type(config), overrides))
+
+
+def from_dict(cls: type[Config], values: Mapping[str, object], source: str = "given") -> Config:
+    """Settings from the defaults and nested plain values; `source` names them in errors."""
+    return _combine(cls(), [_Source(source, values)])
+
+
+def from_saved(cls: type[Config], values: Mapping[str, object], source: str) -> Config:
+    """Settings that `to_saved` wrote, in this version or an older one.
+
+    A key that this version does not know is left out with an UnknownSettingWarning.
     """
-    return _combine(type(config), [(source, to_dict(config)), *_read_overrides(overrides)])
-
-
-def _read_overrides(overrides: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
-    return [(f"override {text}", _read_override(text)) for text in overrides]
-
-
-def _combine(cls: type[Config], sources: Sequence[tuple[str, dict[str, Any]]]) -> Config:
-    """Settings from named sources, later ones laid over earlier ones and all over the defaults."""
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for source, given in sources:
-        checked = _checked(cls, given, source)
-        _merge(values, checked)
-        origins.update({key: source for key, _ in flatten(checked)})
-    return _build(cls, values, "", origins)
-
-
-def from_dict(
-    cls: type[Config], values: Mapping[str, object], source: str = "the given settings"
-) -> Config:
-    """Settings from nested plain values, as `to_dict` gives them; `source` names them in errors."""
-    checked = _checked(cls, values, source)
-    return _build(cls, checked, "", {key: source for key, _ in flatten(checked)})
+    return _combine(cls(), [_Source(source, values, saved=True)])
 
 
 def to_dict(config: "DataclassInstance") -> dict[str, Any]:
     """Nested plain values for JSON and YAML; tuples become lists."""
-    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     plain: dict[str, Any] = {}
-    for name, value in values.items():
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            plain[name] = to_dict(value)
+            plain[item.name] = to_dict(value)
         else:
-            plain[name] = list(value) if isinstance(value, tuple) else value
+            plain[item.name] = list(value) if isinstance(value, tuple) else value
     return plain
 
 
+def to_saved(config: "DataclassInstance") -> dict[str, Any]:
+    """`to_dict` with the version of the settings, for files that later versions read."""
+    return {VERSION_KEY: _version(type(config)), **to_dict(config)}
+
+
 def to_yaml(config: "DataclassInstance") -> str:
-    """The settings as a YAML file that `load_config` reads back to an equal value."""
-    text: str = OmegaConf.to_yaml(OmegaConf.create(to_dict(config)))
-    return text
+    """`to_saved` as the text of a YAML file."""
+    return yaml_text(to_saved(config))
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -98,237 +120,188 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{name}", value
 
 
-def describe(cls: type["DataclassInstance"], prefix: str = "") -> str:
-    """Every setting with its default, its type and the text below its declaration, for `--help`."""
-    hints, documents = get_type_hints(cls), _field_documents(cls)
-    lines, sections = [], []
-    for field in dataclasses.fields(cls):
-        hint, name, document = hints[field.name], prefix + field.name, documents[field.name]
-        if dataclasses.is_dataclass(hint):
-            sections.append(f"\n{name}: {document}\n{describe(_class(hint), f'{name}.')}")
-        else:
-            lines.append(f"  {name} = {_show(field.default)}  ({_expected(hint)})")
-            lines.append(
-                textwrap.fill(document, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
-            )
-    return "\n".join(lines + sections).lstrip("\n")
+def _version(cls: type["DataclassInstance"]) -> int:
+    return 1 + len(getattr(cls, "UPGRADES", ()))
 
 
-def _class(hint: Any) -> type["DataclassInstance"]:
-    """A field's declared type that is known to be a settings class."""
-    assert isinstance(hint, type)
-    return hint
+def _file_source(path: Path) -> _Source:
+    values = read_yaml(path)
+    beside_a_run = any((path.parent / name).exists() for name in _RUN_FILES)
+    saved = VERSION_KEY in values or (path.name == "config.yaml" and beside_a_run)
+    return _Source(str(path), values, saved=saved)
 
 
-def _field_documents(cls: type) -> dict[str, str]:
-    """The string below each field's declaration, read from the source."""
-    documents: dict[str, str] = {}
-    for owner in reversed([owner for owner in cls.__mro__ if dataclasses.is_dataclass(owner)]):
-        tree = ast.parse(inspect.getsource(sys.modules[owner.__module__]))
-        body = next(
-            node.body
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ClassDef) and node.name == owner.__name__
-        )
-        for node, below in itertools.pairwise(body):
-            if (
-                isinstance(node, ast.AnnAssign)
-                and isinstance(node.target, ast.Name)
-                and isinstance(below, ast.Expr)
-            ):
-                documents[node.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
-    return documents
+def _typed_sources(cls: type["DataclassInstance"], overrides: Sequence[str]) -> list[_Source]:
+    return [
+        _Source(f"override {text}", parse_override(cls, text), typed=True) for text in overrides
+    ]
 
 
-def _show(value: object) -> str:
-    """A value as it is typed on the command line."""
-    if isinstance(value, tuple):
-        return f"[{','.join(_show(item) for item in value)}]"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+def _combine(default: Config, sources: Sequence[_Source]) -> Config:
+    """Lay the sources over the default, later ones over earlier ones."""
+    cls = type(default)
+    values = _Values()
+    for source in sources:
+        given = _upgraded(cls, source) if source.saved else source.values
+        known = _without_unknown(cls, given, source)
+        checked = _checked_section(cls, known, "", source)
+        _make_room(cls, values, checked, source)
+        _merge(values.nested, checked)
+        values.origins.update({key: source for key, _ in flatten(checked)})
+    return _build(default, values.nested, "", values.origins)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    """The nested mapping in a YAML file; references such as ${oc.env:HOME} are resolved."""
-    if not path.is_file():
-        first = "; the first argument names it, settings come after" if "=" in str(path) else ""
-        raise UserError(
-            f"a settings file must exist, got {path}; configs/ holds the shipped ones{first}"
-        )
-    try:
-        values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except Exception as error:  # the YAML library's errors share no base class with OmegaConf's
-        raise UserError(f"a settings file must be YAML, got {path}: {error}") from error
-    if not isinstance(values, dict):
-        raise UserError(
-            f"a settings file must hold `section: {{key: value}}`, got a list in {path}"
-        )
-    return {str(key): value for key, value in values.items()}
+def _upgraded(cls: type["DataclassInstance"], source: _Source) -> Mapping[str, Any]:
+    """The values that this version would have saved."""
+    values = dict(source.values)
+    version = values.pop(VERSION_KEY, 1)
+    if type(version) is not int or version < 1:
+        rule = f"{VERSION_KEY} must be a whole number from 1"
+        raise UserError(f"{rule}, got {version!r} in {source.name}; the file is damaged")
+    for upgrade in getattr(cls, "UPGRADES", ())[version - 1 :]:
+        values = upgrade(values)
+    return values
 
 
-def _read_override(text: str) -> dict[str, Any]:
-    """The nested mapping of one `section.key=value`."""
-    key, equals, _ = text.partition("=")
-    if not equals or not all(part.isidentifier() for part in key.split(".")):
-        raise UserError(f"an override must read section.key=value, got {text!r}")
-    try:
-        values = OmegaConf.to_container(OmegaConf.from_dotlist([text]), resolve=True)
-    except Exception as error:  # see _read_file
-        raise UserError(f"the value of an override must be YAML, got {text!r}: {error}") from error
-    assert isinstance(values, dict)
-    return {str(name): value for name, value in values.items()}
+def _without_unknown(
+    cls: type["DataclassInstance"], values: Mapping[str, Any], source: _Source
+) -> dict[str, Any]:
+    """The values without keys that `cls` does not have: an error, or in a saved file a warning."""
+    names = set(setting_names(cls))
+    unknown = [key for key, _ in flatten(values) if key not in names]
+    if not unknown:
+        return dict(values)
+    if not source.saved:
+        raise UserError(unknown_setting(cls, unknown[0], source.name))
+    text = f"{source.name} holds settings that this version does not know: {', '.join(unknown)}"
+    warnings.warn(f"{text}; they are left out", UnknownSettingWarning, stacklevel=2)
+    return _pruned(values, names, "")
 
 
-def _checked(cls: type, values: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Nested values after every name and type was checked."""
-    _refuse_unknown(cls, values, source)
-    return _check_section(cls, values, "", source)
+def _pruned(values: Mapping[str, Any], names: set[str], prefix: str) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        if key in names:
+            is_section = isinstance(value, Mapping)
+            kept[name] = _pruned(value, names, f"{key}.") if is_section else value
+    return kept
 
 
-def _check_section(cls: Any, values: object, prefix: str, source: str) -> dict[str, Any]:
+def _checked_section(cls: Any, values: object, prefix: str, source: _Source) -> dict[str, Any]:
     """The given values of a section, each of the declared type; what is not given stays absent."""
     if values is None:  # `section:` with nothing below it
         return {}
     if not isinstance(values, Mapping):
-        raise UserError(
-            f"{prefix[:-1]} is a section and must hold `key: value` pairs, got {values!r} in"
-            f" {source}"
-        )
-    hints = get_type_hints(cls)
+        rule = f"{prefix[:-1]} is a section and must hold `key: value` pairs"
+        raise UserError(f"{rule}, got {values!r} in {source.name}")
+    hints = field_types(cls)
     checked: dict[str, Any] = {}
     for name, value in values.items():
-        key, hint = f"{prefix}{name}", hints[name]
-        if dataclasses.is_dataclass(hint):
-            checked[name] = _check_section(hint, value, f"{key}.", source)
+        key = f"{prefix}{name}"
+        hint = hints[name]
+        section = section_type(hint)
+        if section is None:
+            checked[name] = _checked_value(hint, value, key, source)
+        elif value is None and may_be_absent(hint):
+            checked[name] = None
         else:
-            checked[name] = _check_value(hint, value, key, source)
+            checked[name] = _checked_section(section, value, f"{key}.", source)
     return checked
 
 
-def _check_value(hint: Any, value: object, key: str, source: str) -> Any:
-    """`value` as the declared type: whole numbers serve as numbers, a single value as a list of
-    one.
+def _checked_value(hint: Any, value: object, key: str, source: _Source) -> Any:
+    fits, converted = convert(hint, value)
+    if not fits:
+        is_number = isinstance(value, int | float)
+        quote = f'; quote it: {key}: "{value}"' if takes_text(hint) and is_number else ""
+        raise UserError(f"{key} must be {expected(hint)}, got {value!r} in {source.name}{quote}")
+    if isinstance(converted, str) and converted.split("/")[0] == "~":
+        return str(Path(converted).expanduser())
+    return converted
+
+
+def _make_room(
+    cls: type["DataclassInstance"], values: _Values, newer: Mapping[str, Any], source: _Source
+) -> None:
+    """Forget settings of earlier sources that one of the newer settings excludes.
+
+    Within one file, or among the overrides of a command line, two of them are a UserError.
     """
-    choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    for choice in choices:
-        fits, converted = _convert(choice, value)
-        if fits:
-            return converted
-    quote = (
-        f"; quote it: {key}='\"{value}\"'"
-        if str in choices and isinstance(value, int | float)
-        else ""
-    )
-    raise UserError(f"{key} must be {_expected(hint)}, got {value!r} in {source}{quote}")
+    given = {key: value for key, value in flatten(newer) if value is not None}
+    for key in given:
+        for other in _excluded_by(cls, key):
+            earlier = values.origins.get(other)
+            beside = earlier is not None and earlier.typed and source.typed
+            if other in given or (beside and _look_up(values.nested, other) is not None):
+                raise UserError(
+                    f"{key} and {other} exclude each other, got both in {source.name}; leave one"
+                    " of them out"
+                )
+            if earlier is not None:
+                _forget(values.nested, other)
+                del values.origins[other]
 
 
-def _convert(hint: Any, value: object) -> tuple[bool, object]:
-    """Whether `value` is of a declared type that is not a union, and what it becomes."""
-    if get_origin(hint) is Literal:
-        return (
-            any(value == choice and type(value) is type(choice) for choice in get_args(hint)),
-            value,
-        )
-    if get_origin(hint) is tuple:
-        return _convert_tuple(get_args(hint), value)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return math.isfinite(value), float(value)
-    return type(value) is hint, value
+def _excluded_by(cls: type["DataclassInstance"], key: str) -> list[str]:
+    """Dotted names of the settings that a setting takes the place of, in both directions."""
+    section, _, name = key.rpartition(".")
+    owner = section_type(declared_type(cls, section)) if section else cls
+    if owner is None:
+        return []
+    excluded = {item.name: item.metadata.get(EXCLUDES, ()) for item in dataclasses.fields(owner)}
+    partners = [other for other in excluded if other in excluded[name] or name in excluded[other]]
+    return [f"{section}.{other}" if section else other for other in partners]
 
 
-def _convert_tuple(hints: tuple[Any, ...], value: object) -> tuple[bool, object]:
-    """The same for `tuple[X, ...]` and `tuple[X, Y]`; a value that is no list counts as a list of
-    one.
-    """
-    items = list(value) if isinstance(value, list | tuple) else [value]
-    wanted = [hints[0]] * len(items) if hints[-1] is Ellipsis else list(hints)
-    if len(items) != len(wanted):
-        return False, value
-    converted = [_convert(hint, item) for hint, item in zip(wanted, items, strict=True)]
-    return all(fits for fits, _ in converted), tuple(item for _, item in converted)
+def _look_up(values: Mapping[str, Any], key: str) -> Any:
+    section, _, rest = key.partition(".")
+    below = values.get(section)
+    return _look_up(below, rest) if rest and isinstance(below, Mapping) else below
 
 
-def _expected(hint: Any) -> str:
-    """A declared type in words."""
-    if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(_expected(choice) for choice in get_args(hint))
-    if get_origin(hint) is Literal:
-        return f"one of {', '.join(str(choice) for choice in get_args(hint))}"
-    if get_origin(hint) is tuple:
-        items = get_args(hint)
-        return (
-            f"a list of {_NAMES[items[0]].split(' ', 1)[1]}s"
-            if items[-1] is Ellipsis
-            else f"a list of {len(items)}"
-        )
-    return "null" if hint is types.NoneType else _NAMES[hint]
-
-
-def _refuse_unknown(cls: type, values: Mapping[str, Any], source: str) -> None:
-    """Raise UserError with the nearest right name for a key that `cls` does not have."""
-    names = list(_setting_names(cls))
-    for key, _ in flatten(values):
-        if key not in names:
-            raise UserError(f"{key} is not a setting, seen in {source}; {_nearest(key, names)}")
-
-
-def _setting_names(cls: type, prefix: str = "") -> Iterator[str]:
-    """Dotted names of all sections and settings."""
-    for name, hint in get_type_hints(cls).items():
-        yield f"{prefix}{name}"
-        if dataclasses.is_dataclass(hint):
-            yield from _setting_names(_class(hint), f"{prefix}{name}.")
-
-
-def _nearest(key: str, names: Sequence[str]) -> str:
-    """What a wrong name may stand for: the same last part elsewhere, a similar spelling, or its
-    whole section.
-    """
-    section, _, last = key.rpartition(".")
-    parts = {name: name.rpartition(".") for name in names}
-    siblings = {parts[name][2]: name for name in names if parts[name][0] == section}
-    near = [name for name in names if parts[name][2] == last]
-    near = near or [siblings[match] for match in difflib.get_close_matches(last, siblings, n=3)]
-    near = near or difflib.get_close_matches(key, () if siblings else names, n=3)
-    near = near or [
-        name for name in names if difflib.get_close_matches(last, [parts[name][2]], cutoff=0.75)
-    ]
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return (
-        f"{section or 'the top level'} has {', '.join(siblings)}"
-        if siblings
-        else "--help lists all settings"
-    )
+def _forget(values: dict[str, Any], key: str) -> None:
+    section, _, rest = key.partition(".")
+    if rest:
+        _forget(values[section], rest)
+    else:
+        del values[section]
 
 
 def _merge(values: dict[str, Any], newer: Mapping[str, Any]) -> None:
     """Lay newer nested values over older ones, in place."""
     for name, value in newer.items():
         if isinstance(value, Mapping):
-            _merge(values.setdefault(name, {}), value)
+            older = values.get(name)
+            values[name] = older if isinstance(older, dict) else {}
+            _merge(values[name], value)
         else:
             values[name] = value
 
 
 def _build(
-    cls: type[Config], values: Mapping[str, Any], prefix: str, origins: Mapping[str, str]
+    default: Config, values: Mapping[str, Any], prefix: str, origins: Mapping[str, _Source]
 ) -> Config:
-    """Construct the nested settings; a refused value is reported with where its section's values
-    came from.
-    """
-    hints = get_type_hints(cls)
-    arguments = {}
+    """The default with the given values replaced; a refused value names where it came from."""
+    arguments: dict[str, Any] = {}
+    hints = field_types(type(default))
     for name, value in values.items():
-        nested = dataclasses.is_dataclass(hints[name])
-        arguments[name] = (
-            _build(hints[name], value, f"{prefix}{name}.", origins) if nested else value
-        )
+        section = section_type(hints[name])
+        if section is None or value is None:
+            arguments[name] = value
+            continue
+        own = getattr(default, name)
+        base = section() if own is None else own
+        arguments[name] = _build(base, value, f"{prefix}{name}.", origins)
     try:
-        return cls(**arguments)
+        return dataclasses.replace(default, **arguments)
     except UserError as error:
-        named = dict.fromkeys(source for key, source in origins.items() if key.startswith(prefix))
-        raise UserError(f"{error} (set in {', '.join(named)})" if named else str(error)) from error
+        raise UserError(f"{error}{_set_in(str(error), prefix, origins)}") from error
+
+
+def _set_in(message: str, prefix: str, origins: Mapping[str, _Source]) -> str:
+    """Where the settings that a message names were set, or else all of the section."""
+    own = {key: source.name for key, source in origins.items() if key.startswith(prefix)}
+    named = {key: name for key, name in own.items() if key in message}
+    sources = dict.fromkeys((named or own).values())
+    return f" (set in {', '.join(sources)})" if sources and "(set in " not in message else ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.engine.checkpoint import AtomicFile
+from tasks.engine.files import AtomicFile
 
 FAMILY = re.compile(
     r"[^/]+/[A-Z]+"

@@ -1,7 +1,7 @@
 """The processes of a run as a value: made once from torchrun's environment and passed in."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from resnet_backbones.errors import UserError
+from resnet_backbones.errors import UserError, as_line
 
 OBJECT_TIMEOUT = timedelta(hours=12)  # rank 0 may score for long while the others wait
 
@@ -26,9 +26,8 @@ class World:
     local_rank: int
     size: int
     device: torch.device
-    objects: Any = field(
-        default=None, repr=False, compare=False
-    )  # gloo process group; None for one process
+    object_group: Any = field(default=None, repr=False, compare=False)
+    """The gloo process group; None for one process."""
 
     @classmethod
     def create(cls, device: str) -> "World":
@@ -37,7 +36,8 @@ class World:
         `device` is `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; each rank takes
         the GPU of its local rank. UserError for a device that does not exist.
         """
-        rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        rank = int(os.environ.get("RANK", "0"))
+        size = int(os.environ.get("WORLD_SIZE", "1"))
         local_rank = int(os.environ.get("LOCAL_RANK", "0"))
         chosen = resolve_device(device, local_rank, size)
         if chosen.type == "cuda":
@@ -48,9 +48,8 @@ class World:
             dist.init_process_group("nccl", device_id=chosen)
         else:
             dist.init_process_group("gloo")
-        return cls(
-            rank, local_rank, size, chosen, dist.new_group(backend="gloo", timeout=OBJECT_TIMEOUT)
-        )
+        object_group = dist.new_group(backend="gloo", timeout=OBJECT_TIMEOUT)
+        return cls(rank, local_rank, size, chosen, object_group)
 
     @property
     def is_main(self) -> bool:
@@ -62,7 +61,7 @@ class World:
         if self.size == 1:
             return [value]
         values: list[Any] | None = [None] * self.size if self.is_main else None
-        dist.gather_object(value, values, dst=0, group=self.objects)
+        dist.gather_object(value, values, dst=0, group=self.object_group)
         return values
 
     def broadcast(self, value: Any) -> Any:
@@ -70,7 +69,7 @@ class World:
         if self.size == 1:
             return value
         values = [value]
-        dist.broadcast_object_list(values, src=0, group=self.objects)
+        dist.broadcast_object_list(values, src=0, group=self.object_group)
         return values[0]
 
     def any(self, flag: bool) -> bool:
@@ -78,7 +77,7 @@ class World:
         if self.size == 1:
             return flag
         flags = torch.tensor([int(flag)])
-        dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=self.objects)
+        dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=self.object_group)
         return bool(flags.item())
 
     def share_buffers(self, module: nn.Module) -> None:
@@ -90,24 +89,41 @@ class World:
     def barrier(self) -> None:
         """Wait for every rank."""
         if self.size > 1:
-            dist.barrier(group=self.objects)
+            dist.barrier(group=self.object_group)
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Sums over the ranks of some numbers, on every rank. Does not involve the device."""
+        if self.size == 1:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(sums, group=self.object_group)
+        return sums.tolist()
 
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
-        """Context that ends on every rank with the first UserError or OSError of any, as a
+        """Context that ends on every rank with the first error of any that a user can mend, as a
         UserError.
 
         Ranks must not communicate in it. A rank that failed alone would leave the others waiting
-        for it.
+        for it. Any other error is a fault of ours: it ends its own rank with its traceback, and
+        the launcher ends the others.
         """
-        message: str | None = None
+        failure: Exception | None = None
         try:
             yield
-        except (UserError, OSError) as error:
-            message = str(error)
-        messages = self.gather(message)
-        if shared := self.broadcast(next(filter(None, messages or []), None)):
-            raise UserError(shared)
+        except Exception as error:
+            if as_line(error) is None:
+                raise
+            failure = error
+        self.raise_first(failure)
+
+    def raise_first(self, failure: Exception | None) -> None:
+        """Raise the first failure of any rank, as a UserError, on every rank. Collective."""
+        line = None if failure is None else as_line(failure)
+        lines = self.gather(line)
+        shared = self.broadcast(next(filter(None, lines or []), None))
+        if shared:
+            raise UserError(shared) from failure
 
     def close(self) -> None:
         """Leave the process group; the last call of a run."""
@@ -140,15 +156,14 @@ def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
     return torch.device("cuda", number)
 
 
-def micro_batch_size(batch_size: int, world: World, accumulate: int) -> int:
+def micro_batch_size(batch_size: int, ranks: int, accumulate: int) -> int:
     """Images per rank and micro-batch for the global data.batch_size; UserError when they do not
     come out even.
     """
-    parts = world.size * accumulate
+    parts = ranks * accumulate
     if batch_size % parts:
-        rule = (
-            f"data.batch_size is global and must divide by {world.size} ranks x {accumulate}"
-            " micro-batches"
-        )
-        raise UserError(f"{rule}, got {batch_size}; try {max(1, batch_size // parts) * parts}")
+        rule = "data.batch_size is global and must divide by"
+        divisor = f"{ranks} ranks x optim.accumulate={accumulate}"
+        nearest = max(1, batch_size // parts) * parts
+        raise UserError(f"{rule} {divisor}, got {batch_size}; try {nearest}")
     return batch_size // parts

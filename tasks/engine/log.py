@@ -1,75 +1,80 @@
-"""What a run reports: metrics.jsonl with one row a step, TensorBoard, a progress bar or plain
-lines, and curves.png.
-"""
+"""What a run reports: rows to sinks, lines to people, and curves.png."""
 
 import json
-import math
-import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.engine.curves import draw_curves
 from tasks.engine.distributed import World
-from tasks.engine.run_folder import METRICS, write_text
+from tasks.engine.run_files import METRICS
+from tasks.engine.sinks import Console, MetricsFile, Row, Sink, TensorBoard, plain_row
 
-Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class RunLog:
-    """The reports of one run; only rank 0 writes.  Use it as a context manager."""
+    """The reports of one run; only rank 0 makes any.  Use it as a context manager.
 
-    def __init__(self, output_dir: str | Path, world: World, steps: int) -> None:
-        self.folder, self.steps, self.active = Path(output_dir), steps, world.is_main
+    Lines can be printed at once; files are opened by `start`.
+    """
+
+    def __init__(self, output_dir: str | Path, world: World, more: Sequence[Sink] = ()) -> None:
+        self.folder = Path(output_dir)
+        self.active = world.is_main
+        self.console = Console()
         self.rows: list[Row] = []
-        self.writer: Any = None
-        self.bar: Any = None
+        self.sinks: list[Sink] = []
+        self.steps: int | None = None
+        if self.active:
+            files = MetricsFile(self.folder / METRICS), TensorBoard(self.folder / "tensorboard")
+            self.sinks = [*files, *more]
 
-    def start(self, step: int) -> None:
-        """Begin after `step` finished steps: drop later rows and open TensorBoard and the progress
-        bar.
+    def start(self, step: int, steps: int | None) -> None:
+        """Begin training after `step` of `steps` (None: not known yet): drop later rows, open the
+        sinks and the progress bar.
         """
+        self.steps = steps
         if not self.active:
             return
-        from torch.utils.tensorboard.writer import SummaryWriter
-        from tqdm import tqdm
-
         path = self.folder / METRICS
-        self.rows = (
-            [row for row in read_metrics(path) if row["step"] <= step] if path.exists() else []
-        )
-        write_text(path, "".join(map(_line, self.rows)))
-        self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1)
-        if _shows_a_bar():
-            self.bar = tqdm(
-                total=self.steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05
-            )
+        rows = read_metrics(path) if path.exists() else []
+        self.rows = [row for row in rows if row["step"] <= step]
+        self._tell("start", step, self.rows)
+        self.console.open_bar(step, steps)
+
+    def set_total(self, steps: int) -> None:
+        """Say how long training will be, once that is known."""
+        self.steps = steps
+        self.console.set_total(steps)
 
     def advance(self) -> None:
         """Move the progress bar on by one step."""
-        if self.bar is not None:
-            self.bar.update()
+        self.console.advance()
+
+    def end_training(self) -> None:
+        """Take the progress bar away; evaluation and report have their own lines."""
+        self.console.close_bar()
 
     def note(self, text: str) -> None:
-        """Print a line for people; it goes above the progress bar."""
-        if self.bar is not None:
-            self.bar.write(text)
-        elif self.active:
-            print(text, flush=True)
+        """Print a line for people."""
+        if self.active:
+            self.console.note(text)
 
-    def train(self, step: int, row: Mapping[str, float], seconds_left: float) -> None:
+    def track(self, items: Iterable[T], text: str, total: int, unit: str = "image") -> Iterator[T]:
+        """Yield the items of a stage other than training while showing how far it is."""
+        return self.console.track(items, text, total, unit) if self.active else iter(items)
+
+    def train(self, step: int, row: Mapping[str, float], seconds_left: float | None) -> None:
         """Report the means of the steps since the last report; `row` has loss, lr, images_per_s and
         data_share.
         """
         self.write(step, row)
         speed = f"{row['images_per_s']:.1f} images/s  data {row['data_share']:.0%}"
-        text = f"loss {row['loss']:.4g}  lr {row['lr']:.4g}  {speed}"
-        if self.bar is not None:
-            self.bar.set_postfix_str(text)
-        else:
-            self.note(f"step {step}/{self.steps}  {text}  left {clock(seconds_left)}")
+        left = "" if seconds_left is None else f"  left {clock(seconds_left)}"
+        of = "" if self.steps is None else f"/{self.steps}"
+        self.note(f"step {step}{of}  loss {row['loss']:.4g}  lr {row['lr']:.4g}  {speed}{left}")
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Add values to the row of a step, which makes a new row unless the last one is of that
@@ -77,29 +82,39 @@ class RunLog:
         """
         if not self.active:
             return
-        plain = {key: _plain(value) for key, value in values.items()}
-        for key, value in plain.items():
-            if isinstance(value, int | float):
-                self.writer.add_scalar(key, value, step)
-        if self.rows and self.rows[-1]["step"] == step:
-            self.rows[-1].update(plain)
-            write_text(self.folder / METRICS, "".join(map(_line, self.rows)))
-            return
-        self.rows.append({"step": step, **plain})
-        with (self.folder / METRICS).open("a") as file:
-            file.write(_line(self.rows[-1]))
+        plain = plain_row(values)
+        is_new = not self.rows or self.rows[-1]["step"] != step
+        if is_new:
+            self.rows.append({"step": step})
+        self.rows[-1].update(plain)
+        self._tell("row", {"step": step, **plain}, self.rows[-1], is_new=is_new)
 
     def flush(self) -> None:
-        """Hand TensorBoard's rows to the system, so that none is lost when the process is
+        """Hand everything reported to the system, so that none is lost when the process is
         killed.
         """
-        if self.active:
-            self.writer.flush()
+        self._tell("flush")
 
     def draw(self) -> None:
         """Redraw curves.png from the rows so far."""
-        if self.active:
+        if not self.active:
+            return
+        try:
             draw_curves(self.rows, self.folder / "curves.png")
+        except Exception as error:  # a picture must not end a training
+            self.note(f"warning: curves.png was not drawn: {type(error).__name__}: {error}")
+
+    def _tell(self, what: str, *args: Any, **named: Any) -> None:
+        """Call a method of every sink; an optional one that fails is left out from then on."""
+        for sink in list(self.sinks):
+            try:
+                getattr(sink, what)(*args, **named)
+            except Exception as error:
+                if not sink.optional:
+                    raise
+                self.sinks.remove(sink)
+                name = type(sink).__name__
+                self.note(f"warning: {name} is left out: {type(error).__name__}: {error}")
 
     def __enter__(self) -> "RunLog":
         return self
@@ -110,18 +125,14 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.bar is not None:
-            self.bar.close()
-        if self.writer is not None:
-            self.writer.close()
+        self.console.close_bar()
+        self._tell("close")
 
 
 def read_metrics(path: Path) -> list[Row]:
     """The rows of a metrics.jsonl; a last line that a killed process left unfinished is dropped."""
     lines = path.read_text().split("\n")
-    return [
-        json.loads(line) for line in lines[:-1]
-    ]  # what follows the last line break is unfinished, or nothing
+    return [json.loads(line) for line in lines[:-1]]  # the last is unfinished, or nothing
 
 
 def clock(seconds: float) -> str:
@@ -129,19 +140,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
-def _shows_a_bar() -> bool:
-    """Whether progress goes to a terminal; containers may have one of no columns, in which a bar
-    would be invisible.
-    """
-    return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
-
-
-def _line(row: Row) -> str:
-    return json.dumps(row) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """A value for JSON, which knows no NaN: null stands for one."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

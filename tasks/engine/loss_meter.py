@@ -1,19 +1,15 @@
-"""What happened since the last log line: sums on the device, times on the host, and the steps that
-were masked.
-"""
+"""Losses since the last log line: sums on the device, and the steps that were masked."""
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from tasks.engine.distributed import World
-from tasks.engine.step import Feed, StepResult, mean_rows
+from tasks.engine.step import StepResult, mean_rows
 
 
-class Window:
+class LossMeter:
     """Sums of losses and gradient norm over the steps since the last log line; masked steps count
     apart.
     """
@@ -21,9 +17,8 @@ class Window:
     def __init__(self, saved: Mapping[str, float]) -> None:
         self.saved = dict(saved)
         self.names: tuple[str, ...] = ()
-        self.sums: Tensor | None = (
-            None  # (L + 3,): the values of StepResult and the number of steps not masked
-        )
+        self.sums: Tensor | None = None
+        """(L + 3,): the values of StepResult and the number of steps that were not masked."""
         self.steps = int(saved.get("steps", 0))
         self.suspects: list[tuple[int, StepResult]] = []
 
@@ -58,8 +53,11 @@ class Window:
         starts anew.
         """
         totals = self.totals(world)
-        kept, steps = totals.pop("kept"), totals.pop("steps")
-        self.saved, self.sums, self.steps = {}, None, 0
+        kept = totals.pop("kept")
+        steps = totals.pop("steps")
+        self.saved = {}
+        self.sums = None
+        self.steps = 0
         means = {name: total / kept if kept else float("nan") for name, total in totals.items()}
         return means | {"skipped": steps - kept}
 
@@ -67,7 +65,8 @@ class Window:
         """A line for each masked step since the last call, with its images; none but on rank 0.
         Synchronises.
         """
-        suspects, self.suspects = self.suspects, []
+        suspects = self.suspects
+        self.suspects = []
         masked = torch.stack([result.masked for _, result in suspects]).tolist() if suspects else []
         found = [
             (step, result) for (step, result), flag in zip(suspects, masked, strict=True) if flag
@@ -101,35 +100,3 @@ def _images(result: StepResult) -> tuple[list[int], list[int]]:
         for image in ids.tolist()
     ]
     return bad, [image for ids in result.image_ids for image in ids.tolist()]
-
-
-class Stopwatch:
-    """Speed of the steps since the last reading; evaluations and saves do not count."""
-
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin a new reading."""
-        self.started, self.waited_before, self.steps = time.perf_counter(), self.feed.waited, 0
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Context whose duration does not count."""
-        paused = time.perf_counter()
-        yield
-        self.started += time.perf_counter() - paused
-
-    def read(self, batch_size: int) -> tuple[dict[str, float], float]:
-        """`images_per_s` and `data_share` of the time, and the seconds a step took; then starts
-        anew.
-        """
-        seconds = max(time.perf_counter() - self.started, 1e-9)
-        row = {
-            "images_per_s": self.steps * batch_size / seconds,
-            "data_share": min(1.0, (self.feed.waited - self.waited_before) / seconds),
-        }
-        per_step = seconds / max(1, self.steps)
-        self.restart()
-        return row, per_step

@@ -6,6 +6,7 @@ around; numpy and torch, CPU and GPU give the same bits.  B images, N numbers.
 """
 
 import os
+from enum import IntEnum
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +15,16 @@ import torch
 from torch import Tensor
 
 Integers = TypeVar("Integers", Tensor, npt.NDArray[np.int64])
+
+
+class Stream(IntEnum):
+    """What random numbers are for. Numbers of one key in different streams are independent."""
+
+    ANCHORS = 0
+    PROPOSALS = 1
+    PLACEMENT = 2
+    PASTE = 3
+    FORWARD = 4
 
 
 def _signed(value: int) -> int:
@@ -63,18 +74,26 @@ def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
     return bits.to(torch.float32) * 2.0**-24
 
 
+def seed_forward(seed: int, step: int, micro_batch: int, rank: int) -> None:
+    """Seed torch's own generators, of the CPU and of GPUs, for one forward pass in training.
+
+    Dropout and drop path then depend on these four numbers alone, so that a resumed run draws what
+    an uninterrupted one did.
+    """
+    key = mix_key(seed, step, micro_batch)
+    torch.manual_seed(mix_key(key, Stream.FORWARD, rank))
+
+
 def prepare_torch(seed: int, deterministic: bool) -> None:
     """Seed torch's own generator, for the initial weights, and with `deterministic` refuse
     operations that may vary.
 
-    Call it before the model is built and before the GPU is first used. A step draws nothing from
-    this generator.
+    Call it before the model is built and before the GPU is first used.
     """
     torch.manual_seed(seed)
     if deterministic:
-        os.environ.setdefault(
-            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-        )  # what cuBLAS asks for to be reproducible
+        # what cuBLAS asks for to be reproducible
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False

@@ -1,23 +1,80 @@
-"""What depends on time, as pure functions of the number of steps done, so that resuming needs no
-scheduler state.
+"""What depends on time or on scores, as pure functions of the step and the finished evaluations.
+
+Resuming needs no scheduler state: a checkpoint keeps the evaluations.
 """
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from resnet_backbones.errors import UserError
 from tasks.engine.settings import ScheduleConfig
 
 
-def lr_factor(step: int, config: ScheduleConfig) -> float:
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation."""
+
+    step: int
+    """Optimiser steps that its weights had seen."""
+    scores: Mapping[str, float]
+    """Flat names to numbers, those of single classes left out."""
+
+
+History = Sequence[Evaluation]
+"""The finished evaluations of a run, in their order."""
+
+
+def lr_factor(step: int, history: History, config: ScheduleConfig, metric: str) -> float:
     """Factor in (0, 1] on the peak learning rate for the step after `step` finished ones.
 
     Warm-up rises linearly from `warmup_factor` to 1; a short run needs it no less than a long one,
     so its length does not follow `steps`, but it takes a third of them at most. Milestones are
     stated for `reference_steps` and scale with `steps`; `step` decays by `gamma` at each of them,
-    `cosine` is half a cosine over all steps.
+    `cosine` is half a cosine over all steps, and `plateau` decays by `gamma` each time `metric` did
+    not rise in `plateau_evaluations` evaluations.
     """
-    return _warm_up(step, config) * (
-        _cosine(step, config) if config.name == "cosine" else _step_decay(step, config)
-    )
+    warm_up = _warm_up(step, config)
+    if config.name == "cosine":
+        return warm_up * _cosine(step, config)
+    if config.name == "plateau":
+        return warm_up * _plateau_decay(history, config, metric)
+    return warm_up * _step_decay(step, config)
+
+
+def evaluations_without_rise(history: History, metric: str) -> int:
+    """Number of evaluations since the one that first had the highest score; nan is no score."""
+    count = 0
+    for risen in _rises(history, metric):
+        count = 0 if risen else count + 1
+    return count
+
+
+def is_due(step: int, every: int, total: int) -> bool:
+    """Whether something done every so many steps, and at the end, is due after `step` finished
+    ones; 0 is end only.
+    """
+    return step > 0 and (step == total or (every > 0 and step % every == 0))
+
+
+def in_steps(config: ScheduleConfig, epoch_length: int) -> ScheduleConfig:
+    """Turn `epochs` into steps, of which an epoch has `epoch_length`; other schedules stay."""
+    if config.epochs is None:
+        return config
+    steps = round(config.epochs * epoch_length)
+    if steps < 1:
+        rule = f"schedule.epochs must make at least one step, of which an epoch has {epoch_length}"
+        raise UserError(f"{rule}, got {config.epochs}")
+    return replace(config, steps=steps, epochs=None)
+
+
+def _rises(history: History, metric: str) -> Iterator[bool]:
+    """Whether each evaluation that has a score of `metric` is better than all before it."""
+    best = -math.inf
+    for evaluation in history:
+        score = evaluation.scores.get(metric, math.nan)
+        yield score > best
+        best = max(best, score) if score == score else best
 
 
 def _warm_up(step: int, config: ScheduleConfig) -> float:
@@ -28,9 +85,8 @@ def _warm_up(step: int, config: ScheduleConfig) -> float:
 
 
 def _step_decay(step: int, config: ScheduleConfig) -> float:
-    passed = sum(
-        step * config.reference_steps >= milestone * config.steps for milestone in config.milestones
-    )
+    position = step * config.reference_steps
+    passed = sum(position >= milestone * config.steps for milestone in config.milestones)
     return float(config.gamma**passed)
 
 
@@ -38,8 +94,12 @@ def _cosine(step: int, config: ScheduleConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
 
-def is_due(step: int, every: int, total: int) -> bool:
-    """Whether something done every so many steps, and at the end, is due after `step` finished
-    ones; 0 is end only.
-    """
-    return step > 0 and (step == total or (every > 0 and step % every == 0))
+def _plateau_decay(history: History, config: ScheduleConfig, metric: str) -> float:
+    drops = 0
+    waiting = 0
+    for risen in _rises(history, metric):
+        waiting = 0 if risen else waiting + 1
+        if waiting == config.plateau_evaluations:
+            drops += 1
+            waiting = 0
+    return float(config.gamma**drops)

@@ -1,11 +1,20 @@
-"""Settings that every task shares: optimiser, schedule and run. Imports no torch, so that `--help`
-answers at once.
+"""Settings that every task shares: optimiser, schedule and run. Imports no torch.
+
+The defaults are those of no task: each states its own in its settings class.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from resnet_backbones.errors import UserError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+EXCLUDES = "excludes"
+MAY_CHANGE = "may_change"
 
 
 def require(condition: bool, rule: str, value: object) -> None:
@@ -14,13 +23,42 @@ def require(condition: bool, rule: str, value: object) -> None:
         raise UserError(f"{rule}, got {value!r}")
 
 
+def may_change(default: T, *, unless: str | None = None) -> T:
+    """Declare a setting that a resumed run may change, for it does not change what is learnt.
+
+    `unless` names a property of the task's settings; where that is true the setting must stay.
+    """
+    return field(default=default, metadata={MAY_CHANGE: unless or True})
+
+
+def excluding(default: T, *names: str) -> T:
+    """Declare a setting that takes the place of others in its section."""
+    return field(default=default, metadata={EXCLUDES: names})
+
+
+def changeable(config: "DataclassInstance", prefix: str = "") -> Iterator[str]:
+    """Dotted names of the settings that a run resumed with `config` may change."""
+    yield from _changeable(config, config, prefix)
+
+
+def _changeable(section: Any, config: Any, prefix: str) -> Iterator[str]:
+    for item in fields(section):
+        value = getattr(section, item.name)
+        if is_dataclass(value):
+            yield from _changeable(value, config, f"{prefix}{item.name}.")
+            continue
+        condition = item.metadata.get(MAY_CHANGE, False)
+        if condition is True or (condition and not getattr(config, condition)):
+            yield f"{prefix}{item.name}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
     """Optimiser, gradient handling and weight averaging."""
 
     name: Literal["sgd", "adamw"] = "sgd"
     """Optimiser."""
-    lr: float = 0.02
+    lr: float = 0.01
     """Peak learning rate at `reference_batch` images; scaled linearly for other values of
     data.batch_size."""
     reference_batch: int = 16
@@ -31,7 +69,7 @@ class OptimConfig:
     """Weight decay of all but the normalisation layers."""
     norm_weight_decay: float = 0.0
     """Weight decay of normalisation layers' weights and biases."""
-    accumulate: int = 1
+    accumulate: int = may_change(1, unless="depends_on_micro_batches")
     """Micro-batches per step and rank; data.batch_size counts the images of all of them."""
     clip_norm: float | None = None
     """Largest global gradient norm; null for no clipping."""
@@ -41,113 +79,149 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         require(self.lr > 0, "optim.lr must be > 0", self.lr)
-        require(
-            self.reference_batch >= 1, "optim.reference_batch must be >= 1", self.reference_batch
-        )
+        rule = "optim.reference_batch must be >= 1"
+        require(self.reference_batch >= 1, rule, self.reference_batch)
         require(0 <= self.momentum < 1, "optim.momentum must be in [0, 1)", self.momentum)
         require(self.weight_decay >= 0, "optim.weight_decay must be >= 0", self.weight_decay)
-        require(
-            self.norm_weight_decay >= 0,
-            "optim.norm_weight_decay must be >= 0",
-            self.norm_weight_decay,
-        )
+        rule = "optim.norm_weight_decay must be >= 0"
+        require(self.norm_weight_decay >= 0, rule, self.norm_weight_decay)
         require(self.accumulate >= 1, "optim.accumulate must be >= 1", self.accumulate)
-        require(
-            self.clip_norm is None or self.clip_norm > 0,
-            "optim.clip_norm must be > 0 or null",
-            self.clip_norm,
-        )
-        require(
-            self.ema_decay is None or 0 < self.ema_decay < 1,
-            "optim.ema_decay must be in (0, 1) or null",
-            self.ema_decay,
-        )
+        positive = self.clip_norm is None or self.clip_norm > 0
+        require(positive, "optim.clip_norm must be > 0 or null", self.clip_norm)
+        inside = self.ema_decay is None or 0 < self.ema_decay < 1
+        require(inside, "optim.ema_decay must be in (0, 1) or null", self.ema_decay)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """Length of training and learning-rate factor by step."""
 
-    name: Literal["step", "cosine"] = "step"
-    """`step` multiplies by `gamma` at each milestone; `cosine` falls to zero at the last step."""
-    steps: int = 90_000
+    name: Literal["step", "cosine", "plateau"] = "step"
+    """`step` multiplies by `gamma` at each milestone; `cosine` falls to zero at the last step;
+    `plateau` multiplies by `gamma` after `plateau_evaluations` without a better run.best_metric."""
+    steps: int = 1000
     """Optimiser steps in all."""
-    reference_steps: int = 90_000
+    epochs: float | None = excluding(None, "steps", "minutes")
+    """Length in passes over the training images, instead of `steps`: it becomes steps at the start,
+    images times epochs over data.batch_size."""
+    minutes: float | None = excluding(None, "steps", "epochs")
+    """Length in minutes of training, evaluations apart, instead of `steps`: it becomes steps once
+    the first 30 were timed."""
+    reference_steps: int = 1000
     """Number of steps that `milestones` are stated for; they scale when `steps` differs."""
-    milestones: tuple[int, ...] = (60_000, 80_000)
+    milestones: tuple[int, ...] = ()
     """Steps, of `reference_steps`, at which the learning rate is multiplied by `gamma`."""
     gamma: float = 0.1
-    """Factor at each milestone."""
-    warmup_steps: int = 1000
+    """Factor at each milestone or plateau."""
+    plateau_evaluations: int = 3
+    """Evaluations without a better score after which `plateau` lowers the learning rate."""
+    warmup_steps: int = 0
     """Steps of linear warm-up, whatever `steps` is, but at most a third of it."""
     warmup_factor: float = 0.001
     """Learning-rate factor at step 0."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "schedule.steps must be >= 1", self.steps)
-        require(
-            self.reference_steps >= 1, "schedule.reference_steps must be >= 1", self.reference_steps
-        )
+        for name, value in (("epochs", self.epochs), ("minutes", self.minutes)):
+            require(value is None or value > 0, f"schedule.{name} must be > 0 or null", value)
+        rule = "schedule.reference_steps must be >= 1"
+        require(self.reference_steps >= 1, rule, self.reference_steps)
         ordered = tuple(sorted(self.milestones))
         inside = all(0 < milestone <= self.reference_steps for milestone in ordered)
         rule = "schedule.milestones must rise and lie in (0, schedule.reference_steps]"
         require(inside and self.milestones == ordered, rule, self.milestones)
         require(0 < self.gamma <= 1, "schedule.gamma must be in (0, 1]", self.gamma)
+        rule = "schedule.plateau_evaluations must be >= 1"
+        require(self.plateau_evaluations >= 1, rule, self.plateau_evaluations)
         require(self.warmup_steps >= 0, "schedule.warmup_steps must be >= 0", self.warmup_steps)
-        require(
-            0 < self.warmup_factor <= 1,
-            "schedule.warmup_factor must be in (0, 1]",
-            self.warmup_factor,
-        )
+        rule = "schedule.warmup_factor must be in (0, 1]"
+        require(0 < self.warmup_factor <= 1, rule, self.warmup_factor)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Where and how a run is carried out; nothing here changes what is learnt, apart from seed and
-    precision.
-    """
+    precision."""
 
-    output_dir: str = "runs/default"
+    output_dir: str = may_change("runs/default")
     """Folder that receives everything the run makes."""
-    device: str = "auto"
+    device: str = may_change("auto")
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start),
     else fp32."""
-    compile: bool = False
+    compile: bool = may_change(False)
     """Let torch.compile translate the convolutions, once for each padded size of images (minutes;
     worth it on GPUs)."""
-    cuda_graphs: bool = False
+    cuda_graphs: bool = may_change(False)
     """Replay the translated convolutions as CUDA graphs, one for each padded size: worth it where a
     GPU waits for the host to launch kernels, so with few images a step. Takes run.compile, a GPU
     and optim.accumulate=1."""
     seed: int = 0
     """Every random choice follows from this number, the step and the image."""
-    deterministic: bool = False
+    deterministic: bool = may_change(False)
     """Refuse operations whose result may differ between two runs on the same GPU; slower."""
-    eval_every: int = 5000
+    eval_every: int = may_change(5000, unless="follows_scores")
     """Steps between two evaluations; the last step is always evaluated; 0 evaluates at the end
     only."""
-    save_every: int = 1000
+    eval_sets: tuple[Literal["val", "train"], ...] = may_change(("val",))
+    """Splits that an evaluation scores; the names of the training split's scores begin with
+    train/."""
+    save_every: int = may_change(1000)
     """Steps between two saves of the last checkpoint."""
-    keep_every: int = 0
+    keep_every: int = may_change(0)
     """Also keep a numbered checkpoint every so many steps; 0 keeps none."""
-    log_every: int = 20
+    log_every: int = may_change(20)
     """Steps between two log lines."""
-    best_metric: str = "box/AP"
+    best_metric: str = may_change("val/score", unless="follows_scores")
     """Score, higher being better, that decides which checkpoint is the best."""
-    resume: Literal["never", "auto"] = "never"
+    patience: int | None = may_change(None)
+    """Evaluations without a better `best_metric` after which training stops; null for never."""
+    resume: Literal["never", "auto"] = may_change("never")
     """`auto` continues the run in `output_dir` from its last checkpoint, or starts it where there
     is none."""
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
-        require(
-            self.compile or not self.cuda_graphs,
-            "run.cuda_graphs=true takes run.compile=true",
-            self.compile,
-        )
+        rule = "run.cuda_graphs=true takes run.compile=true"
+        require(self.compile or not self.cuda_graphs, rule, self.compile)
         require(self.eval_every >= 0, "run.eval_every must be >= 0", self.eval_every)
+        distinct = len(set(self.eval_sets)) == len(self.eval_sets)
+        rule = "run.eval_sets must name val, train or both, each once"
+        require(distinct and len(self.eval_sets) > 0, rule, self.eval_sets)
         require(self.save_every >= 1, "run.save_every must be >= 1", self.save_every)
         require(self.keep_every >= 0, "run.keep_every must be >= 0", self.keep_every)
         require(self.log_every >= 1, "run.log_every must be >= 1", self.log_every)
+        enough = self.patience is None or self.patience >= 1
+        require(enough, "run.patience must be >= 1 or null", self.patience)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """What the engine knows of a task's settings; a task's dataclass derives from it."""
+
+    STEP_MEMORY: ClassVar[str] = "raise optim.accumulate"
+    """Which settings to change where a step does not fit into memory."""
+    SCORING_MEMORY: ClassVar[str] = "use fewer or smaller images"
+    """The same for an evaluation."""
+
+    if TYPE_CHECKING:  # a task declares them, with its own defaults
+        task: str
+        optim: OptimConfig
+        schedule: ScheduleConfig
+        run: RunConfig
+
+    @property
+    def batch_size(self) -> int:
+        """Images per optimiser step, over all ranks and micro-batches."""
+        raise NotImplementedError
+
+    @property
+    def depends_on_micro_batches(self) -> bool:
+        """Whether another number of micro-batches of the same step would train other weights."""
+        return False
+
+    @property
+    def follows_scores(self) -> bool:
+        """Whether what is learnt depends on when evaluations take place and on what they score."""
+        return self.schedule.name == "plateau"

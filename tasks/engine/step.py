@@ -5,11 +5,9 @@ M micro-batches a step and rank, B images each, L named losses.
 """
 
 import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,46 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from resnet_backbones.errors import UserError
+from tasks.engine.batches import Batch, StepBatches
 from tasks.engine.precision import Precision
-
-
-class Batch(Protocol):
-    """What the engine knows of a micro-batch: stacked tensors that move together."""
-
-    @property
-    def image_ids(self) -> Tensor:
-        """(B,) int64, on the CPU until `to` is called."""
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> Self:
-        """The batch on a device."""
-
-    def pin_memory(self) -> Self:
-        """The batch in page-locked memory."""
-
-    def __len__(self) -> int: ...
-
-
-class Batches(Protocol):
-    """An endless training set: what it yields depends on the step and the rank only."""
-
-    def start(self, step: int) -> Iterator[Batch]:
-        """This rank's micro-batches from an optimiser step on, M for each step."""
-
-
-class Feed:
-    """The stream of micro-batches, moved to the device; `waited` counts the seconds that the loader
-    was waited for.
-    """
-
-    def __init__(self, stream: Iterator[Batch], device: torch.device) -> None:
-        self.stream, self.device, self.waited = stream, device, 0.0
-
-    def take(self) -> tuple[Batch, Tensor]:
-        """The next micro-batch on the device, and its image ids on the host."""
-        started = time.perf_counter()
-        batch = next(self.stream)
-        self.waited += time.perf_counter() - started
-        return batch.to(self.device, non_blocking=True), batch.image_ids
 
 
 @dataclass(frozen=True)
@@ -73,6 +33,17 @@ class StepResult:
     """(M,) bool: whether the loss of each micro-batch of this rank was finite."""
     image_ids: tuple[Tensor, ...]
     """M tensors (B,) int64 on the host."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a step is computed."""
+
+    device: torch.device
+    precision: Precision
+    clip_norm: float | None = None
+    cuda_graphs: bool = False
+    """Whether parts of the model run as CUDA graphs."""
 
 
 class RunningStatistics:
@@ -104,40 +75,48 @@ class RunningStatistics:
 
 def train_step(
     objective: nn.Module,
-    feed: Feed,
-    accumulate: int,
+    step_batches: StepBatches,
     optimizer: torch.optim.Optimizer,
     statistics: RunningStatistics,
-    clip_norm: float | None,
-    precision: Precision,
+    arithmetic: Arithmetic,
+    seeds: Callable[[int], None],
 ) -> StepResult:
-    """Average the gradients of M micro-batches over micro-batches and ranks, clip them, and update
-    where finite.
+    """Add up the gradients of M micro-batches, average them over ranks, clip them, and update where
+    they are finite.
+
+    `seeds(micro_batch)` seeds torch's generators before each forward pass.
     """
     statistics.keep()
-    parts, image_ids = [], []
-    for index in range(accumulate):
-        batch, ids = feed.take()
-        with _gradients_stay_local(objective, index < accumulate - 1):
-            losses = _backward(objective, batch, accumulate, precision)
-        parts.append(torch.stack([loss.detach().float() for loss in losses.values()]))  # (L,)
-        image_ids.append(ids)
+    parts: list[Tensor] = []
+    last = len(step_batches.batches) - 1
+    pairs = zip(step_batches.batches, step_batches.shares, strict=True)
+    for index, (batch, share) in enumerate(pairs):
+        seeds(index)
+        on_device = batch.to(arithmetic.device, non_blocking=True)
+        with _gradients_stay_local(objective, index < last):
+            losses = _backward(objective, on_device, share, arithmetic)
+        values = [loss.detach().float() for loss in losses.values()]
+        parts.append(torch.stack(values) * share)  # (L,)
     stacked = torch.stack(parts)  # (M, L)
-    norm, masked = _update(optimizer, clip_norm)
+    norm, masked = _update(optimizer, arithmetic.clip_norm)
     statistics.restore_where(masked)
-    means = stacked.mean(dim=0)  # (L,)
-    values = torch.cat([means, means.sum()[None], norm[None]])
+    sums = stacked.sum(dim=0)  # (L,)
+    row = torch.cat([sums, sums.sum()[None], norm[None]])
     names = (*(f"loss/{name}" for name in losses), "loss", "grad_norm")
-    return StepResult(names, values, masked, stacked.sum(dim=1).isfinite(), tuple(image_ids))
+    image_ids = tuple(batch.image_ids for batch in step_batches.batches)
+    return StepResult(names, row, masked, stacked.sum(dim=1).isfinite(), image_ids)
 
 
 def _backward(
-    objective: nn.Module, batch: Batch, accumulate: int, precision: Precision
+    objective: nn.Module, batch: Batch, share: float, arithmetic: Arithmetic
 ) -> dict[str, Tensor]:
     """Add the gradient of a micro-batch's share of the step's loss; its named losses."""
-    with precision.autocast():
+    if arithmetic.cuda_graphs:  # their outputs are overwritten from here on
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+    with arithmetic.precision.autocast():
         losses: dict[str, Tensor] = objective(batch)
-    (torch.stack(list(losses.values())).sum() / accumulate).backward()  # type: ignore[no-untyped-call]
+    loss = torch.stack(list(losses.values())).sum() * share
+    loss.backward()  # type: ignore[no-untyped-call]
     return losses
 
 
@@ -174,13 +153,6 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Give every parameter group the learning rate of the coming step."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-FOR_A_STEP = (
-    "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge and"
-    " data.long_edge"
-)
-FOR_SCORING = "lower data.val_short_edge and data.long_edge, or the model's test-time counts"
 
 
 @contextlib.contextmanager

@@ -1,11 +1,7 @@
-"""Stopping a run from outside: SIGTERM and SIGINT ask for it, and the command that resumes is
-printed.
-"""
+"""Stopping a run from outside: SIGTERM and SIGINT ask for it."""
 
 import os
-import shlex
 import signal
-from collections.abc import Mapping, Sequence
 from types import FrameType, TracebackType
 
 from tasks.engine.distributed import World
@@ -46,9 +42,8 @@ class StopRequest:
         if repeated and number == signal.SIGINT and self.world.size == 1:
             raise KeyboardInterrupt
         if not repeated and self.world.is_main:
-            os.write(
-                2, b"\nstopping: the step is finished and saved first\n"
-            )  # print is not safe in a handler
+            # print is not safe in a handler
+            os.write(2, b"\nstopping once what is being done is finished and saved\n")
 
     def agreed(self) -> bool:
         """Whether any rank was asked to stop; every rank must ask at the same point of the step."""
@@ -58,40 +53,3 @@ class StopRequest:
     def exit_code(self) -> int:
         """128 plus the signal, as shells report it; SIGTERM's for a rank that received none."""
         return 128 + (self.received or signal.SIGTERM)
-
-
-def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The command line that continues this run, from `sys.orig_argv` and the environment that
-    torchrun set.
-    """
-    kept = [argument for argument in arguments if not argument.startswith("run.resume=")] + [
-        "run.resume=auto"
-    ]
-    if "TORCHELASTIC_RUN_ID" not in environment:
-        return shlex.join(kept)
-    launcher = [
-        kept[0],
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        environment["LOCAL_WORLD_SIZE"],
-    ]
-    if environment.get("GROUP_WORLD_SIZE", "1") != "1":
-        launcher += [
-            "--nnodes",
-            environment["GROUP_WORLD_SIZE"],
-            "--node-rank",
-            environment["GROUP_RANK"],
-        ]
-        launcher += [
-            "--master-addr",
-            environment["MASTER_ADDR"],
-            "--master-port",
-            environment["MASTER_PORT"],
-        ]
-    else:
-        launcher.append("--standalone")  # takes a free port
-    script = [
-        argument for argument in kept[1:] if argument != "-u"
-    ]  # torchrun starts `python -u script …`
-    return shlex.join(launcher + script)

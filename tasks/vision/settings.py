@@ -1,7 +1,116 @@
 """Settings that tasks on images share.  Imports no torch, so that `--help` answers at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from tasks.engine.settings import may_change, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """One split of a data set."""
+
+    images: str | None = may_change(None)
+    """Folder that the file names in `annotations` are relative to; null to look under data.root."""
+    annotations: str | None = may_change(None)
+    """COCO JSON file; null to look under data.root."""
+    limit: int | None = None
+    """Use only so many images, the first by id; null for all."""
+
+    def __post_init__(self) -> None:
+        rule = "data.train.limit and data.val.limit must be >= 1 or null"
+        require(self.limit is None or self.limit >= 1, rule, self.limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValSplitConfig(SplitConfig):
+    """The split that is scored."""
+
+    limit: int | None = may_change(None)
+    """Use only so many images, the first by id; null for all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDataConfig:
+    """Images of a data set: where they are, how they are resized, augmented and batched."""
+
+    root: str | None = may_change(None)  # a data set may move; the checkpoint knows its classes
+    """Data set in COCO's layout: train2017/ and annotations/instances_train2017.json, or the same
+    without 2017."""
+    train: SplitConfig = field(default_factory=SplitConfig)
+    """Training split."""
+    val: ValSplitConfig = field(default_factory=ValSplitConfig)
+    """Validation split."""
+    batch_size: int = 16
+    """Images per optimiser step, over all ranks and micro-batches."""
+    short_edge: tuple[int, ...] = (640, 672, 704, 736, 768, 800)
+    """Shorter image side in pixels after resizing; training draws one of the list for each
+    image."""
+    long_edge: int = 1333
+    """Longest allowed image side in pixels after resizing."""
+    val_short_edge: int | None = None
+    """Shorter image side in evaluation and prediction; null for the largest of `short_edge`."""
+    resize_rounding: Literal["half_up", "floor"] = "half_up"
+    """Rounding of the resized sides: `half_up` is detectron2's int(x + 0.5), `floor`
+    torchvision's."""
+    resize_filter: Literal["antialias", "bilinear"] = "antialias"
+    """`antialias` is PIL's bilinear filter, as in detectron2; `bilinear` the plain one of
+    torchvision's detector."""
+    flip: float = 0.5
+    """Probability of a horizontal flip in training."""
+    scale_jitter: tuple[float, float] | None = None
+    """Large-scale jitter in training: the resized image is scaled again by a factor between the
+    two, drawn evenly, and what is then larger than the size aimed at is cropped to it, at a place
+    drawn evenly; detectron2's is [0.1, 2.0]."""
+    scale_jitter_side: int | None = None
+    """Side in pixels of the square that large-scale jitter aims at (detectron2: 1024); null for the
+    resized size."""
+    color_jitter: float = 0.0
+    """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a
+    tenth of it)."""
+    augment: str | None = None
+    """File written by albumentations' `save` (JSON or YAML) whose transforms are applied before the
+    resize."""
+    exif: Literal["apply", "ignore"] = "apply"
+    """Whether EXIF rotation is applied to the pixels, in training and at test alike."""
+    check_sizes: bool = may_change(True)
+    """Read every image's header at the start and compare its size with the annotations; false to
+    skip."""
+    size_divisor: int = 32
+    """Padded sides are multiples of this many pixels."""
+    workers: int = may_change(2)
+    """Loader processes per rank; 0 loads in the main process."""
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
+        named = len(self.short_edge) > 0 and min(self.short_edge) >= 1
+        rule = "data.short_edge must name at least one size, and each be >= 1"
+        require(named, rule, self.short_edge)
+        longest = max(*self.short_edge, self.val_short_edge or 0)
+        rule = "data.long_edge must be at least the largest data.short_edge"
+        require(self.long_edge >= longest, rule, self.long_edge)
+        require(0 <= self.flip <= 1, "data.flip must be in [0, 1]", self.flip)
+        self._check_scale_jitter()
+        inside = 0 <= self.color_jitter <= 1
+        require(inside, "data.color_jitter must be in [0, 1]", self.color_jitter)
+        divisible = self.size_divisor >= 32 and self.size_divisor % 32 == 0
+        require(divisible, "data.size_divisor must be a multiple of 32", self.size_divisor)
+        require(self.workers >= 0, "data.workers must be >= 0", self.workers)
+
+    def _check_scale_jitter(self) -> None:
+        low, high = self.scale_jitter or (1, 1)
+        rule = "data.scale_jitter must be null or two factors, 0 < low <= high"
+        require(0 < low <= high < float("inf"), rule, self.scale_jitter)
+        side = self.scale_jitter_side or self.size_divisor
+        inside = self.size_divisor <= side <= max(self.long_edge, self.size_divisor)
+        limits = "at least data.size_divisor and at most data.long_edge"
+        rule = f"data.scale_jitter_side must be null or {limits}"
+        require(inside, rule, self.scale_jitter_side)
+
+    @property
+    def test_short_edge(self) -> int:
+        """Shorter image side in evaluation and prediction, in pixels."""
+        return self.val_short_edge or max(self.short_edge)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,5 +128,10 @@ class BackboneConfig:
     """Last backbone stage that is not trained; `auto` is c2 with weights and none without."""
     stride_in: Literal["3x3", "1x1"] = "3x3"
     """Which convolution of a bottleneck carries the stride; 1x1 is the original paper's."""
-    checkpoint_activations: bool = False
+    checkpoint_activations: bool = may_change(False)
     """Recompute backbone activations in the backward pass: less memory, about a third more time."""
+
+    @property
+    def learns_batch_norm(self) -> bool:
+        """Whether batch norms learn their statistics from the images of a micro-batch."""
+        return self.norm in ("batch", "sync") or (self.norm == "auto" and self.weights is None)

@@ -12,6 +12,7 @@ from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.datasets.repeat_factors import repeat_factors
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches
+from tasks.engine.loading import Share
 
 HELD = [
     [0],
@@ -90,7 +91,7 @@ def test_crowds_and_images_that_are_not_trained_on_do_not_count(tmp_path: Path) 
 def test_an_epoch_repeats_rare_images_and_is_the_same_on_every_rank(tmp_path: Path) -> None:
     config = DataConfig(batch_size=2, repeat_threshold=0.5, short_edge=(32,), workers=0)
     batches, other = (
-        TrainBatches(dataset_of(tmp_path, HELD), config, rank=n, world_size=2) for n in (0, 1)
+        TrainBatches(dataset_of(tmp_path, HELD), config, Share(rank=n, ranks=2)) for n in (0, 1)
     )
     assert batches.epoch_length == 5  # 6 x 1 + sqrt(2) + 2 = 9.41 images
     drawn = [sample.index for step in range(5 * 40) for sample in batches.plan(step).samples]

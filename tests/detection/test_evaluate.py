@@ -24,20 +24,21 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
-from tasks.detection.config import DataConfig, SplitConfig
+from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import DetectionBatch, TrainBatches, ValBatches
 from tasks.detection.evaluate import (
     evaluate_checkpoint,
     evaluate_detector,
-    evaluation_mode,
     to_results,
 )
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels
 from tasks.detection.ops.boxes import Detections, decode, encode
 from tasks.engine.distributed import World
+from tasks.engine.evaluation import LossSums, evaluation_mode, named_scores
 from tasks.engine.precision import Precision
 from tasks.scoring.results import DetectionResults
+from tasks.vision.settings import SplitConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -96,7 +97,8 @@ def evaluate(
     model: nn.Module, batches: Iterable[DetectionBatch], dataset: CocoDataset, **more: Any
 ) -> dict[str, float]:
     given = {"world": World.create("cpu"), "final": False} | more
-    return evaluate_detector(cast(FasterRCNN, model), batches, dataset, precision=FP32, **given)
+    found = evaluate_detector(cast(FasterRCNN, model), batches, dataset, precision=FP32, **given)
+    return named_scores(found, "val")
 
 
 def odd_data(folder: Path) -> CocoDataset:
@@ -179,7 +181,7 @@ def test_written_detections_have_the_files_ids(dataset: CocoDataset, tmp_path: P
 def test_every_ranks_detections_and_losses_count(dataset: CocoDataset) -> None:
     model = tiny_detector(classes=2)
     objective, batches = DetectionObjective(model), list(ValBatches(dataset, DATA))
-    nothing = (DetectionResults.empty(), ({}, 0))
+    nothing = (DetectionResults.empty(), LossSums())
     rank_one = RankZero(nothing)
     evaluate(model, batches[1:], dataset, world=rank_one, objective=objective)
     scores = evaluate(

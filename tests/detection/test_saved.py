@@ -12,7 +12,8 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.saved import read_detector
-from tasks.engine.checkpoint import Checkpoints, Progress
+from tasks.engine.checkpoint import Checkpoints
+from tasks.engine.progress import Progress
 
 CPU = torch.device("cpu")
 
@@ -29,7 +30,11 @@ def detected(model: FasterRCNN) -> torch.Tensor:
 def test_a_restored_detector_detects_the_same(tmp_path: Path) -> None:
     saved = read_detector(save_detector(tmp_path))
     assert saved.label_map == CLASSES
-    assert saved.facts() == {"checkpoint": str(tmp_path / "last.pt"), "step": 7, "weights": "model"}
+    assert saved.describe() == {
+        "checkpoint": str(tmp_path / "last.pt"),
+        "step": 7,
+        "weights": "model",
+    }
     torch.testing.assert_close(
         detected(saved.build(CPU)), detected(tiny_detector()), rtol=0, atol=0
     )
@@ -57,7 +62,7 @@ def test_frozen_norms_and_the_passport_are_restored_without_the_weights_file(
 
 def test_the_moving_average_is_used_where_there_is_one(tmp_path: Path) -> None:
     saved = read_detector(save_detector(tmp_path, ema=True))
-    assert saved.facts()["weights"] == "ema"
+    assert saved.describe()["weights"] == "ema"
     bias = tiny_detector().state_dict()["rpn.conv.weight"]
     torch.testing.assert_close(saved.build(CPU).state_dict()["rpn.conv.weight"], bias / 2)
 
@@ -77,9 +82,7 @@ def test_an_unknown_override_is_answered_with_the_nearest_name(tmp_path: Path) -
 
 def test_an_override_that_changes_the_network_is_refused(tmp_path: Path) -> None:
     saved = read_detector(save_detector(tmp_path), ["model.pyramid_channels=8"])
-    with pytest.raises(
-        UserError, match=r"overrides must leave model\.\* as the checkpoint's weights need it"
-    ):
+    with pytest.raises(UserError, match=r"must hold the weights of this network"):
         saved.build(CPU)
 
 
@@ -89,6 +92,6 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     Checkpoints(tmp_path, {"config": {}}).save(("last.pt",), Progress(), model, None, optimizer)
     with pytest.raises(
         UserError,
-        match="must be a checkpoint of a detector, but it does not say its label_map, passp",
+        match="must be a checkpoint of detection, got one of no task that it names",
     ):
         read_detector(tmp_path)

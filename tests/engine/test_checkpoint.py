@@ -8,13 +8,13 @@ from torch import nn
 
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import (
-    AtomicFile,
     Checkpoints,
-    Progress,
     is_checkpoint,
     read_checkpoint,
 )
+from tasks.engine.files import AtomicFile
 from tasks.engine.optim import Ema, build_optimizer
+from tasks.engine.progress import Progress
 from tasks.engine.settings import OptimConfig
 
 
@@ -71,7 +71,7 @@ def test_what_is_not_a_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "text.pt")
     torch.save({"weight": torch.ones(1)}, tmp_path / "bare.pt")
     with pytest.raises(
-        UserError, match=r"format 1, got keys \['weight'\] in .*bare\.pt; model\.weights"
+        UserError, match=r"format 2 or 1, got keys \['weight'\] in .*bare\.pt; model\.weights"
     ):
         read_checkpoint(tmp_path / "bare.pt")
 
@@ -96,7 +96,8 @@ def test_metadata_that_is_not_json_fails_before_training(tmp_path: Path) -> None
 def test_switching_the_moving_average_on_resume_is_refused(tmp_path: Path) -> None:
     save(tmp_path, ("last.pt",), Progress(step=2), with_ema=True)
     model = nn.Linear(2, 1)
-    checkpoints = Checkpoints(tmp_path, {"label_map": {"names": ["é"]}})
+    resumed = read_checkpoint(tmp_path / "last.pt")
+    checkpoints = Checkpoints(tmp_path, {"label_map": {"names": ["é"]}}, resumed)
     with pytest.raises(UserError, match=r"optim\.ema_decay must stay"):
         checkpoints.restore(model, None, build_optimizer(model, OptimConfig()))
 

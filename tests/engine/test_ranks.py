@@ -79,6 +79,9 @@ def test_an_error_is_shared_by_one_process_with_itself() -> None:
 class SecondRank(World):
     """Rank 1 of two, to which rank 0 sends a refusal."""
 
+    def gather(self, value: object) -> None:
+        assert value is None
+
     def broadcast(self, value: object) -> object:
         assert value is None
         return "rank 0 refuses"
@@ -115,9 +118,8 @@ def test_a_device_that_does_not_exist_is_refused(name: str, size: int, message: 
 
 
 def test_micro_batches_divide_or_the_nearest_size_is_named() -> None:
-    four = World(0, 0, 4, torch.device("cpu"))
-    assert micro_batch_size(16, four, 2) == 2
-    with pytest.raises(UserError, match=r"divide by 4 ranks x 2 micro-batches, got 18; try 16"):
-        micro_batch_size(18, four, 2)
+    assert micro_batch_size(16, 4, 2) == 2
+    with pytest.raises(UserError, match=r"divide by 4 ranks x optim.accumulate=2, got 18; try 16"):
+        micro_batch_size(18, 4, 2)
     with pytest.raises(UserError, match="got 3; try 8"):
-        micro_batch_size(3, four, 2)
+        micro_batch_size(3, 4, 2)

@@ -24,10 +24,8 @@ def straight(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tensors(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-    momentum = {
-        f"momentum.{i}": state["momentum_buffer"]
-        for i, state in checkpoint.optimizer["state"].items()
-    }
+    states = checkpoint.optimizer["state"] if checkpoint.is_resumable else {}
+    momentum = {f"momentum.{i}": state["momentum_buffer"] for i, state in states.items()}
     average = {f"ema.{key}": value for key, value in (checkpoint.ema or {}).items()}
     return checkpoint.model | average | momentum
 

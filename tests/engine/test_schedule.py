@@ -15,7 +15,7 @@ STEP = ScheduleConfig(
     [(0, 0.1), (5, 0.55), (10, 1), (59, 1), (60, 0.1), (79, 0.1), (80, 0.01), (99, 0.01)],
 )
 def test_step_schedule(step: int, factor: float) -> None:
-    assert lr_factor(step, STEP) == pytest.approx(factor)
+    assert lr_factor(step, (), STEP, "top1") == pytest.approx(factor)
 
 
 @pytest.mark.parametrize(("step", "factor"), [(2, 1), (11, 1), (12, 0.1), (15, 0.1), (16, 0.01)])
@@ -23,7 +23,7 @@ def test_milestones_scale_with_the_number_of_steps(step: int, factor: float) -> 
     short = ScheduleConfig(
         steps=20, reference_steps=100, milestones=(60, 80), warmup_steps=2, warmup_factor=0.1
     )
-    assert lr_factor(step, short) == pytest.approx(factor)
+    assert lr_factor(step, (), short, "top1") == pytest.approx(factor)
 
 
 @pytest.mark.parametrize(("step", "factor"), [(0, 0.1), (5, 0.55), (10, 1)])
@@ -31,7 +31,7 @@ def test_warm_up_keeps_its_length_in_a_shorter_run(step: int, factor: float) -> 
     short = ScheduleConfig(
         steps=50, reference_steps=100, milestones=(60, 80), warmup_steps=10, warmup_factor=0.1
     )
-    assert lr_factor(step, short) == pytest.approx(factor)
+    assert lr_factor(step, (), short, "top1") == pytest.approx(factor)
 
 
 @pytest.mark.parametrize(("step", "factor"), [(0, 0.1), (2, 0.4), (5, 0.85), (6, 1)])
@@ -39,7 +39,7 @@ def test_warm_up_takes_a_third_of_the_run_at_most(step: int, factor: float) -> N
     short = ScheduleConfig(
         steps=18, reference_steps=18, milestones=(12,), warmup_steps=1000, warmup_factor=0.1
     )
-    assert lr_factor(step, short) == pytest.approx(factor)
+    assert lr_factor(step, (), short, "top1") == pytest.approx(factor)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_cosine_schedule(step: int, factor: float) -> None:
     cosine = ScheduleConfig(
         name="cosine", steps=100, reference_steps=100, milestones=(60,), warmup_steps=0
     )
-    assert lr_factor(step, cosine) == pytest.approx(factor)
+    assert lr_factor(step, (), cosine, "top1") == pytest.approx(factor)
 
 
 def test_due_on_the_grid_and_at_the_end_and_never_before_the_first_step() -> None:

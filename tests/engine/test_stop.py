@@ -6,8 +6,9 @@ import signal
 import pytest
 import torch
 
+from tasks.engine.commands import resume_command
 from tasks.engine.distributed import World
-from tasks.engine.stop import StopRequest, resume_command
+from tasks.engine.stop import StopRequest
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 

@@ -8,26 +8,25 @@ POISON=n makes step n's first image NaN.
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tasks.engine.checkpoint import Checkpoints
-from tasks.engine.config import load_config, to_dict
+from tasks.engine.config import load_config
 from tasks.engine.distributed import World
-from tasks.engine.fit import Evaluate, FitConfig, fit
-from tasks.engine.log import RunLog
-from tasks.engine.precision import Precision
-from tasks.engine.randomness import prepare_torch
-from tasks.engine.run_folder import prepare_output_dir
-from tasks.engine.sampling import global_batch
-from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig
+from tasks.engine.evaluation import Evaluator, SetScores, evaluate_sets
+from tasks.engine.launch import Launch, launch_in
+from tasks.engine.sampling import batches_per_epoch, global_batch
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
 
 IMAGES = 22
+LABEL_MAP = {"names": ["toy"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +38,14 @@ class ToyData:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToyConfig:
+class ToyConfig(TaskSettings):
     """A task's settings."""
+
+    STEP_MEMORY: ClassVar = "raise optim.accumulate, or use less"
+    SCORING_MEMORY: ClassVar = "score fewer"
+
+    task: str = "toy"
+    """Task."""
 
     data: ToyData = field(default_factory=ToyData)
     """Data."""
@@ -50,8 +55,12 @@ class ToyConfig:
     """Optimiser."""
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     """Schedule."""
-    run: RunConfig = field(default_factory=RunConfig)
+    run: RunConfig = field(default_factory=partial(RunConfig, best_metric="box/AP"))
     """Run."""
+
+    @property
+    def batch_size(self) -> int:
+        return self.data.batch_size
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,10 @@ class ToyBatch:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def weight(self) -> float:
+        return float(len(self))
+
 
 class ToyBatches:
     def __init__(self, config: ToyConfig, world: World) -> None:
@@ -79,6 +92,10 @@ class ToyBatches:
         generator = torch.Generator().manual_seed(7)
         self.images = torch.randn(IMAGES, 6, generator=generator)
         self.targets = self.images.sin().sum(dim=1)
+
+    @property
+    def epoch_length(self) -> int:
+        return batches_per_epoch(IMAGES, self.config.data.batch_size)
 
     def start(self, step: int) -> Iterator[ToyBatch]:
         size, accumulate = self.config.data.batch_size, self.config.optim.accumulate
@@ -126,43 +143,30 @@ class ToyObjective(nn.Module):
         return {"square": difference.square().mean(), "tilt": 0.1 * difference.abs().mean()}
 
 
-def evaluation(batches: ToyBatches) -> Evaluate:
-    def evaluate(model: nn.Module, step: int) -> Mapping[str, float]:
+def evaluation(batches: ToyBatches) -> Evaluator:
+    def evaluate(model: nn.Module, step: int, final: bool) -> SetScores:
         difference = model(batches.images) - batches.targets
         error = float(difference.detach().square().mean())
-        return {"box/AP": -error, "val/loss": error}
+        return SetScores({"box/AP": -error}, {"square": error})
 
     return evaluate
 
 
+def route(config: ToyConfig, launch: Launch[ToyConfig]) -> dict[str, float]:
+    batches = ToyBatches(config, launch.world)
+    model = launch.build(lambda start: (ToyModel(config.norm), "a toy"), None)
+    return launch.fit(
+        model,
+        ToyObjective(model, 0),
+        batches,
+        evaluate_sets({"val": evaluation(batches)}),
+        {"label_map": LABEL_MAP},
+        name_image=lambda image: f"{image:03d}.jpg",
+    )
+
+
 def run(config: ToyConfig, world: World) -> dict[str, float]:
-    prepare_torch(config.run.seed, config.run.deterministic)
-    folder = prepare_output_dir(config.run, world, config)
-    model = ToyModel(config.norm)
-    batches = ToyBatches(config, world)
-    settings = FitConfig(
-        optim=config.optim,
-        schedule=config.schedule,
-        run=config.run,
-        batch_size=config.data.batch_size,
-    )
-    checkpoints = Checkpoints(
-        folder, {"config": to_dict(config), "label_map": {"names": ["toy"]}, "task": "toy"}
-    )
-    precision = Precision.resolve(config.run.precision, world.device)
-    with RunLog(folder, world, config.schedule.steps) as log:
-        return fit(
-            model,
-            ToyObjective(model, 0),
-            batches,
-            settings,
-            checkpoints,
-            log,
-            world,
-            precision,
-            evaluate=evaluation(batches),
-            name_image=lambda image: f"{image:03d}.jpg",
-        )
+    return launch_in(world, config, route).scores
 
 
 def toy_config(output_dir: Path | str, *overrides: str) -> ToyConfig:

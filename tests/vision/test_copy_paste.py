@@ -18,6 +18,7 @@ from tasks.datasets.coco.objects import decode_mask
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import DetectionBatch, TrainBatches
 from tasks.detection.data.prepare import masks_of
+from tasks.engine.loading import Share
 from tasks.engine.randomness import mix_keys
 from tasks.vision.copy_paste import Prepared, paste_objects
 from tasks.vision.placement import Sample, Window, jittered, resize
@@ -178,7 +179,7 @@ def test_an_enlarged_image_is_cropped_and_its_boxes_with_it(tmp_path: Path) -> N
     config = DataConfig(
         batch_size=1, short_edge=(32,), long_edge=64, workers=0, flip=0.0, scale_jitter=(2.0, 2.0)
     )
-    batches = TrainBatches(dataset, config, seed=1)
+    batches = TrainBatches(dataset, config, Share(seed=1))
     window, batch = batches.plan(0).samples[0].window, next(batches.start(0))
     assert window is not None
     top, left = window.top, window.left
@@ -216,11 +217,11 @@ def test_jitter_towards_a_square(tmp_path: Path) -> None:
 
 
 def test_ranks_workers_and_restarts_change_nothing(dataset: CocoDataset) -> None:
-    whole = list(islice(TrainBatches(dataset, BOTH, seed=3).start(0), 4))
-    again = list(islice(TrainBatches(dataset, replace(BOTH, workers=1), seed=3).start(2), 2))
+    whole = list(islice(TrainBatches(dataset, BOTH, Share(seed=3)).start(0), 4))
+    again = list(islice(TrainBatches(dataset, replace(BOTH, workers=1), Share(seed=3)).start(2), 2))
     assert all(same(one, other) for one, other in zip(whole[2:], again, strict=True))
     parts = [
-        next(TrainBatches(dataset, BOTH, rank=rank, world_size=2, seed=3).start(0))
+        next(TrainBatches(dataset, BOTH, Share(rank=rank, ranks=2, seed=3)).start(0))
         for rank in (0, 1)
     ]
     for field in fields(DetectionBatch):

@@ -6,22 +6,20 @@ choice follows from the seed, the step and the image's position in the batch, so
 restarts nor the number of workers and ranks change anything.
 """
 
-import os
-import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_segmentations
 from tasks.datasets.repeat_factors import repeat_factors
 from tasks.detection.config import DataConfig
 from tasks.detection.data.prepare import load, without_objects
+from tasks.engine.loading import Loader, Share
 from tasks.engine.randomness import mix_key, mix_keys, uniform
 from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.labels import FileId
@@ -57,6 +55,11 @@ class DetectionBatch:
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    @property
+    def weight(self) -> float:
+        """Losses are means over images."""
+        return float(len(self))
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "DetectionBatch":
         """The batch on a device."""
@@ -97,22 +100,13 @@ class TrainBatches:
         self,
         dataset: CocoDataset,
         config: DataConfig,
-        *,
-        rank: int = 0,
-        world_size: int = 1,
-        accumulate: int = 1,
-        seed: int = 0,
-        pin_memory: bool = False,
+        share: Share | None = None,
     ) -> None:
-        parts = world_size * accumulate
-        if config.batch_size % parts:
-            nearest = max(1, config.batch_size // parts) * parts
-            raise UserError(
-                f"data.batch_size is global and must divide by {world_size} ranks x"
-                f" optim.accumulate={accumulate}, got {config.batch_size}; try {nearest}"
-            )
-        self.dataset, self.config, self.seed, self.pin_memory = dataset, config, seed, pin_memory
-        self.rank, self.accumulate, self.micro_batch = rank, accumulate, config.batch_size // parts
+        self.dataset = dataset
+        self.config = config
+        self.share = share or Share()
+        self.seed = self.share.seed
+        self.micro_batch = self.share.micro_batch(config.batch_size)
         self.usable, self.warnings = _usable_images(
             dataset, config.keep_empty
         )  # (N,) places in the data set
@@ -157,16 +151,9 @@ class TrainBatches:
 
     def start(self, step: int) -> Iterator[DetectionBatch]:
         """This rank's micro-batches from an optimiser step on, without end."""
-        loading = _Loading(self.dataset, self.config, self.augmenter, self.segmentations)
-        return _load_all(loading, self._parts(step), self.pin_memory)
-
-    def _parts(self, step: int) -> Iterator[Plan]:
-        first = self.rank * self.accumulate * self.micro_batch
-        while True:
-            plan = self.plan(step)
-            for start in range(first, first + self.accumulate * self.micro_batch, self.micro_batch):
-                yield plan.part(start, start + self.micro_batch)
-            step += 1
+        load = _Load(self.dataset, self.config, self.augmenter, self.segmentations)
+        loader = Loader(load, self.config.workers, self.share.pin_memory)
+        return loader.training(self.plan, step, self.share, self.config.batch_size)
 
     def _sample(self, index: int, key: int, draws: Sequence[float]) -> Sample:
         """What the draws, each in [0, 1), choose for one image."""
@@ -227,8 +214,14 @@ class ValBatches:
     def __len__(self) -> int:
         return len(self.plans)
 
+    @property
+    def images(self) -> int:
+        """Images of all batches of this rank."""
+        return sum(len(plan.samples) for plan in self.plans)
+
     def __iter__(self) -> Iterator[DetectionBatch]:
-        return _load_all(_Loading(self.dataset, self.config), self.plans, self.pin_memory)
+        load = _Load(self.dataset, self.config)
+        return Loader(load, self.config.workers, self.pin_memory).batches(self.plans)
 
 
 def collate_images(images: Sequence[NDArray[np.uint8]], config: DataConfig) -> DetectionBatch:
@@ -294,66 +287,23 @@ def _val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> lis
     ]
 
 
-def _load_all(
-    loading: "_Loading", plans: Iterable[Plan], pin_memory: bool
-) -> Iterator[DetectionBatch]:
-    """The batches of the plans, in their order, read ahead by the workers; UserError for the first
-    that fails.
-    """
-    loader = DataLoader(
-        loading,
-        sampler=plans,  # a plan is the index of a batch
-        batch_size=None,
-        num_workers=loading.config.workers,
-        pin_memory=pin_memory,
-        worker_init_fn=_outlive_interrupts,
-        generator=torch.Generator(),  # spares the global one, from which torch would draw the workers' seeds
-    )
-    for batch in loader:
-        if isinstance(batch, str):
-            raise UserError(batch)
-        yield batch
+@dataclass(frozen=True)
+class _Load:
+    """Reads a plan's images, in a worker."""
 
+    dataset: CocoDataset
+    config: DataConfig
+    augmenter: Augmenter | None = None
+    segmentations: Sequence[FileId] | None = None
 
-class _Loading(Dataset[DetectionBatch | str]):
-    """Plans to batches, in a worker; an error comes back as its text, without the worker's
-    traceback.
-    """
-
-    def __init__(
-        self,
-        dataset: CocoDataset,
-        config: DataConfig,
-        augmenter: Augmenter | None = None,
-        segmentations: Sequence[FileId] | None = None,
-    ) -> None:
-        self.dataset, self.config, self.augmenter, self.segmentations = (
-            dataset,
-            config,
-            augmenter,
-            segmentations,
-        )
-
-    def __getitem__(self, plan: Plan) -> DetectionBatch | str:
-        try:
-            prepared = [
-                load(self.dataset, sample, self.config, self.augmenter, self.segmentations)
-                for sample in plan.samples
-            ]
-        except UserError as error:
-            return str(error)
+    def __call__(self, plan: Plan) -> DetectionBatch:
+        prepared = [
+            load(self.dataset, sample, self.config, self.augmenter, self.segmentations)
+            for sample in plan.samples
+        ]
         ids = self.dataset.image_ids[[sample.index for sample in plan.samples]].tolist()
-        return _stack(
-            prepared, plan.canvas, plan.slots, ids, [sample.key for sample in plan.samples]
-        )
-
-
-def _outlive_interrupts(_worker: int) -> None:
-    """Leave signals to the main process, which finishes its step with the batches that workers
-    still owe it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.setpgrp()  # Ctrl-C and `kill -- -GROUP` reach the main process only
+        keys = [sample.key for sample in plan.samples]
+        return _stack(prepared, plan.canvas, plan.slots, ids, keys)
 
 
 def _stack(

@@ -4,39 +4,23 @@ no torch.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
 from tasks.datasets.coco.layout import locate_split
-from tasks.detection.config import DataConfig, DetectionConfig
-from tasks.engine.checkpoint_files import LAST
+from tasks.detection.config import DataConfig
+from tasks.engine.distributed import World
 from tasks.labels import LabelMap
 
 
-def check_files(config: DetectionConfig) -> None:
-    """Raise UserError where a split's images or annotations, listing what was tried, or the
-    weights are not there.
+def read_splits(config: DataConfig, world: World) -> tuple[CocoDataset, CocoDataset]:
+    """Training and validation split, the latter with the former's labels; one rank a machine checks
+    the image files.
     """
-    data, weights, run = config.data, config.model.weights, config.run
-    locate_split(data.root, "train", data.train.images, data.train.annotations)
-    locate_split(data.root, "val", data.val.images, data.val.annotations)
-    resumed = (
-        run.resume == "auto" and (Path(run.output_dir) / LAST).exists()
-    )  # which needs no weights
-    if (
-        weights is None
-        or resumed
-        or weights.startswith(("torchvision:", "timm:"))
-        or Path(weights).exists()
-    ):
-        return
-    raise UserError(
-        "model.weights must be an existing file or run folder, torchvision:<model>.<weights> or"
-        f" timm:<model>.<tag>, got {weights}; check the path, or set model.weights=null to start"
-        " from scratch"
-    )
+    check = world.local_rank == 0
+    train_set = read_split(config, "train", check_sizes=check)
+    val_set = read_split(config, "val", label_map=train_set.label_map, check_sizes=check)
+    return train_set, val_set
 
 
 def read_split(

@@ -58,8 +58,6 @@ class Kernels:
         Where torch must be deterministic, windows are gathered: torchvision's kernel adds up
         gradients in any order.
         """
-        if not config.fast:
-            return Kernels("plain", sparse_rpn=False, folded_norms=False)
         if device.type != "cuda":
             return Kernels(linear="measured")
         return Kernels(
@@ -102,10 +100,13 @@ class FasterRCNN(nn.Module):
         """Foreground classes."""
         return self.box_head.num_classes
 
+    @property
+    def trunk(self) -> tuple[nn.Module, ...]:
+        """The parts that are convolutions, which torch.compile translates."""
+        return self.backbone, self.pyramid, self.rpn
+
     def levels(self, images: Tensor, sizes: Tensor) -> list[Tensor]:
         """Pyramid maps p2 to p6, (B, C, h, w) each, fine to coarse."""
-        if self.replayed:
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         return list(self.pyramid(self.backbone(self.normalizer(images, sizes))).values())
 
     def anchors_of(self, images: Tensor, levels: list[Tensor]) -> tuple[Tensor, ...]:
@@ -145,21 +146,6 @@ class FasterRCNN(nn.Module):
         )
         class_logits, box_offsets = self.classify(levels, proposals.boxes)
         return select_detections(proposals, class_logits, box_offsets, sizes, self.config.roi)
-
-
-def compile_trunk(model: FasterRCNN, backend: str = "inductor", *, graphs: bool = False) -> None:
-    """Have torch.compile translate backbone, pyramid and region proposal head in place, anew for
-    each padded size.
-
-    Names of weights stay as they are; a copy of the model is not compiled. After torch's limit of
-    sizes, which data.size_divisor and fewer data.short_edge keep low, the others run as written.
-    `graphs` has a GPU replay them as CUDA graphs: what a batch leaves on the device is then to be
-    used before the next one begins.
-    """
-    mode = "reduce-overhead" if graphs else None
-    for part in (model.backbone, model.pyramid, model.rpn):
-        part.compile(backend=backend, dynamic=False, mode=mode)
-    model.replayed = graphs
 
 
 def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
@@ -207,7 +193,7 @@ def build_faster_rcnn(
     backbone = build_from_config(config, passport)
     pyramid = FeaturePyramid(backbone.levels, channels=config.pyramid_channels)
     anchors = AnchorGenerator(tuple(level.stride for level in pyramid.levels), config.anchors)
-    kernels = kernels or Kernels()
+    kernels = kernels or Kernels.of(torch.device("cpu"), config)
     if not kernels.folded_norms:
         keep_norms_apart(backbone)
     model = FasterRCNN(

@@ -20,11 +20,12 @@ from tasks.datasets.checks.check import Report, Split, check
 from tasks.datasets.checks.fix import write_fixed
 from tasks.datasets.checks.page import write_page
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.detection.config import DataConfig, SplitConfig
+from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches, ValBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.scoring.instances import final_scores, write_evaluation
 from tasks.scoring.results import DetectionResults
+from tasks.vision.settings import SplitConfig
 
 Result = TypeVar("Result")
 Node = dict[str, Any] | list[Any]

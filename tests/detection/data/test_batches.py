@@ -17,6 +17,7 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import DetectionBatch, TrainBatches, ValBatches, collate_images
+from tasks.engine.loading import Share
 from tasks.vision.padding import padded_objects, padded_side
 from tasks.vision.placement import resize, resized_size
 
@@ -187,12 +188,12 @@ def test_validation_resizes_to_the_test_edge_without_flips(dataset: CocoDataset)
 def test_ranks_and_micro_batches_split_the_same_global_batch(
     dataset: CocoDataset, ranks: int, accumulate: int
 ) -> None:
-    whole = list(islice(TrainBatches(dataset, CONFIG, seed=3).start(0), 3))
+    whole = list(islice(TrainBatches(dataset, CONFIG, Share(seed=3)).start(0), 3))
     parts = [
         list(
             islice(
                 TrainBatches(
-                    dataset, CONFIG, rank=rank, world_size=ranks, accumulate=accumulate, seed=3
+                    dataset, CONFIG, Share(rank=rank, ranks=ranks, accumulate=accumulate, seed=3)
                 ).start(0),
                 3 * accumulate,
             )
@@ -205,8 +206,8 @@ def test_ranks_and_micro_batches_split_the_same_global_batch(
 
 
 def test_a_restart_at_a_step_yields_the_same_batches(dataset: CocoDataset) -> None:
-    uninterrupted = list(islice(TrainBatches(dataset, CONFIG, seed=3).start(0), 6))
-    restarted = list(islice(TrainBatches(dataset, CONFIG, seed=3).start(4), 2))
+    uninterrupted = list(islice(TrainBatches(dataset, CONFIG, Share(seed=3)).start(0), 6))
+    restarted = list(islice(TrainBatches(dataset, CONFIG, Share(seed=3)).start(4), 2))
     assert all(equal(one, other) for one, other in zip(uninterrupted[4:], restarted, strict=True))
 
 
@@ -235,7 +236,7 @@ def test_seeds_and_steps_differ(dataset: CocoDataset) -> None:
     keys = [
         key
         for seed in (0, 1)
-        for b in islice(TrainBatches(dataset, CONFIG, seed=seed).start(0), 4)
+        for b in islice(TrainBatches(dataset, CONFIG, Share(seed=seed)).start(0), 4)
         for key in b.keys.tolist()
     ]
     assert len(set(keys)) == len(keys) == 32
@@ -252,7 +253,7 @@ def test_short_edges_and_flips_are_drawn_evenly(dataset: CocoDataset) -> None:
 
 def test_a_batch_that_does_not_divide_is_refused(dataset: CocoDataset) -> None:
     with pytest.raises(UserError, match=r"3 ranks x optim\.accumulate=1, got 4; try 3"):
-        TrainBatches(dataset, CONFIG, world_size=3)
+        TrainBatches(dataset, CONFIG, Share(ranks=3))
 
 
 # ----------------------------------------------------------------------------------------------

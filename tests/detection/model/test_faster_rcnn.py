@@ -14,11 +14,11 @@ from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.faster_rcnn import (
     Kernels,
     build_faster_rcnn,
-    compile_trunk,
     for_inference,
 )
 from tasks.detection.model.region_proposer import Proposals
 from tasks.detection.model.select import select_detections
+from tasks.engine.compilation import compile_parts
 
 PROPOSALS = Proposals(
     torch.tensor([[[0.0, 0, 20, 20], [2, 0, 22, 20], [50, 50, 90, 90], [0, 0, 5, 5]]]),
@@ -129,8 +129,11 @@ def test_plain_path_equals_the_fast_one() -> None:
         TINY, norm="batch", freeze_through="c5", roi=replace(TINY.roi, score_threshold=0.0)
     )
     fast, plain = (
-        tiny_detector(chosen, kernels=Kernels.of(torch.device("cpu"), chosen))
-        for chosen in (config, replace(config, fast=False))
+        tiny_detector(config, kernels=kernels)
+        for kernels in (
+            Kernels.of(torch.device("cpu"), config),
+            Kernels("plain", sparse_rpn=False, folded_norms=False),
+        )
     )
     assert for_inference(plain) is plain
     for module in (fast, plain):
@@ -199,7 +202,7 @@ def test_a_copy_for_bf16_computes_what_autocast_does() -> None:
 def test_a_compiled_trunk_learns_the_same_under_the_same_names() -> None:
     """Two padded sizes; the backend runs the captured graphs as they are."""
     written, compiled = tiny_detector(), tiny_detector()
-    compile_trunk(compiled, backend="aot_eager")
+    compile_parts(compiled.trunk, backend="aot_eager")
     assert compiled.state_dict().keys() == written.state_dict().keys()
     for shape in ((64, 96), (96, 64)):
         batch = tiny_batch([[[10.0, 10, 50, 50]]], shape=shape)
@@ -214,25 +217,9 @@ def test_a_compiled_trunk_learns_the_same_under_the_same_names() -> None:
 def test_a_copy_of_a_compiled_model_is_not_compiled() -> None:
     """What the moving average and the folded model of an evaluation are."""
     model = tiny_detector()
-    compile_trunk(model, backend="eager")
+    compile_parts(model.trunk, backend="eager")
     assert model.backbone._compiled_call_impl is not None
     assert copy.deepcopy(model).backbone._compiled_call_impl is None
-
-
-def test_each_batch_tells_cuda_graphs_that_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs of a graph are overwritten by its next replay, so torch has to know which replays
-    belong together.
-    """
-    begun: list[None] = []
-    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(None))
-    model, batch = tiny_detector().eval(), tiny_batch([[]])
-    with torch.no_grad():
-        model(batch.images, batch.sizes)
-        assert len(begun) == 0
-        model.replayed = True
-        model(batch.images, batch.sizes)
-        model(batch.images, batch.sizes)
-    assert len(begun) == 2
 
 
 @pytest.mark.gpu
@@ -245,7 +232,7 @@ def test_cuda_graphs_learn_the_same() -> None:
     written, replayed = (
         tiny_detector(kernels=Kernels.of(device, TINY)).to(device) for _ in range(2)
     )
-    compile_trunk(replayed, graphs=True)
+    compile_parts(replayed.trunk, graphs=True)
     for shape in ((64, 96), (96, 64)):
         batch = tiny_batch([[[10.0, 10, 50, 50]]], shape=shape).to(device)
         for _ in range(3):

@@ -1,10 +1,12 @@
-"""Names of a run's checkpoint files, and which one a path stands for.  Imports no torch."""
+"""Names of the files in a run's folder, and which checkpoint a path stands for.  Imports no torch."""
 
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
 
 LAST, BEST = "last.pt", "best.pt"
+CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
+LABEL_MAP = "label_map.json"
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -15,7 +17,5 @@ def find_checkpoint(path: Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise UserError(
-        f"a checkpoint must exist, got {path}; looked for"
-        f" {', '.join(str(file) for file in candidates)}"
-    )
+    tried = ", ".join(str(file) for file in candidates)
+    raise UserError(f"a checkpoint must exist, got {path}; looked for {tried}")

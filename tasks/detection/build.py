@@ -1,0 +1,63 @@
+"""The detector that a training starts with: of its own checkpoint, of another one, or of backbone
+weights.
+"""
+
+from __future__ import annotations
+
+from resnet_backbones.errors import UserError
+from tasks.detection.config import DetectionConfig, ModelConfig
+from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
+from tasks.detection.model.load_pretrained import transfer
+from tasks.detection.saved import TASK, read_metadata
+from tasks.engine.launch import Start
+from tasks.engine.saved import saved_config
+from tasks.labels import LabelMap
+
+
+def build_detector(
+    config: ModelConfig, label_map: LabelMap, start: Start
+) -> tuple[FasterRCNN, str]:
+    """The detector on the CPU, and a line that says what was loaded.
+
+    A run that is resumed loads nothing here: the training loop restores its checkpoint.
+    """
+    classes = label_map.num_classes
+    source = start.checkpoint
+    if source is None:
+        model = build_faster_rcnn(config, classes)
+        scratch = "weights: none, training starts from scratch (model.weights=null)"
+        return model, str(model.backbone.report or scratch)
+    old_label_map, passport = read_metadata(source)
+    old_config = saved_config(source, DetectionConfig, TASK).model
+    if start.resumed:
+        model = build_faster_rcnn(config, classes, passport=passport)
+        return model, f"weights: {source.path}"
+    notes = compare_networks(old_config, config, str(source.path))
+    model = build_faster_rcnn(config, classes, passport=passport)
+    report = transfer(model, source.weights(), old_label_map, label_map)
+    return model, "; ".join([str(report), *notes])
+
+
+def compare_networks(old: ModelConfig, new: ModelConfig, path: str) -> list[str]:
+    """Refuse weights of another network, whose tensors may fit all the same; say what else differs.
+
+    UserError for another backbone, and for group norms in place of others or the other way round.
+    """
+    pairs = (
+        ("model.backbone", old.backbone, new.backbone),
+        ("model.stride_in", old.stride_in, new.stride_in),
+        ("model.norm", _kind_of_norm(old), _kind_of_norm(new)),
+    )
+    for name, was, now in pairs:
+        if was != now:
+            rule = f"model.weights={path} was trained with {name}={was}"
+            raise UserError(f"{rule}, got {name}={now}; set {name}={was}, or take other weights")
+    if old.anchors == new.anchors:
+        return []
+    anchors = f"anchors of sizes {list(old.anchors.sizes)} and ratios {list(old.anchors.ratios)}"
+    return [f"note: its proposal head was trained for {anchors}, which are others now"]
+
+
+def _kind_of_norm(config: ModelConfig) -> str:
+    """Batch, synchronised and frozen norms have the same tensors and meanings."""
+    return "group" if config.norm == "group" else "batch"

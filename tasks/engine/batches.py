@@ -1,0 +1,91 @@
+"""What the engine knows of a task's batches, and the stream of them that training takes."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor
+
+from resnet_backbones.errors import as_line
+from tasks.engine.distributed import World
+
+
+class Batch(Protocol):
+    """What the engine knows of a micro-batch: stacked tensors that move together."""
+
+    @property
+    def image_ids(self) -> Tensor:
+        """(B,) int64, on the CPU until `to` is called."""
+
+    @property
+    def weight(self) -> float:
+        """What the batch's losses were divided by: its images, say, or its valid pixels; 0 where
+        there are none.
+
+        Known before the batch leaves the host. A step's losses are means over the weights of all
+        ranks and micro-batches.
+        """
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Self:
+        """The batch on a device."""
+
+    def pin_memory(self) -> Self:
+        """The batch in page-locked memory."""
+
+    def __len__(self) -> int: ...
+
+
+class Batches(Protocol):
+    """An endless training set: what it yields depends on the step and the rank only."""
+
+    @property
+    def epoch_length(self) -> int:
+        """Steps in which every image is seen at least once."""
+
+    def start(self, step: int) -> Iterator[Batch]:
+        """This rank's micro-batches from an optimiser step on, M for each step."""
+
+
+@dataclass(frozen=True)
+class StepBatches:
+    """The M micro-batches of a step on this rank, on the host, with the share that each has in the
+    step's loss.
+    """
+
+    batches: tuple[Batch, ...]
+    shares: tuple[float, ...]
+    """Factors on the losses of each; the mean over ranks of their sums is 1."""
+
+
+class Feed:
+    """The stream of micro-batches; `seconds_waited` counts how long the loader was waited for."""
+
+    def __init__(self, stream: Iterator[Batch], world: World) -> None:
+        self.stream = stream
+        self.world = world
+        self.seconds_waited = 0.0
+
+    def take(self, accumulate: int) -> StepBatches:
+        """The next step's micro-batches. Collective: ranks exchange their weights.
+
+        An image that cannot be read on any rank is a UserError on all of them.
+        """
+        batches: list[Batch] = []
+        failure: Exception | None = None
+        started = time.perf_counter()
+        try:
+            for _ in range(accumulate):
+                batches.append(next(self.stream))
+        except Exception as error:
+            if as_line(error) is None:
+                raise
+            failure = error
+        self.seconds_waited += time.perf_counter() - started
+        weights = [batch.weight for batch in batches]
+        total, failures = self.world.sum((sum(weights), float(failure is not None)))
+        if failures:
+            self.world.raise_first(failure)
+        scale = self.world.size / total if total else 0.0
+        return StepBatches(tuple(batches), tuple(weight * scale for weight in weights))

@@ -1,0 +1,35 @@
+"""torch.compile and CUDA graphs for parts of a model."""
+
+from collections.abc import Iterable
+
+from torch import nn
+
+from resnet_backbones.errors import UserError
+from tasks.engine.distributed import World
+from tasks.engine.settings import TaskSettings
+
+
+def check_cuda_graphs(config: TaskSettings, world: World) -> None:
+    """Raise UserError where run.cuda_graphs is asked for and cannot be had."""
+    if not config.run.cuda_graphs:
+        return
+    if world.device.type != "cuda":
+        raise UserError(f"run.cuda_graphs=true takes a GPU, got {world.device}; leave it out")
+    if config.optim.accumulate > 1:  # gradients of one micro-batch would be overwritten by the next
+        rule = "run.cuda_graphs=true takes optim.accumulate=1"
+        raise UserError(f"{rule}, got {config.optim.accumulate}; leave one of them out")
+
+
+def compile_parts(
+    parts: Iterable[nn.Module], backend: str = "inductor", *, graphs: bool = False
+) -> None:
+    """Have torch.compile translate modules in place, anew for each shape of their inputs.
+
+    Names of weights stay as they are; a copy of the model is not compiled. After torch's limit of
+    shapes, which data.size_divisor and fewer data.short_edge keep low, the others run as written.
+    `graphs` has a GPU replay them as CUDA graphs: what a batch leaves on the device is then to be
+    used before the next one begins.
+    """
+    mode = "reduce-overhead" if graphs else None
+    for part in parts:
+        part.compile(backend=backend, dynamic=False, mode=mode)

@@ -1,0 +1,109 @@
+"""What is done now and then during training: log lines, checkpoints, evaluations."""
+
+from dataclasses import replace
+
+import torch
+
+from resnet_backbones.errors import UserError
+from tasks.engine.progress import Progress, without_details
+from tasks.engine.run_files import BEST, LAST
+from tasks.engine.schedule import Evaluation, is_due
+from tasks.engine.settings import RunConfig
+from tasks.engine.step import explain_out_of_memory
+from tasks.engine.training import UNKNOWN_STEPS, Evaluate, State, Training, may_be_the_last
+
+
+def report(training: Training, state: State, step: int, total: int, lr: float) -> None:
+    """Write the log row of a step: means since the last one, and what was masked."""
+    _report_masked(training, state)
+    means = state.losses.means(training.world)
+    speed, seconds_per_step = state.speed.read(training.config.batch_size)
+    row = means | {"lr": lr} | speed
+    device = training.world.device
+    if device.type == "cuda":
+        row["memory_gb"] = torch.cuda.max_memory_allocated(device) / 2**30
+    left = None if total == UNKNOWN_STEPS else (total - step) * seconds_per_step
+    training.log.train(step, row, left)
+
+
+def files_due(step: int, run: RunConfig, total: int) -> tuple[str, ...]:
+    """Names of the checkpoints to write after a step; the last one is also written before every
+    evaluation.
+    """
+    numbered = (f"step_{step}.pt",) if run.keep_every and step % run.keep_every == 0 else ()
+    saved = is_due(step, run.save_every, total) or is_due(step, run.eval_every, total)
+    return (LAST, *numbered) if saved or numbered else ()
+
+
+def save(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> Progress:
+    """Save the state after a step, once masked steps are reported; every rank leaves when the files
+    are there.
+    """
+    _report_masked(training, state)
+    progress = replace(progress, window=state.losses.totals(training.world))
+    _write(training, state, progress, names)
+    return progress
+
+
+def score(
+    training: Training, state: State, progress: Progress, evaluate: Evaluate, total: int
+) -> Progress:
+    """Evaluate, log the scores and save them; the best checkpoint is replaced by a better one, and
+    NaN never is.
+    """
+    run = training.config.run
+    scored = training.model if state.ema is None else state.ema.model
+    final = may_be_the_last(progress, run, total)
+    training.world.share_buffers(scored)
+    what = f"the evaluation after step {progress.step}"
+    with torch.no_grad(), explain_out_of_memory(what, training.config.scoring_memory):
+        scores = dict(evaluate(scored.eval(), progress.step, final))
+    progress = _with_scores(progress, scores, run.best_metric)
+    better = progress.best_step == progress.step
+    weights = "model" if state.ema is None else "ema"
+    training.log.write(progress.step, scores | {"weights": weights})
+    training.log.note(_score_line(progress, run.best_metric, weights, better))
+    training.log.draw()
+    _write(training, state, progress, (BEST, LAST) if better else (LAST,))
+    return progress
+
+
+def _with_scores(progress: Progress, scores: dict[str, float], best_metric: str) -> Progress:
+    """Progress after an evaluation; UserError where the score that decides is not among them."""
+    if best_metric not in scores:
+        rule = f"run.best_metric must be one of {', '.join(scores)}, got {best_metric!r}"
+        saved = f"the state after step {progress.step} is saved"
+        raise UserError(f"{rule}; {saved} and run.resume=auto continues from it")
+    evaluation = Evaluation(progress.step, without_details(scores))
+    progress = replace(
+        progress,
+        evaluated=progress.step,
+        scores=scores,
+        history=(*progress.history, evaluation),
+    )
+    value = scores[best_metric]
+    if value > (float("-inf") if progress.best is None else progress.best):
+        progress = replace(progress, best=value, best_step=progress.step)
+    return progress
+
+
+def _score_line(progress: Progress, best_metric: str, weights: str, better: bool) -> str:
+    """A line with the score that decides, the validation loss where there is one, and whose weights
+    were scored.
+    """
+    shown = [key for key in (best_metric, "val/loss") if key in progress.scores]
+    text = "  ".join(f"{key} {progress.scores[key]:.4f}" for key in dict.fromkeys(shown))
+    rest = "the best so far" if better else f"the best was at step {progress.best_step}"
+    return f"step {progress.step}  {text}  ({weights} weights; {rest})"
+
+
+def _report_masked(training: Training, state: State) -> None:
+    for line in state.losses.masked_steps(training.world, training.name_image):
+        training.log.note(line)
+
+
+def _write(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> None:
+    if training.world.is_main:
+        training.checkpoints.save(names, progress, training.model, state.ema, state.optimizer)
+        training.log.flush()
+    training.world.barrier()

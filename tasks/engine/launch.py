@@ -1,0 +1,229 @@
+"""From settings to a finished run: processes, precision, where the weights come from, the folder.
+
+A task's `train.py` reads its data, builds its model and says how it is scored; all else is here.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from torch import nn
+
+from tasks.engine.allocator import keep_freed_memory
+from tasks.engine.batches import Batches
+from tasks.engine.checkpoint import Checkpoint, Checkpoints, is_checkpoint, read_checkpoint
+from tasks.engine.compilation import check_cuda_graphs, compile_parts
+from tasks.engine.config import to_saved
+from tasks.engine.distributed import World
+from tasks.engine.environment import library_version
+from tasks.engine.files import write_text
+from tasks.engine.fit import fit
+from tasks.engine.loading import Share
+from tasks.engine.log import RunLog
+from tasks.engine.precision import Precision
+from tasks.engine.randomness import prepare_torch
+from tasks.engine.run_files import BEST, LAST
+from tasks.engine.run_folder import check_output_dir, prepare_output_dir
+from tasks.engine.schedule import in_steps
+from tasks.engine.settings import RunConfig, TaskSettings
+from tasks.engine.training import Evaluate, FitConfig, Training
+
+Config = TypeVar("Config", bound=TaskSettings)
+Args = ParamSpec("Args")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training."""
+
+    folder: Path
+    """run.output_dir, with everything that the run made."""
+    scores: dict[str, float]
+    """Of the last evaluation."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a model's weights come from: a checkpoint, or else backbone weights or none."""
+
+    checkpoint: Checkpoint | None
+    resumed: bool = False
+    """Whether the checkpoint is this run's own; the loop restores its weights later."""
+
+
+@dataclass(frozen=True)
+class Launch(Generic[Config]):
+    """A process of a run that is about to begin."""
+
+    config: Config
+    world: World
+    log: RunLog
+    precision: Precision
+    resumed: Checkpoint | None
+    """The run's last checkpoint, where it is resumed."""
+
+    @property
+    def output_dir(self) -> Path:
+        """run.output_dir."""
+        return Path(self.config.run.output_dir)
+
+    @property
+    def share(self) -> Share:
+        """This process's share of every batch."""
+        optim = self.config.optim
+        return Share.of(self.world, accumulate=optim.accumulate, seed=self.config.run.seed)
+
+    def on_every_rank(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
+        """Call something that a user's mistake may end on one rank, and then ends it on all."""
+        with self.world.sharing_errors():
+            return call(*args, **named)
+
+    def note(self, lines: Iterable[str]) -> None:
+        """Print lines for people."""
+        for line in lines:
+            self.log.note(line)
+
+    def start(self, weights: str | None) -> Start:
+        """Where the weights come from: the run's own checkpoint, or the setting model.weights."""
+        if self.resumed is not None:
+            return Start(self.resumed, resumed=True)
+        if weights is not None and is_checkpoint(weights):
+            return Start(self.on_every_rank(read_checkpoint, weights))
+        return Start(None)
+
+    def build(
+        self,
+        make: Callable[[Start], tuple[nn.Module, str]],
+        weights: str | None,
+        compiled: Callable[[Any], Iterable[nn.Module]] = lambda model: (),
+    ) -> Any:
+        """Make the model, on rank 0 first, so that a download happens once; on its device.
+
+        `make` gives it with a line that says what was loaded; `compiled(model)` names the parts
+        that run.compile translates.
+        """
+        start = self.start(weights)
+        with self.world.sharing_errors():
+            built = make(start) if self.world.is_main else None
+        with self.world.sharing_errors():
+            model, report = built or make(start)
+        self.log.note(report)
+        self.log.note(f"model: {_parameters(model)}")
+        model.to(self.world.device)
+        if self.config.run.compile:
+            compile_parts(compiled(model), graphs=self.config.run.cuda_graphs)
+        return model
+
+    def fit(
+        self,
+        model: nn.Module,
+        objective: nn.Module,
+        batches: Batches,
+        evaluate: Evaluate,
+        metadata: Mapping[str, Any],
+        name_image: Callable[[int], str] = str,
+    ) -> dict[str, float]:
+        """Write the run's settings and train; the scores of the last evaluation.
+
+        `metadata` is what a checkpoint says of the model, in JSON's types: label_map, passport, and
+        `data`, which tells one data set from another.
+        """
+        config = replace_schedule(self.config, batches.epoch_length)
+        about = {
+            "task": config.task,
+            "config": to_saved(config),
+            "precision": self.precision.name,
+            "library_version": library_version("resnet-backbones"),
+            **metadata,
+        }
+        checkpoints = Checkpoints(self.output_dir, about, self.resumed)
+        self.on_every_rank(checkpoints.refuse_other_run)
+        prepare_output_dir(config.run, self.world, config)
+        self._write_label_map(metadata)
+        epochs = config.schedule.steps / batches.epoch_length
+        if config.schedule.minutes is None:
+            self.log.note(
+                f"{config.schedule.steps} steps are {epochs:.3g} epochs of"
+                f" {batches.epoch_length} steps"
+            )
+        training = Training(
+            model=model,
+            objective=objective,
+            config=FitConfig(
+                optim=config.optim,
+                schedule=config.schedule,
+                run=config.run,
+                batch_size=config.batch_size,
+                step_memory=config.STEP_MEMORY,
+                scoring_memory=config.SCORING_MEMORY,
+            ),
+            checkpoints=checkpoints,
+            log=self.log,
+            world=self.world,
+            precision=self.precision,
+            name_image=name_image,
+        )
+        return fit(training, batches, evaluate)
+
+    def best_checkpoint(self) -> Path:
+        """The best checkpoint, or the last one where every score was nan."""
+        best = self.output_dir / BEST
+        return best if best.exists() else self.output_dir / LAST
+
+    def _write_label_map(self, metadata: Mapping[str, Any]) -> None:
+        if self.world.is_main and "label_map" in metadata:
+            text = json.dumps(metadata["label_map"], indent=1) + "\n"
+            write_text(self.output_dir / "label_map.json", text)
+
+
+def launch(config: Config, run: Callable[[Config, Launch[Config]], dict[str, float]]) -> Run:
+    """Train as one process, or as one of torchrun's: `run` is a task's whole route to scores."""
+    keep_freed_memory()
+    world = World.create(config.run.device)
+    try:
+        return launch_in(world, config, run)
+    finally:
+        world.close()
+
+
+def launch_in(
+    world: World, config: Config, run: Callable[[Config, Launch[Config]], dict[str, float]]
+) -> Run:
+    """Train in a world that is there."""
+    with RunLog(config.run.output_dir, world) as log:
+        scores = run(config, _prepare(config, world, log))
+    return Run(Path(config.run.output_dir), scores)
+
+
+def replace_schedule(config: Config, epoch_length: int) -> Config:
+    """The settings with schedule.epochs as steps."""
+    return replace(config, schedule=in_steps(config.schedule, epoch_length))
+
+
+def _prepare(config: Config, world: World, log: RunLog) -> Launch[Config]:
+    """Everything that is decided before the data are read."""
+    check_cuda_graphs(config, world)
+    prepare_torch(config.run.seed, config.run.deterministic)
+    output_dir = check_output_dir(config.run, world, config)
+    with world.sharing_errors():
+        last = output_dir / LAST
+        resumed = read_checkpoint(last) if last.exists() else None
+    return Launch(config, world, log, choose_precision(config.run, resumed, world), resumed)
+
+
+def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:
+    """Resolve run.precision; a resumed run keeps its first choice, as a timing may differ."""
+    name = config.precision
+    if name == "auto" and resumed is not None:
+        name = resumed.metadata.get("precision", name)
+    return Precision.agreed(name, world)
+
+
+def _parameters(model: nn.Module) -> str:
+    """How many parameters there are, and how many of them are trained."""
+    total = sum(parameter.numel() for parameter in model.parameters())
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return f"{total / 1e6:.1f} million parameters, {trained / 1e6:.1f} million of them trained"

@@ -1,0 +1,137 @@
+"""Batches read ahead by workers from plans, and dealt to ranks.
+
+A plan says which images make a batch and what is done with each, before any is read. It is a pure
+function of the step, so that neither restarts nor the number of workers and ranks change anything.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from resnet_backbones.errors import UserError, as_line
+from tasks.engine.distributed import World, micro_batch_size
+
+
+class Plan(Protocol):
+    """What is to be read for a global batch; its images lie in an order."""
+
+    def part(self, start: int, stop: int) -> Self:
+        """The plan of some of the images, with the padding of all."""
+
+
+P = TypeVar("P", bound=Plan)
+B = TypeVar("B")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Which part of every global batch a rank gets."""
+
+    rank: int = 0
+    ranks: int = 1
+    accumulate: int = 1
+    """Micro-batches a step and rank."""
+    seed: int = 0
+    """Every random choice follows from it, the step and the image."""
+    pin_memory: bool = False
+
+    @classmethod
+    def of(cls, world: World, *, accumulate: int = 1, seed: int = 0) -> "Share":
+        """The share of a process."""
+        on_gpu = world.device.type == "cuda"
+        return cls(
+            rank=world.rank,
+            ranks=world.size,
+            accumulate=accumulate,
+            seed=seed,
+            pin_memory=on_gpu,
+        )
+
+    def micro_batch(self, batch_size: int) -> int:
+        """Images of a micro-batch; UserError where data.batch_size does not divide."""
+        return micro_batch_size(batch_size, self.ranks, self.accumulate)
+
+
+@dataclass(frozen=True)
+class Loader(Generic[P, B]):
+    """How plans become batches."""
+
+    load: Callable[[P], B]
+    """Called in workers; it must be picklable, and what it raises as UserError ends training with
+    one line."""
+    workers: int
+    pin_memory: bool = False
+
+    def batches(self, plans: Iterable[P]) -> Iterator[B]:
+        """The batches of the plans, in their order, read ahead by the workers.
+
+        The first UserError of a worker is raised here; any other error keeps its traceback.
+        """
+        loader: Iterable[Any] = DataLoader(
+            _Loading(self.load),
+            sampler=plans,  # a plan is the index of a batch
+            batch_size=None,
+            num_workers=self.workers,
+            pin_memory=self.pin_memory,
+            worker_init_fn=_outlive_interrupts,
+            # spares the global generator, from which torch would draw the workers' seeds
+            generator=torch.Generator(),
+        )
+        for batch in loader:
+            if isinstance(batch, _Failure):
+                raise UserError(batch.message)
+            yield batch
+
+    def training(
+        self, plan: Callable[[int], P], step: int, share: Share, batch_size: int
+    ) -> Iterator[B]:
+        """A rank's micro-batches from an optimiser step on, without end; `plan(step)` is that of
+        the global batch.
+        """
+        return self.batches(_parts(plan, step, share, share.micro_batch(batch_size)))
+
+
+def _parts(plan: Callable[[int], P], step: int, share: Share, size: int) -> Iterator[P]:
+    first = share.rank * share.accumulate * size
+    while True:
+        whole = plan(step)
+        for index in range(share.accumulate):
+            start = first + index * size
+            yield whole.part(start, start + size)
+        step += 1
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A UserError on its way out of a worker, without the worker's traceback."""
+
+    message: str
+
+
+class _Loading(Dataset[Any]):
+    """Plans to batches, in a worker."""
+
+    def __init__(self, load: Callable[[Any], Any]) -> None:
+        self.load = load
+
+    def __getitem__(self, plan: Any) -> Any:
+        try:
+            return self.load(plan)
+        except Exception as error:
+            line = as_line(error)
+            if line is None:
+                raise
+            return _Failure(line)
+
+
+def _outlive_interrupts(_worker: int) -> None:
+    """Leave signals to the main process, which finishes its step with the batches that workers
+    still owe it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgrp()  # Ctrl-C and `kill -- -GROUP` reach the main process only

@@ -1,0 +1,56 @@
+"""How far a run is, in JSON's types."""
+
+import dataclasses
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.engine.config import UnknownSettingWarning
+from tasks.engine.schedule import Evaluation
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    step: int = 0
+    """Finished optimiser steps."""
+    evaluated: int = 0
+    """Steps that the last finished evaluation saw."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """What that evaluation gave."""
+    best: float | None = None
+    """Best value of run.best_metric so far."""
+    best_step: int = 0
+    """Steps that the best checkpoint has seen."""
+    window: dict[str, float] = field(default_factory=dict)
+    """Loss sums since the last log line."""
+    history: tuple[Evaluation, ...] = ()
+    """The finished evaluations."""
+    total_steps: int | None = None
+    """Length of the run where schedule.minutes was turned into steps."""
+
+    def to_json(self) -> str:
+        """The text that `from_json` reads back to an equal value."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Progress":
+        """What `to_json` wrote, in this version or another; unknown names are a warning."""
+        values: dict[str, Any] = json.loads(text)
+        names = {item.name for item in dataclasses.fields(cls)}
+        unknown = [name for name in values if name not in names]
+        if unknown:
+            message = f"a checkpoint's progress holds {', '.join(unknown)}, which are left out"
+            warnings.warn(message, UnknownSettingWarning, stacklevel=2)
+        known = {name: value for name, value in values.items() if name in names}
+        history = known.get("history", [])
+        known["history"] = tuple(Evaluation(**evaluation) for evaluation in history)
+        return cls(**known)
+
+
+def without_details(scores: Mapping[str, float]) -> dict[str, float]:
+    """The scores without those of single classes, such as box/AP/cat below box/AP."""
+    return {name: score for name, score in scores.items() if name.rpartition("/")[0] not in scores}

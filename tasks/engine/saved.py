@@ -1,0 +1,63 @@
+"""A finished run read back: its checkpoint and settings, for evaluation and prediction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from resnet_backbones.errors import UserError
+from tasks.engine.checkpoint import Checkpoint, read_checkpoint
+from tasks.engine.config import from_saved, with_overrides
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
+
+
+@dataclass(frozen=True)
+class SavedRun(Generic[Config]):
+    """A checkpoint with the settings that its model is used with."""
+
+    checkpoint: Checkpoint
+    config: Config
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint file."""
+        return self.checkpoint.path
+
+    def describe(self) -> dict[str, object]:
+        """What an evaluation says of the model."""
+        weights = "ema" if self.checkpoint.has_ema else "model"
+        return {"checkpoint": str(self.path), "step": self.checkpoint.step, "weights": weights}
+
+
+def read_run(
+    path: str | Path, cls: type[Config], task: str, overrides: Sequence[str] = ()
+) -> SavedRun[Config]:
+    """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
+    was scored.
+
+    `overrides` such as `data.val.limit=100` change its settings. UserError for a checkpoint of
+    another task.
+    """
+    checkpoint = read_checkpoint(path)
+    return SavedRun(checkpoint, with_overrides(saved_config(checkpoint, cls, task), overrides))
+
+
+def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config:
+    """The settings that a checkpoint of a task was trained with."""
+    seen = checkpoint.metadata.get("task")
+    if seen != task:
+        what = "of no task that it names" if seen is None else f"of {seen}"
+        raise UserError(f"{checkpoint.path} must be a checkpoint of {task}, got one {what}")
+    values = saved_metadata(checkpoint, "config")
+    return from_saved(cls, values, f"checkpoint {checkpoint.path}")
+
+
+def saved_metadata(checkpoint: Checkpoint, name: str) -> Any:
+    """An entry of a checkpoint's metadata; UserError where it has none."""
+    if name not in checkpoint.metadata:
+        raise UserError(f"{checkpoint.path} must say its {name}, which it does not; train again")
+    return checkpoint.metadata[name]

@@ -1,0 +1,166 @@
+"""Where a run's reports go: console, metrics.jsonl, TensorBoard.  A tracker is one more `Sink`."""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tasks.engine.files import write_text
+
+Row = dict[str, Any]
+T = TypeVar("T")
+PATIENCE = 20.0  # seconds without a line after which a long stage says how far it is
+
+
+class Sink:
+    """Receives what a run reports; override what is needed. Only rank 0 has sinks."""
+
+    optional = True
+    """Whether the run goes on without this sink where it fails."""
+
+    def start(self, step: int, rows: list[Row]) -> None:
+        """Begin after `step` finished steps, with the rows so far; later ones are void."""
+
+    def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
+        """Take what was added to the row of a step, and that whole row; both have the step."""
+
+    def flush(self) -> None:
+        """Hand everything to the system, so that none is lost when the process is killed."""
+
+    def close(self) -> None:
+        """End the reports."""
+
+
+class MetricsFile(Sink):
+    """metrics.jsonl: a JSON object a line, a line a step."""
+
+    optional = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[Row] = []
+
+    def start(self, step: int, rows: list[Row]) -> None:
+        """Write the rows that are kept."""
+        self.rows = rows
+        self._rewrite()
+
+    def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
+        """Append a row, or write all of them again where the last one changed."""
+        if not is_new:
+            self._rewrite()
+            return
+        with self.path.open("a") as file:
+            file.write(_line(whole))
+
+    def _rewrite(self) -> None:
+        write_text(self.path, "".join(map(_line, self.rows)))
+
+
+class TensorBoard(Sink):
+    """Scalars for `tensorboard --logdir`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.writer: Any = None
+
+    def start(self, step: int, rows: list[Row]) -> None:
+        """Open the writer; points of later steps are taken out."""
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self.writer = SummaryWriter(str(self.folder), purge_step=step + 1)
+
+    def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
+        """Add the new numbers."""
+        for key, value in added.items():
+            if key != "step" and isinstance(value, int | float):
+                self.writer.add_scalar(key, value, added["step"])
+
+    def flush(self) -> None:
+        """Hand the points to the system."""
+        self.writer.flush()
+
+    def close(self) -> None:
+        """Close the writer."""
+        if self.writer is not None:
+            self.writer.close()
+
+
+class Console:
+    """Lines for people, and in a terminal a progress bar below them."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def open_bar(self, step: int, steps: int | None) -> None:
+        """Show the progress of training; `steps` None is an unknown length."""
+        from tqdm import tqdm
+
+        if shows_a_bar():
+            self.bar = tqdm(
+                total=steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05
+            )
+
+    def advance(self) -> None:
+        """Move the bar on by one step."""
+        if self.bar is not None:
+            self.bar.update()
+
+    def set_total(self, steps: int) -> None:
+        """Give a bar of unknown length its length."""
+        if self.bar is not None:
+            self.bar.total = steps
+
+    def close_bar(self) -> None:
+        """End the bar, so that none stands at its end while other work goes on."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def note(self, text: str) -> None:
+        """Print a line, above the bar where there is one."""
+        if self.bar is not None:
+            self.bar.write(text)
+        else:
+            print(text, flush=True)
+
+    def track(self, items: Iterable[T], text: str, total: int, unit: str) -> Iterator[T]:
+        """Yield the items of a stage while showing how far it is."""
+        if shows_a_bar():
+            from tqdm import tqdm
+
+            yield from tqdm(
+                items, desc=text, total=total, unit=unit, leave=False, dynamic_ncols=True
+            )
+            return
+        self.note(f"{text}: {total} {unit}s")
+        shown = time.monotonic()
+        for number, item in enumerate(items, start=1):
+            yield item
+            if time.monotonic() - shown > PATIENCE:
+                self.note(f"{text}: {number} of {total}")
+                shown = time.monotonic()
+
+
+def shows_a_bar() -> bool:
+    """Whether progress goes to a terminal; containers may have one of no columns, in which a bar
+    would be invisible.
+    """
+    return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
+
+
+def plain_row(values: Mapping[str, Any]) -> Row:
+    """Values for JSON, which knows no NaN: null stands for one."""
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row) + "\n"

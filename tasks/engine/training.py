@@ -1,0 +1,95 @@
+"""What the training loop is given, and what it changes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from tasks.engine.checkpoint import Checkpoints
+from tasks.engine.distributed import World
+from tasks.engine.log import RunLog
+from tasks.engine.loss_meter import LossMeter
+from tasks.engine.optim import Ema
+from tasks.engine.precision import Precision
+from tasks.engine.progress import Progress
+from tasks.engine.schedule import evaluations_without_rise, is_due
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig
+from tasks.engine.speed_meter import SpeedMeter
+from tasks.engine.step import RunningStatistics
+
+Evaluate = Callable[[nn.Module, int, bool], Mapping[str, float]]
+"""(model to score, finished steps, whether training may end with it) -> flat names to scores."""
+
+UNKNOWN_STEPS = 1 << 40
+"""Length of a run of schedule.minutes before it is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """What the loop needs of a task's settings."""
+
+    optim: OptimConfig
+    schedule: ScheduleConfig
+    run: RunConfig
+    batch_size: int
+    """data.batch_size: images per optimiser step, over all ranks and micro-batches."""
+    step_memory: str = "raise optim.accumulate"
+    """Which settings to change where a step does not fit into memory."""
+    scoring_memory: str = "use fewer or smaller images"
+    """The same for an evaluation."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained, and what it is trained with."""
+
+    model: nn.Module
+    objective: nn.Module
+    """`objective(batch)` gives named losses, each divided by the batch's weight; contains the
+    model."""
+    config: FitConfig
+    checkpoints: Checkpoints
+    log: RunLog
+    world: World
+    precision: Precision
+    name_image: Callable[[int], str] = str
+    """Turns an image id into words for reports."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What training changes in place."""
+
+    optimizer: torch.optim.Optimizer
+    ema: Ema | None
+    statistics: RunningStatistics
+    losses: LossMeter
+    speed: SpeedMeter
+
+
+def total_steps(config: FitConfig, progress: Progress) -> int:
+    """Length of the run; UNKNOWN_STEPS before schedule.minutes was turned into steps."""
+    if config.schedule.minutes is None:
+        return config.schedule.steps
+    return progress.total_steps or UNKNOWN_STEPS
+
+
+def evaluation_is_due(progress: Progress, run: RunConfig, total: int) -> bool:
+    """Whether the finished steps are to be scored, and have not been."""
+    return is_due(progress.step, run.eval_every, total) and progress.evaluated < progress.step
+
+
+def patience_is_over(progress: Progress, run: RunConfig) -> bool:
+    """Whether training stops early: `run.patience` evaluations without a better score."""
+    if run.patience is None or progress.evaluated < progress.step:
+        return False
+    return evaluations_without_rise(progress.history, run.best_metric) >= run.patience
+
+
+def may_be_the_last(progress: Progress, run: RunConfig, total: int) -> bool:
+    """Whether training ends with the evaluation of the finished steps, if that is no better."""
+    if progress.step >= total:
+        return True
+    waiting = evaluations_without_rise(progress.history, run.best_metric)
+    return run.patience is not None and waiting + 1 >= run.patience

@@ -1,0 +1,47 @@
+"""What is decided before a run begins."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnet_backbones.errors import UserError
+from tasks.detection.config import DetectionConfig
+from tasks.engine import precision
+from tasks.engine.checkpoint import Checkpoints, read_checkpoint
+from tasks.engine.compilation import check_cuda_graphs
+from tasks.engine.distributed import World
+from tasks.engine.launch import choose_precision
+from tasks.engine.progress import Progress
+from tasks.engine.settings import OptimConfig, RunConfig
+
+WORLD = World(0, 0, 1, torch.device("cpu"))
+
+
+def test_a_resumed_run_keeps_its_arithmetic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever this process's timing says; settings that name it still count."""
+    monkeypatch.setattr(precision, "prefers_bf16", lambda device: False)
+    assert choose_precision(RunConfig(), None, WORLD).name == "fp32"
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    Checkpoints(tmp_path, {"precision": "bf16"}).save(
+        ("last.pt",), Progress(step=1), model, None, optimizer
+    )
+    resumed = read_checkpoint(tmp_path / "last.pt")
+    assert choose_precision(RunConfig(), resumed, WORLD).name == "bf16"
+    assert choose_precision(RunConfig(precision="fp32"), resumed, WORLD).name == "fp32"
+
+
+def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:
+    cpu, gpu = (World(0, 0, 1, torch.device(name)) for name in ("cpu", "cuda"))
+    asked = DetectionConfig(run=RunConfig(compile=True, cuda_graphs=True))
+    check_cuda_graphs(asked, gpu)
+    with pytest.raises(UserError, match="takes a GPU, got cpu"):
+        check_cuda_graphs(asked, cpu)
+    with pytest.raises(UserError, match=r"optim.accumulate=1, got 2"):
+        check_cuda_graphs(replace(asked, optim=OptimConfig(accumulate=2)), gpu)
+    with pytest.raises(UserError, match=r"run.cuda_graphs=true takes run.compile=true"):
+        RunConfig(cuda_graphs=True)
