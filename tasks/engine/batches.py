@@ -1,9 +1,9 @@
 """What the engine knows of a task's batches, and the stream of them that training takes."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -35,6 +35,36 @@ class Batch(Protocol):
         """The batch in page-locked memory."""
 
     def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class TensorBatch:
+    """A `Batch` whose fields are all tensors, of which row i is image i; a task derives its own.
+
+    Losses are means over images; a task that divides them by something else replaces `weight`.
+    """
+
+    if TYPE_CHECKING:  # a task declares it, with its other fields
+        image_ids: Tensor
+
+    @property
+    def weight(self) -> float:
+        """The number of images."""
+        return float(len(self))
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Self:
+        """The batch on a device."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Self:
+        """The batch in page-locked memory, from which copies to a GPU do not block."""
+        return self._with(lambda tensor: tensor.pin_memory())
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(*(change(getattr(self, item.name)) for item in fields(self)))
 
 
 class Batches(Protocol):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.engine.batches import Batch
+from tasks.engine.distributed import World
 from tasks.engine.training import Evaluate
 
 B = TypeVar("B", bound=Batch)
@@ -95,6 +96,13 @@ def mean_losses(parts: Sequence[LossSums]) -> dict[str, float]:
     if not weight:
         return dict.fromkeys(names, float("nan"))
     return {name: sum(part.sums.get(name, 0.0) for part in parts) / weight for name in names}
+
+
+def mean_over_ranks(sums: LossSums, world: World) -> dict[str, float]:
+    """`mean_losses` of every rank's sums, on every rank. Collective."""
+    parts = world.gather(sums)
+    means: dict[str, float] = world.broadcast(mean_losses(parts or []))
+    return means
 
 
 @contextmanager

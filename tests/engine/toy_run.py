@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tasks.engine.batches import TensorBatch
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import Evaluator, SetScores, evaluate_sets
@@ -64,26 +65,10 @@ class ToyConfig(TaskSettings):
 
 
 @dataclass(frozen=True)
-class ToyBatch:
+class ToyBatch(TensorBatch):
     images: Tensor  # (B, 6)
     targets: Tensor  # (B,)
     image_ids: Tensor  # (B,)
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> "ToyBatch":
-        images, targets = (
-            tensor.to(device, non_blocking=non_blocking) for tensor in (self.images, self.targets)
-        )
-        return ToyBatch(images, targets, self.image_ids.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self) -> "ToyBatch":
-        return self
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def weight(self) -> float:
-        return float(len(self))
 
 
 class ToyBatches:

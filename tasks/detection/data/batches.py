@@ -7,7 +7,7 @@ restarts nor the number of workers and ranks change anything.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from tasks.datasets.coco.dataset import CocoDataset, read_segmentations
 from tasks.datasets.repeat_factors import repeat_factors
 from tasks.detection.config import DataConfig
 from tasks.detection.data.prepare import load, without_objects
+from tasks.engine.batches import TensorBatch
 from tasks.engine.loading import Loader, Share
 from tasks.engine.randomness import mix_key, mix_keys, uniform
 from tasks.engine.sampling import batches_per_epoch, global_batch
@@ -40,7 +41,7 @@ _DRAWS = 7  # edge, flip; scale, top and left of the jitter; whether to paste, a
 
 
 @dataclass(frozen=True)
-class DetectionBatch:
+class DetectionBatch(TensorBatch):
     """Stacked images with their objects; row i of every tensor is image i."""
 
     images: Tensor  # (B, C, H, W) uint8, channels_last; zero outside `sizes`
@@ -52,27 +53,6 @@ class DetectionBatch:
     crowd: Tensor  # (B, G) bool
     image_ids: Tensor  # (B,) int64: the data set's internal ids, from 1
     keys: Tensor  # (B,) int64: names the image's random draws in this step
-
-    def __len__(self) -> int:
-        return len(self.image_ids)
-
-    @property
-    def weight(self) -> float:
-        """Losses are means over images."""
-        return float(len(self))
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> "DetectionBatch":
-        """The batch on a device."""
-        return DetectionBatch(
-            *(tensor.to(device, non_blocking=non_blocking) for tensor in self._tensors())
-        )
-
-    def pin_memory(self) -> "DetectionBatch":
-        """The batch in page-locked memory, from which copies to a GPU do not block."""
-        return DetectionBatch(*(tensor.pin_memory() for tensor in self._tensors()))
-
-    def _tensors(self) -> tuple[Tensor, ...]:
-        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(frozen=True)
