@@ -29,7 +29,7 @@ class SetScores:
     """What one data set gave."""
 
     scores: Mapping[str, float]
-    """Flat names, `group/name`, to numbers."""
+    """Names, `group/name` or a plain `name`, to numbers."""
     losses: Mapping[str, float]
     """Mean losses by the names that the objective gives them."""
 
@@ -54,11 +54,13 @@ def evaluate_sets(evaluators: Mapping[str, Evaluator]) -> Evaluate:
 
 
 def named_scores(found: SetScores, name: str) -> dict[str, float]:
-    """Flat scores of a set: those of `val` keep their names, the names of another's begin with its
-    own. Losses are `<set>/<loss>`, and their sum `<set>/loss`.
+    """Flat scores of a set, `top1` as `<set>/top1`; those of `val` that have a group, `box/AP`,
+    keep their names. Losses are `<set>/<loss>`, and their sum `<set>/loss`.
     """
-    prefix = "" if name == "val" else f"{name}/"
-    scores = {f"{prefix}{key}": value for key, value in found.scores.items()}
+    scores = {
+        key if name == "val" and "/" in key else f"{name}/{key}": value
+        for key, value in found.scores.items()
+    }
     losses = {f"{name}/{key}": value for key, value in found.losses.items()}
     total = {f"{name}/loss": sum(losses.values())} if losses else {}
     return scores | losses | total

@@ -174,7 +174,7 @@ def _fix_length(training: Training, state: State, progress: Progress) -> Progres
     if minutes is None or progress.total_steps or state.speed.counted < TIMED_STEPS:
         return progress
     left = 60 * minutes - state.speed.elapsed()
-    steps = progress.step + max(1, int(left / state.speed.seconds_per_step()))
+    steps = progress.step + max(1, round(left / state.speed.seconds_per_step()))
     total: int = training.world.broadcast(steps)
     training.log.set_total(total)
     training.log.note(f"schedule.minutes={minutes:g} are {total} steps on this machine")

@@ -1,7 +1,7 @@
 """What a run reports: rows to sinks, lines to people, and curves.png."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from tasks.engine.distributed import World
 from tasks.engine.run_files import METRICS
 from tasks.engine.sinks import Console, MetricsFile, Row, Sink, TensorBoard, plain_row
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Sized)
 
 
 class RunLog:
@@ -62,9 +62,13 @@ class RunLog:
         if self.active:
             self.console.note(text)
 
-    def track(self, items: Iterable[T], text: str, total: int, unit: str = "image") -> Iterator[T]:
-        """Yield the items of a stage other than training while showing how far it is."""
-        return self.console.track(items, text, total, unit) if self.active else iter(items)
+    def track(
+        self, batches: Iterable[T], text: str, total: int, unit: str = "image"
+    ) -> Iterator[T]:
+        """Yield the batches of a stage other than training, `total` units in all, and show how far
+        it is.
+        """
+        return self.console.track(batches, text, total, unit) if self.active else iter(batches)
 
     def train(self, step: int, row: Mapping[str, float], seconds_left: float | None) -> None:
         """Report the means of the steps since the last report; `row` has loss, lr, images_per_s and

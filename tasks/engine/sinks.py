@@ -5,14 +5,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks.engine.files import write_text
 
 Row = dict[str, Any]
-T = TypeVar("T")
+T = TypeVar("T", bound=Sized)
 PATIENCE = 20.0  # seconds without a line after which a long stage says how far it is
 
 
@@ -128,22 +128,29 @@ class Console:
         else:
             print(text, flush=True)
 
-    def track(self, items: Iterable[T], text: str, total: int, unit: str) -> Iterator[T]:
-        """Yield the items of a stage while showing how far it is."""
+    def track(self, batches: Iterable[T], text: str, total: int, unit: str) -> Iterator[T]:
+        """Yield the batches of a stage, each of `len(batch)` units, and show how far it is."""
         if shows_a_bar():
-            from tqdm import tqdm
-
-            yield from tqdm(
-                items, desc=text, total=total, unit=unit, leave=False, dynamic_ncols=True
-            )
+            yield from _with_a_bar(batches, text, total, unit)
             return
         self.note(f"{text}: {total} {unit}s")
         shown = time.monotonic()
-        for number, item in enumerate(items, start=1):
-            yield item
+        done = 0
+        for batch in batches:
+            yield batch
+            done += len(batch)
             if time.monotonic() - shown > PATIENCE:
-                self.note(f"{text}: {number} of {total}")
+                self.note(f"{text}: {done} of {total}")
                 shown = time.monotonic()
+
+
+def _with_a_bar(batches: Iterable[T], text: str, total: int, unit: str) -> Iterator[T]:
+    from tqdm import tqdm
+
+    with tqdm(desc=text, total=total, unit=unit, leave=False, dynamic_ncols=True) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch))
 
 
 def shows_a_bar() -> bool:

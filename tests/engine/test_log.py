@@ -10,6 +10,7 @@ from tasks.engine import sinks
 from tasks.engine.curves import choose_panels
 from tasks.engine.distributed import World
 from tasks.engine.log import RunLog, clock, read_metrics
+from tasks.engine.sinks import Row, Sink
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 ROW = {"loss": 1.2341, "lr": 0.02, "images_per_s": 31.24, "data_share": 0.031}
@@ -99,3 +100,71 @@ def test_clock() -> None:
         "1:00:00",
         "25:00:00",
     ]
+
+
+class Tracker(Sink):
+    """Another place that rows go to."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def start(self, step: int, rows: list[Row]) -> None:
+        self.told.append(step)
+
+    def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
+        self.told.append((dict(added), dict(whole), is_new))
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+
+def test_a_tracker_is_one_more_sink(tmp_path: Path) -> None:
+    tracker = Tracker()
+    with RunLog(tmp_path, WORLD, [tracker]) as log:
+        log.start(3, 10)
+        log.write(4, {"loss": 1.0})
+        log.write(4, {"val/top1": 0.5})
+    row = {"step": 4, "loss": 1.0}
+    score = {"step": 4, "val/top1": 0.5}
+    assert tracker.told == [3, (row, row, True), (score, row | score, False), "closed"]
+
+
+class Broken(Sink):
+    def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
+        raise ConnectionError("no network")
+
+
+def test_a_tracker_that_fails_is_left_out_and_the_run_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunLog(tmp_path, WORLD, [Broken()]) as log:
+        log.start(0, 10)
+        for step in (2, 4):
+            log.write(step, {"loss": 1.0})
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [2, 4]
+    printed = capsys.readouterr().out
+    assert printed == "warning: Broken is left out: ConnectionError: no network\n"
+
+
+def test_a_stage_says_how_much_it_has_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sinks, "PATIENCE", -1.0)  # a line after every batch
+    with RunLog(tmp_path, WORLD) as log:
+        assert list(log.track([[1, 2], [3]], "scoring val.json", 3)) == [[1, 2], [3]]
+    assert capsys.readouterr().out.splitlines() == [
+        "scoring val.json: 3 images",
+        "scoring val.json: 2 of 3",
+        "scoring val.json: 3 of 3",
+    ]
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_end_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "curves.png").mkdir()
+    with RunLog(tmp_path, WORLD) as log:
+        log.start(0, 2)
+        log.write(1, {"loss": 1.0})
+        log.draw()
+    assert "warning: curves.png was not drawn: IsADirectoryError" in capsys.readouterr().out

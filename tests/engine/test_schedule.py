@@ -2,7 +2,15 @@
 
 import pytest
 
-from tasks.engine.schedule import is_due, lr_factor
+from resnet_backbones.errors import UserError
+from tasks.engine.schedule import (
+    Evaluation,
+    History,
+    evaluations_without_rise,
+    in_steps,
+    is_due,
+    lr_factor,
+)
 from tasks.engine.settings import ScheduleConfig
 
 STEP = ScheduleConfig(
@@ -55,3 +63,44 @@ def test_cosine_schedule(step: int, factor: float) -> None:
 def test_due_on_the_grid_and_at_the_end_and_never_before_the_first_step() -> None:
     assert [step for step in range(11) if is_due(step, 4, 10)] == [4, 8, 10]
     assert [step for step in range(11) if is_due(step, 0, 10)] == [10]
+
+
+def history(*scores: float) -> History:
+    return [Evaluation(10 * step, {"top1": score}) for step, score in enumerate(scores, start=1)]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("scores", "factor"),
+    [
+        ((), 1),
+        ((0.5, 0.6, 0.7), 1),
+        ((0.5, 0.4, 0.3), 0.1),  # two without a better one
+        ((0.5, 0.4, 0.6, 0.5), 1),
+        ((0.5, 0.5, 0.5), 0.1),  # equal is no better
+        ((0.5, 0.4, 0.3, 0.2, 0.1), 0.01),
+        ((0.5, 0.4, 0.3, 0.6, 0.1, 0.1), 0.01),
+        ((NAN, NAN), 0.1),
+        ((NAN, 0.2, NAN), 1),
+    ],
+)
+def test_plateau_follows_the_scores_alone(scores: tuple[float, ...], factor: float) -> None:
+    plateau = ScheduleConfig(name="plateau", steps=100, plateau_evaluations=2, gamma=0.1)
+    for step in (0, 60, 99):
+        assert lr_factor(step, history(*scores), plateau, "top1") == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("scores", "count"), [((), 0), ((0.1,), 0), ((0.2, 0.1), 1), ((0.2, NAN, 0.2, 0.3, 0.3), 1)]
+)
+def test_evaluations_without_a_better_score(scores: tuple[float, ...], count: int) -> None:
+    assert evaluations_without_rise(history(*scores), "top1") == count
+
+
+def test_epochs_become_steps() -> None:
+    assert in_steps(ScheduleConfig(epochs=2.5), 8) == ScheduleConfig(steps=20)
+    assert in_steps(ScheduleConfig(steps=7), 8) == ScheduleConfig(steps=7)
+    with pytest.raises(UserError, match=r"at least one step, of which an epoch has 8, got 0\.05"):
+        in_steps(ScheduleConfig(epochs=0.05), 8)

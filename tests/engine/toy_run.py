@@ -154,21 +154,23 @@ def run(config: ToyConfig, world: World) -> dict[str, float]:
     return launch_in(world, config, route).scores
 
 
+SETTINGS = (
+    "run.device=cpu",
+    "run.precision=fp32",
+    "schedule.steps=12",
+    "schedule.reference_steps=12",
+    "schedule.milestones=[8]",
+    "schedule.warmup_steps=2",
+    "run.log_every=2",
+    "run.save_every=3",
+    "run.eval_every=6",
+    "optim.lr=0.05",
+    "optim.reference_batch=4",
+)
+
+
 def toy_config(output_dir: Path | str, *overrides: str) -> ToyConfig:
-    base = [
-        f"run.output_dir={output_dir}",
-        "run.device=cpu",
-        "run.precision=fp32",
-        "schedule.steps=12",
-    ]
-    base += [
-        "schedule.reference_steps=12",
-        "schedule.milestones=[8]",
-        "schedule.warmup_steps=2",
-        "run.log_every=2",
-    ]
-    base += ["run.save_every=3", "run.eval_every=6", "optim.lr=0.05", "optim.reference_batch=4"]
-    return load_config(ToyConfig, None, [*base, *overrides])
+    return load_config(ToyConfig, None, [f"run.output_dir={output_dir}", *SETTINGS, *overrides])
 
 
 def die_while_saving() -> None:

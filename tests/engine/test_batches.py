@@ -1,0 +1,141 @@
+"""The weight of a micro-batch: one loss and one gradient, however a step's images are dealt out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from resnet_backbones.errors import UserError
+from tasks.engine.batches import Feed, TensorBatch
+from tasks.engine.distributed import World
+from tasks.engine.optim import build_optimizer
+from tasks.engine.precision import Precision
+from tasks.engine.settings import OptimConfig
+from tasks.engine.step import Arithmetic, RunningStatistics, train_step
+
+CPU = torch.device("cpu")
+WORLD = World(0, 0, 1, CPU)
+
+
+@dataclass(frozen=True)
+class PixelBatch(TensorBatch):
+    """Images of pixels, of which only the valid ones count."""
+
+    pixels: Tensor  # (B, P)
+    valid: Tensor  # (B, P) bool
+    image_ids: Tensor  # (B,)
+
+    @property
+    def weight(self) -> float:
+        return float(self.valid.sum())
+
+
+class PixelObjective(nn.Module):
+    """Mean square error over the valid pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, batch: PixelBatch) -> dict[str, Tensor]:
+        errors = (self.scale * batch.pixels - 1).square()
+        count = batch.valid.sum().clamp(min=1)
+        return {"square": torch.where(batch.valid, errors, 0).sum() / count}
+
+
+def images() -> PixelBatch:
+    """Four images with 6, 1, 3 and no valid pixels."""
+    pixels = torch.arange(24.0).view(4, 6) / 10
+    valid = torch.arange(6)[None] < torch.tensor([[6], [1], [3], [0]])
+    return PixelBatch(pixels, valid, torch.arange(1, 5))
+
+
+def parts(batch: PixelBatch, *sizes: int) -> list[PixelBatch]:
+    columns = zip(
+        *(column.split(sizes) for column in (batch.pixels, batch.valid, batch.image_ids)),
+        strict=True,
+    )
+    return [PixelBatch(*column) for column in columns]
+
+
+def gradient(world: World, batches: list[PixelBatch], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Gradient and logged loss of a step of these micro-batches, before the update."""
+    objective = PixelObjective()
+    optimizer = build_optimizer(objective, OptimConfig())
+    seen: list[Tensor] = []
+    monkeypatch.setattr(
+        optimizer,
+        "step",
+        lambda: seen.append(objective.scale.grad.clone()),  # type: ignore[union-attr]
+    )
+    taken = Feed(iter(batches), world).take(len(batches))
+    arithmetic = Arithmetic(CPU, Precision("fp32", "cpu"))
+    statistics = RunningStatistics(objective)
+    result = train_step(objective, taken, optimizer, statistics, arithmetic, lambda _: None)
+    return float(seen[0]), float(result.values[0])
+
+
+def by_hand() -> tuple[float, float]:
+    """Gradient and loss over the ten valid pixels of all images."""
+    batch = images()
+    x = batch.pixels[batch.valid].double()
+    return float((2 * (2 * x - 1) * x).mean()), float((2 * x - 1).square().mean())
+
+
+@pytest.mark.parametrize("sizes", [(4,), (2, 2), (1, 1, 1, 1), (3, 1)])
+def test_micro_batches_of_other_weights_give_the_gradient_of_the_whole(
+    sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = gradient(WORLD, parts(images(), *sizes), monkeypatch)
+    assert found == pytest.approx(by_hand(), rel=1e-6)
+
+
+class OneOfTwo(World):
+    """A rank of two whose other rank has images of a known weight."""
+
+    other_weight = 0.0
+
+    def sum(self, values: Any) -> list[float]:
+        weight, failures = values
+        return [weight + self.other_weight, failures]
+
+
+def test_ranks_of_other_weights_give_the_gradient_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DDP takes the mean over ranks, also where all images of a rank are ignored."""
+    for sizes in ((2, 2), (3, 1), (1, 3)):
+        found = []
+        own = parts(images(), *sizes)
+        for rank in (0, 1):
+            world = OneOfTwo(rank, rank, 2, CPU)
+            object.__setattr__(world, "other_weight", own[1 - rank].weight)
+            found.append(gradient(world, [own[rank]], monkeypatch))
+        means = [sum(values) / 2 for values in zip(*found, strict=True)]
+        assert means == pytest.approx(by_hand(), rel=1e-6)
+
+
+def test_a_step_without_any_weight_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = parts(images(), 3, 1)[1]
+    assert gradient(WORLD, [batch], monkeypatch) == (0.0, 0.0)
+
+
+def test_a_failure_of_the_stream_is_raised_once_all_know_of_it() -> None:
+    def stream() -> Iterator[PixelBatch]:
+        yield images()
+        raise UserError("image 7 is cut off")
+
+    feed = Feed(stream(), WORLD)
+    feed.take(1)
+    with pytest.raises(UserError, match="image 7 is cut off"):
+        feed.take(1)
+
+
+def test_a_toy_batch_moves_all_its_tensors(toy: ModuleType) -> None:
+    batch = images().to(torch.device("meta"))
+    assert {batch.pixels.device.type, batch.image_ids.device.type} == {"meta"}
+    assert len(batch) == 4
