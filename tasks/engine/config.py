@@ -145,7 +145,8 @@ def _combine(default: Config, sources: Sequence[_Source]) -> Config:
         given = _upgraded(cls, source) if source.saved else source.values
         known = _without_unknown(cls, given, source)
         checked = _checked_section(cls, known, "", source)
-        _make_room(cls, values, checked, source)
+        if not source.saved:  # which holds every setting, those that do not count too
+            _make_room(cls, values, checked, source)
         _merge(values.nested, checked)
         values.origins.update({key: source for key, _ in flatten(checked)})
     return _build(default, values.nested, "", values.origins)
