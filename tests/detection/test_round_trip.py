@@ -44,7 +44,7 @@ def round_trip(dataset: CocoDataset, config: DataConfig) -> DetectionResults:
         batch, plan = next(stream), batches.plan(step)
         anchors = batch.boxes * 1.1 + torch.tensor([-3.0, -2.0, 4.0, 1.0])
         boxes = decode(encode(batch.boxes, anchors, OFFSET_WEIGHTS), anchors, OFFSET_WEIGHTS)
-        flipped = torch.tensor([sample.flip for sample in plan.samples])
+        flipped = torch.tensor([image.placement.flip for image in plan.images])
         boxes = torch.where(flipped[:, None, None], unflip(boxes, batch.sizes[:, 1:]), boxes)
         first_time = torch.tensor(
             [index not in seen and not seen.add(index) for index in batch.image_ids.tolist()]
