@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from benchmarks.agreement import Found
 from tasks.detection.data.batches import DetectionBatch
 from tasks.detection.losses import DetectionObjective
+from tasks.detection.model.detections import Detections
 from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
-from tasks.detection.ops.boxes import Detections
 from tasks.engine.compilation import compile_parts
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision

@@ -31,12 +31,12 @@ def tiny_detector(
 def tiny_batch(
     boxes: list[list[list[float]]],
     shape: tuple[int, int] = (96, 128),
-    slots: int = 8,
+    max_objects: int = 8,
     crowd: bool = False,
 ) -> DetectionBatch:
     """Images of noise with the given boxes; labels count up from 0."""
     count = len(boxes)
-    packed, labels = torch.zeros(count, slots, 4), torch.full((count, slots), -1)
+    packed, labels = torch.zeros(count, max_objects, 4), torch.full((count, max_objects), -1)
     for image, own in enumerate(boxes):
         if own:
             packed[image, : len(own)] = torch.tensor(own)

@@ -14,8 +14,8 @@ from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.detection.data.batches import DetectionBatch, ValBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.losses import DetectionObjective
+from tasks.detection.model.detections import Detections, to_original
 from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
-from tasks.detection.ops.boxes import Detections, to_original
 from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.saved import read_detector
 from tasks.engine.allocator import keep_freed_memory

@@ -19,7 +19,7 @@ from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.region_proposer import OFFSET_WEIGHTS as RPN_WEIGHTS
 from tasks.detection.model.region_proposer import Proposals
 from tasks.detection.ops.boxes import encode
-from tasks.detection.ops.matching import IGNORED, Samples, match, sample, take
+from tasks.detection.ops.matching import IGNORED, SampledAnchors, gather_rows, match, sample_anchors
 
 RPN_STREAM, ROI_STREAM = 0, 1
 """Streams of `randomness.uniform`: anchors and proposals are drawn independently of each other."""
@@ -42,77 +42,81 @@ class DetectionObjective(nn.Module):
 
     def losses(self, batch: DetectionBatch, levels: list[Tensor]) -> Losses:
         """The losses from pyramid maps that are there already."""
-        present = (batch.labels >= 0) & ~batch.crowd  # (B, G)
+        is_object = (batch.labels >= 0) & ~batch.crowd  # (B, G)
         anchors = self.model.anchors_of(batch.images, levels)
-        rpn_losses, proposals = self._rpn(batch, present, levels, anchors)
-        return rpn_losses | self._roi(batch, present, levels, proposals)
+        rpn_losses, proposals = self._rpn(batch, is_object, levels, anchors)
+        return rpn_losses | self._roi(batch, is_object, levels, proposals)
 
     def _rpn(
         self,
         batch: DetectionBatch,
-        present: Tensor,
+        is_object: Tensor,
         levels: list[Tensor],
         anchors: tuple[Tensor, ...],
     ) -> tuple[Losses, Proposals]:
         config = self.model.config.rpn
-        everywhere = torch.cat(anchors)[None]  # (1, A, 4)
+        all_anchors = torch.cat(anchors)[None]  # (1, A, 4)
         matches = match(
-            everywhere,
+            all_anchors,
             batch.boxes,
-            present,
+            is_object,
             positive_iou=config.positive_iou,
             negative_iou=config.negative_iou,
             low_quality=config.low_quality,
             crowd=batch.crowd,
             ignore_iof=config.ignore_crowd_iof,
         )
-        samples = sample(
-            matches.kinds, batch.keys, RPN_STREAM, config.samples, config.positive_fraction
+        samples = sample_anchors(
+            matches.match_labels, batch.keys, RPN_STREAM, config.samples, config.positive_fraction
         )
-        few = (
-            2 * config.samples * self.model.anchors.per_cell < everywhere.shape[1]
+        sparse_pays = (
+            2 * config.samples * self.model.anchors.per_cell < all_anchors.shape[1]
         )  # most cells carry no loss
-        sparse = few and self.model.kernels.sparse_rpn
+        sparse = sparse_pays and self.model.kernels.sparse_rpn
         with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
             logits, offsets = self.model.rpn(levels)
         proposals = self.model.propose(logits, offsets, anchors, batch.sizes, training=True)
         if sparse and torch.is_grad_enabled():
             sampled_logits, sampled_offsets = self.model.rpn.at(levels, samples.indices)
         else:
-            sampled_logits = take(torch.cat(logits, dim=1), samples.indices)
-            sampled_offsets = take(torch.cat(offsets, dim=1), samples.indices)
-        objects = take(batch.boxes, take(matches.objects, samples.indices))
-        targets = encode(objects, take(everywhere, samples.indices), RPN_WEIGHTS)
+            sampled_logits = gather_rows(torch.cat(logits, dim=1), samples.indices)
+            sampled_offsets = gather_rows(torch.cat(offsets, dim=1), samples.indices)
+        objects = gather_rows(batch.boxes, gather_rows(matches.objects, samples.indices))
+        targets = encode(objects, gather_rows(all_anchors, samples.indices), RPN_WEIGHTS)
         return rpn_losses(sampled_logits, sampled_offsets, targets, samples, config), proposals
 
     def _roi(
-        self, batch: DetectionBatch, present: Tensor, levels: list[Tensor], proposals: Proposals
+        self, batch: DetectionBatch, is_object: Tensor, levels: list[Tensor], proposals: Proposals
     ) -> Losses:
         config = self.model.config.roi
         boxes = torch.cat((proposals.boxes, batch.boxes), dim=1)  # objects are candidates too
-        valid = torch.cat((proposals.valid, present), dim=1)
+        valid = torch.cat((proposals.valid, is_object), dim=1)
         matches = match(
             boxes,
             batch.boxes,
-            present,
+            is_object,
             positive_iou=config.positive_iou,
             negative_iou=config.positive_iou,
             low_quality=False,
             crowd=batch.crowd,
             ignore_iof=config.ignore_crowd_iof,
         )
-        kinds = matches.kinds.masked_fill(~valid, IGNORED)
-        samples = sample(kinds, batch.keys, ROI_STREAM, config.samples, config.positive_fraction)
-        sampled = take(boxes, samples.indices)
-        matched = take(matches.objects, samples.indices)
-        labels = take(batch.labels, matched).masked_fill(~samples.positive, self.model.num_classes)
-        targets = encode(take(batch.boxes, matched), sampled, ROI_WEIGHTS)
+        match_labels = matches.match_labels.masked_fill(~valid, IGNORED)
+        samples = sample_anchors(
+            match_labels, batch.keys, ROI_STREAM, config.samples, config.positive_fraction
+        )
+        sampled = gather_rows(boxes, samples.indices)
+        matched = gather_rows(matches.objects, samples.indices)
+        labels = gather_rows(batch.labels, matched).masked_fill(
+            ~samples.positive, self.model.num_classes
+        )
+        targets = encode(gather_rows(batch.boxes, matched), sampled, ROI_WEIGHTS)
         logits, offsets = self.model.classify(levels, sampled)
         return roi_losses(logits, offsets, labels, targets, samples, config)
 
 
 def rpn_losses(
-    logits: Tensor, offsets: Tensor, targets: Tensor, samples: Samples, config: RpnConfig
+    logits: Tensor, offsets: Tensor, targets: Tensor, samples: SampledAnchors, config: RpnConfig
 ) -> Losses:
     """Binary cross-entropy of the samples' logits (B, S) and box loss of the positives' offsets (B,
     S, 4).
@@ -132,7 +136,7 @@ def roi_losses(
     offsets: Tensor,
     labels: Tensor,
     targets: Tensor,
-    samples: Samples,
+    samples: SampledAnchors,
     config: RoiConfig,
 ) -> Losses:
     """Cross-entropy of the samples' logits (B, S, F + 1), box loss of the positives' own-class
@@ -141,17 +145,18 @@ def roi_losses(
     errors = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(
         labels
     )
-    own = labels.clamp(max=offsets.shape[2] - 1)[..., None, None].expand(-1, -1, 1, 4)
+    class_offsets = labels.clamp(max=offsets.shape[2] - 1)[..., None, None].expand(-1, -1, 1, 4)
     count = _count(samples, config)
     return {
         "roi/class": torch.where(samples.valid, errors, 0).sum() / count,
         "roi/box": (
-            _box_loss(offsets.gather(2, own)[:, :, 0], targets, samples.positive, config) / count
+            _box_loss(offsets.gather(2, class_offsets)[:, :, 0], targets, samples.positive, config)
+            / count
         ),
     }
 
 
-def _count(samples: Samples, config: RpnConfig | RoiConfig) -> Tensor | int:
+def _count(samples: SampledAnchors, config: RpnConfig | RoiConfig) -> Tensor | int:
     """What losses are divided by: all slots, which is the same on every rank, or those that are
     filled.
     """
@@ -166,9 +171,9 @@ def _box_loss(
     """Sum over the positives; the others' targets may be infinite, so they are replaced before the
     difference.
     """
-    wanted = torch.where(positive[..., None], targets, 0)
-    given = torch.where(positive[..., None], offsets.float(), 0)
-    return box_loss(given, wanted, config.box_loss, config.beta)
+    targets = torch.where(positive[..., None], targets, 0)
+    predictions = torch.where(positive[..., None], offsets.float(), 0)
+    return box_loss(predictions, targets, config.box_loss, config.beta)
 
 
 def box_loss(

@@ -32,8 +32,9 @@ from tasks.detection.evaluate import (
     to_results,
 )
 from tasks.detection.losses import DetectionObjective
+from tasks.detection.model.detections import Detections
 from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels
-from tasks.detection.ops.boxes import Detections, decode, encode
+from tasks.detection.ops.boxes import decode, encode
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import LossSums, evaluation_mode, named_scores
 from tasks.engine.precision import Precision

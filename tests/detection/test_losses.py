@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tasks.detection.config import RpnConfig
 from tasks.detection.losses import DetectionObjective, box_loss, rpn_losses
 from tasks.detection.model.faster_rcnn import Kernels
-from tasks.detection.ops.matching import Samples
+from tasks.detection.ops.matching import SampledAnchors
 
 BOXES = [[[10.0, 10, 60, 60], [70, 20, 120, 90]], [[5.0, 40, 30, 90]]]
 
@@ -64,7 +64,7 @@ def test_image_of_two_thousand_objects_learns() -> None:
     generator = torch.Generator().manual_seed(0)
     corner = torch.rand(2000, 2, generator=generator) * 80
     boxes = torch.cat((corner, corner + 1 + torch.rand(2000, 2, generator=generator) * 15), dim=1)
-    assert_learns(*run(tiny_batch([boxes.tolist()], slots=2048)))
+    assert_learns(*run(tiny_batch([boxes.tolist()], max_objects=2048)))
 
 
 def test_crowds_are_no_objects() -> None:
@@ -122,7 +122,7 @@ def test_gpu_path_has_the_losses_of_the_cpu_path() -> None:
 
 def test_rpn_losses_by_hand() -> None:
     """Two slots: a positive with logit 0 and one offset off by 2, and an empty one."""
-    samples = Samples(
+    samples = SampledAnchors(
         torch.zeros(1, 2, dtype=torch.int64),
         torch.tensor([[True, False]]),
         torch.tensor([[True, False]]),

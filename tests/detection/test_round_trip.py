@@ -14,7 +14,8 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches
 from tasks.detection.evaluate import to_results
 from tasks.detection.model.box_head import OFFSET_WEIGHTS
-from tasks.detection.ops.boxes import Detections, decode, encode, to_original
+from tasks.detection.model.detections import Detections, to_original
+from tasks.detection.ops.boxes import decode, encode
 from tasks.scoring.instances import final_scores
 from tasks.scoring.results import (
     DetectionResults,

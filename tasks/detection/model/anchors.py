@@ -10,14 +10,14 @@ from torch import Tensor
 
 from resnet_backbones.errors import UserError
 from tasks.detection.config import AnchorConfig
-from tasks.detection.ops.boxes import constant
+from tasks.engine.constants import device_constant
 
 
 def cell_anchors(size: float, config: AnchorConfig, device: torch.device) -> Tensor:
     """Anchors (R, 4) centred on the origin, of area size² and height over width in
     `config.ratios`.
     """
-    ratios = constant(config.ratios, device)
+    ratios = device_constant(config.ratios, device)
     half_height = 0.5 * size * ratios.sqrt()
     half_width = 0.5 * size / ratios.sqrt()
     anchors = torch.stack((-half_width, -half_height, half_width, half_height), dim=1)

@@ -20,9 +20,9 @@ from resnet_backbones.passport import Passport, PixelNormalizer
 from tasks.detection.config import ModelConfig
 from tasks.detection.model.anchors import AnchorGenerator
 from tasks.detection.model.box_head import BoxHead
+from tasks.detection.model.detections import Detections
 from tasks.detection.model.region_proposer import Proposals, RpnHead, propose
 from tasks.detection.model.select import select_detections
-from tasks.detection.ops.boxes import Detections
 from tasks.detection.ops.kernels.cells import shapes_of
 from tasks.detection.ops.linear import LinearPath
 from tasks.detection.ops.roi_align import RoiAlign, RoiPath

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tasks.detection.config import RpnConfig
-from tasks.detection.ops.boxes import clip, decode, have_extent, suppress
+from tasks.detection.ops.boxes import clip_to_image, decode, is_nonempty
 from tasks.detection.ops.kernels.cells import bordered_rows, cell_rows, shapes_of
+from tasks.detection.ops.suppression import nms_mask
 
 OFFSET_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
@@ -102,7 +103,7 @@ def propose(
     all levels.
 
     Per level: logits (B, a), offsets (B, a, 4), anchors (a, 4). `sizes` (B, 2) limits boxes to the
-    images; `training` chooses between the two sets of counts; `passes` is that of `suppress`.
+    images; `training` chooses between the two sets of counts; `passes` is that of `nms_mask`.
     """
     pre_nms = config.train_pre_nms if training else config.test_pre_nms
     post_nms = config.train_post_nms if training else config.test_post_nms
@@ -112,9 +113,9 @@ def propose(
             min(pre_nms, level_logits.shape[1]), dim=1
         )  # (B, k)
         chosen = level_offsets.gather(1, index[..., None].expand(-1, -1, 4))
-        level_boxes = clip(decode(chosen, level_anchors[index], OFFSET_WEIGHTS), sizes)
-        keep = suppress(
-            level_boxes, have_extent(level_boxes, config.min_side), config.nms_threshold, passes
+        level_boxes = clip_to_image(decode(chosen, level_anchors[index], OFFSET_WEIGHTS), sizes)
+        keep = nms_mask(
+            level_boxes, is_nonempty(level_boxes, config.min_side), config.nms_threshold, passes
         )
         boxes.append(level_boxes)
         scores.append(best.masked_fill(~keep, -torch.inf))

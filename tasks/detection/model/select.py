@@ -8,8 +8,9 @@ from torchvision.ops import batched_nms
 
 from tasks.detection.config import RoiConfig
 from tasks.detection.model.box_head import OFFSET_WEIGHTS
+from tasks.detection.model.detections import Detections
 from tasks.detection.model.region_proposer import Proposals
-from tasks.detection.ops.boxes import Detections, clip, decode, have_extent
+from tasks.detection.ops.boxes import clip_to_image, decode, is_nonempty
 
 
 def select_detections(
@@ -39,8 +40,10 @@ def _select(
     """Boxes (D, 4), scores (D,) and labels (D,) of one image."""
     proposal, label = wanted.nonzero(as_tuple=True)
     score = scores[proposal, label]
-    box = clip(decode(offsets[proposal, label], boxes[proposal], OFFSET_WEIGHTS)[None], size)[0]
-    large = have_extent(box, config.min_side)
+    box = clip_to_image(
+        decode(offsets[proposal, label], boxes[proposal], OFFSET_WEIGHTS)[None], size
+    )[0]
+    large = is_nonempty(box, config.min_side)
     box, score, label = box[large], score[large], label[large]
     keep = batched_nms(box, score, label, config.nms_threshold)[: config.detections_per_image]
     return box[keep], score[keep], label[keep]

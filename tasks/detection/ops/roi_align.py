@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from tasks.detection.config import RoiConfig
-from tasks.detection.ops.boxes import box_area, constant
+from tasks.detection.ops.boxes import box_area
 from tasks.detection.ops.kernels.cells import level_layout, level_rows, shapes_of
+from tasks.engine.constants import device_constant
 
 LARGEST_PART = 1 << 23
 """Most samples whose rows and weights are in memory at once where their number follows the boxes:
@@ -73,7 +74,7 @@ class RoiAlign:
         level = assign_levels(boxes, len(levels), self.config.level_rule)  # (B, K)
         if self.path == "plain":
             return self._plain(levels, boxes, level)
-        scales = constant(tuple(1 / stride for stride in self.strides), boxes.device)
+        scales = device_constant(tuple(1 / stride for stride in self.strides), boxes.device)
         scaled = boxes * scales[level][..., None]
         if self.path == "gather":
             return self._gather(levels, scaled, level)
@@ -189,8 +190,8 @@ class RoiAlign:
 
     def _atlas(self, levels: Sequence[Tensor], boxes: Tensor, level: Tensor) -> Tensor:
         atlas, origins = make_atlas(levels)
-        left = constant(tuple(float(x) for x, _ in origins), boxes.device)[level]
-        top = constant(tuple(float(y) for _, y in origins), boxes.device)[level]
+        left = device_constant(tuple(float(x) for x, _ in origins), boxes.device)[level]
+        top = device_constant(tuple(float(y) for _, y in origins), boxes.device)[level]
         corner = torch.stack((left, top, left, top), dim=-1)  # (B, K, 4)
         image = torch.arange(len(boxes), dtype=torch.float32, device=boxes.device)[:, None, None]
         rois = torch.cat((image.expand(-1, boxes.shape[1], 1), boxes + corner), dim=-1).flatten(

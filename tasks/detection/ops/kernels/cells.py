@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tasks.detection.ops.boxes import constant
+from tasks.engine.constants import device_constant
 
 Shapes = tuple[tuple[int, int], ...]
 
@@ -40,7 +40,7 @@ def level_layout(shapes: Shapes, device: torch.device) -> LevelLayout:
     pitches = tuple(width for _, width in shapes)
     sides = tuple(side for shape in shapes for side in shape)
     start, pitch, flat = (
-        constant(values, device, torch.int64) for values in (starts, pitches, sides)
+        device_constant(values, device, torch.int64) for values in (starts, pitches, sides)
     )
     return LevelLayout(start, pitch, flat.view(-1, 2), sum(cells))
 
