@@ -18,7 +18,8 @@ from benchmarks.agreement import Found
 from tasks.detection.data.batches import DetectionBatch
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.detections import Detections
-from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.inference import for_inference
 from tasks.engine.compilation import compile_parts
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tasks.detection.config import AnchorConfig, ModelConfig, RoiConfig, RpnConfig
 from tasks.detection.data.batches import DetectionBatch
-from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
+from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 
 TINY = ModelConfig(
     backbone="resnet18",
@@ -21,11 +21,9 @@ TINY = ModelConfig(
 )
 
 
-def tiny_detector(
-    config: ModelConfig = TINY, classes: int = 3, kernels: Kernels | None = None
-) -> FasterRCNN:
+def tiny_detector(config: ModelConfig = TINY, classes: int = 3) -> FasterRCNN:
     torch.manual_seed(0)
-    return build_faster_rcnn(config, classes, kernels)
+    return build_faster_rcnn(config, classes)
 
 
 def tiny_batch(

@@ -13,7 +13,6 @@ from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches
 from tasks.detection.evaluate import to_results
-from tasks.detection.model.box_head import OFFSET_WEIGHTS
 from tasks.detection.model.detections import Detections, to_original
 from tasks.detection.ops.boxes import decode, encode
 from tasks.scoring.instances import final_scores
@@ -24,6 +23,7 @@ from tasks.scoring.results import (
     write_results_json,
 )
 
+OFFSET_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 CONFIG = DataConfig(
     batch_size=4, short_edge=(37, 64, 91), long_edge=130, color_jitter=0.5, workers=0
 )
