@@ -132,10 +132,11 @@ class Torchvision:
     def training(self, batch: DetectionBatch) -> Callable[[], None]:
         """What makes one training step on the batch."""
         self.model.train()
-        images, present = float_images(batch), batch.labels >= 0
+        images = float_images(batch)
+        is_object = batch.labels >= 0
         targets = [
             {"boxes": boxes[own], "labels": labels[own] + 1}
-            for boxes, labels, own in zip(batch.boxes, batch.labels, present, strict=True)
+            for boxes, labels, own in zip(batch.boxes, batch.labels, is_object, strict=True)
         ]
         return make_step(
             self.model,

@@ -83,8 +83,8 @@ class Augmenter:
         """Augment the targets; the same key gives the same result, whatever was drawn before.
 
         Returns them, and which of the n boxes the m that are left come from (m,). Boxes are clipped
-        to the image; those without an area are left out. Masks come back all, in their order. Raises
-        UserError where a transform fails, or makes anything but uint8 images of three channels and
+        to the image; those without an area are left out. Masks come back all, in their order.
+        Raises UserError where a transform fails, or makes anything but uint8 images of three channels and
         finite boxes.
         """
         named: dict[str, Any] = {"image": targets.image}

@@ -14,10 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.engine.randomness import mix_keys
+from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.padding import Size
 
-_PASTE_STREAM = 3  # keeps these draws apart from all else that an image's key names
 _LEAST_VISIBLE = 0.1  # share of an object; those of which less is left to see are dropped
 
 Box = NDArray[np.float32]  # (4,)
@@ -79,8 +78,8 @@ def _clipped(boxes: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
 
 
 def _chosen(source: Prepared, boxes: NDArray[np.float32], key: int) -> NDArray[np.int64]:
-    """Which of the source's objects are pasted, given the parts of their boxes inside the target."""
-    drawn = mix_keys(key, _PASTE_STREAM, np.arange(len(boxes))) % 2 == 0  # (n,)
+    """Which of the source's objects are pasted, given their boxes inside the target, by index."""
+    drawn = mix_keys(key, Stream.PASTE, np.arange(len(boxes))) % 2 == 0  # (n,)
     large = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
     return np.flatnonzero(drawn & large & ~source.crowd)
 

@@ -20,7 +20,7 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import DetectionBatch, TrainBatches
 from tasks.detection.data.prepare import masks_of
 from tasks.engine.loading import Share
-from tasks.engine.randomness import mix_keys
+from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.copy_paste import Prepared, paste_objects
 from tasks.vision.placement import Crop, ImagePlan, Placement, resize
 
@@ -53,7 +53,7 @@ def key_that_takes(*wanted: bool) -> int:
     return next(
         key
         for key in range(1000)
-        if (mix_keys(key, 3, np.arange(len(wanted))) % 2 == 0).tolist() == [*wanted]
+        if (mix_keys(key, Stream.PASTE, np.arange(len(wanted))) % 2 == 0).tolist() == [*wanted]
     )
 
 

@@ -182,7 +182,7 @@ def test_image_box_and_mask_stay_together(placement: Placement) -> None:
 
 
 def test_a_placement_by_hand() -> None:
-    """20 x 40 pixels enlarged twice, rows 10 to 30 and columns 20 to 50 of them kept and flipped."""
+    """20 x 40 pixels enlarged twice; rows 10 to 30 and columns 20 to 50 are kept and flipped."""
     placement = Placement((40, 80), Crop(10, 20, (20, 30)), flip=True)
     assert placement.final_size == (20, 30)
     boxes = np.array([[12.0, 6, 20, 12], [0, 0, 40, 20], [0, 0, 9, 4], [25, 5, 30, 9]])

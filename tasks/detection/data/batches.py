@@ -21,7 +21,7 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data.prepare import load, without_objects
 from tasks.engine.batches import TensorBatch
 from tasks.engine.loading import Loader, Share
-from tasks.engine.randomness import mix_key, mix_keys, uniform
+from tasks.engine.randomness import Stream, mix_key, mix_keys, uniform
 from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.labels import FileId
 from tasks.vision.augment import Augmenter, build_augmenter
@@ -36,7 +36,6 @@ from tasks.vision.padding import (
 )
 from tasks.vision.placement import ImagePlan, Placement, jittered, resized_size
 
-DATA_STREAM = 2  # of `uniform`; the losses' samplers take 0 and 1
 _DRAWS = 7  # edge, flip; scale, top and left of the jitter; whether to paste, and what image
 
 
@@ -117,7 +116,7 @@ class TrainBatches:
             self.usable[drawn],
             mix_keys(self.seed, step, np.arange(config.batch_size)),
         )  # (B,)
-        draws = uniform(torch.from_numpy(keys), DATA_STREAM, _DRAWS).tolist()  # (B, _DRAWS)
+        draws = uniform(torch.from_numpy(keys), Stream.PLACEMENT, _DRAWS).tolist()  # (B, _DRAWS)
         images = tuple(
             self._with_paste(self._image_plan(index, key, draw), draw)
             for index, key, draw in zip(indices.tolist(), keys.tolist(), draws, strict=True)
@@ -158,9 +157,9 @@ class TrainBatches:
             return image
         index, key = (
             int(self.usable[int(draws[6] * len(self.usable))]),
-            mix_key(image.key, DATA_STREAM, 0),
+            mix_key(image.key, Stream.PLACEMENT, 0),
         )
-        own = uniform(torch.tensor([key]), DATA_STREAM, _DRAWS).tolist()[0]
+        own = uniform(torch.tensor([key]), Stream.PLACEMENT, _DRAWS).tolist()[0]
         return replace(image, paste=self._image_plan(index, key, own))
 
     def _most_objects(self, image: ImagePlan) -> int:

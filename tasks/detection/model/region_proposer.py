@@ -21,10 +21,9 @@ from tasks.detection.ops.boxes import OffsetWeights, encode
 from tasks.detection.ops.kernels.cells import shapes_of
 from tasks.detection.ops.kernels.rpn_sparse import predict_at
 from tasks.detection.ops.losses import Losses, loss_normalizer, positive_box_loss
-from tasks.detection.ops.matching import SampledAnchors, gather_rows, match, sample_anchors
+from tasks.detection.ops.matching import Matches, SampledAnchors, gather_rows, match, sample_anchors
+from tasks.engine.randomness import Stream
 from tasks.vision.padding import Size
-
-RPN_STREAM = 0  # of `randomness.uniform`: anchors are drawn independently of all else
 
 
 class RegionProposer(nn.Module):
@@ -76,22 +75,9 @@ class RegionProposer(nn.Module):
         self, features: Mapping[str, Tensor], truth: GroundTruth, sizes: Tensor, padded_size: Size
     ) -> tuple[Losses, Proposals]:
         """Compute `rpn/class` and `rpn/box`, and propose the boxes that the heads learn from."""
-        config = self.config
         anchors = self._anchors(features, padded_size)
         all_anchors = torch.cat(anchors)[None]  # (1, A, 4)
-        matches = match(
-            all_anchors,
-            truth.boxes,
-            truth.is_object,
-            positive_iou=config.positive_iou,
-            negative_iou=config.negative_iou,
-            low_quality=config.low_quality,
-            crowd=truth.crowd,
-            ignore_iof=config.ignore_crowd_iof,
-        )
-        sampled = sample_anchors(
-            matches.match_labels, truth.keys, RPN_STREAM, config.samples, config.positive_fraction
-        )
+        matches, sampled = self._sample(all_anchors, truth)
         sparse = self.sparse_pays(all_anchors.shape[1])
         with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
             logits, offsets = self(features)
@@ -104,7 +90,30 @@ class RegionProposer(nn.Module):
         objects = gather_rows(truth.boxes, gather_rows(matches.objects, sampled.indices))
         sampled_anchors = gather_rows(all_anchors, sampled.indices)
         targets = encode(objects, sampled_anchors, self.offset_weights)
-        return rpn_losses(sampled_logits, sampled_offsets, targets, sampled, config), proposals
+        losses = rpn_losses(sampled_logits, sampled_offsets, targets, sampled, self.config)
+        return losses, proposals
+
+    def _sample(self, all_anchors: Tensor, truth: GroundTruth) -> tuple[Matches, SampledAnchors]:
+        """Match anchors (1, A, 4) to objects and draw those that carry a loss."""
+        config = self.config
+        matches = match(
+            all_anchors,
+            truth.boxes,
+            truth.is_object,
+            positive_iou=config.positive_iou,
+            negative_iou=config.negative_iou,
+            low_quality=config.low_quality,
+            crowd=truth.crowd,
+            ignore_iof=config.ignore_crowd_iof,
+        )
+        sampled = sample_anchors(
+            matches.match_labels,
+            truth.keys,
+            Stream.ANCHORS,
+            config.samples,
+            config.positive_fraction,
+        )
+        return matches, sampled
 
     def sparse_pays(self, anchors: int) -> bool:
         """Tell whether most cells carry no loss when some of so many anchors are sampled."""

@@ -15,13 +15,12 @@ from tasks.detection.config import RoiConfig
 from tasks.detection.model.ground_truth import GroundTruth
 from tasks.detection.model.proposals import Proposals
 from tasks.detection.ops.matching import IGNORED, gather_rows, match, sample_anchors
-
-ROI_STREAM = 1  # of `randomness.uniform`: proposals are drawn independently of anchors
+from tasks.engine.randomness import Stream
 
 
 @dataclass(frozen=True)
 class RoiSamples:
-    """Proposals drawn to carry losses, in S fixed slots an image, with the objects they belong to."""
+    """Proposals drawn to carry losses, in S fixed slots an image, each with an object."""
 
     boxes: Tensor
     """(B, S, 4)."""
@@ -59,7 +58,7 @@ def sample_rois(
     sampled = sample_anchors(
         matches.match_labels.masked_fill(~valid, IGNORED),
         truth.keys,
-        ROI_STREAM,
+        Stream.PROPOSALS,
         config.samples,
         config.positive_fraction,
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tasks.detection.ops.boxes import box_iou, intersection_over_first
-from tasks.engine.randomness import uniform
+from tasks.engine.randomness import Stream, uniform
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
@@ -56,7 +56,8 @@ def match(
     ignore_iof: float | None = None,
     overlaps_at_once: int = OVERLAPS_AT_ONCE,
 ) -> Matches:
-    """Match anchors (B or 1, A, 4) to objects (B, G, 4), of which those that `is_object` (B, G) marks count.
+    """Match anchors (B or 1, A, 4) to objects (B, G, 4), of which those marked by `is_object` (B,
+    G) count.
 
     Overlap of at least `positive_iou` is positive, below `negative_iou` negative, between them
     ignored. With `low_quality`, the anchors that overlap an object as much as any does are positive
@@ -96,7 +97,7 @@ def _overlaps(anchors: Tensor, objects: Tensor, is_object: Tensor) -> Tensor:
 
 
 def sample_anchors(
-    match_labels: Tensor, keys: Tensor, stream: int, count: int, positive_fraction: float
+    match_labels: Tensor, keys: Tensor, stream: Stream, count: int, positive_fraction: float
 ) -> SampledAnchors:
     """Draw `count` anchors an image: positives up to their fraction, uniformly, then negatives.
 

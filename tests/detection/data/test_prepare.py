@@ -1,4 +1,4 @@
-"""One image and its boxes on their way into a batch: scaling, flipping, clipping, albumentations."""
+"""One image and its boxes: scaling, flipping, clipping and albumentations."""
 
 from pathlib import Path
 from typing import Any

@@ -11,6 +11,7 @@ from tasks.detection.ops.matching import (
     match,
     sample_anchors,
 )
+from tasks.engine.randomness import Stream
 
 
 def grid_boxes(count: int, seed: int, step: float = 8.0) -> torch.Tensor:
@@ -109,7 +110,7 @@ def test_sampled_counts_equal_torchvisions(positives: int, negatives: int) -> No
     match_labels = torch.full((1, 600), IGNORED, dtype=torch.int8)
     match_labels[0, :positives] = POSITIVE
     match_labels[0, positives : positives + negatives] = NEGATIVE
-    samples = sample_anchors(match_labels, torch.tensor([3]), 0, 64, 0.5)
+    samples = sample_anchors(match_labels, torch.tensor([3]), Stream.ANCHORS, 64, 0.5)
     expected_positive, expected_negative = BalancedPositiveNegativeSampler(64, 0.5)(
         [match_labels[0].float()]
     )
@@ -129,7 +130,7 @@ def test_draws_are_uniform() -> None:
     match_labels = torch.full((2000, 100), NEGATIVE, dtype=torch.int8)
     match_labels[:, ::5] = POSITIVE
     match_labels[:, 1::5] = POSITIVE
-    samples = sample_anchors(match_labels, torch.arange(2000), 0, 32, 0.5)
+    samples = sample_anchors(match_labels, torch.arange(2000), Stream.ANCHORS, 32, 0.5)
     taken = torch.zeros(2000, 100).scatter_(1, samples.indices, samples.valid.float()).sum(dim=0)
     for label, share in ((POSITIVE, 16 / 40), (NEGATIVE, 16 / 60)):
         counts = taken[match_labels[0] == label]
@@ -140,13 +141,16 @@ def test_draws_are_uniform() -> None:
 def test_draw_depends_on_key_and_stream_alone() -> None:
     match_labels = torch.full((3, 500), NEGATIVE, dtype=torch.int8)
     keys = torch.tensor([7, 8, 7])
-    samples = sample_anchors(match_labels, keys, 0, 20, 0.5)
+    samples = sample_anchors(match_labels, keys, Stream.ANCHORS, 20, 0.5)
     assert torch.equal(samples.indices[0], samples.indices[2])
     assert not torch.equal(samples.indices[0], samples.indices[1])
     assert torch.equal(
-        sample_anchors(match_labels[1:2], keys[1:2], 0, 20, 0.5).indices[0], samples.indices[1]
+        sample_anchors(match_labels[1:2], keys[1:2], Stream.ANCHORS, 20, 0.5).indices[0],
+        samples.indices[1],
     )
-    assert not torch.equal(sample_anchors(match_labels, keys, 1, 20, 0.5).indices, samples.indices)
+    assert not torch.equal(
+        sample_anchors(match_labels, keys, Stream.PROPOSALS, 20, 0.5).indices, samples.indices
+    )
 
 
 def test_rows_are_gathered_of_each_image() -> None:

@@ -1,4 +1,4 @@
-"""A feature pyramid as one table of cells, so that those of any level are gathered in one operation.
+"""A feature pyramid as one table of cells, so that one operation gathers those of all levels.
 
 B images, C channels, L levels, h x w cells of a level, A cells of an image.  RoIAlign's table holds
 the cells alone; that of 3x3 windows keeps a border of one cell of zeros around each level.

@@ -1,7 +1,7 @@
 """RoIAlign as weighted sums of gathered cells: the route of a CPU, and of the legacy rule.
 
-N boxes, r x r cells of a box's RoI features, C channels, P sample points read for one of them; boxes
-are (x1, y1, x2, y2) in cells of their own level.
+N boxes, r x r cells of a box's RoI features, C channels, P pyramid cells read for one of them;
+boxes are (x1, y1, x2, y2) in cells of their own level.
 """
 
 from __future__ import annotations
