@@ -13,7 +13,7 @@ from tasks.detection.model.class_rows import ClassRows
 from tasks.labels import LabelMap
 
 
-class Detector(Protocol):
+class HasClassRows(Protocol):
     """A network that says which of its tensors have rows for each class."""
 
     def class_rows(self) -> Mapping[str, ClassRows]:
@@ -48,7 +48,7 @@ class TransferReport:
 
 
 def transfer(
-    model: Detector, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
+    model: HasClassRows, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
 ) -> TransferReport:
     """Load all tensors but those with rows for each class, and of these the rows of classes that
     have the same name in both label maps.
