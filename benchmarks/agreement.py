@@ -36,8 +36,8 @@ def check_boxes(
     that is kept of `most`: rounding decides which of them are there.
     """
     farthest, count = 0.0, 0
-    for image, (one, other) in enumerate(zip(expected, found, strict=True)):
-        for own, partner in ((one, other), (other, one)):
+    for image, (theirs, ours) in enumerate(zip(expected, found, strict=True)):
+        for own, partner in ((theirs, ours), (ours, theirs)):
             last = float(own.scores.min()) if len(own.scores) >= most else 0.0
             clear = own.scores > max(threshold, last) + NEAR
             distances = _distances(own, partner)[clear]  # (n, m)
@@ -61,12 +61,11 @@ def check_boxes(
     return f"{name}: {count // 2} boxes are at most {farthest:.2g} px apart (allowed: {FARTHEST})"
 
 
-def _distances(one: Found, other: Found) -> Tensor:
+def _distances(own: Found, partner: Found) -> Tensor:
     """Largest difference of the corners (n, m), 1e9 where class or score are not the same."""
-    apart = (one.boxes[:, None] - other.boxes).abs().amax(dim=-1)
-    same = (one.labels[:, None] == other.labels) & (
-        (one.scores[:, None] - other.scores).abs() <= NEAR
-    )
+    apart = (own.boxes[:, None] - partner.boxes).abs().amax(dim=-1)
+    same_score = (own.scores[:, None] - partner.scores).abs() <= NEAR
+    same = (own.labels[:, None] == partner.labels) & same_score
     return apart.masked_fill(~same, 1e9)
 
 
@@ -75,10 +74,10 @@ def share_found_again(expected: Sequence[Found], found: Sequence[Found]) -> tupl
     many there are.
     """
     hits = count = 0
-    for one, other in zip(expected, found, strict=True):
-        confident = one.scores > CONFIDENT
-        overlaps = box_iou(one.boxes[confident], other.boxes)  # (n, m)
-        same = one.labels[confident][:, None] == other.labels
+    for theirs, ours in zip(expected, found, strict=True):
+        confident = theirs.scores > CONFIDENT
+        overlaps = box_iou(theirs.boxes[confident], ours.boxes)  # (n, m)
+        same = theirs.labels[confident][:, None] == ours.labels
         hits += int(((overlaps > SAME_PLACE) & same).any(dim=1).sum())
         count += int(confident.sum())
     return hits / max(count, 1), count

@@ -84,7 +84,8 @@ def run(settings: DetectionSettings) -> Report:
         subjects, lambda subject: subject.training(train), settings.rounds, device
     )
     size = f"{weights.model.backbone}-FPN, {settings.short_edge}/{settings.long_edge}"
-    images, title = sum(len(one) for one in batches), f"inference, {size}, batch {batch}"
+    images = sum(map(len, batches))
+    title = f"inference, {size}, batch {batch}"
     train_title = f"training step, {size}, batch {train_batch}"
     timings = (
         Timings(title, inference, goals(device, training=False), images, least),
@@ -201,17 +202,17 @@ def describe_limit(timings: Sequence[Timings]) -> list[str]:
         name: convolution_rate(dtype) / 1e9
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
     }
-    told = " and ".join(f"{rate:.0f} GFLOP/s in {name}" for name, rate in rates.items())
+    measured = " and ".join(f"{rate:.0f} GFLOP/s in {name}" for name, rate in rates.items())
     lines = [
         "The limit: all convolutions and matrix products at the rate of this machine's fastest"
-        f" convolution, {told}."
+        f" convolution, {measured}."
     ]
-    for one in timings:
-        for goal in one.goals_measured():
-            most = median(one.seconds[goal.base]) / one.least[goal.variant]
-            if most < goal.factor:
+    for timing in timings:
+        for goal in timing.goals_measured():
+            largest = median(timing.seconds[goal.base]) / timing.least[goal.variant]
+            if largest < goal.factor:
                 lines.append(
-                    f"{one.title}: at its limit, {goal.variant} would be {most:.2f} times as fast"
+                    f"{timing.title}: at its limit, {goal.variant} would be {largest:.2f} times as fast"
                     f" as {goal.base}."
                 )
     return lines

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from benchmarks.agreement import Found
 from tasks.detection.data.batches import DetectionBatch
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
-from tasks.detection.ops.boxes import Detections
+from tasks.detection.model.detections import Detections
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.inference import for_inference
 from tasks.engine.compilation import compile_parts
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision
@@ -131,10 +132,11 @@ class Torchvision:
     def training(self, batch: DetectionBatch) -> Callable[[], None]:
         """What makes one training step on the batch."""
         self.model.train()
-        images, present = float_images(batch), batch.labels >= 0
+        images = float_images(batch)
+        is_object = batch.labels >= 0
         targets = [
             {"boxes": boxes[own], "labels": labels[own] + 1}
-            for boxes, labels, own in zip(batch.boxes, batch.labels, present, strict=True)
+            for boxes, labels, own in zip(batch.boxes, batch.labels, is_object, strict=True)
         ]
         return make_step(
             self.model,

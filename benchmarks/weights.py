@@ -15,7 +15,7 @@ from benchmarks.common import ROOT
 from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.config import DetectionConfig, ModelConfig
-from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
+from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.model.torchvision_names import from_torchvision
 from tasks.detection.saved import read_detector
 from tasks.engine.config import load_config
@@ -55,10 +55,7 @@ class DetectorWeights:
 
     def build(self, device: torch.device, model: ModelConfig | None = None) -> FasterRCNN:
         """Our detector on a device, by other rules where `model` gives them."""
-        model = model or self.model
-        detector = build_faster_rcnn(
-            model, self.classes, Kernels.of(device, model), passport=self.passport
-        )
+        detector = build_faster_rcnn(model or self.model, self.classes, self.passport)
         detector.load_state_dict(self.state)
         return detector.to(device).eval()
 

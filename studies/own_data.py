@@ -37,7 +37,7 @@ from tasks.detection.config import DetectionConfig
 from tasks.detection.data.batches import DetectionBatch, TrainBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import to_results, validation_batches
-from tasks.detection.ops.boxes import Detections, to_original
+from tasks.detection.model.detections import Detections, to_original
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World

@@ -73,11 +73,11 @@ def without_objects_of_rank_1(shapes: Path, folder: Path, settings: Path) -> Pat
     )
     plans = [TrainBatches(dataset, config.data).plan(step) for step in range(3)]
     sizes = [
-        ({sample.size for sample in plan.samples[:2]}, {sample.size for sample in plan.samples[2:]})
+        ({i.placement.size for i in plan.images[:2]}, {i.placement.size for i in plan.images[2:]})
         for plan in plans
     ]
     assert all(first != second for first, second in sizes), "each rank must have other sizes"
-    emptied = {dataset.original_ids[sample.index] for sample in plans[1].samples[2:]}
+    emptied = {dataset.original_ids[image.index] for image in plans[1].images[2:]}
     content = json.loads(original.read_text())
     content["annotations"] = [
         entry for entry in content["annotations"] if entry["image_id"] not in emptied

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tasks.detection.config import AnchorConfig, ModelConfig, RoiConfig, RpnConfig
 from tasks.detection.data.batches import DetectionBatch
-from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
+from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 
 TINY = ModelConfig(
     backbone="resnet18",
@@ -21,22 +21,20 @@ TINY = ModelConfig(
 )
 
 
-def tiny_detector(
-    config: ModelConfig = TINY, classes: int = 3, kernels: Kernels | None = None
-) -> FasterRCNN:
+def tiny_detector(config: ModelConfig = TINY, classes: int = 3) -> FasterRCNN:
     torch.manual_seed(0)
-    return build_faster_rcnn(config, classes, kernels)
+    return build_faster_rcnn(config, classes)
 
 
 def tiny_batch(
     boxes: list[list[list[float]]],
     shape: tuple[int, int] = (96, 128),
-    slots: int = 8,
+    max_objects: int = 8,
     crowd: bool = False,
 ) -> DetectionBatch:
     """Images of noise with the given boxes; labels count up from 0."""
     count = len(boxes)
-    packed, labels = torch.zeros(count, slots, 4), torch.full((count, slots), -1)
+    packed, labels = torch.zeros(count, max_objects, 4), torch.full((count, max_objects), -1)
     for image, own in enumerate(boxes):
         if own:
             packed[image, : len(own)] = torch.tensor(own)

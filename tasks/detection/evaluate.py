@@ -14,8 +14,9 @@ from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.detection.data.batches import DetectionBatch, ValBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
-from tasks.detection.ops.boxes import Detections, to_original
+from tasks.detection.model.detections import Detections, to_original
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.inference import for_inference
 from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.saved import read_detector
 from tasks.engine.allocator import keep_freed_memory
@@ -249,9 +250,10 @@ def _run(
 
     def compute(batch: DetectionBatch) -> tuple[DetectionResults, Mapping[str, Tensor]]:
         with precision.autocast():
-            levels = detector.levels(batch.images, batch.sizes)
-            detections = detector.detect(batch.images, levels, batch.sizes)
-            losses = {} if objective is None else objective.losses(batch, levels)
+            features = detector.features(batch.images, batch.sizes)
+            padded_size = (batch.images.shape[2], batch.images.shape[3])
+            detections = detector.detect(features, batch.sizes, padded_size)
+            losses = {} if objective is None else objective.losses(batch, features)
         found = to_original(detections, batch.scales, batch.original_sizes)
         return to_results(found, batch.image_ids), losses
 

@@ -24,8 +24,9 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import collate_images
-from tasks.detection.model.faster_rcnn import FasterRCNN, for_inference
-from tasks.detection.ops.boxes import to_original
+from tasks.detection.model.detections import to_original
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.inference import for_inference
 from tasks.detection.saved import read_detector
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode

@@ -1,10 +1,15 @@
-"""albumentations on an image and its boxes, with every draw named by a key.  n objects of an image,
-m of them kept.
+"""albumentations on an image and what lies on it, with every draw named by a key.
+
+H, W before and h, w after the augmentation; n objects of an image, m of them kept.
 """
 
+from __future__ import annotations
+
+import copy
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +18,19 @@ from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 
-Augmenter = Callable[
-    [NDArray[np.uint8], NDArray[np.float64], int],
-    tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]],
-]
-"""(pixels (H, W, 3), boxes (n, 4) as x1, y1, x2, y2, key) -> pixels, boxes (m, 4), which of the n
-they are (m,)."""
+Mask = NDArray[Any]  # (H, W) of bools, or of indices in a type that OpenCV has: uint8, int16, …
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is augmented together, by name; None is what there is none of."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3)."""
+    boxes: NDArray[np.float64] | None = None
+    """(n, 4) as x1, y1, x2, y2 in pixels."""
+    masks: tuple[Mask, ...] | None = None
+    """Of objects or of the whole image, (H, W) each."""
 
 
 def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
@@ -28,20 +40,14 @@ def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
     """
     if file is None and color_jitter == 0:
         return None
-    os.environ.setdefault(
-        "NO_ALBUMENTATIONS_UPDATE", "1"
-    )  # it asks the network for newer versions otherwise
-    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # loader workers run side by side already
-    import albumentations
-
-    strength = color_jitter
-    spread = (1 - strength, 1 + strength)
-    hue = (-strength / 10, strength / 10)
-    jitter = albumentations.ColorJitter(
-        brightness=spread, contrast=spread, saturation=spread, hue=hue, p=1
-    )
-    from_file = [] if file is None else [_load(Path(file))]
-    return Albumentations([*from_file, *([jitter] if strength else [])])
+    # it asks the network for newer versions otherwise
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    # loader workers run side by side already
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+    transforms = [] if file is None else [_load(Path(file))]
+    if color_jitter:
+        transforms.append(_color_jitter(color_jitter))
+    return Augmenter(transforms)
 
 
 def _load(path: Path) -> Any:
@@ -56,27 +62,100 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-class Albumentations:
-    """An `Augmenter` of albumentations transforms."""
+def _color_jitter(strength: float) -> Any:
+    import albumentations
 
-    def __init__(self, transforms: list[Any]) -> None:
-        import albumentations
+    spread = (1 - strength, 1 + strength)
+    hue = (-strength / 10, strength / 10)
+    return albumentations.ColorJitter(
+        brightness=spread, contrast=spread, saturation=spread, hue=hue, p=1
+    )
 
-        boxes = albumentations.BboxParams(
-            format="pascal_voc", label_fields=["places"], clip=True, filter_invalid_bboxes=True
+
+class Augmenter:
+    """albumentations transforms in a row."""
+
+    def __init__(self, transforms: Sequence[Any]) -> None:
+        self.image_pipeline = _compose(transforms, with_boxes=False)
+        self.box_pipeline = _compose(transforms, with_boxes=True)
+
+    def __call__(self, targets: Targets, key: int) -> tuple[Targets, NDArray[np.int64]]:
+        """Augment the targets; the same key gives the same result, whatever was drawn before.
+
+        Returns them, and which of the n boxes the m that are left come from (m,). Boxes are clipped
+        to the image; those without an area are left out. Masks come back all, in their order.
+        Raises UserError where a transform fails, or makes anything but uint8 images of three channels and
+        finite boxes.
+        """
+        named: dict[str, Any] = {"image": targets.image}
+        if targets.boxes is not None:
+            named |= {"bboxes": targets.boxes, "origins": np.arange(len(targets.boxes))}
+        if targets.masks:
+            named["masks"] = [_without_bools(mask) for mask in targets.masks]
+        result = self._run(named, key)
+        image = _checked_image(result["image"])
+        augmented = replace(targets, image=image)
+        if targets.masks:
+            augmented = replace(augmented, masks=_restored_masks(result["masks"], targets.masks))
+        if targets.boxes is None:
+            return augmented, np.zeros(0, dtype=np.int64)
+        boxes = np.asarray(result["bboxes"], dtype=np.float64).reshape(-1, 4)
+        kept = np.asarray(result["origins"], dtype=np.int64).reshape(-1)
+        if not np.isfinite(boxes).all():
+            raise UserError(
+                "data.augment must return boxes of finite numbers, got"
+                f" {boxes[~np.isfinite(boxes).all(axis=1)][0].tolist()}; leave out the transform"
+                " that makes them"
+            )
+        return replace(augmented, boxes=boxes), kept
+
+    def _run(self, named: dict[str, Any], key: int) -> dict[str, Any]:
+        pipeline = self.box_pipeline if "bboxes" in named else self.image_pipeline
+        pipeline.set_random_seed(key % 2**32)
+        try:
+            result: dict[str, Any] = pipeline(**named)
+        except Exception as error:  # whatever the user's transforms raise for an image
+            height, width = named["image"].shape[:2]
+            reason = " ".join(str(error).split())
+            raise UserError(
+                "data.augment must hold transforms that take any of the images, but for one of"
+                f" {width}x{height} pixels (width x height) albumentations says: {reason}"
+            ) from error
+        return result
+
+
+def _compose(transforms: Sequence[Any], *, with_boxes: bool) -> Any:
+    """A pipeline of copies of the transforms, since each belongs to one."""
+    import albumentations
+
+    box_params = albumentations.BboxParams(
+        format="pascal_voc", label_fields=["origins"], clip=True, filter_invalid_bboxes=True
+    )
+    with warnings.catch_warnings():
+        # transforms of colours alone are welcome
+        warnings.filterwarnings("ignore", "Got processor for bboxes, but no transform")
+        return albumentations.Compose(
+            copy.deepcopy(list(transforms)), bbox_params=box_params if with_boxes else None
         )
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "Got processor for bboxes, but no transform"
-            )  # all of them change colours
-            self.pipeline = albumentations.Compose(transforms, bbox_params=boxes)
 
-    def __call__(
-        self, pixels: NDArray[np.uint8], boxes: NDArray[np.float64], key: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]]:
-        """The same key gives the same result, whatever was drawn before."""
-        self.pipeline.set_random_seed(key % 2**32)
-        result = self.pipeline(image=pixels, bboxes=boxes, places=np.arange(len(boxes)))
-        kept = np.asarray(result["places"], dtype=np.int64).reshape(-1)
-        moved = np.asarray(result["bboxes"], dtype=np.float64).reshape(-1, 4)
-        return np.ascontiguousarray(result["image"]), moved, kept
+
+def _checked_image(image: Any) -> NDArray[np.uint8]:
+    shape = tuple(getattr(image, "shape", ()))
+    dtype = getattr(image, "dtype", type(image).__name__)
+    if not isinstance(image, np.ndarray) or dtype != np.uint8 or shape[2:] != (3,):
+        raise UserError(
+            "data.augment must return uint8 images of three channels, (height, width, 3), got"
+            f" {dtype} {shape}; leave out transforms such as Normalize, ToFloat and ToTensorV2"
+        )
+    return np.ascontiguousarray(image)
+
+
+def _without_bools(mask: Mask) -> Mask:
+    """The mask in a type that OpenCV has."""
+    return mask.view(np.uint8) if mask.dtype == np.bool_ else mask
+
+
+def _restored_masks(augmented: Sequence[Mask], given: Sequence[Mask]) -> tuple[Mask, ...]:
+    """The masks in the types that they were given in."""
+    pairs = zip(augmented, given, strict=True)
+    return tuple(np.asarray(after).astype(before.dtype) for after, before in pairs)

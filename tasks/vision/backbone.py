@@ -11,7 +11,11 @@ from tasks.vision.settings import BackboneConfig
 
 
 def build_from_config(config: BackboneConfig, passport: Passport | None) -> Backbone:
-    """The backbone with its weights or, given a passport, with none: the caller loads a whole network's."""
+    """Build the backbone with its weights; given a passport, without any.
+
+    The caller then loads a whole network's weights, made for that preprocessing. Raises UserError
+    where they were trained with another model.stride_in.
+    """
     if passport is None:
         return create_backbone(
             config.backbone,

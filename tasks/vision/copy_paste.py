@@ -5,6 +5,8 @@ Sizes are (height, width); boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the 
 image.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,85 +14,146 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.engine.randomness import mix_keys
+from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.padding import Size
 
-_PASTE_STREAM = 3  # keeps these draws apart from all else that an image's key names
-_LEAST_VISIBLE = 0.1  # share of a box; objects of which less is left to see are dropped
+_LEAST_VISIBLE = 0.1  # share of an object; those of which less is left to see are dropped
+
+Box = NDArray[np.float32]  # (4,)
+Mask = NDArray[np.bool_]  # (h, w)
 
 
 @dataclass(frozen=True)
 class Prepared:
     """An image of its own size, with its objects."""
 
-    image: Tensor  # (3, h, w) uint8
+    image: Tensor
+    """(3, h, w) uint8."""
     original_size: Size
-    boxes: NDArray[np.float32]  # (n, 4) in pixels of `image`
-    labels: NDArray[np.int64]  # (n,)
-    crowd: NDArray[np.bool_]  # (n,)
-    masks: tuple[
-        NDArray[np.bool_] | None, ...
-    ] = ()  # (h, w) of each object that has one; empty where nobody asked
+    boxes: NDArray[np.float32]
+    """(n, 4) in pixels of `image`."""
+    labels: NDArray[np.int64]
+    """(n,)."""
+    crowd: NDArray[np.bool_]
+    """(n,)."""
+    masks: tuple[Mask | None, ...] | None = None
+    """Of each object, None for one that has no mask; None where nobody asked for masks."""
+
+    def mask_of(self, index: int) -> Mask | None:
+        """The mask of an object, if it has one."""
+        return None if self.masks is None else self.masks[index]
 
 
 def paste_objects(target: Prepared, source: Prepared, key: int) -> Prepared:
-    """The target with about half of the source's objects over it, which of them decided by the key;
-    crowds stay behind.
+    """Paste about half of the source's objects over the target, which of them decided by the key.
 
-    Boxes of the target shrink to where they are not covered, or are dropped; crowds stay as they
-    are.
+    Crowds of the source stay behind. Objects of the target shrink to their visible part, boxes and
+    masks alike, or are dropped where too little of them is left; its crowds keep their boxes.
     """
-    height, width = target.image.shape[1:]
-    chosen = (
-        mix_keys(key, _PASTE_STREAM, np.arange(len(source.boxes))) % 2 == 0
-    ) & ~source.crowd  # (n,)
-    boxes = np.minimum(
-        source.boxes, np.array([width, height] * 2, dtype=np.float32)
-    )  # clipped to the target
-    chosen &= np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
-    if not chosen.any():
+    boxes = _clipped(source.boxes, (target.image.shape[1], target.image.shape[2]))
+    chosen = _chosen(source, boxes, key)
+    if len(chosen) == 0:
         return target
-    image, covered = target.image.clone(), np.zeros((height, width), dtype=np.bool_)
-    for place, (x1, y1, x2, y2) in zip(
-        np.flatnonzero(chosen).tolist(), _pixels(boxes[chosen]), strict=True
-    ):
-        mask, part = source.masks[place] if source.masks else None, image[:, y1:y2, x1:x2]
-        shape = np.ones((y2 - y1, x2 - x1), dtype=np.bool_) if mask is None else mask[y1:y2, x1:x2]
-        part.copy_(torch.where(torch.from_numpy(shape.copy()), source.image[:, y1:y2, x1:x2], part))
-        covered[y1:y2, x1:x2] |= shape
-    left = [
-        box if crowd else _visible(box, covered)
-        for box, crowd in zip(target.boxes, target.crowd, strict=True)
+    image, covered = _painted(target, source, boxes, chosen)
+    visible = [
+        box if crowd else _visible_box(box, target.mask_of(index), covered)
+        for index, (box, crowd) in enumerate(zip(target.boxes, target.crowd, strict=True))
     ]
-    kept = np.array([box is not None for box in left], dtype=np.bool_)
-    rest = np.array([box for box in left if box is not None], dtype=np.float32).reshape(-1, 4)
+    kept = np.array([index for index, box in enumerate(visible) if box is not None], dtype=np.int64)
+    left = np.array([box for box in visible if box is not None], dtype=np.float32).reshape(-1, 4)
     return replace(
         target,
         image=image,
-        boxes=np.concatenate((rest, boxes[chosen])),
+        boxes=np.concatenate((left, boxes[chosen])),
         labels=np.concatenate((target.labels[kept], source.labels[chosen])),
         crowd=np.concatenate((target.crowd[kept], source.crowd[chosen])),
+        masks=_merged_masks(target, source, kept, chosen, covered),
     )
 
 
-def _pixels(boxes: NDArray[np.float32]) -> list[list[int]]:
-    """Boxes in whole pixels, outwards, as lists of x1, y1, x2, y2."""
-    corners: list[list[int]] = (
-        np.concatenate((np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])), axis=1).astype(int).tolist()
-    )
-    return corners
+def _clipped(boxes: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    """Boxes that start inside an image, cut at its right and lower border."""
+    height, width = size
+    return np.minimum(boxes, np.array([width, height] * 2, dtype=np.float32))
 
 
-def _visible(box: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32] | None:
-    """The smallest box around what is not covered of a box; None where that is too little."""
-    ((x1, y1, x2, y2),) = _pixels(box[None])
-    free = ~covered[y1:y2, x1:x2]
-    if free.all():
+def _chosen(source: Prepared, boxes: NDArray[np.float32], key: int) -> NDArray[np.int64]:
+    """Which of the source's objects are pasted, given their boxes inside the target, by index."""
+    drawn = mix_keys(key, Stream.PASTE, np.arange(len(boxes))) % 2 == 0  # (n,)
+    large = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
+    return np.flatnonzero(drawn & large & ~source.crowd)
+
+
+def _painted(
+    target: Prepared, source: Prepared, boxes: NDArray[np.float32], chosen: NDArray[np.int64]
+) -> tuple[Tensor, Mask]:
+    """A copy of the target's image with the chosen objects over it, and the pixels they cover."""
+    image = target.image.clone()
+    covered = np.zeros(image.shape[1:], dtype=np.bool_)
+    for index in chosen.tolist():
+        rows, columns = _pixels(boxes[index])
+        shape = _shape(source.mask_of(index), rows, columns)
+        part = image[:, rows, columns]
+        pasted = source.image[:, rows, columns]
+        part.copy_(torch.where(torch.from_numpy(shape.copy()), pasted, part))
+        covered[rows, columns] |= shape
+    return image, covered
+
+
+def _visible_box(box: Box, mask: Mask | None, covered: Mask) -> Box | None:
+    """The smallest box around what is not covered of an object; None where that is too little."""
+    rows, columns = _pixels(box)
+    shape = _shape(mask, rows, columns)
+    visible = shape & ~covered[rows, columns]
+    if np.array_equal(visible, shape):
         return box
-    if free.mean() < _LEAST_VISIBLE:
+    if visible.sum() / shape.sum() < _LEAST_VISIBLE:
         return None
-    rows, columns = np.flatnonzero(free.any(axis=1)), np.flatnonzero(free.any(axis=0))
-    around = np.array(
-        [x1 + columns[0], y1 + rows[0], x1 + columns[-1] + 1, y1 + rows[-1] + 1], dtype=np.float32
-    )
-    return np.concatenate((np.maximum(box[:2], around[:2]), np.minimum(box[2:], around[2:])))
+    y = rows.start + np.flatnonzero(visible.any(axis=1))
+    x = columns.start + np.flatnonzero(visible.any(axis=0))
+    low = np.array([x[0], y[0]], dtype=np.float32)
+    high = np.array([x[-1] + 1, y[-1] + 1], dtype=np.float32)
+    return np.concatenate((np.maximum(box[:2], low), np.minimum(box[2:], high)))
+
+
+def _merged_masks(
+    target: Prepared,
+    source: Prepared,
+    kept: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    covered: Mask,
+) -> tuple[Mask | None, ...] | None:
+    """Masks of the target's objects that are left, where not covered, and of the pasted ones."""
+    if target.masks is None:
+        return None
+    height, width = covered.shape
+    masks: list[Mask | None] = []
+    for index in kept.tolist():
+        mask = target.masks[index]
+        masks.append(None if mask is None else mask & ~covered)
+    for index in chosen.tolist():
+        mask = source.mask_of(index)
+        masks.append(None if mask is None else _on_image(mask, (height, width)))
+    return tuple(masks)
+
+
+def _on_image(mask: Mask, size: Size) -> Mask:
+    """A mask on an image of another size, whose upper left corner is its own."""
+    placed = np.zeros(size, dtype=np.bool_)
+    part = mask[: size[0], : size[1]]
+    placed[: part.shape[0], : part.shape[1]] = part
+    return placed
+
+
+def _pixels(box: Box) -> tuple[slice, slice]:
+    """Rows and columns of a box in whole pixels, outwards."""
+    left, top = np.floor(box[:2]).astype(int).tolist()
+    right, bottom = np.ceil(box[2:]).astype(int).tolist()
+    return slice(top, bottom), slice(left, right)
+
+
+def _shape(mask: Mask | None, rows: slice, columns: slice) -> Mask:
+    """The part of a mask in a box, or all of the box where there is no mask."""
+    if mask is not None:
+        return mask[rows, columns]
+    return np.ones((rows.stop - rows.start, columns.stop - columns.start), dtype=np.bool_)

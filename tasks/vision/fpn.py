@@ -1,6 +1,7 @@
 """Feature pyramid (Lin et al. 2017, fig. 3).  B images; level c{k} in, p{k} out, h x w cells."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,23 +14,32 @@ from resnet_backbones.features import FeatureLevel
 class FeaturePyramid(nn.Module):
     """{"c2": …, "c5": …} -> {"p2": …, "p5": …, "p6": …}, each (B, channels, h, w), fine to coarse.
 
-    Every map has its input's size; p6 is every second cell of p5 (Lin et al. 2017, footnote 2).
-    `levels` says what comes out.
+    Every map has its input's size. `extra` adds one coarser level, of every second cell of the
+    coarsest (`max_pool`; Lin et al. 2017, footnote 2), or `none`. `levels` says what comes out.
     """
 
     levels: tuple[FeatureLevel, ...]
+    """All maps."""
+    merged_levels: tuple[FeatureLevel, ...]
+    """Those that are merged from an input, which are all but the extra one."""
 
-    def __init__(self, levels: Sequence[FeatureLevel], channels: int = 256) -> None:
+    def __init__(
+        self,
+        levels: Sequence[FeatureLevel],
+        channels: int = 256,
+        extra: Literal["none", "max_pool"] = "max_pool",
+    ) -> None:
         super().__init__()
         if not levels:
             raise UserError("a feature pyramid needs at least one level, got none")
         self.inputs = tuple(levels)  # fine to coarse
-        outputs = [
+        self.merged_levels = tuple(
             FeatureLevel(f"p{level.name[1:]}", channels, level.stride) for level in self.inputs
-        ]
-        coarsest = outputs[-1]
-        self.extra = FeatureLevel(f"p{int(coarsest.name[1:]) + 1}", channels, 2 * coarsest.stride)
-        self.levels = (*outputs, self.extra)
+        )
+        self.extra_level = _coarser(self.merged_levels[-1]) if extra == "max_pool" else None
+        self.levels = self.merged_levels
+        if self.extra_level is not None:
+            self.levels = (*self.merged_levels, self.extra_level)
         self.lateral = nn.ModuleDict(
             {level.name: nn.Conv2d(level.channels, channels, 1) for level in self.inputs}
         )
@@ -50,10 +60,15 @@ class FeaturePyramid(nn.Module):
             lateral = self.lateral[level.name](features[level.name])  # (B, channels, h, w)
             merged = lateral if merged is None else _add_upsampled(merged, lateral)
             pyramid[f"p{level.name[1:]}"] = self.smooth[level.name](merged)
-        pyramid[self.extra.name] = F.max_pool2d(
-            pyramid[self.levels[-2].name], kernel_size=1, stride=2
-        )
+        if self.extra_level is not None:
+            coarsest = pyramid[self.merged_levels[-1].name]
+            pyramid[self.extra_level.name] = F.max_pool2d(coarsest, kernel_size=1, stride=2)
         return {level.name: pyramid[level.name] for level in self.levels}
+
+
+def _coarser(level: FeatureLevel) -> FeatureLevel:
+    """The level after one: p6 after p5."""
+    return FeatureLevel(f"p{int(level.name[1:]) + 1}", level.channels, 2 * level.stride)
 
 
 def _add_upsampled(coarse: Tensor, fine: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""Padded sizes: few, so that little is compiled and allocated anew.  Sizes are (height, width) in pixels."""
+"""Padded sizes: few, so that little is compiled and allocated anew.
+
+Sizes are (height, width) in pixels.
+"""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,13 @@
-"""What is done with one image in space: resized, cropped, flipped.  Sizes are (height, width)."""
+"""What is done with one image in space: resized, cropped, flipped.
 
-from dataclasses import dataclass
-from typing import Literal
+Sizes are (height, width) in pixels; boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects
+of an image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -12,10 +18,16 @@ from torch.nn import functional as F
 from tasks.vision.padding import Size
 
 Rounding = Literal["half_up", "floor"]
+ResizeFilter = Literal["antialias", "bilinear"]
+Value = TypeVar("Value", bound=np.generic)
+
+_LEAST_SIDE = (
+    1e-5  # pixels; boxes that are thinner are dropped (detectron2 `filter_empty_instances`)
+)
 
 
 @dataclass(frozen=True)
-class Window:
+class Crop:
     """Part of a resized image; it may reach past the right and lower border."""
 
     top: int
@@ -24,23 +36,90 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """What is to be done with one image; all chance is in here."""
+class Placement:
+    """What is done with one image, in the order of the fields; decided before any pixel is read."""
 
-    index: int  # place in the data set
-    key: int  # names the image's random draws in this step
-    size: Size  # after resizing
-    flip: bool
-    window: Window | None = None  # what is kept of the resized image
-    paste: "Sample | None" = None  # the image whose objects are pasted over this one
+    size: Size
+    """After resizing."""
+    crop: Crop | None = None
+    """What is kept of the resized image; None for all."""
+    flip: bool = False
+    """Whether left and right change places."""
 
     @property
     def final_size(self) -> Size:
         """Size of what is kept."""
-        if self.window is None:
-            return self.size
-        ends = self.size[0] - self.window.top, self.size[1] - self.window.left
-        return min(self.window.size[0], ends[0]), min(self.window.size[1], ends[1])
+        rows, columns = self._kept()
+        return rows.stop - rows.start, columns.stop - columns.start
+
+    def of_image(self, pixels: NDArray[np.uint8], resize_filter: ResizeFilter) -> Tensor:
+        """Place pixels (H, W, 3) as a tensor (3, h, w) uint8."""
+        rows, columns = self._kept()
+        image = resize(pixels, self.size, resize_filter)[:, rows, columns]
+        return image.flip(-1) if self.flip else image
+
+    def of_boxes(
+        self, boxes: NDArray[np.float64], original_size: Size
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Place boxes of an image of `original_size`, and clip them to what is kept.
+
+        Returns all n boxes, and which of them (n,) still have an area as float32.
+        """
+        rows, columns = self._kept()
+        height, width = self.final_size
+        ratio_y = self.size[0] / original_size[0]  # each axis has its own exact ratio
+        ratio_x = self.size[1] / original_size[1]
+        placed = boxes * np.array([ratio_x, ratio_y] * 2)
+        placed = placed - np.array([columns.start, rows.start] * 2)
+        if self.flip:
+            placed[:, [0, 2]] = width - placed[:, [2, 0]]
+        clipped = np.clip(placed, 0, np.array([width, height] * 2)).astype(np.float32)
+        sides = clipped[:, 2:] - clipped[:, :2]
+        return clipped, np.all(sides > _LEAST_SIDE, axis=1)
+
+    def of_mask(self, mask: NDArray[Value]) -> NDArray[Value]:
+        """Place a mask (H, W) of bools or of indices as (h, w): each pixel takes the value of the
+        nearest one.
+        """
+        rows, columns = self._kept()
+        nearest_rows = _nearest(mask.shape[0], self.size[0])[rows]
+        nearest_columns = _nearest(mask.shape[1], self.size[1])[columns]
+        if self.flip:
+            nearest_columns = nearest_columns[::-1]
+        placed: NDArray[Value] = mask[np.ix_(nearest_rows, nearest_columns)]
+        return placed
+
+    def fitted(self, original_size: Size) -> Placement:
+        """The placement of an image whose shape is not the planned one: no larger than planned, and
+        with a crop that lies inside it.
+        """
+        size = fitted_size(original_size, self.size)
+        if self.crop is None:
+            return replace(self, size=size)
+        top = min(self.crop.top, max(0, size[0] - self.crop.size[0]))
+        left = min(self.crop.left, max(0, size[1] - self.crop.size[1]))
+        return replace(self, size=size, crop=replace(self.crop, top=top, left=left))
+
+    def _kept(self) -> tuple[slice, slice]:
+        """Rows and columns of the resized image that are kept."""
+        height, width = self.size
+        crop = self.crop or Crop(0, 0, self.size)
+        rows = slice(crop.top, min(crop.top + crop.size[0], height))
+        columns = slice(crop.left, min(crop.left + crop.size[1], width))
+        return rows, columns
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """Which image is read and what is done with it; all chance is in here."""
+
+    index: int
+    """Position in the data set."""
+    key: int
+    """Names the image's random draws in this step."""
+    placement: Placement
+    paste: ImagePlan | None = None
+    """The image whose objects are pasted over this one."""
 
 
 def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding) -> Size:
@@ -67,32 +146,33 @@ def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding
 
 def jittered(
     size: Size, target: Size, factor: float, draws: tuple[float, float]
-) -> tuple[Size, Window]:
-    """Size that fits into `factor` times the target, and the window of the target's size that two
-    draws place in it.
+) -> tuple[Size, Crop]:
+    """Size that fits into `factor` times the target, and the crop of the target's size that two
+    draws in [0, 1) place in it.
 
-    detectron2's `ResizeScale` and `FixedSizeCrop`, but for the window's place, of which those draw
+    detectron2's `ResizeScale` and `FixedSizeCrop`, but for the crop's place, of which those draw
     one number only.
     """
     scale = min(target[0] * factor / size[0], target[1] * factor / size[1])
-    height, width = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-    top, left = (max(0, side - aim) for side, aim in zip((height, width), target, strict=True))
-    return (height, width), Window(round(top * draws[0]), round(left * draws[1]), target)
+    height = max(1, round(size[0] * scale))
+    width = max(1, round(size[1] * scale))
+    top = round(max(0, height - target[0]) * draws[0])
+    left = round(max(0, width - target[1]) * draws[1])
+    return (height, width), Crop(top, left, target)
 
 
 def fitted_size(size: Size, limit: Size) -> Size:
     """The largest size of the same shape, to the pixel, that is no larger than `limit`."""
     scale = min(limit[0] / size[0], limit[1] / size[1])
-    return min(limit[0], max(1, round(size[0] * scale))), min(
-        limit[1], max(1, round(size[1] * scale))
-    )
+    height = min(limit[0], max(1, round(size[0] * scale)))
+    width = min(limit[1], max(1, round(size[1] * scale)))
+    return height, width
 
 
-def resize(
-    pixels: NDArray[np.uint8], size: Size, resize_filter: Literal["antialias", "bilinear"]
-) -> Tensor:
-    """Pixels (H, W, 3) at another size, as (3, h, w) uint8; `antialias` is PIL's bilinear filter to
-    within 1.
+def resize(pixels: NDArray[np.uint8], size: Size, resize_filter: ResizeFilter) -> Tensor:
+    """Resize pixels (H, W, 3) to (3, h, w) uint8; `antialias` is PIL's bilinear filter to within 1.
+
+    Pixels that have the size already are not copied.
     """
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None]  # (1, 3, H, W), channels_last
     if pixels.shape[:2] == size:
@@ -100,3 +180,8 @@ def resize(
     if resize_filter == "antialias":
         return F.interpolate(image, size=size, mode="bilinear", antialias=True)[0]
     return F.interpolate(image.float(), size=size, mode="bilinear").round().to(torch.uint8)[0]
+
+
+def _nearest(old: int, new: int) -> NDArray[np.int64]:
+    """The nearest of `old` pixels to each of `new` ones that span the same length, (new,)."""
+    return ((np.arange(new) + 0.5) * (old / new)).astype(np.int64)

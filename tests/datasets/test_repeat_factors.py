@@ -94,7 +94,7 @@ def test_an_epoch_repeats_rare_images_and_is_the_same_on_every_rank(tmp_path: Pa
         TrainBatches(dataset_of(tmp_path, HELD), config, Share(rank=n, ranks=2)) for n in (0, 1)
     )
     assert batches.epoch_length == 5  # 6 x 1 + sqrt(2) + 2 = 9.41 images
-    drawn = [sample.index for step in range(5 * 40) for sample in batches.plan(step).samples]
+    drawn = [image.index for step in range(5 * 40) for image in batches.plan(step).images]
     times = np.bincount(drawn) / 40
     assert times == pytest.approx(
         np.array([1, 1, math.sqrt(2), 1, 1, 2, 1, 1]) * 10 / 9.4142, abs=0.2

@@ -32,8 +32,9 @@ from tasks.detection.evaluate import (
     to_results,
 )
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels
-from tasks.detection.ops.boxes import Detections, decode, encode
+from tasks.detection.model.detections import Detections
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.ops.boxes import decode, encode
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import LossSums, evaluation_mode, named_scores
 from tasks.engine.precision import Precision
@@ -51,8 +52,6 @@ class Oracle(nn.Module):
     and back.
     """
 
-    kernels = Kernels(folded_norms=False)
-
     def __init__(self, batches: Iterable[DetectionBatch], flipped: bool = False) -> None:
         super().__init__()
         self.source, self.flipped = batches, flipped
@@ -62,10 +61,15 @@ class Oracle(nn.Module):
             self.batch = batch
             yield batch
 
-    def levels(self, images: Tensor, sizes: Tensor) -> list[Tensor]:
-        return []
+    def __deepcopy__(self, memo: dict[int, Any]) -> Oracle:
+        return self  # what `for_inference` copies sees the same batches
 
-    def detect(self, images: Tensor, levels: list[Tensor], sizes: Tensor) -> Detections:
+    def features(self, images: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+        return {}
+
+    def detect(
+        self, features: dict[str, Tensor], sizes: Tensor, padded_size: tuple[int, int]
+    ) -> Detections:
         batch = self.batch
         anchors = batch.boxes + torch.tensor([-3.0, -2, 5, 1])
         boxes = decode(encode(batch.boxes, anchors, WEIGHTS), anchors, WEIGHTS)

@@ -7,22 +7,27 @@ import torch
 from tiny_detector import TINY, tiny_batch, tiny_detector
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tasks.detection.config import RpnConfig
-from tasks.detection.losses import DetectionObjective, box_loss, rpn_losses
-from tasks.detection.model.faster_rcnn import Kernels
-from tasks.detection.ops.matching import Samples
+from tasks.detection.config import ModelConfig, RpnConfig
+from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.losses import DetectionObjective
+from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.region_proposer import RegionProposer, rpn_losses
+from tasks.detection.ops.losses import box_loss
+from tasks.detection.ops.matching import SampledAnchors
 
 BOXES = [[[10.0, 10, 60, 60], [70, 20, 120, 90]], [[5.0, 40, 30, 90]]]
 
 
-def run(
-    batch: object, kernels: Kernels | None = None, config: object = None
-) -> tuple[torch.nn.Module, torch.Tensor]:
-    model = tiny_detector(config or TINY, kernels=kernels)
+def run(batch: DetectionBatch, config: ModelConfig = TINY) -> tuple[FasterRCNN, torch.Tensor]:
+    model = tiny_detector(config)
     losses = DetectionObjective(model)(batch)
     total = torch.stack(list(losses.values())).sum()
     total.backward()
     return model, total
+
+
+def with_passes(passes: int) -> ModelConfig:
+    return replace(TINY, rpn=replace(TINY.rpn, nms_passes=passes))
 
 
 def assert_learns(model: torch.nn.Module, total: torch.Tensor) -> None:
@@ -47,12 +52,10 @@ def test_every_parameter_gets_a_finite_gradient(boxes: list[list[list[float]]]) 
     assert_learns(*run(tiny_batch(boxes)))
 
 
-@pytest.mark.parametrize(
-    "kernels", [Kernels("gather"), Kernels("atlas", training_passes=8)], ids=["gather", "atlas"]
-)
-def test_every_parameter_gets_a_finite_gradient_in_bf16(kernels: Kernels) -> None:
+@pytest.mark.usefixtures("either_route")
+def test_every_parameter_gets_a_finite_gradient_in_bf16() -> None:
     with torch.autocast("cpu", torch.bfloat16):
-        model, total = run(tiny_batch(BOXES), kernels)
+        model, total = run(tiny_batch(BOXES), with_passes(8))
     assert_learns(model, total)
 
 
@@ -64,7 +67,7 @@ def test_image_of_two_thousand_objects_learns() -> None:
     generator = torch.Generator().manual_seed(0)
     corner = torch.rand(2000, 2, generator=generator) * 80
     boxes = torch.cat((corner, corner + 1 + torch.rand(2000, 2, generator=generator) * 15), dim=1)
-    assert_learns(*run(tiny_batch([boxes.tolist()], slots=2048)))
+    assert_learns(*run(tiny_batch([boxes.tolist()], max_objects=2048)))
 
 
 def test_crowds_are_no_objects() -> None:
@@ -114,15 +117,35 @@ def test_a_batch_has_the_mean_of_its_images_losses() -> None:
         )
 
 
-def test_gpu_path_has_the_losses_of_the_cpu_path() -> None:
+def test_gpu_routes_have_the_losses_of_the_cpus(request: pytest.FixtureRequest) -> None:
     _, cpu = run(tiny_batch(BOXES))
-    _, gpu = run(tiny_batch(BOXES), kernels=Kernels("atlas", training_passes=50))
+    request.getfixturevalue("gpu_routes")
+    _, gpu = run(tiny_batch(BOXES), with_passes(50))
     torch.testing.assert_close(gpu, cpu, rtol=1e-4, atol=1e-6)
+
+
+def test_a_sparse_backward_pass_has_the_losses_and_gradients_of_a_dense_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, total = run(tiny_batch(BOXES))
+    anchors = 3 * sum(height * width for height, width in ((24, 32), (12, 16), (6, 8), (3, 4)))
+    assert model.rpn.sparse_pays(anchors)
+    monkeypatch.setattr(RegionProposer, "sparse_pays", lambda rpn, anchors: False)
+    dense, expected = run(tiny_batch(BOXES))
+    torch.testing.assert_close(total, expected, rtol=1e-5, atol=1e-6)
+    for (name, parameter), other in zip(model.named_parameters(), dense.parameters(), strict=True):
+        torch.testing.assert_close(
+            parameter.grad,
+            other.grad,
+            rtol=1e-3,
+            atol=1e-5,
+            msg=lambda text, n=name: f"{n}: {text}",
+        )
 
 
 def test_rpn_losses_by_hand() -> None:
     """Two slots: a positive with logit 0 and one offset off by 2, and an empty one."""
-    samples = Samples(
+    samples = SampledAnchors(
         torch.zeros(1, 2, dtype=torch.int64),
         torch.tensor([[True, False]]),
         torch.tensor([[True, False]]),
@@ -177,15 +200,13 @@ class NoSynchronisation(TorchDispatchMode):
 
 @pytest.mark.parametrize("sparse", [True, False])
 @pytest.mark.parametrize("crowd_rule", [None, 0.5])
-def test_gpu_path_never_waits_for_the_device(sparse: bool, crowd_rule: float | None) -> None:
-    config = replace(
-        TINY,
-        rpn=replace(TINY.rpn, samples=32 if sparse else 4000, ignore_crowd_iof=crowd_rule),
-        roi=replace(TINY.roi, ignore_crowd_iof=crowd_rule),
-    )
-    objective = DetectionObjective(
-        tiny_detector(config, kernels=Kernels("atlas", training_passes=8))
-    )
+def test_gpu_routes_never_wait_for_the_device(
+    gpu_routes: None, sparse: bool, crowd_rule: float | None
+) -> None:
+    samples = 32 if sparse else 4000
+    rpn = replace(TINY.rpn, samples=samples, nms_passes=8, ignore_crowd_iof=crowd_rule)
+    roi = replace(TINY.roi, ignore_crowd_iof=crowd_rule)
+    objective = DetectionObjective(tiny_detector(replace(TINY, rpn=rpn, roi=roi)))
     with NoSynchronisation():
         torch.stack(list(objective(tiny_batch(BOXES)).values())).sum().backward()
 
@@ -201,8 +222,7 @@ def test_the_refusal_refuses() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_training_step_on_a_gpu_never_waits_for_it() -> None:
     device = torch.device("cuda")
-    model = tiny_detector(kernels=Kernels.of(device, TINY)).to(device)
-    objective = DetectionObjective(model)
+    objective = DetectionObjective(tiny_detector().to(device))
     for _ in range(2):
         torch.stack(list(objective(tiny_batch(BOXES).to(device)).values())).sum().backward()
     other_size = tiny_batch(BOXES, shape=(128, 160)).to(device)

@@ -20,7 +20,7 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.data.batches import ValBatches
 from tasks.detection.evaluate import evaluate_detector
-from tasks.detection.model.faster_rcnn import for_inference
+from tasks.detection.model.inference import for_inference
 from tasks.detection.predict import (
     Detector,
     ImageDetections,

@@ -13,8 +13,8 @@ from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches
 from tasks.detection.evaluate import to_results
-from tasks.detection.model.box_head import OFFSET_WEIGHTS
-from tasks.detection.ops.boxes import Detections, decode, encode, to_original
+from tasks.detection.model.detections import Detections, to_original
+from tasks.detection.ops.boxes import decode, encode
 from tasks.scoring.instances import final_scores
 from tasks.scoring.results import (
     DetectionResults,
@@ -23,6 +23,7 @@ from tasks.scoring.results import (
     write_results_json,
 )
 
+OFFSET_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 CONFIG = DataConfig(
     batch_size=4, short_edge=(37, 64, 91), long_edge=130, color_jitter=0.5, workers=0
 )
@@ -44,7 +45,7 @@ def round_trip(dataset: CocoDataset, config: DataConfig) -> DetectionResults:
         batch, plan = next(stream), batches.plan(step)
         anchors = batch.boxes * 1.1 + torch.tensor([-3.0, -2.0, 4.0, 1.0])
         boxes = decode(encode(batch.boxes, anchors, OFFSET_WEIGHTS), anchors, OFFSET_WEIGHTS)
-        flipped = torch.tensor([sample.flip for sample in plan.samples])
+        flipped = torch.tensor([image.placement.flip for image in plan.images])
         boxes = torch.where(flipped[:, None, None], unflip(boxes, batch.sizes[:, 1:]), boxes)
         first_time = torch.tensor(
             [index not in seen and not seen.add(index) for index in batch.image_ids.tolist()]

@@ -71,7 +71,7 @@ def test_overrides_change_the_settings(tmp_path: Path) -> None:
     saved = read_detector(
         save_detector(tmp_path), ["model.roi.score_threshold=0.3", "data.val_short_edge=96"]
     )
-    assert saved.build(CPU).config.roi.score_threshold == 0.3
+    assert saved.build(CPU).box_head.config.score_threshold == 0.3
     assert saved.config.data.test_short_edge == 96
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from noise_data import only_batch, picture, write
+from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco, read_segmentations
@@ -19,9 +20,9 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import DetectionBatch, TrainBatches
 from tasks.detection.data.prepare import masks_of
 from tasks.engine.loading import Share
-from tasks.engine.randomness import mix_keys
+from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.copy_paste import Prepared, paste_objects
-from tasks.vision.placement import Sample, Window, jittered, resize
+from tasks.vision.placement import Crop, ImagePlan, Placement, resize
 
 BOTH = DataConfig(
     batch_size=4,
@@ -52,7 +53,7 @@ def key_that_takes(*wanted: bool) -> int:
     return next(
         key
         for key in range(1000)
-        if (mix_keys(key, 3, np.arange(len(wanted))) % 2 == 0).tolist() == [*wanted]
+        if (mix_keys(key, Stream.PASTE, np.arange(len(wanted))) % 2 == 0).tolist() == [*wanted]
     )
 
 
@@ -140,36 +141,6 @@ def test_pasting_adds_objects_of_other_images(dataset: CocoDataset) -> None:
 # large-scale jitter
 
 
-@pytest.mark.parametrize(
-    ("factor", "draws", "size", "top", "left"),
-    [
-        (1.0, (0.9, 0.9), (75, 100), 0, 0),  # fits as it is: min(100 / 30, 100 / 40) = 2.5
-        (0.1, (0.9, 0.9), (8, 10), 0, 0),  # 7.5 rounds to the even 8
-        (2.0, (0.5, 0.25), (150, 200), 25, 25),  # 50 rows and 100 columns to choose from
-    ],
-)
-def test_jittered_size_and_window_by_hand(
-    factor: float, draws: tuple[float, float], size: tuple[int, int], top: int, left: int
-) -> None:
-    resized, window = jittered((30, 40), (100, 100), factor, draws)
-    assert resized == size
-    assert (window.top, window.left, window.size) == (top, left, (100, 100))
-
-
-@pytest.mark.parametrize("factor", [0.1, 0.37, 0.5, 1.0, 1.63, 2.0])
-def test_jittered_size_is_detectron2s(factor: float) -> None:
-    for height, width in np.random.default_rng(0).integers(20, 900, (200, 2)).tolist():
-        target = (
-            1024 * factor,
-            1024 * factor,
-        )  # `ResizeScale._get_resize`, as it stands in detectron2
-        output_scale = np.minimum(target[0] / height, target[1] / width)
-        expected = np.round(np.multiply((height, width), output_scale)).astype(int).tolist()
-        assert list(jittered((height, width), (1024, 1024), factor, (0, 0))[0]) == [
-            max(1, side) for side in expected
-        ]
-
-
 def test_an_enlarged_image_is_cropped_and_its_boxes_with_it(tmp_path: Path) -> None:
     dataset = write(
         tmp_path,
@@ -180,9 +151,10 @@ def test_an_enlarged_image_is_cropped_and_its_boxes_with_it(tmp_path: Path) -> N
         batch_size=1, short_edge=(32,), long_edge=64, workers=0, flip=0.0, scale_jitter=(2.0, 2.0)
     )
     batches = TrainBatches(dataset, config, Share(seed=1))
-    window, batch = batches.plan(0).samples[0].window, next(batches.start(0))
-    assert window is not None
-    top, left = window.top, window.left
+    crop = batches.plan(0).images[0].placement.crop
+    batch = next(batches.start(0))
+    assert crop is not None
+    top, left = crop.top, crop.left
     assert 2 < top <= 32
     assert 2 < left <= 64
     assert batch.sizes.tolist() == [[32, 64]]
@@ -242,9 +214,9 @@ def test_boxes_stay_inside_their_images(dataset: CocoDataset) -> None:
 def test_without_the_settings_a_step_is_what_it_was(dataset: CocoDataset) -> None:
     plain = TrainBatches(dataset, replace(BOTH, scale_jitter=None, copy_paste=0.0)).plan(0)
     changed = TrainBatches(dataset, BOTH).plan(0)
-    assert all(sample.window is None and sample.paste is None for sample in plain.samples)
-    assert [(s.index, s.key, s.flip) for s in plain.samples] == [
-        (s.index, s.key, s.flip) for s in changed.samples
+    assert all(image.placement.crop is None and image.paste is None for image in plain.images)
+    assert [(i.index, i.key, i.placement.flip) for i in plain.images] == [
+        (i.index, i.key, i.placement.flip) for i in changed.images
     ]
 
 
@@ -282,6 +254,57 @@ def test_with_a_mask_only_its_pixels_are_pasted() -> None:
     ]  # rows 2 and 3 of the target's box are still seen
 
 
+def square(low: int, high: int) -> NDArray[np.bool_]:
+    """The mask of a square in an image of 20 pixels."""
+    mask = np.zeros((20, 20), dtype=np.bool_)
+    mask[low:high, low:high] = True
+    return mask
+
+
+def test_after_pasting_masks_belong_to_the_objects_that_are_left() -> None:
+    """One object of the target is hidden, one half covered, one has no mask; two are pasted."""
+    target = replace(
+        prepared(1, [[1, 1, 4, 4], [2, 2, 12, 12], [14, 14, 18, 18]]),
+        masks=(square(1, 4), square(2, 12), None),
+    )
+    source = replace(
+        prepared(100, [[0, 0, 6, 6], [8, 8, 9, 9], [16, 0, 20, 3]]),
+        masks=(square(0, 6), square(8, 9), None),
+    )
+    result = paste_objects(target, source, key_that_takes(True, False, True))
+    assert result.labels.tolist() == [2, 3, 100, 102]
+    assert result.masks is not None
+    visible, none, pasted, whole_box = result.masks
+    assert np.array_equal(visible, square(2, 12) & ~square(0, 6))
+    assert np.array_equal(pasted, square(0, 6))
+    assert none is None
+    assert whole_box is None
+
+
+def test_a_box_shrinks_to_the_visible_part_of_its_mask() -> None:
+    """The lower right of the box was never the object's, so nothing there keeps its side."""
+    mask = np.zeros((20, 20), dtype=np.bool_)
+    mask[4:14, 4:8] = mask[4:6, 4:14] = True  # an angle: its upper arm is 2 pixels high
+    target = replace(prepared(1, [[4, 4, 14, 14]]), masks=(mask,))
+    result = paste_objects(target, prepared(100, [[0, 0, 20, 6]]), key_that_takes(True))
+    assert result.boxes.tolist() == [[4, 6, 8, 14], [0, 0, 20, 6]]
+
+
+def test_pasted_masks_have_the_targets_size() -> None:
+    target = replace(prepared(1, [[0, 0, 2, 2]], side=12), masks=(None,))
+    source = replace(prepared(100, [[4, 4, 9, 9]]), masks=(square(4, 9),))
+    result = paste_objects(target, source, key_that_takes(True))
+    assert result.masks is not None
+    assert np.array_equal(result.masks[1], square(4, 9)[:12, :12])
+    back = paste_objects(replace(source, masks=(None,)), target, key_that_takes(True))
+    assert back.masks == (None, None)
+
+
+def test_masks_that_nobody_asked_for_stay_away() -> None:
+    source = replace(prepared(100, [[4, 4, 9, 9]]), masks=(square(4, 9),))
+    assert paste_objects(prepared(1, []), source, key_that_takes(True)).masks is None
+
+
 @pytest.mark.parametrize("flip", [False, True])
 def test_masks_follow_their_image(tmp_path: Path, flip: bool) -> None:
     polygon = [[8, 4, 24, 4, 24, 20, 16, 20, 16, 12, 8, 12]]  # an L of three 8 x 8 squares
@@ -290,8 +313,8 @@ def test_masks_follow_their_image(tmp_path: Path, flip: bool) -> None:
         [(32, 64)],
         [[{"bbox": [8, 4, 16, 16], "segmentation": polygon}, {"bbox": [0, 0, 4, 4]}]],
     )
-    sample = Sample(0, 5, (64, 128), flip, Window(6, 10, (40, 60)))
-    mask, none = masks_of(dataset, read_segmentations(dataset), np.arange(2), sample)
+    plan = ImagePlan(0, 5, Placement((64, 128), Crop(6, 10, (40, 60)), flip))
+    mask, none = masks_of(dataset, read_segmentations(dataset), np.arange(2), plan)
     assert none is None
     expected = np.zeros((64, 128), dtype=np.bool_)
     expected[8:24, 16:48] = expected[24:40, 32:48] = True

@@ -60,6 +60,19 @@ def test_p6_is_every_second_cell_of_p5() -> None:
     assert maps["p6"].equal(maps["p5"][:, :, ::2, ::2])
 
 
+def test_without_an_extra_level_the_merged_maps_are_all() -> None:
+    pyramid = FeaturePyramid(LEVELS, channels=4, extra="none")
+    assert [level.name for level in pyramid.levels] == ["p2", "p3", "p4", "p5"]
+    assert pyramid.merged_levels == pyramid.levels
+    with_extra = FeaturePyramid(LEVELS, channels=4)
+    assert with_extra.merged_levels == pyramid.levels
+    with_extra.load_state_dict(pyramid.state_dict())
+    features = _features({"c2": (16, 16), "c3": (8, 8), "c4": (4, 4), "c5": (2, 2)})
+    maps = pyramid(features)
+    assert list(maps) == ["p2", "p3", "p4", "p5"]
+    assert all(torch.equal(maps[name], with_extra(features)[name]) for name in maps)
+
+
 def test_levels_of_equal_stride_are_merged_cell_by_cell() -> None:
     levels = (FeatureLevel("c4", 2, 16), FeatureLevel("c5", 2, 16))
     pyramid = FeaturePyramid(levels, channels=2)

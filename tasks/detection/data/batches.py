@@ -21,7 +21,7 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data.prepare import load, without_objects
 from tasks.engine.batches import TensorBatch
 from tasks.engine.loading import Loader, Share
-from tasks.engine.randomness import mix_key, mix_keys, uniform
+from tasks.engine.randomness import Stream, mix_key, mix_keys, uniform
 from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.labels import FileId
 from tasks.vision.augment import Augmenter, build_augmenter
@@ -34,9 +34,8 @@ from tasks.vision.padding import (
     padded_side,
     round_up,
 )
-from tasks.vision.placement import Sample, jittered, resized_size
+from tasks.vision.placement import ImagePlan, Placement, jittered, resized_size
 
-DATA_STREAM = 2  # of `uniform`; the losses' samplers take 0 and 1
 _DRAWS = 7  # edge, flip; scale, top and left of the jitter; whether to paste, and what image
 
 
@@ -59,13 +58,13 @@ class DetectionBatch(TensorBatch):
 class Plan:
     """Which images make a batch and what is done with each, before any is read."""
 
-    samples: tuple[Sample, ...]  # (B,)
-    canvas: Size  # padded height and width, H and W
-    slots: int  # G
+    images: tuple[ImagePlan, ...]  # (B,)
+    padded_size: Size  # H and W
+    max_objects: int  # G
 
     def part(self, start: int, stop: int) -> "Plan":
         """The plan of some of the images, with the padding of all."""
-        return Plan(self.samples[start:stop], self.canvas, self.slots)
+        return Plan(self.images[start:stop], self.padded_size, self.max_objects)
 
 
 class TrainBatches:
@@ -117,17 +116,17 @@ class TrainBatches:
             self.usable[drawn],
             mix_keys(self.seed, step, np.arange(config.batch_size)),
         )  # (B,)
-        draws = uniform(torch.from_numpy(keys), DATA_STREAM, _DRAWS).tolist()  # (B, _DRAWS)
-        samples = tuple(
-            self._with_paste(self._sample(index, key, draw), draw)
+        draws = uniform(torch.from_numpy(keys), Stream.PLACEMENT, _DRAWS).tolist()  # (B, _DRAWS)
+        images = tuple(
+            self._with_paste(self._image_plan(index, key, draw), draw)
             for index, key, draw in zip(indices.tolist(), keys.tolist(), draws, strict=True)
         )
-        height, width = largest_size(sample.final_size for sample in samples)
-        canvas = (
+        height, width = largest_size(image.placement.final_size for image in images)
+        padded_size = (
             padded_side(height, config.size_divisor, config.long_edge),
             padded_side(width, config.size_divisor, config.long_edge),
         )
-        return Plan(samples, canvas, padded_objects(max(map(self._most_objects, samples))))
+        return Plan(images, padded_size, padded_objects(max(map(self._most_objects, images))))
 
     def start(self, step: int) -> Iterator[DetectionBatch]:
         """This rank's micro-batches from an optimiser step on, without end."""
@@ -135,13 +134,13 @@ class TrainBatches:
         loader = Loader(load, self.config.workers, self.share.pin_memory)
         return loader.training(self.plan, step, self.share, self.config.batch_size)
 
-    def _sample(self, index: int, key: int, draws: Sequence[float]) -> Sample:
+    def _image_plan(self, index: int, key: int, draws: Sequence[float]) -> ImagePlan:
         """What the draws, each in [0, 1), choose for one image."""
         config, edges = self.config, self.config.short_edge
         size = _planned_size(self.dataset, index, edges[int(draws[0] * len(edges))], config)
         flip = draws[1] < config.flip
         if config.scale_jitter is None:
-            return Sample(index, key, size, flip)
+            return ImagePlan(index, key, Placement(size, flip=flip))
         low, high = config.scale_jitter
         target = (
             size
@@ -149,26 +148,24 @@ class TrainBatches:
             else (config.scale_jitter_side, config.scale_jitter_side)
         )
         original = self.dataset.sizes[index].tolist()
-        size, window = jittered(
-            original, target, low + draws[2] * (high - low), (draws[3], draws[4])
-        )
-        return Sample(index, key, size, flip, window)
+        size, crop = jittered(original, target, low + draws[2] * (high - low), (draws[3], draws[4]))
+        return ImagePlan(index, key, Placement(size, crop, flip))
 
-    def _with_paste(self, sample: Sample, draws: Sequence[float]) -> Sample:
-        """The sample with another image to paste from, if the draws choose so."""
+    def _with_paste(self, image: ImagePlan, draws: Sequence[float]) -> ImagePlan:
+        """The image with another image to paste from, if the draws choose so."""
         if draws[5] >= self.config.copy_paste:
-            return sample
+            return image
         index, key = (
             int(self.usable[int(draws[6] * len(self.usable))]),
-            mix_key(sample.key, DATA_STREAM, 0),
+            mix_key(image.key, Stream.PLACEMENT, 0),
         )
-        own = uniform(torch.tensor([key]), DATA_STREAM, _DRAWS).tolist()[0]
-        return replace(sample, paste=self._sample(index, key, own))
+        own = uniform(torch.tensor([key]), Stream.PLACEMENT, _DRAWS).tolist()[0]
+        return replace(image, paste=self._image_plan(index, key, own))
 
-    def _most_objects(self, sample: Sample) -> int:
+    def _most_objects(self, image: ImagePlan) -> int:
         """Objects that the image may end up with."""
-        own = int(self.dataset.first[sample.index + 1] - self.dataset.first[sample.index])
-        return own + (self._most_objects(sample.paste) if sample.paste is not None else 0)
+        own = int(self.dataset.first[image.index + 1] - self.dataset.first[image.index])
+        return own + (self._most_objects(image.paste) if image.paste is not None else 0)
 
 
 class ValBatches:
@@ -197,7 +194,7 @@ class ValBatches:
     @property
     def images(self) -> int:
         """Images of all batches of this rank."""
-        return sum(len(plan.samples) for plan in self.plans)
+        return sum(len(plan.images) for plan in self.plans)
 
     def __iter__(self) -> Iterator[DetectionBatch]:
         load = _Load(self.dataset, self.config)
@@ -210,9 +207,9 @@ def collate_images(images: Sequence[NDArray[np.uint8]], config: DataConfig) -> D
     """
     prepared = [without_objects(image, config) for image in images]
     height, width = largest_size((item.image.shape[1], item.image.shape[2]) for item in prepared)
-    canvas = round_up(height, config.size_divisor), round_up(width, config.size_divisor)
+    padded_size = round_up(height, config.size_divisor), round_up(width, config.size_divisor)
     numbers = list(range(1, len(prepared) + 1))
-    return _stack(prepared, canvas, LEAST_OBJECTS, numbers, [0] * len(prepared))
+    return _stack(prepared, padded_size, LEAST_OBJECTS, numbers, [0] * len(prepared))
 
 
 def _object_counts(dataset: CocoDataset) -> NDArray[np.int64]:
@@ -247,22 +244,24 @@ def _planned_size(dataset: CocoDataset, index: int, short_edge: int, config: Dat
 
 def _val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> list[Plan]:
     """Plans of at most `batch_size` images of the same padded size, the largest first."""
-    by_canvas: dict[Size, list[Sample]] = {}
+    by_size: dict[Size, list[ImagePlan]] = {}
     keys = mix_keys(0, 0, dataset.image_ids).tolist()
     for index, key in enumerate(keys):
         size = _planned_size(dataset, index, config.test_short_edge, config)
-        canvas = round_up(size[0], config.size_divisor), round_up(size[1], config.size_divisor)
-        by_canvas.setdefault(canvas, []).append(Sample(index, key, size, flip=False))
+        padded_size = round_up(size[0], config.size_divisor), round_up(size[1], config.size_divisor)
+        by_size.setdefault(padded_size, []).append(ImagePlan(index, key, Placement(size)))
     counts = _object_counts(dataset)
     return [
         Plan(
-            tuple(batch), canvas, padded_objects(max(int(counts[sample.index]) for sample in batch))
+            tuple(batch),
+            padded_size,
+            padded_objects(max(int(counts[image.index]) for image in batch)),
         )
-        for canvas, samples in sorted(
-            by_canvas.items(), key=lambda item: (-item[0][0] * item[0][1], item[0])
+        for padded_size, images in sorted(
+            by_size.items(), key=lambda item: (-item[0][0] * item[0][1], item[0])
         )
         for batch in (
-            samples[start : start + batch_size] for start in range(0, len(samples), batch_size)
+            images[start : start + batch_size] for start in range(0, len(images), batch_size)
         )
     ]
 
@@ -278,28 +277,28 @@ class _Load:
 
     def __call__(self, plan: Plan) -> DetectionBatch:
         prepared = [
-            load(self.dataset, sample, self.config, self.augmenter, self.segmentations)
-            for sample in plan.samples
+            load(self.dataset, image, self.config, self.augmenter, self.segmentations)
+            for image in plan.images
         ]
-        ids = self.dataset.image_ids[[sample.index for sample in plan.samples]].tolist()
-        keys = [sample.key for sample in plan.samples]
-        return _stack(prepared, plan.canvas, plan.slots, ids, keys)
+        ids = self.dataset.image_ids[[image.index for image in plan.images]].tolist()
+        keys = [image.key for image in plan.images]
+        return _stack(prepared, plan.padded_size, plan.max_objects, ids, keys)
 
 
 def _stack(
     prepared: Sequence[Prepared],
-    canvas: Size,
-    slots: int,
+    padded_size: Size,
+    max_objects: int,
     image_ids: Sequence[int],
     keys: Sequence[int],
 ) -> DetectionBatch:
-    """Images padded to `canvas`, objects to `slots`."""
+    """Images padded to `padded_size`, objects to `max_objects`."""
     count = len(prepared)
-    images = torch.zeros((count, *canvas, 3), dtype=torch.uint8).permute(
+    images = torch.zeros((count, *padded_size, 3), dtype=torch.uint8).permute(
         0, 3, 1, 2
     )  # (B, 3, H, W) channels_last
-    boxes, labels = torch.zeros((count, slots, 4)), torch.full((count, slots), -1)
-    crowd = torch.zeros((count, slots), dtype=torch.bool)
+    boxes, labels = torch.zeros((count, max_objects, 4)), torch.full((count, max_objects), -1)
+    crowd = torch.zeros((count, max_objects), dtype=torch.bool)
     for row, item in enumerate(prepared):
         images[row, :, : item.image.shape[1], : item.image.shape[2]] = item.image
         boxes[row, : len(item.boxes)] = torch.from_numpy(item.boxes)

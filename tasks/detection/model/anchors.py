@@ -5,19 +5,21 @@ R aspect ratios; h, w cells of a level; boxes are (x1, y1, x2, y2) in pixels of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
 from tasks.detection.config import AnchorConfig
-from tasks.detection.ops.boxes import constant
+from tasks.engine.constants import device_constant
 
 
 def cell_anchors(size: float, config: AnchorConfig, device: torch.device) -> Tensor:
-    """Anchors (R, 4) centred on the origin, of area size² and height over width in
+    """Centre anchors (R, 4) on the origin, of area size² and height over width in
     `config.ratios`.
     """
-    ratios = constant(config.ratios, device)
+    ratios = device_constant(config.ratios, device)
     half_height = 0.5 * size * ratios.sqrt()
     half_width = 0.5 * size / ratios.sqrt()
     anchors = torch.stack((-half_width, -half_height, half_width, half_height), dim=1)
@@ -25,16 +27,16 @@ def cell_anchors(size: float, config: AnchorConfig, device: torch.device) -> Ten
 
 
 class AnchorGenerator:
-    """Anchors of a padded image size, made on the device each time: that is cheaper than to keep
-    every size's.
+    """Anchors of a padded image size, made on the device each time: cheaper than keeping every
+    size's.
     """
 
-    def __init__(self, strides: tuple[int, ...], config: AnchorConfig) -> None:
+    def __init__(self, strides: Sequence[int], config: AnchorConfig) -> None:
         if len(strides) != len(config.sizes):
             raise UserError(
                 f"model.anchors.sizes must name {len(strides)} sizes, got {list(config.sizes)}"
             )
-        self.strides = strides
+        self.strides = tuple(strides)
         self.config = config
 
     @property
@@ -44,28 +46,29 @@ class AnchorGenerator:
 
     def __call__(
         self,
-        image_shape: tuple[int, int],
+        padded_size: tuple[int, int],
         shapes: tuple[tuple[int, int], ...],
         device: torch.device,
     ) -> tuple[Tensor, ...]:
-        """Anchors (h · w · R, 4) of each level, cell by cell in rows, for feature maps of `shapes`
-        (h, w).
+        """Place anchors (h · w · R, 4) on each level, cell by cell in rows, for images of
+        `padded_size` and feature maps of `shapes` (h, w).
         """
         return tuple(
-            self._level(level, image_shape, shape, device) for level, shape in enumerate(shapes)
+            self._level(level, padded_size, shape, device) for level, shape in enumerate(shapes)
         )
 
     def _level(
-        self, level: int, image_shape: tuple[int, int], shape: tuple[int, int], device: torch.device
+        self, level: int, padded_size: tuple[int, int], shape: tuple[int, int], device: torch.device
     ) -> Tensor:
         if self.config.strides == "measured":
-            step_y, step_x = image_shape[0] // shape[0], image_shape[1] // shape[1]
+            step_y = padded_size[0] // shape[0]
+            step_x = padded_size[1] // shape[1]
         else:
-            step_y = step_x = self.strides[level]
+            step_y = self.strides[level]
+            step_x = step_y
         y = torch.arange(shape[0], dtype=torch.float32, device=device) * step_y
         x = torch.arange(shape[1], dtype=torch.float32, device=device) * step_x
         grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
         corners = torch.stack((grid_x, grid_y, grid_x, grid_y), dim=-1)  # (h, w, 4)
-        return (
-            corners[:, :, None] + cell_anchors(self.config.sizes[level], self.config, device)
-        ).view(-1, 4)
+        anchors = cell_anchors(self.config.sizes[level], self.config, device)
+        return (corners[:, :, None] + anchors).view(-1, 4)

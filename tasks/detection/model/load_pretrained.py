@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
-from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.class_rows import ClassRows
 from tasks.labels import LabelMap
 
-_CLASSES = ("box_head.classes.weight", "box_head.classes.bias")
-_OFFSETS = ("box_head.offsets.weight", "box_head.offsets.bias")
+
+class HasClassRows(Protocol):
+    """A network that says which of its tensors have rows for each class."""
+
+    def class_rows(self) -> Mapping[str, ClassRows]:
+        """Those tensors, by their names in the state dict."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All tensors by name."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> object:
+        """Take over tensors by name."""
 
 
 @dataclass(frozen=True)
@@ -27,67 +38,88 @@ class TransferReport:
     """Classes that start anew."""
 
     def __str__(self) -> str:
-        kept = (
-            f"{len(self.kept)} classes keep their predictor ({_few(self.kept)})"
-            if self.kept
-            else "no class is kept"
-        )
-        new = f"{len(self.new)} start anew ({_few(self.new)})" if self.new else "none starts anew"
+        kept = "no class is kept"
+        if self.kept:
+            kept = f"{len(self.kept)} classes keep their predictor ({_first(self.kept)})"
+        new = "none starts anew"
+        if self.new:
+            new = f"{len(self.new)} start anew ({_first(self.new)})"
         return f"detector weights: {self.loaded} tensors loaded; {kept}; {new}"
 
 
 def transfer(
-    model: FasterRCNN, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
+    model: HasClassRows, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
 ) -> TransferReport:
-    """Load everything but the predictors, and of those the rows of classes that have the same name
-    in both label maps.
+    """Load all tensors but those with rows for each class, and of these the rows of classes that
+    have the same name in both label maps.
 
     Raises UserError listing the tensors of another shape, and those that are missing.
     """
     own = model.state_dict()
-    predictors = (*_CLASSES, *_OFFSETS)
-    wanted = [
-        name for name in own if name not in predictors and not name.endswith("num_batches_tracked")
+    class_rows = model.class_rows()
+    whole = [
+        name for name in own if name not in class_rows and not name.endswith("num_batches_tracked")
     ]
-    wrong = [
-        f"{name}: {_shape(state.get(name))}, needs {_shape(own[name])}"
-        for name in wanted
-        if _shape(state.get(name)) != _shape(own[name])
-    ]
-    if wrong:
+    problems = [*_misfits(whole, state, own), *_class_misfits(class_rows, state, own)]
+    if problems:
         raise UserError(
-            f"model.weights is a detector of another architecture, {len(wrong)} tensors do not fit:"
-            f" {_few(wrong)}; set model.backbone, model.norm, model.pyramid_channels and model.roi"
-            " to what it was trained with"
+            "model.weights is a detector of another architecture,"
+            f" {len(problems)} tensors do not fit: {_first(problems)}; set model.backbone,"
+            " model.norm, model.pyramid_channels and model.roi to what it was trained with"
         )
-    rows = [
+    shared = [
         (old.names.index(name), label) for label, name in enumerate(new.names) if name in old.names
     ]
-    merged = {name: state[name] for name in wanted} | {
-        name: own[name].clone() for name in predictors
-    }
-    for name in _CLASSES:
-        _copy_rows(
-            merged[name], state[name], [*rows, (old.num_classes, new.num_classes)]
-        )  # background is last
-    for name in _OFFSETS:
-        shape = (-1, 4, *own[name].shape[1:])
-        _copy_rows(merged[name].view(shape), state[name].view(shape), rows)
+    merged = {name: state[name] for name in whole}
+    for name, rows in class_rows.items():
+        pairs = list(shared)
+        if rows.background == "last":
+            pairs.append((old.num_classes, new.num_classes))
+        merged[name] = _merged_rows(own[name], state[name], rows.per_class, pairs)
     model.load_state_dict(merged, strict=False)
-    kept = tuple(new.names[label] for _, label in rows)
-    return TransferReport(len(wanted), kept, tuple(name for name in new.names if name not in kept))
+    kept = tuple(new.names[label] for _, label in shared)
+    return TransferReport(len(whole), kept, tuple(name for name in new.names if name not in kept))
 
 
-def _copy_rows(to: Tensor, source: Tensor, rows: list[tuple[int, int]]) -> None:
-    for old, new in rows:
-        to[new] = source[old]
+def _misfits(
+    names: Sequence[str], state: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> list[str]:
+    """What is wrong with tensors that must be there with the same shape."""
+    return [
+        f"{name}: {_shape(state.get(name))}, needs {_shape(own[name])}"
+        for name in names
+        if _shape(state.get(name)) != _shape(own[name])
+    ]
+
+
+def _class_misfits(
+    names: Mapping[str, ClassRows], state: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> list[str]:
+    """What is wrong with tensors of which only the number of rows may differ."""
+    return [
+        f"{name}: {_shape(state.get(name))}, needs rows of {_shape(own[name])[1:]}"
+        for name in names
+        if name not in state or state[name].shape[1:] != own[name].shape[1:]
+    ]
+
+
+def _merged_rows(
+    own: Tensor, source: Tensor, per_class: int, pairs: Sequence[tuple[int, int]]
+) -> Tensor:
+    """A copy of `own` with the rows of some classes from `source`, by (class there, class here)."""
+    merged = own.clone()
+    classes = merged.view(-1, per_class, *own.shape[1:])
+    source_classes = source.view(-1, per_class, *source.shape[1:])
+    for there, here in pairs:
+        classes[here] = source_classes[there]
+    return merged
 
 
 def _shape(tensor: Tensor | None) -> tuple[int, ...] | str:
     return "missing" if tensor is None else tuple(tensor.shape)
 
 
-def _few(names: list[str] | tuple[str, ...], limit: int = 5) -> str:
-    return ", ".join(names[:limit]) + (
-        f", … {len(names) - limit} more" if len(names) > limit else ""
-    )
+def _first(names: Sequence[str], limit: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f", … {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

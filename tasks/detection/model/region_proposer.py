@@ -1,127 +1,166 @@
 """Region proposal network (Ren et al. 2015) on a feature pyramid (Lin et al. 2017).
 
-B images, C channels, R anchors a cell, A anchors in all, S samples, K proposals; boxes are (x1, y1,
-x2, y2) in pixels of the resized image.
+B images, C channels, h x w cells of a level, R anchors a cell, A anchors in all, S samples; boxes
+are (x1, y1, x2, y2) in pixels of the resized image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tasks.detection.config import RpnConfig
-from tasks.detection.ops.boxes import clip, decode, have_extent, suppress
-from tasks.detection.ops.kernels.cells import bordered_rows, cell_rows, shapes_of
-
-OFFSET_WEIGHTS = (1.0, 1.0, 1.0, 1.0)
-NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
-
-
-@dataclass(frozen=True)
-class Proposals:
-    """Candidate boxes of a batch, padded to K an image and sorted by falling objectness."""
-
-    boxes: Tensor
-    """(B, K, 4) float32."""
-    valid: Tensor
-    """(B, K) bool; false marks padding."""
+from resnet_backbones.features import FeatureLevel
+from tasks.detection.config import AnchorConfig, RpnConfig
+from tasks.detection.model.anchors import AnchorGenerator
+from tasks.detection.model.ground_truth import GroundTruth
+from tasks.detection.model.proposals import Proposals, select_proposals
+from tasks.detection.ops.boxes import OffsetWeights, encode
+from tasks.detection.ops.kernels.cells import shapes_of
+from tasks.detection.ops.kernels.rpn_sparse import predict_at
+from tasks.detection.ops.losses import Losses, loss_normalizer, positive_box_loss
+from tasks.detection.ops.matching import Matches, SampledAnchors, gather_rows, match, sample_anchors
+from tasks.engine.randomness import Stream
+from tasks.vision.padding import Size
 
 
-class RpnHead(nn.Module):
-    """One 3x3 convolution shared by all levels, then objectness and box offsets of each anchor."""
+class RegionProposer(nn.Module):
+    """One 3x3 convolution shared by all levels, then objectness and box offsets of each anchor.
 
-    def __init__(self, channels: int, per_cell: int) -> None:
+    In training only the sampled anchors carry a loss, so where they are few, only they take part in
+    the backward pass.
+    """
+
+    def __init__(
+        self,
+        levels: Sequence[FeatureLevel],
+        rpn: RpnConfig,
+        anchors: AnchorConfig,
+        offset_weights: OffsetWeights = (1.0, 1.0, 1.0, 1.0),
+    ) -> None:
         super().__init__()
+        self.levels = tuple(levels)  # fine to coarse, all of the same channels
+        self.config = rpn
+        self.anchors = AnchorGenerator([level.stride for level in levels], anchors)
+        self.offset_weights = offset_weights
+        channels = levels[0].channels
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-        self.objectness = nn.Conv2d(channels, per_cell, 1)
-        self.offsets = nn.Conv2d(channels, 4 * per_cell, 1)
+        self.objectness = nn.Conv2d(channels, self.anchors.per_cell, 1)
+        self.offsets = nn.Conv2d(channels, 4 * self.anchors.per_cell, 1)
         for layer in (self.conv, self.objectness, self.offsets):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, levels: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Logits (B, h · w · R) and offsets (B, h · w · R, 4) of each level's feature map (B, C, h,
-        w).
-        """
-        hidden = [F.relu_(self.conv(level)) for level in levels]
-        logits = [self.objectness(features).permute(0, 2, 3, 1).flatten(1) for features in hidden]
+    def forward(self, features: Mapping[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Predict logits (B, h · w · R) and offsets (B, h · w · R, 4) of each level's anchors."""
+        hidden = [F.relu_(self.conv(level)) for level in self._pyramid(features)]
+        logits = [self.objectness(level).permute(0, 2, 3, 1).flatten(1) for level in hidden]
         offsets = [
-            self.offsets(features).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 4))
-            for features in hidden
+            self.offsets(level).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 4))
+            for level in hidden
         ]
         return logits, offsets
 
-    def at(self, levels: Sequence[Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, S) and offsets (B, S, 4) of the anchors at `indices` (B, S) alone.
-
-        The same numbers as `forward`'s, but the backward pass then touches S 3x3 windows instead of
-        every cell.
+    def detect(self, features: Mapping[str, Tensor], sizes: Tensor, padded_size: Size) -> Proposals:
+        """Propose boxes for images of valid heights and widths `sizes` (B, 2), padded to
+        `padded_size`.
         """
-        per_cell = self.objectness.out_channels
-        rows = bordered_rows(levels)  # (B, rows, C)
-        row_of_cell, pitch_of_cell = cell_rows(shapes_of(levels), rows.device)
-        cells = indices // per_cell
-        centre, pitch = row_of_cell[cells], pitch_of_cell[cells]
-        window = torch.stack(
-            [centre + dy * pitch + dx for dy, dx in NEIGHBOURS], dim=-1
-        )  # (B, S, 9)
-        first_row = torch.arange(len(rows), device=rows.device)[:, None, None] * rows.shape[1]
-        patches = F.embedding(window + first_row, rows.flatten(0, 1)).flatten(2)  # (B, S, 9 · C)
-        hidden = F.relu_(_linear(patches, self.conv))
-        logits = _linear(hidden, self.objectness)  # (B, S, R)
-        offsets = _linear(hidden, self.offsets).view(*indices.shape, per_cell, 4)
-        anchor = (indices % per_cell)[..., None]
-        return (
-            logits.gather(2, anchor)[..., 0],
-            offsets.gather(2, anchor[..., None].expand(-1, -1, -1, 4))[:, :, 0],
+        logits, offsets = self(features)
+        anchors = self._anchors(features, padded_size)
+        return self._propose(logits, offsets, anchors, sizes, training=False)
+
+    def losses(
+        self, features: Mapping[str, Tensor], truth: GroundTruth, sizes: Tensor, padded_size: Size
+    ) -> tuple[Losses, Proposals]:
+        """Compute `rpn/class` and `rpn/box`, and propose the boxes that the heads learn from."""
+        anchors = self._anchors(features, padded_size)
+        all_anchors = torch.cat(anchors)[None]  # (1, A, 4)
+        matches, sampled = self._sample(all_anchors, truth)
+        sparse = self.sparse_pays(all_anchors.shape[1])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
+            logits, offsets = self(features)
+        proposals = self._propose(logits, offsets, anchors, sizes, training=True)
+        if sparse and torch.is_grad_enabled():
+            sampled_logits, sampled_offsets = self.predict_at(features, sampled.indices)
+        else:
+            sampled_logits = gather_rows(torch.cat(logits, dim=1), sampled.indices)
+            sampled_offsets = gather_rows(torch.cat(offsets, dim=1), sampled.indices)
+        objects = gather_rows(truth.boxes, gather_rows(matches.objects, sampled.indices))
+        sampled_anchors = gather_rows(all_anchors, sampled.indices)
+        targets = encode(objects, sampled_anchors, self.offset_weights)
+        losses = rpn_losses(sampled_logits, sampled_offsets, targets, sampled, self.config)
+        return losses, proposals
+
+    def _sample(self, all_anchors: Tensor, truth: GroundTruth) -> tuple[Matches, SampledAnchors]:
+        """Match anchors (1, A, 4) to objects and draw those that carry a loss."""
+        config = self.config
+        matches = match(
+            all_anchors,
+            truth.boxes,
+            truth.is_object,
+            positive_iou=config.positive_iou,
+            negative_iou=config.negative_iou,
+            low_quality=config.low_quality,
+            crowd=truth.crowd,
+            ignore_iof=config.ignore_crowd_iof,
+        )
+        sampled = sample_anchors(
+            matches.match_labels,
+            truth.keys,
+            Stream.ANCHORS,
+            config.samples,
+            config.positive_fraction,
+        )
+        return matches, sampled
+
+    def sparse_pays(self, anchors: int) -> bool:
+        """Tell whether most cells carry no loss when some of so many anchors are sampled."""
+        return 2 * self.config.samples * self.anchors.per_cell < anchors
+
+    def predict_at(self, features: Mapping[str, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict logits (B, S) and offsets (B, S, 4) of the anchors at `indices` (B, S) alone, the
+        same numbers as `forward`'s.
+        """
+        pyramid = self._pyramid(features)
+        return predict_at(self.conv, self.objectness, self.offsets, pyramid, indices)
+
+    def _pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        """The maps (B, C, h, w) that this part looks at, fine to coarse."""
+        return [features[level.name] for level in self.levels]
+
+    def _anchors(self, features: Mapping[str, Tensor], padded_size: Size) -> tuple[Tensor, ...]:
+        """Anchors (h · w · R, 4) of each level."""
+        pyramid = self._pyramid(features)
+        return self.anchors(padded_size, shapes_of(pyramid), pyramid[0].device)
+
+    def _propose(
+        self,
+        logits: Sequence[Tensor],
+        offsets: Sequence[Tensor],
+        anchors: Sequence[Tensor],
+        sizes: Tensor,
+        *,
+        training: bool,
+    ) -> Proposals:
+        return select_proposals(
+            logits, offsets, anchors, sizes, self.config, self.offset_weights, training=training
         )
 
 
-def _linear(patches: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """A convolution of patches (..., kernel cells · C); its weight's gradient is channels_last, as
-    the weight is.
+def rpn_losses(
+    logits: Tensor, offsets: Tensor, targets: Tensor, sampled: SampledAnchors, config: RpnConfig
+) -> Losses:
+    """Compute the binary cross-entropy of the samples' logits (B, S), and the box loss of the
+    positives' offsets (B, S, 4).
     """
-    return F.linear(patches, convolution.weight.permute(0, 2, 3, 1).flatten(1), convolution.bias)
-
-
-def propose(
-    logits: Sequence[Tensor],
-    offsets: Sequence[Tensor],
-    anchors: Sequence[Tensor],
-    sizes: Tensor,
-    config: RpnConfig,
-    *,
-    training: bool,
-    passes: int | None,
-) -> Proposals:
-    """The best boxes of each level, suppressed within the level, then the best of the image over
-    all levels.
-
-    Per level: logits (B, a), offsets (B, a, 4), anchors (a, 4). `sizes` (B, 2) limits boxes to the
-    images; `training` chooses between the two sets of counts; `passes` is that of `suppress`.
-    """
-    pre_nms = config.train_pre_nms if training else config.test_pre_nms
-    post_nms = config.train_post_nms if training else config.test_post_nms
-    boxes, scores = [], []
-    for level_logits, level_offsets, level_anchors in zip(logits, offsets, anchors, strict=True):
-        best, index = level_logits.float().topk(
-            min(pre_nms, level_logits.shape[1]), dim=1
-        )  # (B, k)
-        chosen = level_offsets.gather(1, index[..., None].expand(-1, -1, 4))
-        level_boxes = clip(decode(chosen, level_anchors[index], OFFSET_WEIGHTS), sizes)
-        keep = suppress(
-            level_boxes, have_extent(level_boxes, config.min_side), config.nms_threshold, passes
-        )
-        boxes.append(level_boxes)
-        scores.append(best.masked_fill(~keep, -torch.inf))
-    all_scores = torch.cat(scores, dim=1)
-    best, index = all_scores.topk(min(post_nms, all_scores.shape[1]), dim=1)
-    valid = best > -torch.inf
-    kept_boxes = torch.cat(boxes, dim=1).gather(1, index[..., None].expand(-1, -1, 4))
-    return Proposals(
-        torch.where(valid[..., None], kept_boxes, 0), valid
-    )  # padding may hold boxes that are no numbers
+    errors = F.binary_cross_entropy_with_logits(
+        logits.float(), sampled.positive.float(), reduction="none"
+    )
+    normalizer = loss_normalizer(sampled.valid, config.samples, config.normalizer)
+    box_error = positive_box_loss(offsets, targets, sampled.positive, config.box_loss, config.beta)
+    return {
+        "rpn/class": torch.where(sampled.valid, errors, 0).sum() / normalizer,
+        "rpn/box": box_error / normalizer,
+    }

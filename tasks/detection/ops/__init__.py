@@ -1,1 +1,1 @@
-"""Operations of detectors."""
+"""Operations on boxes and features; each takes the fastest of its equal routes."""

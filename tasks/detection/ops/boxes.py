@@ -1,58 +1,32 @@
-"""Box arithmetic and suppression.
+"""Box arithmetic.
 
-B images, N and M boxes, K boxes sorted by falling score; boxes are (x1, y1, x2, y2) in continuous
-pixels of the resized image, so that a box's width is x2 - x1 and an image W pixels wide spans [0,
-W].
+B images, N and M boxes; boxes are (x1, y1, x2, y2) in continuous pixels of the resized image, so
+that a box's width is x2 - x1 and an image W pixels wide spans [0, W].
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
+
+from tasks.engine.constants import device_constant
+
+OffsetWeights = tuple[float, float, float, float]
+"""Factors of the offsets along x and y and of the log ratios of width and height."""
 
 MAX_LOG_RATIO = math.log(1000 / 16)
 """Largest log size ratio that `decode` applies; the value of detectron2 and torchvision."""
 
 
-@dataclass(frozen=True)
-class Detections:
-    """Detected objects of a batch, padded to K an image and sorted by falling score."""
-
-    boxes: Tensor
-    """(B, K, 4) float32."""
-    scores: Tensor
-    """(B, K) float32 in [0, 1]."""
-    labels: Tensor
-    """(B, K) int64, contiguous classes; -1 where not valid."""
-    valid: Tensor
-    """(B, K) bool; false marks padding."""
-
-
-@cache
-def constant(
-    values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
-) -> Tensor:
-    """A tensor of fixed numbers, sent to the device once and without waiting for it."""
-    tensor = torch.tensor(values, dtype=dtype)
-    return (
-        tensor.pin_memory().to(device, non_blocking=True)
-        if device.type == "cuda"
-        else tensor.to(device)
-    )
-
-
 def box_area(boxes: Tensor) -> Tensor:
-    """Areas (...,) of boxes (..., 4)."""
+    """Multiply the sides of boxes (..., 4): areas (...,)."""
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
 def intersection(first: Tensor, second: Tensor) -> Tensor:
-    """Overlapping areas (..., N, M) of boxes (..., N, 4) with boxes (..., M, 4)."""
+    """Measure the areas (..., N, M) in which boxes (..., N, 4) and boxes (..., M, 4) overlap."""
     low = torch.maximum(first[..., :, None, 0], second[..., None, :, 0])
     width = torch.minimum(first[..., :, None, 2], second[..., None, :, 2]).sub_(low).clamp_(min=0)
     low = torch.maximum(first[..., :, None, 1], second[..., None, :, 1])
@@ -61,15 +35,15 @@ def intersection(first: Tensor, second: Tensor) -> Tensor:
 
 
 def box_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over union (..., N, M) of boxes (..., N, 4) with boxes (..., M, 4)."""
+    """Divide intersection by union (..., N, M) of boxes (..., N, 4) and boxes (..., M, 4)."""
     shared = intersection(first, second)
     union = (box_area(first)[..., :, None] + box_area(second)[..., None, :]).sub_(shared)
     return shared.div_(union)
 
 
-def box_iof(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over the first boxes' own area (..., N, M): how much of each lies inside the
-    second ones.
+def intersection_over_first(first: Tensor, second: Tensor) -> Tensor:
+    """Divide intersection by the first boxes' own area (..., N, M): how much of each lies inside
+    each second one.
     """
     return intersection(first, second).div_(box_area(first)[..., :, None])
 
@@ -80,8 +54,8 @@ def _centres(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return boxes[..., 0] + 0.5 * width, boxes[..., 1] + 0.5 * height, width, height
 
 
-def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """Offsets (..., 4) that move each anchor onto its box, times `weights`.
+def encode(boxes: Tensor, anchors: Tensor, weights: OffsetWeights) -> Tensor:
+    """Compute the offsets (..., 4) that move each anchor onto its box, times `weights`.
 
     Centre shift over anchor size, then log of the size ratio (Ren et al. 2015, eq. 2).
     """
@@ -94,11 +68,11 @@ def encode(boxes: Tensor, anchors: Tensor, weights: tuple[float, float, float, f
     return torch.stack((shift_x, shift_y, ratio_x, ratio_y), dim=-1)
 
 
-def decode(offsets: Tensor, anchors: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """Boxes (..., 4) in fp32 that `offsets` make of `anchors`; inverse of `encode` up to
+def decode(offsets: Tensor, anchors: Tensor, weights: OffsetWeights) -> Tensor:
+    """Move `anchors` by `offsets` to boxes (..., 4) in fp32; inverse of `encode` up to
     MAX_LOG_RATIO.
     """
-    scaled = offsets.float() / constant(weights, offsets.device)
+    scaled = offsets.float() / device_constant(weights, offsets.device)
     shift_x, shift_y, ratio_x, ratio_y = scaled.unbind(-1)
     x, y, width, height = _centres(anchors.float())
     x, y = shift_x * width + x, shift_y * height + y
@@ -107,57 +81,16 @@ def decode(offsets: Tensor, anchors: Tensor, weights: tuple[float, float, float,
     return torch.stack((x - half_width, y - half_height, x + half_width, y + half_height), dim=-1)
 
 
-def clip(boxes: Tensor, sizes: Tensor) -> Tensor:
-    """Boxes (B, ..., 4) limited to their images; sizes (B, 2) are heights and widths."""
+def clip_to_image(boxes: Tensor, sizes: Tensor) -> Tensor:
+    """Limit boxes (B, ..., 4) to their images; sizes (B, 2) are heights and widths."""
     limits = sizes.flip(-1).repeat(1, 2).to(boxes.dtype)  # (B, 4): width, height, width, height
     limits = limits.view(-1, *(1,) * (boxes.dim() - 2), 4)
     return torch.minimum(boxes.clamp(min=0), limits)
 
 
-def have_extent(boxes: Tensor, least: float) -> Tensor:
-    """Which boxes (..., 4) have both sides above 0 and not below `least` pixels, (...,) bool."""
+def is_nonempty(boxes: Tensor, min_side: float) -> Tensor:
+    """Tell which boxes (..., 4) have both sides above 0 and not below `min_side` pixels, (...,)
+    bool.
+    """
     sides = boxes[..., 2:] - boxes[..., :2]
-    return ((sides > 0) & (sides >= least)).all(dim=-1)
-
-
-def suppress(boxes: Tensor, valid: Tensor, threshold: float, passes: int | None) -> Tensor:
-    """Keep mask (B, K) of greedy suppression: a box goes if a kept, better one overlaps it by more
-    than `threshold`.
-
-    `boxes` (B, K, 4) are sorted by falling score; those not `valid` (B, K) neither stay nor
-    suppress. `passes=None` is exact and reads the boxes on the host. A number makes that many
-    fixed-point passes without leaving the device; they equal the exact result unless a chain of
-    overlapping boxes is longer than that.
-    """
-    if passes is None:
-        return _suppress_exactly(boxes, valid, threshold)
-    keep = valid
-    earlier = torch.ones(
-        boxes.shape[1], boxes.shape[1], dtype=torch.bool, device=boxes.device
-    ).triu(diagonal=1)
-    overlaps = (box_iou(boxes, boxes) > threshold) & earlier  # (B, K, K): row suppresses column
-    overlaps = overlaps.to(torch.bfloat16)  # sums of non-negative terms: their sign is exact
-    for _ in range(passes):
-        suppressed = torch.bmm(keep[:, None].to(torch.bfloat16), overlaps)[:, 0] > 0
-        keep = valid & ~suppressed
-    return keep
-
-
-def _suppress_exactly(boxes: Tensor, valid: Tensor, threshold: float) -> Tensor:
-    keep = torch.zeros_like(valid)
-    order = -torch.arange(boxes.shape[1], dtype=torch.float32, device=boxes.device)
-    for image_boxes, image_valid, image_keep in zip(boxes, valid, keep, strict=True):
-        candidates = image_valid.nonzero()[:, 0]
-        kept = nms(image_boxes[candidates], order[: len(candidates)], threshold)
-        image_keep[candidates[kept]] = True
-    return keep
-
-
-def to_original(detections: Detections, scales: Tensor, original_sizes: Tensor) -> Detections:
-    """Detections in pixels of the original images, clipped to them.
-
-    `scales` (B, 2) are resized over original height and width, `original_sizes` (B, 2) heights and
-    widths.
-    """
-    factors = scales.flip(-1).repeat(1, 2)[:, None]  # (B, 1, 4)
-    return replace(detections, boxes=clip(detections.boxes / factors, original_sizes))
+    return ((sides > 0) & (sides >= min_side)).all(dim=-1)

@@ -1,5 +1,5 @@
-"""Match anchors or proposals to objects, and sample them, without loops over images and without
-leaving the device.
+"""Match anchors or proposals to objects, and sample them, without a loop over images and without a
+wait for the device.
 
 B images, A anchors or proposals, G padded objects, S samples; boxes are (x1, y1, x2, y2) in pixels
 of the resized image.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tasks.detection.ops.boxes import box_iof, box_iou
-from tasks.engine.randomness import uniform
+from tasks.detection.ops.boxes import box_iou, intersection_over_first
+from tasks.engine.randomness import Stream, uniform
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
@@ -24,16 +24,16 @@ temporaries."""
 
 @dataclass(frozen=True)
 class Matches:
-    """What each anchor is to the objects of its image."""
+    """Which object each anchor belongs to, and whether it learns from it."""
 
     objects: Tensor
     """(B, A) int64, the object of largest overlap, whatever the overlap."""
-    kinds: Tensor
+    match_labels: Tensor
     """(B, A) int8: POSITIVE, NEGATIVE or IGNORED."""
 
 
 @dataclass(frozen=True)
-class Samples:
+class SampledAnchors:
     """Anchors drawn to carry a loss, in S fixed slots an image."""
 
     indices: Tensor
@@ -47,7 +47,7 @@ class Samples:
 def match(
     anchors: Tensor,
     objects: Tensor,
-    present: Tensor,
+    is_object: Tensor,
     *,
     positive_iou: float,
     negative_iou: float,
@@ -56,7 +56,8 @@ def match(
     ignore_iof: float | None = None,
     overlaps_at_once: int = OVERLAPS_AT_ONCE,
 ) -> Matches:
-    """Match anchors (B or 1, A, 4) to objects (B, G, 4), of which those `present` (B, G) count.
+    """Match anchors (B or 1, A, 4) to objects (B, G, 4), of which those marked by `is_object` (B,
+    G) count.
 
     Overlap of at least `positive_iou` is positive, below `negative_iou` negative, between them
     ignored. With `low_quality`, the anchors that overlap an object as much as any does are positive
@@ -67,52 +68,53 @@ def match(
     """
     chunk = max(1, overlaps_at_once // max(1, objects.shape[0] * objects.shape[1]))
     chunks = torch.split(anchors, chunk, dim=1)
-    kept = [_overlaps(part, objects, present) for part in chunks] if len(chunks) == 1 else None
+    kept = [_overlaps(part, objects, is_object) for part in chunks] if len(chunks) == 1 else None
     best = torch.full(objects.shape[:2], -1.0, device=objects.device)
     if low_quality:
         for number, part in enumerate(chunks):
-            overlaps = kept[number] if kept else _overlaps(part, objects, present)
+            overlaps = kept[number] if kept else _overlaps(part, objects, is_object)
             best = torch.maximum(best, overlaps.amax(dim=1))  # (B, G)
-    nearest, kinds = [], []
+    nearest: list[Tensor] = []
+    labels: list[Tensor] = []
     for number, part in enumerate(chunks):
-        overlaps = kept[number] if kept else _overlaps(part, objects, present)
+        overlaps = kept[number] if kept else _overlaps(part, objects, is_object)
         largest, index = overlaps.max(dim=2)  # (B, a)
         positive = largest >= positive_iou
         if low_quality:
-            positive = positive | ((overlaps == best[:, None]) & present[:, None]).any(dim=2)
-        kind = torch.where(largest < negative_iou, NEGATIVE, IGNORED)
+            positive = positive | ((overlaps == best[:, None]) & is_object[:, None]).any(dim=2)
+        label = torch.where(largest < negative_iou, NEGATIVE, IGNORED)
         if ignore_iof is not None and crowd is not None:
-            inside = (box_iof(part, objects) >= ignore_iof) & crowd[:, None]
-            kind = torch.where(inside.any(dim=2), IGNORED, kind)
+            inside = (intersection_over_first(part, objects) >= ignore_iof) & crowd[:, None]
+            label = torch.where(inside.any(dim=2), IGNORED, label)
         nearest.append(index)
-        kinds.append(torch.where(positive, POSITIVE, kind).to(torch.int8))
-    return Matches(torch.cat(nearest, dim=1), torch.cat(kinds, dim=1))
+        labels.append(torch.where(positive, POSITIVE, label).to(torch.int8))
+    return Matches(torch.cat(nearest, dim=1), torch.cat(labels, dim=1))
 
 
-def _overlaps(anchors: Tensor, objects: Tensor, present: Tensor) -> Tensor:
-    """Intersection over union (B, A, G); -1 for objects that are not there."""
-    return box_iou(anchors, objects).masked_fill_(~present[:, None], -1.0)
+def _overlaps(anchors: Tensor, objects: Tensor, is_object: Tensor) -> Tensor:
+    """Compute the IoU (B, A, G); -1 for objects that are not there."""
+    return box_iou(anchors, objects).masked_fill_(~is_object[:, None], -1.0)
 
 
-def sample(
-    kinds: Tensor, keys: Tensor, stream: int, count: int, positive_fraction: float
-) -> Samples:
+def sample_anchors(
+    match_labels: Tensor, keys: Tensor, stream: Stream, count: int, positive_fraction: float
+) -> SampledAnchors:
     """Draw `count` anchors an image: positives up to their fraction, uniformly, then negatives.
 
     The draw follows from the image's key (B,) and `stream` alone: random keys and top-k, nothing to
     read back. Counts are those of torchvision's BalancedPositiveNegativeSampler.
     """
-    draw = uniform(keys, stream, kinds.shape[1])  # (B, A) in [0, 1)
-    most = min(int(count * positive_fraction), kinds.shape[1])
-    values, indices = torch.where(kinds == POSITIVE, draw, -1.0).topk(most, dim=1)
-    chosen = torch.zeros_like(kinds, dtype=torch.bool).scatter_(1, indices, values >= 0)
-    order = torch.where(chosen, draw + 2, torch.where(kinds == NEGATIVE, draw, -1.0))
-    values, indices = order.topk(min(count, kinds.shape[1]), dim=1)
-    return Samples(indices, positive=values >= 2, valid=values >= 0)
+    draw = uniform(keys, stream, match_labels.shape[1])  # (B, A) in [0, 1)
+    most = min(int(count * positive_fraction), match_labels.shape[1])
+    values, indices = torch.where(match_labels == POSITIVE, draw, -1.0).topk(most, dim=1)
+    chosen = torch.zeros_like(match_labels, dtype=torch.bool).scatter_(1, indices, values >= 0)
+    order = torch.where(chosen, draw + 2, torch.where(match_labels == NEGATIVE, draw, -1.0))
+    values, indices = order.topk(min(count, match_labels.shape[1]), dim=1)
+    return SampledAnchors(indices, positive=values >= 2, valid=values >= 0)
 
 
-def take(values: Tensor, indices: Tensor) -> Tensor:
-    """Rows (B, S, ...) of values (B, A, ...) at indices (B, S)."""
+def gather_rows(values: Tensor, indices: Tensor) -> Tensor:
+    """Gather the rows (B, S, ...) of values (B or 1, A, ...) at indices (B, S)."""
     expanded = indices.view(*indices.shape, *(1,) * (values.dim() - 2)).expand(
         *indices.shape, *values.shape[2:]
     )

@@ -79,7 +79,7 @@ def test_padded_sides_divide() -> None:
     )
 
 
-def test_slots_are_powers_of_two_from_eight() -> None:
+def test_padded_objects_are_powers_of_two_from_eight() -> None:
     counts = [0, 1, 8, 9, 16, 17, 2000]
     assert [padded_objects(count) for count in counts] == [8, 8, 8, 16, 16, 32, 2048]
 
@@ -142,7 +142,7 @@ def test_portrait_and_landscape_are_not_mixed_where_avoidable(tmp_path: Path) ->
     batches = TrainBatches(dataset, replace(CONFIG, batch_size=3))
     for step in range(batches.epoch_length):
         height_above_width = {
-            sample.size[0] > sample.size[1] for sample in batches.plan(step).samples
+            image.placement.size[0] > image.placement.size[1] for image in batches.plan(step).images
         }
         assert len(height_above_width) == 1
 
@@ -150,7 +150,7 @@ def test_portrait_and_landscape_are_not_mixed_where_avoidable(tmp_path: Path) ->
 def test_an_epoch_holds_every_image(dataset: CocoDataset) -> None:
     batches = TrainBatches(dataset, CONFIG)
     assert batches.epoch_length == 2
-    seen = {sample.index for step in range(2) for sample in batches.plan(step).samples}
+    seen = {image.index for step in range(2) for image in batches.plan(step).images}
     assert seen == set(range(7))
 
 
@@ -244,11 +244,11 @@ def test_seeds_and_steps_differ(dataset: CocoDataset) -> None:
 
 def test_short_edges_and_flips_are_drawn_evenly(dataset: CocoDataset) -> None:
     batches = TrainBatches(dataset, replace(CONFIG, flip=0.25, long_edge=1000))
-    samples = [sample for step in range(300) for sample in batches.plan(step).samples]  # 1200 draws
-    edges = np.bincount([min(sample.size) for sample in samples])[[32, 40, 48]]
+    images = [image for step in range(300) for image in batches.plan(step).images]  # 1200 draws
+    edges = np.bincount([min(image.placement.size) for image in images])[[32, 40, 48]]
     assert edges.sum() == 1200
     assert np.abs(edges - 400).max() < 66  # four standard deviations of 16.3
-    assert abs(sum(sample.flip for sample in samples) - 300) < 60  # four of 15
+    assert abs(sum(image.placement.flip for image in images) - 300) < 60  # four of 15
 
 
 def test_a_batch_that_does_not_divide_is_refused(dataset: CocoDataset) -> None:

@@ -1,107 +1,14 @@
-"""One image and its boxes: the recipes' resize rule, scaling, flipping, clipping and
-albumentations.
-"""
+"""One image and its boxes: scaling, flipping, clipping and albumentations."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from noise_data import only_batch, picture, write
-from PIL import Image
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from noise_data import only_batch, write
 
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.data.batches import DetectionBatch
-from tasks.vision.placement import fitted_size, resize, resized_size
-
-
-@pytest.mark.parametrize(
-    ("size", "half_up", "floor"),
-    [
-        ((480, 640), (800, 1067), (800, 1066)),  # 640 * 5/3 = 1066.67
-        ((640, 480), (1067, 800), (1066, 800)),
-        ((427, 640), (800, 1199), (800, 1199)),  # 640 * 800/427 = 1199.06
-        ((300, 900), (444, 1333), (444, 1333)),  # 1333/900 < 800/300; 300 * 1333/900 = 444.33
-        ((800, 800), (800, 800), (800, 800)),
-    ],
-)
-def test_resized_sizes_by_hand(
-    size: tuple[int, int], half_up: tuple[int, int], floor: tuple[int, int]
-) -> None:
-    assert resized_size(size, 800, 1333, "half_up") == half_up
-    assert resized_size(size, 800, 1333, "floor") == floor
-
-
-def detectron2_size(height: int, width: int, short_edge: int, long_edge: int) -> tuple[int, int]:
-    """`ResizeShortestEdge.get_output_shape`, as it stands in detectron2."""
-    scale = short_edge * 1.0 / min(height, width)
-    if height < width:
-        new_height, new_width = short_edge * 1.0, scale * width
-    else:
-        new_height, new_width = scale * height, short_edge * 1.0
-    if max(new_height, new_width) > long_edge:
-        scale = long_edge * 1.0 / max(new_height, new_width)
-        new_height, new_width = new_height * scale, new_width * scale
-    return int(new_height + 0.5), int(new_width + 0.5)
-
-
-def random_sizes(count: int, low: int, high: int) -> list[tuple[int, int]]:
-    return [(int(h), int(w)) for h, w in np.random.default_rng(0).integers(low, high, (count, 2))]
-
-
-def test_half_up_is_detectron2s_rule() -> None:
-    for size in random_sizes(3000, 40, 2000):
-        assert resized_size(size, 800, 1333, "half_up") == detectron2_size(*size, 800, 1333)
-
-
-def test_floor_is_torchvisions_rule() -> None:
-    for size in random_sizes(150, 20, 300):
-        transform = GeneralizedRCNNTransform(80, 133, [0.0], [1.0])
-        resized, _ = transform.resize(torch.zeros(1, *size), None)
-        assert resized_size(size, 80, 133, "floor") == tuple(resized.shape[1:])
-
-
-def test_a_thin_image_keeps_a_pixel() -> None:
-    assert resized_size((1, 5000), 800, 1333, "half_up") == (1, 1333)
-    assert resized_size((1, 5000), 800, 1333, "floor") == (1, 1333)
-
-
-@pytest.mark.parametrize("size", [(37, 61), (120, 200), (55, 30)])
-def test_antialias_is_pils_bilinear_filter(size: tuple[int, int]) -> None:
-    pixels = picture(90, 70)
-    expected = np.asarray(
-        Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    )
-    ours = resize(pixels, size, "antialias").permute(1, 2, 0).numpy()
-    assert np.abs(ours.astype(int) - expected).max() <= 1
-
-
-def test_antialias_is_pils_bilinear_filter_on_photographs(coco200: Path) -> None:
-    path = min((coco200 / "images" / "val").glob("*.jpg"))
-    pixels = np.array(Image.open(path).convert("RGB"))
-    expected = np.asarray(Image.fromarray(pixels).resize((200, 150), Image.Resampling.BILINEAR))
-    ours = resize(pixels, (150, 200), "antialias").permute(1, 2, 0).numpy()
-    assert np.abs(ours.astype(int) - expected).max() <= 1
-
-
-def test_bilinear_is_torchvisions_resize_to_the_rounding() -> None:
-    pixels = picture(90, 70)
-    transform = GeneralizedRCNNTransform(60, 200, [0.0], [1.0]).eval()
-    expected, _ = transform.resize(torch.from_numpy(pixels).permute(2, 0, 1).float(), None)
-    ours = resize(pixels, (77, 60), "bilinear")
-    assert (ours.float() - expected).abs().max() <= 0.5 + 1e-4
-
-
-def test_an_image_of_the_right_size_keeps_its_pixels() -> None:
-    pixels = picture(20, 30)
-    assert np.array_equal(resize(pixels, (20, 30), "antialias").permute(1, 2, 0).numpy(), pixels)
-
-
-def test_fitted_size_stays_within_the_limit() -> None:
-    assert fitted_size((100, 50), (80, 80)) == (80, 40)
-    assert fitted_size((10, 20), (80, 60)) == (30, 60)
 
 
 def test_boxes_scale_by_each_axis_own_ratio(tmp_path: Path) -> None:

@@ -5,18 +5,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from detection.references import use_references
 from tiny_detector import TINY, tiny_batch, tiny_detector
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.config import RoiConfig
+from tasks.detection.data.batches import DetectionBatch
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model.faster_rcnn import (
-    Kernels,
-    build_faster_rcnn,
-    for_inference,
-)
-from tasks.detection.model.region_proposer import Proposals
+from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
+from tasks.detection.model.inference import for_inference
+from tasks.detection.model.proposals import Proposals
 from tasks.detection.model.select import select_detections
 from tasks.engine.compilation import compile_parts
 
@@ -25,6 +24,7 @@ PROPOSALS = Proposals(
     torch.tensor([[True, True, True, False]]),
 )
 SIZES = torch.tensor([[80, 100]])
+OFFSET_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 
 
 def logits_of(*probabilities: list[float]) -> torch.Tensor:
@@ -36,8 +36,9 @@ def test_detections_are_chosen_per_class_by_hand() -> None:
     padding is dropped.
     """
     logits = logits_of([0.7, 0.2, 0.1], [0.6, 0.1, 0.3], [0.02, 0.5, 0.48], [0.9, 0.05, 0.05])
+    config = RoiConfig(detections_per_image=5)
     found = select_detections(
-        PROPOSALS, logits, torch.zeros(1, 4, 2, 4), SIZES, RoiConfig(detections_per_image=5)
+        PROPOSALS, logits, torch.zeros(1, 4, 2, 4), SIZES, config, OFFSET_WEIGHTS
     )
     assert found.labels[0].tolist() == [0, 1, 1, -1, -1]
     torch.testing.assert_close(found.scores[0, :3], torch.tensor([0.7, 0.5, 0.2]))
@@ -50,9 +51,8 @@ def test_settings_of_the_test_time_rules_count() -> None:
     offsets = torch.zeros(1, 4, 2, 4)
 
     def labels(**settings: float) -> list[int]:
-        found = select_detections(
-            PROPOSALS, logits, offsets, SIZES, replace(RoiConfig(), **settings)
-        )
+        config = replace(RoiConfig(), **settings)
+        found = select_detections(PROPOSALS, logits, offsets, SIZES, config, OFFSET_WEIGHTS)
         return found.labels[found.valid].tolist()
 
     assert labels() == [0, 1, 1]
@@ -86,10 +86,10 @@ def test_padding_does_not_change_what_is_normalised() -> None:
     noise[:, :, 60:] = 200
     noise[:, :, :, 100:] = 3
     with torch.no_grad():
-        for ours, theirs in zip(
-            model.levels(batch.images, sizes), model.levels(noise, sizes), strict=True
-        ):
-            assert torch.equal(ours, theirs)
+        zeros, noisy = model.features(batch.images, sizes), model.features(noise, sizes)
+    assert list(zeros) == ["p2", "p3", "p4", "p5", "p6"]
+    for name, level in zeros.items():
+        assert torch.equal(level, noisy[name])
 
 
 def test_nothing_found_is_an_empty_result() -> None:
@@ -105,9 +105,9 @@ def test_bf16_trunk_keeps_boxes_and_scores_fp32() -> None:
     model = tiny_detector(replace(TINY, roi=replace(TINY.roi, score_threshold=0.0))).eval()
     batch = tiny_batch([[]])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        levels = model.levels(batch.images, batch.sizes)
-        found = model.detect(batch.images, levels, batch.sizes)
-    assert levels[0].dtype == torch.bfloat16
+        features = model.features(batch.images, batch.sizes)
+        found = model.detect(features, batch.sizes, (96, 128))
+    assert features["p2"].dtype == torch.bfloat16
     assert found.boxes.dtype == found.scores.dtype == torch.float32
 
 
@@ -123,30 +123,29 @@ def test_detector_weights_of_another_stride_position_are_refused() -> None:
         build_faster_rcnn(replace(TINY, backbone="resnet50"), 3, passport=passport)
 
 
-def test_plain_path_equals_the_fast_one() -> None:
+@pytest.mark.usefixtures("either_route")
+def test_a_detector_computes_what_the_plain_references_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Detections, losses and gradients of a detector whose norms are constant."""
     config = replace(
-        TINY, norm="batch", freeze_through="c5", roi=replace(TINY.roi, score_threshold=0.0)
+        TINY,
+        norm="batch",
+        freeze_through="c5",
+        rpn=replace(TINY.rpn, nms_passes=50),
+        roi=replace(TINY.roi, score_threshold=0.0),
     )
-    fast, plain = (
-        tiny_detector(config, kernels=kernels)
-        for kernels in (
-            Kernels.of(torch.device("cpu"), config),
-            Kernels("plain", sparse_rpn=False, folded_norms=False),
-        )
-    )
-    assert for_inference(plain) is plain
-    for module in (fast, plain):
-        spread_statistics(module)
+    fast, plain = tiny_detector(config), tiny_detector(config)
+    for model in (fast, plain):
+        spread_statistics(model)
     batch = tiny_batch([[[10.0, 10, 60, 60], [70, 20, 120, 90]], []])
-    outcomes = []
-    for model in (fast.train(), plain.train()):
-        losses = DetectionObjective(model)(batch)
-        torch.stack(list(losses.values())).sum().backward()
-        with torch.no_grad():
-            found = for_inference(model.eval())(batch.images, batch.sizes)
-        outcomes.append((losses, model, found))
-    (losses, _, found), (plain_losses, _, expected) = outcomes
+
+    losses = learn(fast, batch)
+    with torch.no_grad():
+        found = for_inference(fast)(batch.images, batch.sizes)
+    use_references(monkeypatch, plain)
+    plain_losses = learn(plain, batch)
+    with torch.no_grad():
+        expected = plain.eval()(batch.images, batch.sizes)
+
     torch.testing.assert_close(losses, plain_losses, rtol=1e-4, atol=1e-6)
     for ours, theirs in zip(fast.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-5)
@@ -154,6 +153,23 @@ def test_plain_path_equals_the_fast_one() -> None:
     torch.testing.assert_close(found.boxes, expected.boxes, rtol=0, atol=1e-3)
     torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
     assert torch.equal(found.labels, expected.labels)
+
+
+def learn(model: FasterRCNN, batch: DetectionBatch) -> dict[str, torch.Tensor]:
+    """Losses of the batch, whose gradients are left in the model."""
+    losses = DetectionObjective(model.train())(batch)
+    torch.stack(list(losses.values())).sum().backward()
+    return losses
+
+
+def test_features_are_channels_last_for_fc6_only_where_they_are_gathered(
+    request: pytest.FixtureRequest,
+) -> None:
+    model = tiny_detector()
+    assert for_inference(model).box_head.expects_channels_last
+    request.getfixturevalue("gpu_routes")
+    assert not for_inference(model).box_head.expects_channels_last
+    assert not model.box_head.expects_channels_last
 
 
 def spread_statistics(model: torch.nn.Module) -> None:
@@ -229,9 +245,7 @@ def test_cuda_graphs_learn_the_same() -> None:
     them.
     """
     device = torch.device("cuda")
-    written, replayed = (
-        tiny_detector(kernels=Kernels.of(device, TINY)).to(device) for _ in range(2)
-    )
+    written, replayed = (tiny_detector().to(device) for _ in range(2))
     compile_parts(replayed.trunk, graphs=True)
     for shape in ((64, 96), (96, 64)):
         batch = tiny_batch([[[10.0, 10, 50, 50]]], shape=shape).to(device)

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_detector import TINY, tiny_detector
+from torch import nn
 
 from resnet_backbones.errors import UserError
+from tasks.detection.model.class_rows import ClassRows
 from tasks.detection.model.load_pretrained import transfer
 from tasks.labels import LabelMap
 
@@ -38,4 +40,47 @@ def test_another_architecture_is_refused_with_the_tensors() -> None:
     state = tiny_detector(classes=3).state_dict()
     model = tiny_detector(replace(TINY, pyramid_channels=32), classes=2)
     with pytest.raises(UserError, match=r"another architecture.*pyramid\.lateral\.c2\.weight"):
+        transfer(model, state, OLD, NEW)
+
+
+def test_tensors_with_rows_for_each_class_are_the_predictors() -> None:
+    """A detector of one class more has more rows in these, and in nothing else."""
+    model = tiny_detector(classes=3)
+    larger = tiny_detector(classes=4).state_dict()
+    grown = {
+        name: len(larger[name]) - len(tensor)
+        for name, tensor in model.state_dict().items()
+        if tensor.shape != larger[name].shape
+    }
+    assert grown == {name: rows.per_class for name, rows in model.class_rows().items()}
+
+
+class OneRowEach(nn.Module):
+    """A detector of another kind: two rows for each class, and no background."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.trunk = nn.Linear(3, 3)
+        self.logits = nn.Linear(3, 2 * classes)
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        return {"logits.weight": ClassRows(2, "none"), "logits.bias": ClassRows(2, "none")}
+
+
+def test_any_network_that_names_its_class_rows_is_started_from_another() -> None:
+    source, model = OneRowEach(3), OneRowEach(2)
+    state = source.state_dict()
+    fresh = model.logits.bias.detach().clone()
+    report = transfer(model, state, OLD, NEW)
+    assert report.loaded == 2
+    assert torch.equal(model.trunk.weight, source.trunk.weight)
+    assert torch.equal(model.logits.weight[:2], source.logits.weight[4:])
+    assert torch.equal(model.logits.bias[2:], fresh[2:])
+
+
+def test_predictors_that_are_missing_or_read_other_features_are_named() -> None:
+    model, state = OneRowEach(2), OneRowEach(3).state_dict()
+    del state["logits.bias"]
+    state["logits.weight"] = torch.zeros(6, 5)
+    with pytest.raises(UserError, match=r"2 tensors do not fit: logits\.weight: \(6, 5\)"):
         transfer(model, state, OLD, NEW)

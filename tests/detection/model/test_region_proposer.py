@@ -1,22 +1,31 @@
 import pytest
 import torch
+from detection.references import predict_everywhere
 from torchvision.models.detection.anchor_utils import AnchorGenerator as TorchvisionAnchors
 from torchvision.models.detection.image_list import ImageList
 
+from resnet_backbones.errors import UserError
+from resnet_backbones.features import FeatureLevel
 from tasks.detection.config import AnchorConfig, RpnConfig
 from tasks.detection.model.anchors import AnchorGenerator, cell_anchors
-from tasks.detection.model.region_proposer import RpnHead, propose
-from tasks.detection.ops.kernels.cells import bordered_rows
+from tasks.detection.model.proposals import select_proposals
+from tasks.detection.model.region_proposer import RegionProposer
+from tasks.detection.ops.kernels.cells import list_bordered_cells
 
-SHAPES = ((16, 24), (8, 12), (4, 6))
+LEVELS = tuple(FeatureLevel(f"p{k}", 8, 2**k) for k in range(2, 7))
+SHAPES = {"p2": (16, 24), "p3": (8, 12), "p4": (4, 6), "p5": (2, 3), "p6": (1, 2)}
 
 
-def make_levels(channels: int = 8) -> list[torch.Tensor]:
+def make_features(channels: int = 8) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return [
-        torch.randn(2, channels, *shape, generator=generator, requires_grad=True)
-        for shape in SHAPES
-    ]
+    return {
+        name: torch.randn(2, channels, *shape, generator=generator, requires_grad=True)
+        for name, shape in SHAPES.items()
+    }
+
+
+def make_proposer() -> RegionProposer:
+    return RegionProposer(LEVELS, RpnConfig(), AnchorConfig(sizes=(8, 16, 32, 64, 128)))
 
 
 def test_cell_anchors_by_hand() -> None:
@@ -36,32 +45,43 @@ def test_anchors_equal_torchvisions() -> None:
 
 
 def test_head_at_anchors_equals_dense_head_forward_and_backward() -> None:
-    head = RpnHead(8, 3)
-    levels = make_levels()
-    count = sum(3 * height * width for height, width in SHAPES)
+    rpn, features = make_proposer(), make_features()
+    count = sum(3 * height * width for height, width in SHAPES.values())
     indices = torch.randperm(count, generator=torch.Generator().manual_seed(1))[:80].view(2, 40)
-    dense_logits, dense_offsets = (torch.cat(parts, dim=1) for parts in head(levels))
-    expected = (
-        dense_logits.gather(1, indices),
-        dense_offsets.gather(1, indices[..., None].expand(-1, -1, 4)),
-    )
-    given = head.at(levels, indices)
-    for ours, theirs in zip(given, expected, strict=True):
+    expected = predict_everywhere(rpn, features, indices)
+    sparse = rpn.predict_at(features, indices)
+    for ours, theirs in zip(sparse, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
-    inputs = [*levels, *head.parameters()]
+    inputs = [*features.values(), *rpn.parameters()]
     wanted = torch.autograd.grad(expected[0].square().sum() + expected[1].square().sum(), inputs)
-    obtained = torch.autograd.grad(given[0].square().sum() + given[1].square().sum(), inputs)
-    for ours, theirs in zip(obtained, wanted, strict=True):
+    gradients = torch.autograd.grad(sparse[0].square().sum() + sparse[1].square().sum(), inputs)
+    for ours, theirs in zip(gradients, wanted, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-7)
 
 
-def test_rows_keep_a_border_of_zeros() -> None:
-    rows = bordered_rows([torch.ones(1, 1, 2, 3)])
-    assert rows.view(4, 5).tolist() == [[0] * 5, [0, 1, 1, 1, 0], [0, 1, 1, 1, 0], [0] * 5]
+def test_a_proposer_looks_at_its_own_levels_by_name() -> None:
+    rpn, features = make_proposer(), make_features()
+    others = {"p7": torch.randn(2, 8, 1, 1), **dict(reversed(features.items()))}
+    sizes = torch.tensor([[64, 96], [50, 90]])
+    with torch.no_grad():
+        own = rpn.detect(features, sizes, (64, 96))
+        among_others = rpn.detect(others, sizes, (64, 96))
+    assert own.valid.any()
+    assert torch.equal(own.boxes, among_others.boxes)
 
 
-@pytest.mark.parametrize("passes", [None, 16])
-def test_proposals_are_the_best_boxes_left_in_each_level(passes: int | None) -> None:
+def test_an_anchor_size_for_each_level_is_asked_for() -> None:
+    with pytest.raises(UserError, match=r"model\.anchors\.sizes must name 3 sizes"):
+        RegionProposer(LEVELS[:3], RpnConfig(), AnchorConfig())
+
+
+def test_cells_keep_a_border_of_zeros() -> None:
+    cells = list_bordered_cells([torch.ones(1, 1, 2, 3)])
+    assert cells.view(4, 5).tolist() == [[0] * 5, [0, 1, 1, 1, 0], [0, 1, 1, 1, 0], [0] * 5]
+
+
+@pytest.mark.usefixtures("either_route")
+def test_proposals_are_the_best_boxes_left_in_each_level() -> None:
     """Two levels; in the first the second anchor overlaps the better first one, in the second one
     box has no extent.
     """
@@ -71,14 +91,14 @@ def test_proposals_are_the_best_boxes_left_in_each_level(passes: int | None) -> 
     )
     logits = [torch.tensor([[2.0, 1.0, 3.0]]), torch.tensor([[2.5, 9.0]])]
     offsets = [torch.zeros(1, 3, 4), torch.zeros(1, 2, 4)]
-    found = propose(
+    found = select_proposals(
         logits,
         offsets,
         anchors,
         torch.tensor([[40, 50]]),
         RpnConfig(train_post_nms=4),
+        (1.0, 1.0, 1.0, 1.0),
         training=True,
-        passes=passes,
     )
     assert found.valid.tolist() == [[True, True, True, False]]
     assert found.boxes[0, :3].tolist() == [[30, 30, 45, 40], [0, 0, 10, 10], [0, 0, 10, 10]]

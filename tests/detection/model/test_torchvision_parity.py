@@ -18,7 +18,7 @@ from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.data.batches import DetectionBatch
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model.faster_rcnn import FasterRCNN, Kernels, build_faster_rcnn
+from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.model.torchvision_names import from_torchvision
 from tasks.engine.config import load_config
 
@@ -58,11 +58,9 @@ def torchvision_detector(**settings: float) -> TorchvisionFasterRCNN:
     return model.eval()
 
 
-def our_detector(
-    theirs: TorchvisionFasterRCNN, model: ModelConfig, kernels: Kernels | None = None
-) -> FasterRCNN:
+def our_detector(theirs: TorchvisionFasterRCNN, model: ModelConfig) -> FasterRCNN:
     model = replace(model, weights=None, norm="batch", freeze_through="none")
-    ours = build_faster_rcnn(model, CLASSES, kernels)
+    ours = build_faster_rcnn(model, CLASSES)
     missing, unexpected = ours.load_state_dict(from_torchvision(theirs.state_dict()), strict=False)
     assert not unexpected
     assert all(name.endswith("num_batches_tracked") for name in missing)
@@ -112,12 +110,10 @@ def make_batch(photos: list[np.ndarray], boxes: Tensor, labels: Tensor) -> Detec
     )
 
 
-@pytest.mark.parametrize("kernels", [Kernels("gather"), Kernels("atlas")], ids=["gather", "atlas"])
-def test_detections_equal_torchvisions(
-    recipe: ModelConfig, photos: list[np.ndarray], kernels: Kernels
-) -> None:
+@pytest.mark.usefixtures("either_route")
+def test_detections_equal_torchvisions(recipe: ModelConfig, photos: list[np.ndarray]) -> None:
     theirs = torchvision_detector(box_score_thresh=0.05)
-    ours = our_detector(theirs, recipe, kernels)
+    ours = our_detector(theirs, recipe)
     images = torch.stack([as_tensor(photo) for photo in photos])
     with torch.no_grad():
         expected = theirs([image / 255 for image in images])

@@ -4,18 +4,14 @@ import pytest
 import torch
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import box_iou as torchvision_iou
-from torchvision.ops import nms
 
 from tasks.detection.ops.boxes import (
-    Detections,
-    box_iof,
     box_iou,
-    clip,
+    clip_to_image,
     decode,
     encode,
-    have_extent,
-    suppress,
-    to_original,
+    intersection_over_first,
+    is_nonempty,
 )
 
 
@@ -38,10 +34,10 @@ def test_iou_equals_torchvision() -> None:
         )
 
 
-def test_iof_is_the_share_of_the_first_box() -> None:
+def test_intersection_over_first_is_the_share_of_the_first_box() -> None:
     inner = torch.tensor([[0.0, 0.0, 4.0, 2.0]])
     outer = torch.tensor([[2.0, 0.0, 50.0, 50.0]])
-    assert box_iof(inner, outer).item() == pytest.approx(0.5)
+    assert intersection_over_first(inner, outer).item() == pytest.approx(0.5)
 
 
 def test_encode_by_hand() -> None:
@@ -70,45 +66,14 @@ def test_decode_inverts_encode() -> None:
     torch.testing.assert_close(decode(encode(boxes, anchors, weights), anchors, weights), boxes)
 
 
-def test_clip_takes_each_images_own_size() -> None:
+def test_clipping_takes_each_images_own_size() -> None:
     boxes = torch.tensor([-5.0, -5.0, 50.0, 60.0]).expand(2, 3, 4)
-    clipped = clip(boxes, torch.tensor([[10, 20], [30, 40]]))
+    clipped = clip_to_image(boxes, torch.tensor([[10, 20], [30, 40]]))
     assert clipped[0, 0].tolist() == [0, 0, 20, 10]
     assert clipped[1, 2].tolist() == [0, 0, 40, 30]
 
 
-def test_boxes_have_extent_by_hand() -> None:
+def test_boxes_are_nonempty_by_hand() -> None:
     boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1], [0, 0, 0, 5], [3, 3, 2, 9]])
-    assert have_extent(boxes, 0).tolist() == [True, True, False, False]
-    assert have_extent(boxes, 2).tolist() == [True, False, False, False]
-
-
-@pytest.mark.parametrize("passes", [None, 24])
-def test_suppression_equals_torchvision(passes: int | None) -> None:
-    boxes = random_boxes(3, 200, extent=60.0)
-    valid = torch.rand(3, 200, generator=torch.Generator().manual_seed(3)) > 0.2
-    keep = suppress(boxes, valid, 0.5, passes)
-    for image in range(3):
-        own = boxes[image, valid[image]]
-        kept = nms(own, torch.arange(len(own), 0, -1.0), 0.5)
-        torch.testing.assert_close(boxes[image, keep[image]], own[kept.sort().values])
-
-
-def test_one_pass_is_not_the_fixed_point() -> None:
-    chain = torch.tensor([[0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 14.0, 10.0], [8.0, 0.0, 18.0, 10.0]])[
-        None
-    ]
-    valid = torch.ones(1, 3, dtype=torch.bool)
-    assert suppress(chain, valid, 0.4, passes=1).tolist() == [[True, False, False]]
-    assert suppress(chain, valid, 0.4, passes=2).tolist() == [[True, False, True]]
-    assert suppress(chain, valid, 0.4, passes=None).tolist() == [[True, False, True]]
-
-
-def test_detections_return_to_original_pixels_and_are_clipped() -> None:
-    boxes = torch.tensor([[[20.0, 30.0, 210.0, 90.0]]])
-    detections = Detections(
-        boxes, torch.ones(1, 1), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1).bool()
-    )
-    scales = torch.tensor([[3.0, 2.0]])  # height x3, width x2
-    original = to_original(detections, scales, torch.tensor([[30, 100]]))
-    assert original.boxes.tolist() == [[[10.0, 10.0, 100.0, 30.0]]]
+    assert is_nonempty(boxes, 0).tolist() == [True, True, False, False]
+    assert is_nonempty(boxes, 2).tolist() == [True, False, False, False]

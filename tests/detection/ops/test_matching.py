@@ -3,7 +3,15 @@ import torch
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler, Matcher
 from torchvision.ops import box_iou
 
-from tasks.detection.ops.matching import IGNORED, NEGATIVE, POSITIVE, match, sample, take
+from tasks.detection.ops.matching import (
+    IGNORED,
+    NEGATIVE,
+    POSITIVE,
+    gather_rows,
+    match,
+    sample_anchors,
+)
+from tasks.engine.randomness import Stream
 
 
 def grid_boxes(count: int, seed: int, step: float = 8.0) -> torch.Tensor:
@@ -21,12 +29,12 @@ def test_labels_equal_torchvisions_matcher_ties_included(
 ) -> None:
     anchors = grid_boxes(400, seed=0)
     objects = torch.stack([grid_boxes(9, seed=1), grid_boxes(9, seed=2)])
-    present = torch.ones(2, 9, dtype=torch.bool)
-    present[1, 6:] = False
+    is_object = torch.ones(2, 9, dtype=torch.bool)
+    is_object[1, 6:] = False
     matches = match(
         anchors[None],
         objects,
-        present,
+        is_object,
         positive_iou=0.7,
         negative_iou=0.3,
         low_quality=low_quality,
@@ -34,10 +42,12 @@ def test_labels_equal_torchvisions_matcher_ties_included(
     )
     matcher = Matcher(0.7, 0.3, allow_low_quality_matches=low_quality)
     for image in range(2):
-        expected = matcher(box_iou(objects[image, present[image]], anchors))
-        kinds = matches.kinds[image]
+        expected = matcher(box_iou(objects[image, is_object[image]], anchors))
+        match_labels = matches.match_labels[image]
         ours = torch.where(
-            kinds == POSITIVE, matches.objects[image], torch.where(kinds == NEGATIVE, -1, -2)
+            match_labels == POSITIVE,
+            matches.objects[image],
+            torch.where(match_labels == NEGATIVE, -1, -2),
         )
         assert torch.equal(ours, expected)
     overlaps = box_iou(objects[0], anchors)
@@ -55,7 +65,7 @@ def test_image_without_objects_is_all_negative() -> None:
         negative_iou=0.3,
         low_quality=True,
     )
-    assert (matches.kinds == NEGATIVE).all()
+    assert (matches.match_labels == NEGATIVE).all()
 
 
 def test_anchors_inside_a_crowd_are_ignored_when_asked() -> None:
@@ -66,8 +76,8 @@ def test_anchors_inside_a_crowd_are_ignored_when_asked() -> None:
     absent, crowd = torch.zeros(1, 1, dtype=torch.bool), torch.ones(1, 1, dtype=torch.bool)
     rules = {"positive_iou": 0.7, "negative_iou": 0.3, "low_quality": True}
     asked = match(anchors, crowd_box, absent, crowd=crowd, ignore_iof=0.5, **rules)
-    assert asked.kinds.tolist() == [[IGNORED, NEGATIVE, IGNORED]]
-    assert match(anchors, crowd_box, absent, crowd=crowd, **rules).kinds.tolist() == [
+    assert asked.match_labels.tolist() == [[IGNORED, NEGATIVE, IGNORED]]
+    assert match(anchors, crowd_box, absent, crowd=crowd, **rules).match_labels.tolist() == [
         [NEGATIVE] * 3
     ]
 
@@ -77,12 +87,12 @@ def test_five_hundred_objects_and_coco_anchors_stay_in_bounded_memory() -> None:
     corner = torch.rand(268_569, 2, generator=generator) * 800
     anchors = torch.cat((corner, corner + 32), dim=1)[None]
     objects = anchors[:, torch.randperm(268_569, generator=generator)[:500]]
-    present = torch.ones(1, 500, dtype=torch.bool)
+    is_object = torch.ones(1, 500, dtype=torch.bool)
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:
         matches = match(
-            anchors, objects, present, positive_iou=0.7, negative_iou=0.3, low_quality=True
+            anchors, objects, is_object, positive_iou=0.7, negative_iou=0.3, low_quality=True
         )
     held = peak = 0
     for event in profile.profiler.kineto_results.events():  # type: ignore[union-attr]
@@ -90,23 +100,23 @@ def test_five_hundred_objects_and_coco_anchors_stay_in_bounded_memory() -> None:
             held += event.nbytes()
             peak = max(peak, held)
     assert peak < 600 * 2**20, f"{peak / 2**20:.0f} MiB"
-    assert (matches.kinds == POSITIVE).sum() >= 500
+    assert (matches.match_labels == POSITIVE).sum() >= 500
 
 
 @pytest.mark.parametrize(
     ("positives", "negatives"), [(5, 300), (200, 300), (5, 20), (0, 300), (0, 0), (300, 10)]
 )
-def test_sample_counts_equal_torchvisions(positives: int, negatives: int) -> None:
-    kinds = torch.full((1, 600), IGNORED, dtype=torch.int8)
-    kinds[0, :positives] = POSITIVE
-    kinds[0, positives : positives + negatives] = NEGATIVE
-    samples = sample(kinds, torch.tensor([3]), 0, 64, 0.5)
+def test_sampled_counts_equal_torchvisions(positives: int, negatives: int) -> None:
+    match_labels = torch.full((1, 600), IGNORED, dtype=torch.int8)
+    match_labels[0, :positives] = POSITIVE
+    match_labels[0, positives : positives + negatives] = NEGATIVE
+    samples = sample_anchors(match_labels, torch.tensor([3]), Stream.ANCHORS, 64, 0.5)
     expected_positive, expected_negative = BalancedPositiveNegativeSampler(64, 0.5)(
-        [kinds[0].float()]
+        [match_labels[0].float()]
     )
     assert samples.positive.sum() == expected_positive[0].sum()
     assert (samples.valid & ~samples.positive).sum() == expected_negative[0].sum()
-    drawn = kinds.gather(1, samples.indices)
+    drawn = match_labels.gather(1, samples.indices)
     assert (drawn[samples.positive] == POSITIVE).all()
     assert (drawn[samples.valid & ~samples.positive] == NEGATIVE).all()
     chosen = samples.indices[samples.valid]
@@ -117,27 +127,32 @@ def test_draws_are_uniform() -> None:
     """Over 2,000 draws each of 40 positives is taken as often as binomial noise allows (five
     standard deviations).
     """
-    kinds = torch.full((2000, 100), NEGATIVE, dtype=torch.int8)
-    kinds[:, ::5] = POSITIVE
-    kinds[:, 1::5] = POSITIVE
-    samples = sample(kinds, torch.arange(2000), 0, 32, 0.5)
+    match_labels = torch.full((2000, 100), NEGATIVE, dtype=torch.int8)
+    match_labels[:, ::5] = POSITIVE
+    match_labels[:, 1::5] = POSITIVE
+    samples = sample_anchors(match_labels, torch.arange(2000), Stream.ANCHORS, 32, 0.5)
     taken = torch.zeros(2000, 100).scatter_(1, samples.indices, samples.valid.float()).sum(dim=0)
-    for kind, share in ((POSITIVE, 16 / 40), (NEGATIVE, 16 / 60)):
-        counts = taken[kinds[0] == kind]
+    for label, share in ((POSITIVE, 16 / 40), (NEGATIVE, 16 / 60)):
+        counts = taken[match_labels[0] == label]
         deviation = (2000 * share * (1 - share)) ** 0.5
         assert (counts - 2000 * share).abs().max() < 5 * deviation
 
 
 def test_draw_depends_on_key_and_stream_alone() -> None:
-    kinds = torch.full((3, 500), NEGATIVE, dtype=torch.int8)
+    match_labels = torch.full((3, 500), NEGATIVE, dtype=torch.int8)
     keys = torch.tensor([7, 8, 7])
-    samples = sample(kinds, keys, 0, 20, 0.5)
+    samples = sample_anchors(match_labels, keys, Stream.ANCHORS, 20, 0.5)
     assert torch.equal(samples.indices[0], samples.indices[2])
     assert not torch.equal(samples.indices[0], samples.indices[1])
-    assert torch.equal(sample(kinds[1:2], keys[1:2], 0, 20, 0.5).indices[0], samples.indices[1])
-    assert not torch.equal(sample(kinds, keys, 1, 20, 0.5).indices, samples.indices)
+    assert torch.equal(
+        sample_anchors(match_labels[1:2], keys[1:2], Stream.ANCHORS, 20, 0.5).indices[0],
+        samples.indices[1],
+    )
+    assert not torch.equal(
+        sample_anchors(match_labels, keys, Stream.PROPOSALS, 20, 0.5).indices, samples.indices
+    )
 
 
-def test_take_gathers_rows_of_each_image() -> None:
+def test_rows_are_gathered_of_each_image() -> None:
     values = torch.arange(12.0).view(2, 3, 2)
-    assert take(values, torch.tensor([[2], [0]])).tolist() == [[[4.0, 5.0]], [[6.0, 7.0]]]
+    assert gather_rows(values, torch.tensor([[2], [0]])).tolist() == [[[4.0, 5.0]], [[6.0, 7.0]]]

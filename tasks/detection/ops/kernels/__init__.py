@@ -1,1 +1,1 @@
-"""Routes of the operations."""
+"""The routes that operations choose from."""

@@ -1,7 +1,7 @@
-"""A feature pyramid as one table of rows, so that cells of any level are gathered in one operation.
+"""A feature pyramid as one table of cells, so that one operation gathers those of all levels.
 
-B images, C channels, R rows an image.  RoIAlign's table holds the cells alone; that of 3x3 windows
-keeps a border of one cell of zeros around each level.
+B images, C channels, L levels, h x w cells of a level, A cells of an image.  RoIAlign's table holds
+the cells alone; that of 3x3 windows keeps a border of one cell of zeros around each level.
 """
 
 from __future__ import annotations
@@ -14,64 +14,70 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tasks.detection.ops.boxes import constant
+from tasks.engine.constants import device_constant
 
 Shapes = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class LevelLayout:
-    """Where the levels of an image lie in its rows."""
+    """Where the levels of an image lie in its table of cells."""
 
-    start: Tensor
-    """(L,) int64, row of each level's cell (0, 0)."""
-    pitch: Tensor
-    """(L,) int64, rows from one cell to the cell below it."""
+    offset: Tensor
+    """(L,) int64, index of each level's cell (0, 0)."""
+    row_stride: Tensor
+    """(L,) int64, from the index of one cell to that of the cell below it."""
     shape: Tensor
     """(L, 2) int64, height and width in cells."""
-    total: int
-    """R, rows of an image."""
+    count: int
+    """A."""
 
 
 def level_layout(shapes: Shapes, device: torch.device) -> LevelLayout:
-    """Layout of `level_rows` for levels of `shapes` (height, width), fine to coarse."""
-    cells = [height * width for height, width in shapes]
-    starts = tuple(accumulate(cells[:-1], initial=0))
-    pitches = tuple(width for _, width in shapes)
+    """Lay out `list_cells` for levels of `shapes` (height, width), fine to coarse."""
+    counts = [height * width for height, width in shapes]
+    offsets = tuple(accumulate(counts[:-1], initial=0))
+    widths = tuple(width for _, width in shapes)
     sides = tuple(side for shape in shapes for side in shape)
-    start, pitch, flat = (
-        constant(values, device, torch.int64) for values in (starts, pitches, sides)
+    return LevelLayout(
+        offset=device_constant(offsets, device, torch.int64),
+        row_stride=device_constant(widths, device, torch.int64),
+        shape=device_constant(sides, device, torch.int64).view(-1, 2),
+        count=sum(counts),
     )
-    return LevelLayout(start, pitch, flat.view(-1, 2), sum(cells))
 
 
-def level_rows(levels: Sequence[Tensor]) -> Tensor:
-    """Rows (B, R, C) of feature maps (B, C, h, w), level by level, each in reading order."""
-    return torch.cat([level.permute(0, 2, 3, 1).flatten(1, 2) for level in levels], dim=1)
+def list_cells(pyramid: Sequence[Tensor]) -> Tensor:
+    """List the cells (B, A, C) of feature maps (B, C, h, w), each in reading order."""
+    cells = [features.permute(0, 2, 3, 1).flatten(1, 2) for features in pyramid]
+    return torch.cat(cells, dim=1)
 
 
-def cell_rows(shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Row (cells,) in `bordered_rows` and pitch (cells,) of every cell, level by level, each in
-    reading order.
+def list_bordered_cells(pyramid: Sequence[Tensor]) -> Tensor:
+    """List the cells (B, A, C) of feature maps (B, C, h, w), each in reading order and with a
+    border of zeros.
     """
-    rows, pitches, total = [], [], 0
+    bordered = [F.pad(features, (1, 1, 1, 1)) for features in pyramid]
+    return list_cells(bordered)
+
+
+def bordered_indices(shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Index the real cells in `list_bordered_cells`, level by level, each in reading order.
+
+    Returns their indices and row strides, both int64 and as long as all levels' h x w together.
+    """
+    indices: list[Tensor] = []
+    row_strides: list[Tensor] = []
+    count = 0
     for height, width in shapes:
-        start = total + (width + 2) + 1  # row of cell (0, 0)
-        total += (height + 2) * (width + 2)
+        offset = count + (width + 2) + 1  # of cell (0, 0)
+        count += (height + 2) * (width + 2)
         below = torch.arange(height, device=device)[:, None] * (width + 2)
-        rows.append((start + below + torch.arange(width, device=device)).flatten())
-        pitches.append(torch.full((height * width,), width + 2, device=device))
-    return torch.cat(rows), torch.cat(pitches)
+        indices.append((offset + below + torch.arange(width, device=device)).flatten())
+        row_strides.append(torch.full((height * width,), width + 2, device=device))
+    return torch.cat(indices), torch.cat(row_strides)
 
 
-def shapes_of(levels: Sequence[Tensor]) -> Shapes:
+def shapes_of(pyramid: Sequence[Tensor]) -> Shapes:
     """Heights and widths of feature maps (B, C, h, w)."""
-    return tuple((level.shape[2], level.shape[3]) for level in levels)
-
-
-def bordered_rows(levels: Sequence[Tensor]) -> Tensor:
-    """Rows (B, R, C) of feature maps (B, C, h, w), each in reading order and with a border of
-    zeros.
-    """
-    padded = (F.pad(level, (1, 1, 1, 1)).permute(0, 2, 3, 1).flatten(1, 2) for level in levels)
-    return torch.cat(list(padded), dim=1)
+    return tuple((features.shape[2], features.shape[3]) for features in pyramid)

@@ -1,0 +1,33 @@
+"""A detector made ready to detect."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from resnet_backbones.fold import fold_norms
+from tasks.detection.model.box_head import BoxHead
+from tasks.detection.model.faster_rcnn import FasterRCNN
+
+
+def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
+    """Copy a detector in evaluation mode, with everything done once that each batch would do again;
+    not for training.
+
+    Constant norms are folded into their convolutions, and fc6 reads gathered RoI features where
+    they lie. With `bf16`, for use under autocast alone, the weights that it would make bf16 are.
+    Later changes of the model do not reach the copy.
+    """
+    copy = fold_norms(model)
+    kept_fp32: set[nn.Module] = set()
+    for head in copy.modules():
+        if isinstance(head, BoxHead):
+            kept_fp32 |= {head.classes, head.offsets}
+            if head.roi_align.gathers(head.fc6.weight):
+                head.expect_channels_last()
+    if bf16:
+        for module in copy.modules():
+            # others, such as standardised convolutions, compute with their weights first
+            if type(module) in (nn.Conv2d, nn.Linear) and module not in kept_fp32:
+                module.to(torch.bfloat16)
+    return copy
