@@ -23,14 +23,16 @@ TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()
 # is x and everything below it. A task's row is made from its folder.
 READING = {"numpy", "msgspec", "PIL", "pycocotools"}
 FLOORS = {
+    "tasks.errors",
     "tasks.labels",
+    "tasks.boxes",
     "tasks.images",
     "tasks.plots",
     "tasks.datasets.*",
     "tasks.scoring.*",
     "tasks.report.*",
 }
-DRAWING = {"tasks.labels", "tasks.images", "tasks.plots"}
+DRAWING = {"tasks.errors", "tasks.labels", "tasks.boxes", "tasks.images", "tasks.plots"}
 SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli"}
 TASKS = [
     path.name
@@ -96,8 +98,10 @@ TABLE: list[Row] = [
     ),
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
     ("tasks", set(), {"tasks.*"}),
+    ("tasks.errors", set(), set()),
     ("tasks.labels", set(), set()),
-    ("tasks.images", {"numpy", "PIL"}, set()),
+    ("tasks.boxes", {"numpy"}, set()),
+    ("tasks.images", {"numpy", "PIL", "tasks.errors"}, set()),
     ("tasks.plots", {"numpy", "PIL", "tasks.labels"}, {"matplotlib"}),
     ("tasks.datasets.convert.yolo", {"yaml", "tasks.datasets.convert.*", "tasks.images"}, set()),
     ("tasks.datasets.*", {*READING, *DRAWING, "tasks.datasets.*"}, set()),

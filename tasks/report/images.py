@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from resnet_backbones.errors import UserError
+from tasks.boxes import to_corners
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.images import Exif, decode
 from tasks.plots import LabelledBoxes, Pixels, draw_boxes
@@ -66,9 +67,9 @@ def _figure(
     pixels, problem = _read(dataset, place, exif)
     objects, found = dataset.objects(place), used.where(used.image_ids == image_id)
     truth = LabelledBoxes(
-        _corners(dataset.boxes[objects]), dataset.labels[objects], crowd=dataset.crowd[objects]
+        to_corners(dataset.boxes[objects]), dataset.labels[objects], crowd=dataset.crowd[objects]
     )
-    shown = LabelledBoxes(_corners(found.boxes), found.labels, found.scores)
+    shown = LabelledBoxes(to_corners(found.boxes), found.labels, found.scores)
     name = escape(str(dataset.file_names[place]))
     pictures = "".join(
         f'<div><img src="{_thumbnail(pixels, boxes, dataset)}" alt="{heading} of'
@@ -116,11 +117,6 @@ def _thumbnail(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> st
     file = io.BytesIO()
     Image.fromarray(drawn).save(file, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _corners(boxes: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(x, y, width, height) as (x1, y1, x2, y2)."""
-    return np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)
 
 
 def _f1(summary: Mapping[str, Any]) -> float:
