@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+Box = tuple[float, float, float, float]  # x, y, width, height
+
 
 def to_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Convert COCO's boxes (N, 4) of (x, y, width, height) to corners (x1, y1, x2, y2)."""

@@ -103,7 +103,11 @@ TABLE: list[Row] = [
     ("tasks.boxes", {"numpy"}, set()),
     ("tasks.images", {"numpy", "PIL", "tasks.errors"}, set()),
     ("tasks.plots", {"numpy", "PIL", "tasks.labels"}, {"matplotlib"}),
-    ("tasks.datasets.convert.yolo", {"yaml", "tasks.datasets.convert.*", "tasks.images"}, set()),
+    (
+        "tasks.datasets.convert.yolo",
+        {"yaml", "tasks.datasets.convert.*", "tasks.datasets.notes", "tasks.images"},
+        set(),
+    ),
     ("tasks.datasets.*", {*READING, *DRAWING, "tasks.datasets.*"}, set()),
     (
         "tasks.scoring.*",

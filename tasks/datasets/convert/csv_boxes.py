@@ -10,13 +10,13 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import (
     Box,
     Converted,
-    Notes,
     Origin,
     Picture,
     box_of_corners,
     check_label,
     order_of,
 )
+from tasks.datasets.notes import Notes
 from tasks.images import image_size
 
 KNOWN = {  # our column to the names it goes by in other people's files, lower case

@@ -16,7 +16,6 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import (
     Box,
     Converted,
-    Notes,
     Origin,
     Picture,
     box_of_corners,
@@ -24,6 +23,7 @@ from tasks.datasets.convert.writing import (
     images_by_stem,
     order_of,
 )
+from tasks.datasets.notes import Notes
 from tasks.images import image_size
 
 Difficult = Literal["ignore", "keep", "drop"]

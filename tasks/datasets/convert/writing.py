@@ -9,11 +9,12 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.notes import Notes
 from tasks.images import find_images
 
 Origin = Literal[0, 1]
@@ -48,23 +49,6 @@ class Converted:
     categories: tuple[str, ...]  # in the order of their ids, from 1
     pictures: tuple[Picture, ...]
     warnings: tuple[str, ...]
-
-
-@dataclass
-class Notes:
-    """Counts what was mended or left out, with the place of the first."""
-
-    places: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, what: str, place: str) -> None:
-        """Count one more of a kind."""
-        self.places.setdefault(what, []).append(place)
-
-    def lines(self) -> tuple[str, ...]:
-        """A sentence for each kind."""
-        return tuple(
-            f"{len(places)} {what} (first: {places[0]})" for what, places in self.places.items()
-        )
 
 
 def images_by_stem(folder: Path) -> dict[str, list[Path]]:

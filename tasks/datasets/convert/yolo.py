@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.convert.writing import Box, Converted, Notes, Picture, box_of_corners
+from tasks.datasets.convert.writing import Box, Converted, Picture, box_of_corners
+from tasks.datasets.notes import Notes
 from tasks.images import SUFFIXES, find_images, image_size
 
 _TOLERANCE = 0.01  # of the image's side; Ultralytics allows as much

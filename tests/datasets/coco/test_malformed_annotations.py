@@ -16,9 +16,10 @@ from pycocotools import mask as masks
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
-from tasks.datasets.checks.check import Report, Split, check
+from tasks.datasets.checks.check import Split, check
 from tasks.datasets.checks.fix import write_fixed
 from tasks.datasets.checks.page import write_page
+from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches, ValBatches
@@ -237,7 +238,7 @@ def attempt(call: Callable[[], Result]) -> tuple[Result | None, str]:
         return None, str(refused)
 
 
-def scan(folder: Path, name: str) -> Report:
+def scan(folder: Path, name: str) -> CheckReport:
     return check([Split("val", folder / "images", folder / name)], exif="apply", grid=AnchorGrid())
 
 
@@ -272,4 +273,4 @@ def test_what_can_be_read_can_be_mended(folder: Path, seed: int) -> None:
     if done is None:
         assert str(folder / "damaged.json") in refused
     else:
-        assert scan(folder, "fixed.json").errors == 0 or "not mended: empty list" in done
+        assert scan(folder, "fixed.json").errors == 0 or "not fixed: empty list" in done
