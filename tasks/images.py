@@ -63,7 +63,7 @@ def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
 
 
 def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, int]:
-    """Read (height, width) of the decoded image from the file's header alone; errors as `decode`."""
+    """Read (height, width) of the decoded image from the file's header; errors as `decode`."""
     try:
         with Image.open(_stream(source)) as image:
             width, height = image.size

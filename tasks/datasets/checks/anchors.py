@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorGrid:
-    """Anchors and the resize before them; the fields are those of the settings of the same
-    names.
-    """
+    """Anchors and the resize before them, as the settings of the same names."""
 
     sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)

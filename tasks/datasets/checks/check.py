@@ -49,7 +49,9 @@ def check(splits: Sequence[Split], *, exif: Exif, grid: AnchorGrid) -> CheckRepo
         findings += reading.findings
     readable = [reading for reading in readings if reading.records.content]
     folders = [reading.records.image_root for reading in readable]
-    listed = [file.listed.path for reading in readable for file in reading.files]
+    listed: list[Path] = []
+    for reading in readable:
+        listed += [file.listed.path for file in reading.files]
     findings += find_unlisted(folders, listed)
     by_name = {reading.name: reading for reading in readings}
     if {"train", "val"} <= by_name.keys():

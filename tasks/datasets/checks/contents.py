@@ -19,7 +19,7 @@ _SIZES = (
 
 def describe_contents(records: Records, grid: AnchorGrid) -> tuple[str, ...]:
     """Count images and objects, by image, size and class, and say how well anchors cover them."""
-    objects = [found for found in records.objects if not found.crowd]
+    objects = [annotation for annotation in records.objects if not annotation.crowd]
     crowds = len(records.objects) - len(objects)
     lines = [
         f"{len(records.images)} images, {len(objects)} objects, {crowds} crowds,"
@@ -33,7 +33,7 @@ def describe_contents(records: Records, grid: AnchorGrid) -> tuple[str, ...]:
 
 
 def _count_by_image(records: Records, objects: list[CheckedObject]) -> str:
-    owners = Counter(found.image for found in objects)
+    owners = Counter(annotation.image for annotation in objects)
     counts = np.array([owners[image] for image in records.images])
     return (
         f"objects per image: median {np.median(counts):g}, mean {counts.mean():.1f}, most"
@@ -42,9 +42,9 @@ def _count_by_image(records: Records, objects: list[CheckedObject]) -> str:
 
 
 def _count_by_size(records: Records, objects: list[CheckedObject], grid: AnchorGrid) -> list[str]:
-    areas = np.array([found.area for found in objects])  # (M,)
-    sizes = np.array([records.sizes[found.image] for found in objects], dtype=np.float64)
-    overlap = best_iou(np.array([found.box for found in objects]), sizes, grid)  # (M,)
+    areas = np.array([annotation.area for annotation in objects])  # (M,)
+    sizes = np.array([records.sizes[annotation.image] for annotation in objects], dtype=np.float64)
+    overlap = best_iou(np.array([annotation.box for annotation in objects]), sizes, grid)  # (M,)
     anchors = ", ".join(f"{size:g}" for size in grid.sizes)
     lines = [f"anchors at {grid.short_edge}/{grid.long_edge}, sizes {anchors}:"]
     for name, low, high in _SIZES:
@@ -61,7 +61,7 @@ def _share_above(overlap: np.ndarray[tuple[int, ...], np.dtype[np.float64]], lea
 
 
 def _count_by_class(records: Records, objects: list[CheckedObject]) -> list[str]:
-    counts = Counter(found.category for found in objects)
+    counts = Counter(annotation.category for annotation in objects)
     lines = ["objects by class:"]
     for category in sorted(records.categories, key=lambda category: -counts[category]):
         name = records.category_name(category)

@@ -1,4 +1,4 @@
-"""A COCO file without the defects that a check found.  Sizes are (height, width)."""
+"""A COCO file without the defects that a check annotation.  Sizes are (height, width)."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ from tasks.datasets.coco.json_file import LISTS
 from tasks.datasets.findings import Finding, Fix, only_errors
 from tasks.labels import FileId
 
-_ROUNDS = 4  # what was hidden behind a wrong size or id is found when that is corrected
+_ROUNDS = 4  # what was hidden behind a wrong size or id is annotation when that is corrected
 Size = tuple[int, int]
 
 
@@ -57,8 +57,8 @@ class _Corrections:
         self.renumbers = False
         self.renamed: dict[str, dict[FileId, FileId]] = {"images": {}, "categories": {}}
         self.boxes: dict[FileId, list[Box]] = {}
-        for found in records.objects:
-            self.boxes.setdefault(found.image, []).append(found.box)
+        for annotation in records.objects:
+            self.boxes.setdefault(annotation.image, []).append(annotation.box)
 
     def apply(self, findings: Sequence[Finding]) -> dict[str, Any]:
         """Return the file's content with every finding's fix applied."""

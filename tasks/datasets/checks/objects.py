@@ -97,43 +97,43 @@ def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iter
         return
     _, _, crowd, area, left, top, width, height = row
     box = (left, top, width, height)
-    found = CheckedObject(drop.index, image, category, bool(crowd), area, box)
-    records.objects.append(found)
-    yield from _check_box(records, name, found)
-    yield from _check_mask(records, name, found, record)
+    annotation = CheckedObject(drop.index, image, category, bool(crowd), area, box)
+    records.objects.append(annotation)
+    yield from _check_box(records, name, annotation)
+    yield from _check_mask(records, name, annotation, record)
 
 
-def _check_box(records: Records, name: str, found: CheckedObject) -> Iterator[Finding]:
-    height, width = records.sizes[found.image]
-    left, top, box_width, box_height = found.box
-    shown = _shown(found.box)
-    image = f"image {found.image!r} of {width}x{height} pixels (width x height)"
+def _check_box(records: Records, name: str, annotation: CheckedObject) -> Iterator[Finding]:
+    height, width = records.sizes[annotation.image]
+    left, top, box_width, box_height = annotation.box
+    shown = _shown(annotation.box)
+    image = f"image {annotation.image!r} of {width}x{height} pixels (width x height)"
     past = max(-left, -top, left + box_width - width, top + box_height - height)
-    inside = clipped(found.box, (height, width))
+    inside = clipped(annotation.box, (height, width))
     if min(inside[2:]) <= 0:
         rule = f"a box must be in its image, bbox {shown} has no part in {image}"
         error = DataError(rule, "correct it or remove the annotation")
-        drop = Fix(remedy="drop", records="annotations", index=found.index)
-        yield _of_box(records, "box outside", "error", name, found, error, drop)
+        drop = Fix(remedy="drop", records="annotations", index=annotation.index)
+        yield _of_box(records, "box outside", "error", name, annotation, error, drop)
     elif past > _ROUNDING:
         rule = (
             f"a box should end inside its image, bbox {shown} is up to {past:g} pixels past the"
             f" border of {image}"
         )
         error = DataError(rule, "clip it, as training does")
-        clip = Fix(remedy="clip", records="annotations", index=found.index, target=inside)
-        yield _of_box(records, "box past the border", "warning", name, found, error, clip)
+        clip = Fix(remedy="clip", records="annotations", index=annotation.index, target=inside)
+        yield _of_box(records, "box past the border", "warning", name, annotation, error, clip)
     if min(box_width, box_height) < _TINY:
         rule = f"bbox {shown} is less than {_TINY:g} pixel wide or high"
         error = DataError(rule, "check that an object is there")
-        yield _of_box(records, "tiny box", "warning", name, found, error)
-    if found.crowd:
+        yield _of_box(records, "tiny box", "warning", name, annotation, error)
+    if annotation.crowd:
         rule = (
             f"bbox {shown} is a crowd: no target of training, and detections in it count neither"
             " way"
         )
         error = DataError(rule, "set iscrowd to 0 if it is a single object")
-        yield _of_box(records, "crowd", "warning", name, found, error)
+        yield _of_box(records, "crowd", "warning", name, annotation, error)
 
 
 def _of_box(
@@ -141,25 +141,25 @@ def _of_box(
     kind: str,
     severity: Severity,
     name: str,
-    found: CheckedObject,
+    annotation: CheckedObject,
     error: DataError,
     fix: Fix | None = None,
 ) -> Finding:
     """A finding that is shown as a box in its image."""
-    path = records.image_path(found.image)
-    return records.finding(kind, severity, name, error, fix=fix, image=path, box=found.box)
+    path = records.image_path(annotation.image)
+    return records.finding(kind, severity, name, error, fix=fix, image=path, box=annotation.box)
 
 
 def _check_mask(
-    records: Records, name: str, found: CheckedObject, record: Record
+    records: Records, name: str, annotation: CheckedObject, record: Record
 ) -> Iterator[Finding]:
     """Read a mask: where bbox and area are given only copy-paste does, and stops at a bad one."""
-    height, width = records.sizes[found.image]
+    height, width = records.sizes[annotation.image]
     try:
         decode_mask(record.get("segmentation"), height, width, name)
     except DataError as error:
-        unmask = Fix(remedy="unmask", records="annotations", index=found.index)
-        yield _of_box(records, "bad mask", "error", name, found, error, unmask)
+        unmask = Fix(remedy="unmask", records="annotations", index=annotation.index)
+        yield _of_box(records, "bad mask", "error", name, annotation, error, unmask)
 
 
 def clipped(box: Box, size: tuple[int, int]) -> Box:
@@ -178,25 +178,26 @@ def _shown(box: Box) -> str:
 def _find_repeated(records: Records) -> Iterator[Finding]:
     """Annotations of the same image, category and box as an earlier one."""
     first: dict[object, int] = {}
-    for found in records.objects:
-        earlier = first.setdefault((found.image, found.category, found.box), found.index)
-        if earlier == found.index:
+    for annotation in records.objects:
+        drawn = (annotation.image, annotation.category, annotation.box)
+        earlier = first.setdefault(drawn, annotation.index)
+        if earlier == annotation.index:
             continue
         annotations = records.content["annotations"]
-        name = f"annotation {annotations[found.index].get('id')!r}"
+        name = f"annotation {annotations[annotation.index].get('id')!r}"
         earlier_id = annotations[earlier].get("id")
         rule = (
-            f"an object should be annotated once, image, category and bbox {_shown(found.box)}"
+            f"an object should be annotated once, image, category and bbox {_shown(annotation.box)}"
             f" are those of annotation {earlier_id!r}"
         )
         error = DataError(rule, "remove one of the two")
-        drop = Fix(remedy="drop", records="annotations", index=found.index)
-        yield _of_box(records, "duplicate box", "warning", name, found, error, drop)
+        drop = Fix(remedy="drop", records="annotations", index=annotation.index)
+        yield _of_box(records, "duplicate box", "warning", name, annotation, error, drop)
 
 
 def _find_unused(records: Records) -> Iterator[Finding]:
     """Categories and images without any object."""
-    categories = {found.category for found in records.objects}
+    categories = {annotation.category for annotation in records.objects}
     for category in records.categories:
         if category not in categories:
             rule = f"a category should have objects, {records.category_name(category)!r} has none"
@@ -205,7 +206,7 @@ def _find_unused(records: Records) -> Iterator[Finding]:
             )
             error = DataError(rule, way_out)
             yield records.finding("unused category", "warning", f"category {category!r}", error)
-    images = {found.image for found in records.objects}
+    images = {annotation.image for annotation in records.objects}
     for image in records.images:
         if image not in images:
             rule = f"an image should have objects, {records.image_path(image).name} has none"

@@ -21,10 +21,12 @@ _WIDTH = 360  # pixels of a thumbnail
 _OF_A_KIND = 8  # thumbnails
 _LISTED = 200  # findings of a kind in full
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1200px; padding: 16px; color: #1f2328 }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1200px; padding: 16px;
+  color: #1f2328 }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: 4px 12px 4px 0; vertical-align: top }
-tr { border-bottom: 1px solid #d8dee4 } .error { color: #b3192b; font-weight: 600 } .warning { color: #7a5200 }
+tr { border-bottom: 1px solid #d8dee4 }
+.error { color: #b3192b; font-weight: 600 } .warning { color: #7a5200 }
 li { overflow-wrap: anywhere; margin: 8px 0 } small { color: #59636e }
 pre { background: #f3f4f6; padding: 12px; overflow-x: auto }
 .shots { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 16px }

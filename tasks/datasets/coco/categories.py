@@ -27,7 +27,7 @@ class Classes:
 def read_classes(
     categories: Sequence[Record], annotations: Sequence[Record], wanted: LabelMap | None
 ) -> Classes:
-    """Number the categories, which come in the order of their ids, or take `wanted`'s labels by name.
+    """Label the categories in their order, or by name as the label map `wanted` does.
 
     Raises OtherClassesError where no name is among those of `wanted`.
     """

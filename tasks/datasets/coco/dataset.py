@@ -89,7 +89,7 @@ def read_coco(
 
 
 def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
-    """Return the data set's first `count` images by id, or all, with their objects and all classes."""
+    """Return the first `count` images by id, or all, with their objects and all classes."""
     count = min(count, len(dataset))
     objects = slice(0, int(dataset.first[count]))
     return replace(
@@ -130,13 +130,15 @@ def _parse(
     sizes = np.array(rows, dtype=np.int32).reshape(-1, 2)
     positions = {record["id"]: index for index, record in enumerate(images)}
     objects = parse_objects(content["annotations"], positions, classes.labels, sizes)
+    file_names = [image_file_name(record) for record in images]
+    known = set(classes.labels.values())
     return CocoDataset(
         path=path,
         image_root=image_root,
         label_map=classes.label_map,
         image_ids=np.arange(1, len(images) + 1),
-        original_ids=PackedValues([record["id"] for record in images]),
-        file_names=PackedValues([image_file_name(record) for record in images]),
+        original_ids=PackedValues(list(positions)),
+        file_names=PackedValues(file_names),
         sizes=sizes,
         first=np.searchsorted(objects.images, np.arange(len(images) + 1)),
         boxes=objects.boxes,
@@ -145,7 +147,7 @@ def _parse(
         areas=objects.areas,
         places=objects.places,
         warnings=classes.warnings + objects.warnings,
-        absent=frozenset(range(classes.label_map.num_classes)) - set(classes.labels.values()),
+        absent=frozenset(range(classes.label_map.num_classes)) - known,
     )
 
 

@@ -88,8 +88,8 @@ def size_error(
         f"{path} is {size[1]}x{size[0]} pixels (width x height), its annotations say"
         f" {annotated[1]}x{annotated[0]}"
     )
-    other: Exif = "ignore" if exif == "apply" else "apply"
-    if image_size(path, other) != annotated:
+    opposite: Exif = "ignore" if exif == "apply" else "apply"
+    if image_size(path, opposite) != annotated:
         return DataError(rule, "fix one of the two")
-    way_out = f"set data.exif={other} if boxes were drawn so, else swap width and height"
-    return DataError(f"{rule}, as with data.exif={other}", way_out)
+    way_out = f"set data.exif={opposite} if boxes were drawn so, else swap width and height"
+    return DataError(f"{rule}, as with data.exif={opposite}", way_out)
