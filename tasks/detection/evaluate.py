@@ -32,7 +32,7 @@ from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.report.build import try_report
 from tasks.scoring.instances import (
-    EvaluationReport,
+    ScoreSheet,
     final_scores,
     score_boxes,
     scoring_facts,
@@ -114,7 +114,7 @@ def evaluate_detector(
 
 def evaluate_checkpoint(
     path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
-) -> EvaluationReport | None:
+) -> ScoreSheet | None:
     """Score a checkpoint or a run's best one on the validation split of its settings with
     `overrides`.
 
@@ -161,7 +161,7 @@ def evaluate_checkpoint(
     log.note("making the report")
     page = try_report(folder, dataset, exif=data.exif)
     files = (folder / "evaluation.json", folder / "detections.json")
-    return EvaluationReport(named_scores(found, "val"), facts, dataset.warnings, files, page)
+    return ScoreSheet(named_scores(found, "val"), facts, dataset.warnings, files, page)
 
 
 def _whole_split(overrides: Sequence[str]) -> list[str]:
