@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tasks.datasets.coco.dataset import read_coco
-from tasks.report.build import try_report
+from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import ScoreSheet, final_scores, scoring_facts, write_evaluation
 from tasks.scoring.results import read_results_json
 
@@ -29,5 +29,5 @@ def evaluate_results(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "evaluation.json"
     write_evaluation(file, scores, metadata)
-    page = try_report(folder, dataset)
+    page = report_detections(folder, dataset)
     return ScoreSheet(scores, metadata, dataset.warnings, (file,), page)

@@ -30,7 +30,7 @@ from tasks.engine.evaluation import (
 )
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
-from tasks.report.build import try_report
+from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import (
     ScoreSheet,
     final_scores,
@@ -159,7 +159,7 @@ def evaluate_checkpoint(
     if not world.is_main:
         return None
     log.note("making the report")
-    page = try_report(folder, dataset, exif=data.exif)
+    page = report_detections(folder, dataset, exif=data.exif)
     files = (folder / "evaluation.json", folder / "detections.json")
     return ScoreSheet(named_scores(found, "val"), facts, dataset.warnings, files, page)
 

@@ -19,9 +19,14 @@ from PIL import Image
 from resnet_backbones.errors import UserError
 from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
-from tasks.report import build as report
-from tasks.report.build import read_evaluated, remake_report, try_report, write_report
+from tasks.report.instances import build as report
 from tasks.report.instances.analysis import analyse, class_interval
+from tasks.report.instances.build import (
+    read_evaluated,
+    remake_report,
+    report_detections,
+    write_report,
+)
 from tasks.report.instances.compare import compare_runs
 from tasks.scoring.engines import hotcoco_evaluator
 from tasks.scoring.instances import score_boxes
@@ -293,7 +298,12 @@ def test_a_fault_of_the_report_is_told_and_raises_nothing(
         raise RuntimeError("planted")
 
     monkeypatch.setattr(report, "analyse", fail)
-    assert "RuntimeError: planted" in try_report(run, dataset)
+    before = (run / "report.html").read_bytes()
+    assert report_detections(run, dataset) == (
+        "none, as making it failed (RuntimeError: planted); all else is saved, and"
+        f" tools/report.py {run} tries again"
+    )
+    assert (run / "report.html").read_bytes() == before
 
 
 def test_a_folder_without_evaluation_is_refused(tmp_path: Path) -> None:
