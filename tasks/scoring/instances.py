@@ -33,7 +33,7 @@ COLUMNS = 4  # of classes in the table
 
 @dataclass(frozen=True)
 class ScoreSheet:
-    """Scores and what they are of, to be printed."""
+    """Scores of an evaluation with what they belong to; its text is the printed table."""
 
     scores: dict[str, float]
     """Flat names to numbers, as `score_boxes` gives them and more."""

@@ -12,7 +12,8 @@ import numpy as np
 from tasks.boxes import Box
 from tasks.datasets.checks.records import CheckedObject, Records
 from tasks.datasets.coco.json_file import Record
-from tasks.datasets.coco.objects import decode_mask, object_row
+from tasks.datasets.coco.masks import check_mask
+from tasks.datasets.coco.objects import object_row
 from tasks.datasets.findings import Finding, Fix, Severity
 from tasks.datasets.notes import Notes
 from tasks.errors import DataError
@@ -78,7 +79,6 @@ def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iter
     """Add an annotation as the training reader has it, unless that leaves it out or refuses it."""
     image = record["image_id"]
     category = record["category_id"]
-    path = records.image_path(image)
     size = np.array([records.sizes[image]], dtype=np.int32)
     notes = Notes()
     try:
@@ -87,12 +87,14 @@ def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iter
             rule = f"iscrowd must be 0 or 1, got {str(record['iscrowd'])[:40]}"
             raise DataError(rule, "correct it or remove the annotation")
     except DataError as error:
+        path = records.image_path(image)
         yield records.finding("malformed record", "error", name, error, fix=drop, image=path)
         return
     if row is None:
         example = next(iter(notes.examples.values()))
         rule = f"a box needs a positive finite width and height, training leaves out {example}"
         empty = DataError(rule, "correct it or remove the annotation")
+        path = records.image_path(image)
         yield records.finding("degenerate box", "error", name, empty, fix=drop, image=path)
         return
     _, _, crowd, area, left, top, width, height = row
@@ -104,18 +106,37 @@ def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iter
 
 
 def _check_box(records: Records, name: str, annotation: CheckedObject) -> Iterator[Finding]:
+    yield from _check_place(records, name, annotation)
+    if min(annotation.box[2:]) < _TINY:
+        rule = f"bbox {_shown(annotation.box)} is less than {_TINY:g} pixel wide or high"
+        error = DataError(rule, "check that an object is there")
+        yield _of_box(records, "tiny box", "warning", name, annotation, error)
+    if annotation.crowd:
+        rule = (
+            f"bbox {_shown(annotation.box)} is a crowd: no target of training, and detections in it"
+            " count neither way"
+        )
+        error = DataError(rule, "set iscrowd to 0 if it is a single object")
+        yield _of_box(records, "crowd", "warning", name, annotation, error)
+
+
+def _check_place(records: Records, name: str, annotation: CheckedObject) -> Iterator[Finding]:
+    """Find a box that is not in its image, or not all of it."""
     height, width = records.sizes[annotation.image]
     left, top, box_width, box_height = annotation.box
-    shown = _shown(annotation.box)
-    image = f"image {annotation.image!r} of {width}x{height} pixels (width x height)"
     past = max(-left, -top, left + box_width - width, top + box_height - height)
     inside = clipped(annotation.box, (height, width))
-    if min(inside[2:]) <= 0:
+    is_outside = min(inside[2:]) <= 0
+    if not is_outside and past <= _ROUNDING:
+        return
+    shown = _shown(annotation.box)
+    image = f"image {annotation.image!r} of {width}x{height} pixels (width x height)"
+    if is_outside:
         rule = f"a box must be in its image, bbox {shown} has no part in {image}"
         error = DataError(rule, "correct it or remove the annotation")
         drop = Fix(remedy="drop", records="annotations", index=annotation.index)
         yield _of_box(records, "box outside", "error", name, annotation, error, drop)
-    elif past > _ROUNDING:
+    else:
         rule = (
             f"a box should end inside its image, bbox {shown} is up to {past:g} pixels past the"
             f" border of {image}"
@@ -123,17 +144,6 @@ def _check_box(records: Records, name: str, annotation: CheckedObject) -> Iterat
         error = DataError(rule, "clip it, as training does")
         clip = Fix(remedy="clip", records="annotations", index=annotation.index, target=inside)
         yield _of_box(records, "box past the border", "warning", name, annotation, error, clip)
-    if min(box_width, box_height) < _TINY:
-        rule = f"bbox {shown} is less than {_TINY:g} pixel wide or high"
-        error = DataError(rule, "check that an object is there")
-        yield _of_box(records, "tiny box", "warning", name, annotation, error)
-    if annotation.crowd:
-        rule = (
-            f"bbox {shown} is a crowd: no target of training, and detections in it count neither"
-            " way"
-        )
-        error = DataError(rule, "set iscrowd to 0 if it is a single object")
-        yield _of_box(records, "crowd", "warning", name, annotation, error)
 
 
 def _of_box(
@@ -156,7 +166,7 @@ def _check_mask(
     """Read a mask: where bbox and area are given only copy-paste does, and stops at a bad one."""
     height, width = records.sizes[annotation.image]
     try:
-        decode_mask(record.get("segmentation"), height, width, name)
+        check_mask(record, height, width, name)
     except DataError as error:
         unmask = Fix(remedy="unmask", records="annotations", index=annotation.index)
         yield _of_box(records, "bad mask", "error", name, annotation, error, unmask)

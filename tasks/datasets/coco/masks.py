@@ -35,6 +35,15 @@ def read_mask(record: Record, name: str) -> Any:
     raise DataError(rule, "correct it or set it to null", name)
 
 
+def check_mask(record: Record, height: int, width: int, name: str) -> None:
+    """Raise DataError for a segmentation that could not be decoded; nothing is decoded here."""
+    mask = read_mask(record, name)
+    if isinstance(mask, list):
+        polygon_corners(mask, name)
+    elif mask is not None:
+        _encode_run_lengths(mask, height, width, name)
+
+
 def encode(mask: Any, height: int, width: int, name: str) -> Any:
     """Encode polygons or run lengths as compressed run lengths (pycocotools' objects).
 
