@@ -67,9 +67,9 @@ def content(names: tuple[str, ...] = ("a.png", "b.png", "c.png")) -> Content:
     }
 
 
-def set_(listed: str, place: int, /, **values: Any) -> Any:
+def set_(listed: str, index: int, /, **values: Any) -> Any:
     def change(made: Content) -> None:
-        made[listed][place].update(values)
+        made[listed][index].update(values)
 
     return change
 
@@ -78,9 +78,9 @@ def bad(**values: Any) -> Any:
     return set_("annotations", 1, **values)
 
 
-def without(name: str, place: int, key: str) -> Any:
+def without(name: str, index: int, key: str) -> Any:
     def change(made: Content) -> None:
-        del made[name][place][key]
+        del made[name][index][key]
 
     return change
 
@@ -333,7 +333,7 @@ def make_images(folder: Path) -> None:
 
 
 def plant(folder: Path, *defects: str) -> Planted:
-    """Write the annotation file with these defects, or make them in its images; the last of them."""
+    """Plant defects in the annotation file or its images, write it, and return the last of them."""
     made = content()
     for defect in defects:
         if defect in RECORDS:

@@ -37,11 +37,11 @@ def test_a_refusal_names_the_first_three_and_counts_all() -> None:
 
 def test_a_refusal_says_what_can_be_fixed() -> None:
     fix = Fix(remedy="drop")
-    one = str(refusal([finding(1, fix=fix)], FILE))
-    assert "found 1:" in one
-    assert one.endswith("; with --fix OUT.json it writes a corrected file")
-    two = str(refusal([finding(1, fix=fix), finding(2)], FILE))
-    assert two.endswith("; with --fix OUT.json it writes a corrected file for 1 of them")
+    all_fixable = str(refusal([finding(1, fix=fix)], FILE))
+    assert "found 1:" in all_fixable
+    assert all_fixable.endswith("; with --fix OUT.json it writes a corrected file")
+    half_fixable = str(refusal([finding(1, fix=fix), finding(2)], FILE))
+    assert half_fixable.endswith("; with --fix OUT.json it writes a corrected file for 1 of them")
 
 
 def test_a_refusal_names_other_files_than_the_one_that_is_read() -> None:

@@ -1,4 +1,4 @@
-"""Every kind of defect planted alone is named with its file and record, and fixed where it can be."""
+"""Every kind of defect, planted alone, is named with file and record, and fixed where it can be."""
 
 import json
 import shutil
@@ -27,6 +27,7 @@ from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.coco.dataset import read_coco
 from tasks.datasets.convert.voc import read_voc
 from tasks.datasets.convert.writing import write_coco
+from tasks.datasets.findings import only_errors
 
 CHECK = "tools/check_data.py"
 
@@ -100,14 +101,13 @@ def test_a_way_out_is_a_part_of_a_sentence(folder: Path, defect: str) -> None:
 
 def test_all_defects_are_named_in_one_pass(folder: Path) -> None:
     made = content()
-    for place, record in enumerate(
-        ({"image_id": 77}, {"category_id": 9}, {"bbox": [50, 2, 5, 5]}, {"bbox": "x"})
-    ):
-        made["annotations"][place].update(record)
+    changes = ({"image_id": 77}, {"category_id": 9}, {"bbox": [50, 2, 5, 5]}, {"bbox": "x"})
+    for index, change in enumerate(changes):
+        made["annotations"][index].update(change)
     write(folder, made)
     (folder / "images" / "c.png").unlink()
-    kinds = [one.kind for one in scan(folder).findings if one.severity == "error"]
-    assert sorted(kinds) == [
+    errors = only_errors(scan(folder).findings)
+    assert sorted(finding.kind for finding in errors) == [
         "box outside",
         "malformed record",
         "missing image",
@@ -123,11 +123,11 @@ def test_a_file_that_no_record_names_and_an_image_without_objects_are_warnings(
     made["annotations"] = made["annotations"][:4]
     write(folder, made)
     picture(folder / "images" / "left.png", 9)
-    found = {
-        (one.kind, one.severity, Path(one.file).name, one.record) for one in scan(folder).findings
-    }
-    assert ("unlisted image", "warning", "left.png", "left.png") in found
-    assert ("image without objects", "warning", "gt.json", "image 13") in found
+    named = set()
+    for finding in scan(folder).findings:
+        named.add((finding.kind, finding.severity, Path(finding.file).name, finding.record))
+    assert ("unlisted image", "warning", "left.png", "left.png") in named
+    assert ("image without objects", "warning", "gt.json", "image 13") in named
 
 
 def test_a_duplicate_key_is_named_and_fixed(folder: Path) -> None:
@@ -168,9 +168,9 @@ def test_what_only_the_training_reader_refuses_is_a_finding_too(
 def test_a_file_that_is_no_coco_file_is_one_error(folder: Path, text: str) -> None:
     (folder / "gt.json").write_text(text)
     report = scan(folder)
-    assert [(one.kind, str(folder / "gt.json") in one.rule) for one in report.findings] == [
-        ("unreadable annotations", True)
-    ]
+    (finding,) = report.findings
+    assert finding.kind == "unreadable annotations"
+    assert str(folder / "gt.json") in finding.rule
     with pytest.raises(UserError, match=r"gt\.json"):
         write_fixed(report, folder / "fixed.json")
 
@@ -250,8 +250,8 @@ def test_the_page_shows_what_was_found_and_needs_no_other_file(tools: Tools, fol
 def test_coco_gives_no_errors(coco200: Path, split: str) -> None:
     names = coco200 / "images" / split, coco200 / "annotations" / f"instances_{split}.json"
     report = check([Split(split, *names)], exif="apply", grid=AnchorGrid())
-    assert [one for one in report.findings if one.severity == "error"] == []
-    assert {one.kind for one in report.findings} <= {
+    assert only_errors(report.findings) == []
+    assert {finding.kind for finding in report.findings} <= {
         "crowd",
         "unused category",
         "image without objects",
@@ -264,4 +264,4 @@ def test_bccd_gives_no_errors(bccd: Path, tmp_path: Path) -> None:
         write_coco(read_voc(bccd, split=part), tmp_path / f"{name}.json")
         splits.append(Split(name, bccd / "JPEGImages", tmp_path / f"{name}.json"))
     report = check(splits, exif="apply", grid=AnchorGrid())
-    assert [(one.kind, one.record) for one in report.findings if one.severity == "error"] == []
+    assert only_errors(report.findings) == []

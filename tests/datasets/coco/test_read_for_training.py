@@ -58,8 +58,8 @@ def errors_of_the_check(folder: Path) -> list[Finding]:
 def test_what_training_refuses_are_the_findings_of_the_check(folder: Path, defect: str) -> None:
     plant(folder, defect)
     errors = errors_of_the_check(folder)
-    found = find_errors(folder / "gt.json", folder / "images", check_sizes=True, exif="apply")
-    assert found == errors
+    own = find_errors(folder / "gt.json", folder / "images", check_sizes=True, exif="apply")
+    assert own == errors
     with pytest.raises(UserError) as refused:
         read(folder)
     assert str(refused.value) == str(refusal(errors, folder / "gt.json"))
