@@ -137,6 +137,7 @@ TABLE: list[Row] = [
             "resnet_backbones.*",
             "tasks.engine.randomness",
             "tasks.vision.*",
+            "tasks.boxes",
             "tasks.labels",
             "tasks.images",
         },
