@@ -45,7 +45,7 @@ from tasks.engine.optim import Ema, build_optimizer, peak_lr
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.step import set_lr
-from tasks.report.build import try_report
+from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import final_scores, format_table, scoring_facts, write_evaluation
 from tasks.scoring.results import concatenate, write_results_json
 
@@ -196,7 +196,7 @@ def score(
     )
     print(format_table(scores))
     print(json.dumps(about))
-    print(try_report(folder, dataset, exif=config.data.exif))
+    print(report_detections(folder, dataset, exif=config.data.exif))
 
 
 def _stack(found: list[dict[str, Tensor]]) -> Detections:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from resnet_backbones.errors import UserError
+from tasks.errors import DataError
 
 Exif = Literal["apply", "ignore"]
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.generic]
@@ -43,12 +44,12 @@ _UNREADABLE = (
 
 
 def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
-    """RGB pixels (H, W, 3) uint8 of a file, its bytes, a PIL image, or an array (H, W), (H, W, 3)
-    or (H, W, 4).
+    """Decode any image to RGB pixels (H, W, 3) uint8.
 
-    Gray and palette images become RGB, alpha is dropped, 16-bit values are divided by 257. Raises
-    UserError naming the file that is missing, cut off, or of a kind that has no agreed conversion
-    (floating point).
+    The source is a file, its bytes, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4). Gray
+    and palette images become RGB, alpha is dropped, 16-bit values are divided by 257. Raises
+    DataError naming the file that is missing, cut off, or of a kind that has no agreed conversion
+    (floating point), and UserError for an array of another type or shape.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -58,58 +59,53 @@ def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
         with Image.open(_stream(source)) as image:
             return _to_rgb(_upright(image, exif))
     except _UNREADABLE as error:
-        raise UserError(_unreadable(source, error)) from error
+        raise _unreadable(source, error) from error
 
 
 def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, int]:
-    """(height, width) of the decoded image, from the file's header alone."""
+    """Read (height, width) of the decoded image from the file's header; errors as `decode`."""
     try:
         with Image.open(_stream(source)) as image:
             width, height = image.size
-            return (
-                (width, height) if exif == "apply" and _orientation(image) >= 5 else (height, width)
-            )
+            turned = exif == "apply" and _orientation(image) >= 5
     except _UNREADABLE as error:
-        raise UserError(_unreadable(source, error)) from error
+        raise _unreadable(source, error) from error
+    return (width, height) if turned else (height, width)
 
 
 def find_images(path: str | Path) -> list[Path]:
-    """The image files under a folder, sorted, or the one file given; UserError where there are
-    none.
+    """List the image files under a folder, sorted, or the one file given.
+
+    Raises UserError where there are none.
     """
     path = Path(path)
     if path.is_file():
         return [path]
-    found = sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
-    )
-    if not found:
-        problem = (
-            "holds no file ending in " + ", ".join(sorted(SUFFIXES))
-            if path.is_dir()
-            else "does not exist"
-        )
+    images = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
+    files = sorted(file for file in images if file.is_file())
+    if not files:
+        problem = "does not exist"
+        if path.is_dir():
+            problem = f"holds no file ending in {', '.join(sorted(SUFFIXES))}"
         raise UserError(f"expected an image or a folder of images, but {path} {problem}")
-    return found
+    return files
 
 
 def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
     return io.BytesIO(source) if isinstance(source, bytes) else Path(source)
 
 
-def _unreadable(source: str | Path | bytes | Image.Image, error: BaseException) -> str:
+def _unreadable(source: str | Path | bytes | Image.Image, error: BaseException) -> DataError:
+    """The error that names an image which PIL refuses."""
     name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
     if isinstance(error, FileNotFoundError):
-        return (
-            f"image file {name} does not exist; check the image folder and the annotations' file"
-            " names"
-        )
-    reason = (
-        "not an image file that PIL knows"
-        if isinstance(error, UnidentifiedImageError)
-        else str(error)
-    )
-    return f"cannot decode {name}: {reason}; replace the file or take it out of the data"
+        way_out = "check the image folder and the annotations' file names"
+        return DataError(f"image file {name} does not exist", way_out)
+    reason = str(error)
+    if isinstance(error, UnidentifiedImageError):
+        reason = "not an image file that PIL knows"
+    way_out = "replace the file or take it out of the data"
+    return DataError(f"cannot decode {name}: {reason}", way_out)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -122,21 +118,26 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _upright(image: Image.Image, exif: Exif) -> Image.Image:
+    """The image turned as its EXIF block says, unless that is to be ignored."""
     turn = _TURNS.get(_orientation(image)) if exif == "apply" else None
     return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Pixels (H, W, 3) of an image of any mode."""
     if image.mode.startswith("I"):  # 16 bits, which PIL also gives as 32
         return _from_array(_checked_16_bit(np.asarray(image)))
     if image.mode == "F":
         raise UserError("floating-point images have no agreed range; save them with 8 or 16 bits")
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))  # convert would copy
+    if image.mode != "RGB":  # converting would copy an RGB image
+        image = image.convert("RGB")
+    return np.array(image)
 
 
 def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
+    """Gray values of a 16-bit image; UserError where they do not fit into 16 bits."""
     whole = values.astype(np.int64)
     if whole.size and (whole.min() < 0 or whole.max() > 65535):
         raise UserError(
@@ -147,10 +148,10 @@ def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
 
 
 def _from_array(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """RGB pixels of an array of gray, RGB or RGBA values, always a copy."""
     shape: Sequence[int] = values.shape
-    if values.dtype not in (np.uint8, np.uint16) or not (
-        len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
-    ):
+    is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    if values.dtype not in (np.uint8, np.uint16) or not is_picture:
         raise UserError(
             "an image array must be uint8 or uint16 of shape (H, W), (H, W, 3) or (H, W, 4), RGB, "
             f"got {values.dtype} of shape {tuple(shape)}"

@@ -1,7 +1,7 @@
-"""Classes: contiguous labels, the ids and names of the data set.  K classes."""
+"""Classes: contiguous labels, and the ids and names of the data set.  K classes."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,8 @@ class LabelMap:
                 f"a label map needs one name per id, got {len(self.category_ids)} ids,"
                 f" {len(self.names)} names"
             )
-        for kind, values in (("id", self.category_ids), ("name", self.names)):
-            if repeated := [value for value, count in Counter(values).items() if count > 1]:
-                raise UserError(
-                    f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge"
-                    " them"
-                )
+        _check_unique("id", self.category_ids)
+        _check_unique("name", self.names)
 
     @property
     def num_classes(self) -> int:
@@ -36,10 +32,19 @@ class LabelMap:
         return len(self.names)
 
     def to_json(self) -> dict[str, list[Any]]:
-        """The label map as JSON can hold it."""
+        """Return the label map as JSON can hold it."""
         return {"category_ids": list(self.category_ids), "names": list(self.names)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "LabelMap":
-        """The label map that `to_json` wrote."""
+        """Make the label map that `to_json` returned."""
         return cls(tuple(content["category_ids"]), tuple(content["names"]))
+
+
+def _check_unique(kind: str, values: Sequence[FileId]) -> None:
+    """Raise UserError for ids or names that occur twice."""
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        raise UserError(
+            f"category {kind}s must be unique, got {repeated[0]!r} twice; rename or merge them"
+        )

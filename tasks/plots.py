@@ -1,5 +1,6 @@
-"""Pictures of detections.  N boxes of one image, (x1, y1, x2, y2) in its pixels; images are (H, W,
-3) uint8 RGB.
+"""Pictures of detections.
+
+N boxes of one image, (x1, y1, x2, y2) in its pixels; images are (H, W, 3) uint8 RGB.
 """
 
 import colorsys
@@ -19,8 +20,8 @@ Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2
 
-# Ten that stand apart from each other and from photographs; further labels get hues a golden angle
-# apart.
+# Ten colours that stand apart from each other and from photographs; further labels get hues a
+# golden angle apart.
 VIVID = (
     "#ff3b4e",
     "#00aef0",
@@ -33,7 +34,17 @@ VIVID = (
     "#93d41e",
     "#4a6bff",
 )
-INK, GRAY, PANEL = (31, 35, 40), (110, 118, 129), (238, 240, 243)
+INK = (31, 35, 40)
+GRAY = (110, 118, 129)
+PANEL = (238, 240, 243)
+
+# The grid of predictions, in pixels.
+CELL_WIDTH = 420
+GAP = 6  # between ground truth and predictions of an image
+MARGIN = 44  # between pairs, and around all
+HEAD = 150  # above the first row
+FOOT = 70  # below the last one, for the legend
+ROW_GAP = 26
 
 
 @dataclass(frozen=True)
@@ -46,51 +57,58 @@ class LabelledBoxes:
     crowd: NDArray[np.bool_] | None = None  # (N,) boxes around groups that are not told apart
 
     def text(self, index: int, label_map: LabelMap) -> str:
-        """What is written beside box `index`: its class, with the score or the word crowd."""
+        """Say what is written beside a box: its class, with the score or the word crowd."""
         name = label_map.names[int(self.labels[index])]
         if self.scores is not None:
             return f"{name} {self.scores[index]:.2f}"
-        return f"{name} (crowd)" if self.crowd is not None and self.crowd[index] else name
+        is_crowd = self.crowd is not None and self.crowd[index]
+        return f"{name} (crowd)" if is_crowd else name
 
     def scaled(self, width: float, height: float) -> "LabelledBoxes":
-        """The boxes on an image resized by these two factors."""
+        """Return the boxes on an image resized by these two factors."""
         return replace(self, boxes=self.boxes * np.array([width, height, width, height]))
 
 
 def label_color(label: int) -> Color:
-    """The colour of a contiguous label, the same in every picture."""
+    """Return the colour of a contiguous label, the same in every picture."""
     if label < len(VIVID):
         digits = VIVID[label].lstrip("#")
         return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
     hue = (0.07 + 0.618033988749895 * label) % 1.0
-    red, green, blue = colorsys.hls_to_rgb(hue, (0.45, 0.6, 0.7)[label % 3], (0.9, 0.65)[label % 2])
+    lightness = (0.45, 0.6, 0.7)[label % 3]
+    saturation = (0.9, 0.65)[label % 2]
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, saturation)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def draw_boxes(
-    image: Pixels, found: LabelledBoxes, label_map: LabelMap, *, text_height: float | None = None
+    image: Pixels,
+    shown: LabelledBoxes,
+    label_map: LabelMap,
+    *,
+    text_height: float | None = None,
 ) -> Pixels:
-    """A copy of the image with outlined boxes and their labels; a label that would hide others is
-    left out.
+    """Draw outlined boxes and their labels into a copy of the image.
 
-    `text_height` is in pixels and the lines follow it; None takes it from the image's size.
+    A label that would hide others is left out. `text_height` is in pixels and the lines follow it;
+    None takes it from the image's size.
     """
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture, "RGBA")
     size = text_height or max(10.0, (picture.width * picture.height) ** 0.5 / 32)
-    order = _back_to_front(found)
+    order = _back_to_front(shown)
     for index in order:
-        _outline(
-            pen, found.boxes[index], label_color(int(found.labels[index])), max(1, round(size / 6))
-        )
+        color = label_color(int(shown.labels[index]))
+        _outline(pen, shown.boxes[index], color, max(1, round(size / 6)))
+    font = _font(max(8, round(0.8 * size)), bold=True)
     taken: list[Rectangle] = []
     for index in reversed(order):  # the best find room first
-        font = _font(max(8, round(0.8 * size)), bold=True)
-        text = found.text(index, label_map)
-        width, height = font.getlength(text) + 0.5 * size, 1.1 * size
-        patch = _place(found.boxes[index], width, height, picture.size, taken)
-        if sum(_overlap(patch, other) for other in taken) < 0.1 * width * height:
-            _write_tag(pen, patch, text, font, label_color(int(found.labels[index])))
+        text = shown.text(index, label_map)
+        width = font.getlength(text) + 0.5 * size
+        height = 1.1 * size
+        patch = _place(shown.boxes[index], width, height, picture.size, taken)
+        if _hidden_area(patch, taken) < 0.1 * width * height:
+            _write_tag(pen, patch, text, font, label_color(int(shown.labels[index])))
             taken.append(patch)
     return np.asarray(picture)
 
@@ -105,37 +123,33 @@ def predictions_grid(
     note: str = "",
     across: int = 3,
 ) -> None:
-    """Write a picture with each image twice, ground truth beside predictions, `across` pairs in a
-    row.
+    """Write a picture with each image twice, ground truth beside predictions, `across` in a row.
 
-    `note` is written after the heading, for instance which predictions are shown.
+    `note` is written after the heading, for instance which predictions are shown. Raises UserError
+    where there is no image.
     """
     if not images:
         raise UserError("a picture of predictions needs at least one image, got none")
     across = min(across, len(images))
-    cell_width, cell_height, margin, gap, head = 420, _cell_height(images, 420), 44, 6, 150
-    pair_width, row_height = 2 * cell_width + gap, cell_height + 26
     rows = -(-len(images) // across)
-    width = 2 * margin + across * pair_width + (across - 1) * margin
-    page = Image.new("RGB", (width, head + rows * row_height + 70), "white")
+    cell_height = _cell_height(images, CELL_WIDTH)
+    row_height = cell_height + ROW_GAP
+    step = 2 * CELL_WIDTH + GAP + MARGIN  # from a pair to the next
+    bottom = HEAD + rows * row_height
+    page = Image.new("RGB", (MARGIN + across * step, bottom + FOOT), "white")
     pen = ImageDraw.Draw(page)
-    _write_heading(
-        pen,
-        note,
-        [margin + column * (pair_width + margin) for column in range(across)],
-        cell_width + gap,
-    )
-    for index, (image, truth, prediction) in enumerate(
-        zip(images, truths, predictions, strict=True)
-    ):
-        left = margin + index % across * (pair_width + margin)
-        top = head + index // across * row_height
-        for offset, found in ((0, truth), (cell_width + gap, prediction)):
-            page.paste(
-                _cell(image, found, label_map, cell_width, cell_height), (left + offset, top)
-            )
-    shown = np.unique(np.concatenate([found.labels for found in (*truths, *predictions)])).tolist()
-    _write_legend(pen, shown, label_map, (margin, head + rows * row_height + 12), width - margin)
+    lefts = [MARGIN + column * step for column in range(across)]
+    _write_heading(pen, note, lefts, CELL_WIDTH + GAP)
+    triples = zip(images, truths, predictions, strict=True)
+    for index, (image, truth, prediction) in enumerate(triples):
+        left = lefts[index % across]
+        top = HEAD + index // across * row_height
+        for shift, shown in ((0, truth), (CELL_WIDTH + GAP, prediction)):
+            cell = _cell(image, shown, label_map, CELL_WIDTH, cell_height)
+            page.paste(cell, (left + shift, top))
+    drawn = np.concatenate([boxes.labels for boxes in (*truths, *predictions)])
+    labels = np.unique(drawn).tolist()
+    _write_legend(pen, labels, label_map, (MARGIN, bottom + 12), page.width - MARGIN)
     page.save(path)
 
 
@@ -148,13 +162,11 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
 
 
-def _back_to_front(found: LabelledBoxes) -> list[int]:
-    """Order of drawing: predictions by rising score, ground truth from the largest box to the
-    smallest.
-    """
-    if found.scores is not None:
-        return [int(index) for index in np.argsort(found.scores, kind="stable")]
-    areas = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
+def _back_to_front(shown: LabelledBoxes) -> list[int]:
+    """Order of drawing: predictions by rising score, ground truth by falling area."""
+    if shown.scores is not None:
+        return [int(index) for index in np.argsort(shown.scores, kind="stable")]
+    areas = (shown.boxes[:, 2] - shown.boxes[:, 0]) * (shown.boxes[:, 3] - shown.boxes[:, 1])
     return [int(index) for index in np.argsort(-areas, kind="stable")]
 
 
@@ -163,7 +175,8 @@ def _outline(
 ) -> None:
     """A box in its colour with a thin dark rim, which keeps it visible on any background."""
     x1, y1, x2, y2 = (round(float(value)) for value in box)
-    x2, y2 = max(x1, x2 - 1), max(y1, y2 - 1)  # the last pixel inside
+    x2 = max(x1, x2 - 1)  # the last pixel inside
+    y2 = max(y1, y2 - 1)
     rim = max(1, thickness // 3)
     pen.rectangle((x1 - rim, y1 - rim, x2 + rim, y2 + rim), outline=(0, 0, 0, 120), width=rim)
     pen.rectangle((x1, y1, x2, y2), outline=color, width=thickness)
@@ -190,9 +203,7 @@ def _place(
     image_size: tuple[int, int],
     taken: Sequence[Rectangle],
 ) -> Rectangle:
-    """A width x height patch inside the image, at the corner of the box where it covers least of
-    those `taken`.
-    """
+    """A width x height patch inside the image, at the box's corner where it hides least."""
     x1, y1, x2, y2 = (float(value) for value in box)
     corners = (
         (x1, y1 - height),
@@ -202,18 +213,23 @@ def _place(
         (x1, y1),
         (x1, y2 - height),
     )
-    places = []
+    patches = []
     for left, top in corners:
-        left = min(max(left, 0.0), max(0.0, image_size[0] - width))
-        top = min(max(top, 0.0), max(0.0, image_size[1] - height))
-        places.append((left, top, left + width, top + height))
-    return min(places, key=lambda place: sum(_overlap(place, other) for other in taken))
+        inner_left = min(max(left, 0.0), max(0.0, image_size[0] - width))
+        inner_top = min(max(top, 0.0), max(0.0, image_size[1] - height))
+        patches.append((inner_left, inner_top, inner_left + width, inner_top + height))
+    return min(patches, key=lambda patch: _hidden_area(patch, taken))
 
 
-def _overlap(one: Rectangle, other: Rectangle) -> float:
+def _hidden_area(patch: Rectangle, taken: Sequence[Rectangle]) -> float:
+    """Area of the patches `taken` that a patch would hide."""
+    return sum(_overlap(patch, earlier) for earlier in taken)
+
+
+def _overlap(first: Rectangle, second: Rectangle) -> float:
     """Area that two rectangles share."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
     return max(0.0, width) * max(0.0, height)
 
 
@@ -224,20 +240,14 @@ def _cell_height(images: Sequence[Pixels], width: int) -> int:
 
 
 def _cell(
-    image: Pixels, found: LabelledBoxes, label_map: LabelMap, width: int, height: int
+    image: Pixels, shown: LabelledBoxes, label_map: LabelMap, width: int, height: int
 ) -> Image.Image:
-    """The image resized to fit a cell and centred in it; boxes are drawn after resizing, so stay
-    sharp.
-    """
+    """The image resized to fit a cell and centred in it; boxes are drawn sharp, after resizing."""
     scale = min(width / image.shape[1], height / image.shape[0])
     inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     resized = np.asarray(Image.fromarray(image).resize(inner, Image.Resampling.LANCZOS))
-    drawn = draw_boxes(
-        resized,
-        found.scaled(inner[0] / image.shape[1], inner[1] / image.shape[0]),
-        label_map,
-        text_height=width / 26,
-    )
+    boxes = shown.scaled(inner[0] / image.shape[1], inner[1] / image.shape[0])
+    drawn = draw_boxes(resized, boxes, label_map, text_height=width / 26)
     cell = Image.new("RGB", (width, height), PANEL)
     cell.paste(Image.fromarray(drawn), ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return cell
@@ -246,17 +256,14 @@ def _cell(
 def _write_heading(pen: ImageDraw.ImageDraw, note: str, lefts: Sequence[int], offset: int) -> None:
     """The title, its note, and the two headings above each column of pairs."""
     title = "Ground truth and predictions"
-    pen.text((lefts[0], 62), title, font=_font(36, bold=True), fill=INK, anchor="ls")
-    pen.text(
-        (lefts[0] + _font(36, bold=True).getlength(title) + 24, 62),
-        note,
-        font=_font(24),
-        fill=GRAY,
-        anchor="ls",
-    )
+    large = _font(36, bold=True)
+    small = _font(24)
+    pen.text((lefts[0], 62), title, font=large, fill=INK, anchor="ls")
+    behind = lefts[0] + large.getlength(title) + 24
+    pen.text((behind, 62), note, font=small, fill=GRAY, anchor="ls")
     for left in lefts:
-        for shift, heading in ((0, "ground truth"), (offset, "predictions")):
-            pen.text((left + shift, 134), heading, font=_font(24), fill=INK, anchor="ls")
+        pen.text((left, 134), "ground truth", font=small, fill=INK, anchor="ls")
+        pen.text((left + offset, 134), "predictions", font=small, fill=INK, anchor="ls")
 
 
 def _write_legend(
@@ -268,18 +275,14 @@ def _write_legend(
 ) -> None:
     """One line of colour patches with class names, as many as there is room for."""
     x, y = start
+    font = _font(22)
     for count, label in enumerate(labels):
         name = label_map.names[label]
-        width = round(_font(22).getlength(name)) + 66
+        width = round(font.getlength(name)) + 66
         if x + width > right - 110 and count < len(labels) - 1:
-            pen.text(
-                (x, y + 11),
-                f"and {len(labels) - count} more",
-                font=_font(22),
-                fill=GRAY,
-                anchor="lm",
-            )
+            rest = f"and {len(labels) - count} more"
+            pen.text((x, y + 11), rest, font=font, fill=GRAY, anchor="lm")
             return
         pen.rectangle((x, y, x + 22, y + 22), fill=label_color(label))
-        pen.text((x + 32, y + 11), name, font=_font(22), fill=INK, anchor="lm")
+        pen.text((x + 32, y + 11), name, font=font, fill=INK, anchor="lm")
         x += width

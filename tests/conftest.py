@@ -55,7 +55,7 @@ def shapes(shared_folder: Path) -> Path:
     """Drawn shapes, 24 training and 8 validation images of 96 pixels."""
     from filelock import FileLock
 
-    from tasks.datasets.shapes.scenes import draw_shapes
+    from tasks.datasets.shapes.writing import draw_shapes
 
     with FileLock(shared_folder / "shapes.lock"):
         draw_shapes(shared_folder / "shapes", train=24, val=8, size=96)

@@ -23,14 +23,17 @@ TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()
 # is x and everything below it. A task's row is made from its folder.
 READING = {"numpy", "msgspec", "PIL", "pycocotools"}
 FLOORS = {
+    "tasks.errors",
     "tasks.labels",
+    "tasks.boxes",
     "tasks.images",
+    "tasks.panels",
     "tasks.plots",
     "tasks.datasets.*",
     "tasks.scoring.*",
     "tasks.report.*",
 }
-DRAWING = {"tasks.labels", "tasks.images", "tasks.plots"}
+DRAWING = {"tasks.errors", "tasks.labels", "tasks.boxes", "tasks.images", "tasks.plots"}
 SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli"}
 TASKS = [
     path.name
@@ -96,10 +99,17 @@ TABLE: list[Row] = [
     ),
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
     ("tasks", set(), {"tasks.*"}),
+    ("tasks.errors", set(), set()),
     ("tasks.labels", set(), set()),
-    ("tasks.images", {"numpy", "PIL"}, set()),
+    ("tasks.panels", set(), set()),
+    ("tasks.boxes", {"numpy"}, set()),
+    ("tasks.images", {"numpy", "PIL", "tasks.errors"}, set()),
     ("tasks.plots", {"numpy", "PIL", "tasks.labels"}, {"matplotlib"}),
-    ("tasks.datasets.convert.yolo", {"yaml", "tasks.datasets.convert.*", "tasks.images"}, set()),
+    (
+        "tasks.datasets.convert.yolo",
+        {"yaml", "tasks.datasets.convert.*", "tasks.datasets.notes", "tasks.images"},
+        set(),
+    ),
     ("tasks.datasets.*", {*READING, *DRAWING, "tasks.datasets.*"}, set()),
     (
         "tasks.scoring.*",
@@ -115,7 +125,7 @@ TABLE: list[Row] = [
     *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
     (
         "tasks.engine.*",
-        {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*"},
+        {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*", "tasks.panels"},
         set(),
     ),
     ("tasks.vision.settings", {"tasks.engine.settings"}, set()),
@@ -127,6 +137,7 @@ TABLE: list[Row] = [
             "resnet_backbones.*",
             "tasks.engine.randomness",
             "tasks.vision.*",
+            "tasks.boxes",
             "tasks.labels",
             "tasks.images",
         },

@@ -21,7 +21,7 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=192, help="longer image side in pixels")
     arguments = parser.parse_args()
-    from tasks.datasets.shapes.scenes import draw_shapes
+    from tasks.datasets.shapes.writing import draw_shapes
 
     try:
         print(draw_shapes(**vars(arguments)))

@@ -22,7 +22,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     try:
-        from tasks.report.build import remake_report
+        from tasks.report.instances.build import remake_report
 
         print(f"written: {remake_report(given.run, given.images)}")
     except UserError as error:

@@ -1,15 +1,10 @@
-"""Score results files and checkpoints, and make the report."""
+"""Score results files, and make the report."""
 
 from pathlib import Path
 
 from tasks.datasets.coco.dataset import read_coco
-from tasks.report.build import try_report
-from tasks.scoring.instances import (
-    EvaluationReport,
-    final_scores,
-    scoring_facts,
-    write_evaluation,
-)
+from tasks.report.instances.build import report_detections
+from tasks.scoring.instances import ScoreSheet, final_scores, scoring_facts, write_evaluation
 from tasks.scoring.results import read_results_json
 
 
@@ -18,19 +13,21 @@ def evaluate_results(
     annotations: str | Path,
     output_dir: str | Path | None = None,
     images: str | Path | None = None,
-) -> EvaluationReport:
+) -> ScoreSheet:
     """Score a COCO results file, whoever wrote it, against an annotation file, by both engines.
 
     evaluation.json and report.html go to `output_dir`, or beside the results. The report shows
     images of the folder `images`, the annotations' own when None, as blanks where there are none;
-    scores need no image. UserError for a record that does not fit the annotations.
+    scores need no image. Raises UserError for a record that does not fit the annotations.
     """
     dataset = read_coco(annotations, images)
     results = read_results_json(results_path, dataset)
     scores = final_scores(dataset, results)
-    about = {"results": str(results_path), **scoring_facts(dataset, results, final=True)}
+    scored = scoring_facts(dataset, results, final=True)
+    metadata = {"results": str(results_path), **scored}
     folder = Path(results_path).parent if output_dir is None else Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    write_evaluation(folder / "evaluation.json", scores, about)
-    page = try_report(folder, dataset)
-    return EvaluationReport(scores, about, dataset.warnings, (folder / "evaluation.json",), page)
+    file = folder / "evaluation.json"
+    write_evaluation(file, scores, metadata)
+    page = report_detections(folder, dataset)
+    return ScoreSheet(scores, metadata, dataset.warnings, (file,), page)

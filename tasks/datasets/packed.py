@@ -26,9 +26,8 @@ class PackedValues(Sequence[FileId]):
     def __getitem__(self, index: slice) -> Sequence[FileId]: ...
     def __getitem__(self, index: int | slice) -> FileId | Sequence[FileId]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = range(len(self))[index]  # raises IndexError, counts negative ones from the end
-        value: FileId = json.loads(
-            self._buffer[self._ends[place] : self._ends[place + 1]].tobytes()
-        )
+            return [self[single] for single in range(*index.indices(len(self)))]
+        position = range(len(self))[index]  # raises IndexError, counts negative ones from the end
+        text = self._buffer[self._ends[position] : self._ends[position + 1]]
+        value: FileId = json.loads(text.tobytes())
         return value

@@ -1,7 +1,6 @@
-"""How often each image is drawn, so that rare categories are seen more often (Gupta et al. 2019,
-LVIS, appendix).
+"""How often each image is drawn, so that rare categories are seen more often.
 
-N images, M objects, K classes.
+Gupta et al. 2019 (LVIS), appendix.  N images, M objects, K classes.
 """
 
 import numpy as np
@@ -13,11 +12,10 @@ from tasks.datasets.coco.dataset import CocoDataset
 def repeat_factors(
     dataset: CocoDataset, usable: NDArray[np.int64], threshold: float
 ) -> NDArray[np.float64]:
-    """Factors (N,), each >= 1, of the images at the places `usable` (N,): that of the image's
-    rarest category.
+    """Compute the factors (N,), each >= 1, of the images at the indices `usable` (N,).
 
     A category that a share f of these images holds, crowds apart, has the factor max(1,
-    sqrt(threshold / f)).
+    sqrt(threshold / f)); an image has that of its rarest category.
     """
     owners = np.repeat(np.arange(len(dataset)), np.diff(dataset.first))  # (M,)
     holds = np.zeros((len(dataset), dataset.label_map.num_classes), dtype=np.bool_)

@@ -8,12 +8,15 @@ from typing import Literal
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
-from tasks.datasets.checks.check import Report, Split, check
+from tasks.datasets.checks.check import Split, check
 from tasks.datasets.checks.fix import write_fixed
 from tasks.datasets.checks.page import write_page
+from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.coco.layout import locate_split
 from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.engine.config import load_config
+
+SPLITS: tuple[Literal["train", "val"], ...] = ("train", "val")
 
 
 def check_data(
@@ -22,70 +25,71 @@ def check_data(
     shown: int | None = None,
     fix: str | None = None,
     page: str | None = None,
-) -> tuple[Report, str]:
-    """Check what a command line names: a folder, a folder and a JSON file, or settings and
-    overrides.
+) -> tuple[CheckReport, str]:
+    """Check what a command line names: a folder, a folder and a JSON file, or settings.
 
-    Returns the findings and their text with at most `shown` of each kind; writes the corrected file
-    and the HTML page where they are named. Raises UserError where the data cannot be found.
+    Settings are a file and overrides, or either. Returns the findings and their text with at most
+    `shown` of each kind; writes the corrected file and the HTML page where they are named. Raises
+    UserError where the data cannot be found.
     """
-    config, splits, notes = _read_arguments(data)
+    config, splits, missing = _read_arguments(data)
     report = check(splits, exif=config.data.exif, grid=_grid(config))
-    text = "\n".join([report.text(shown), *notes])
+    lines = [report.text(shown), *(f"not checked: {reason}" for reason in missing)]
     if page is not None:
         write_page(report, page, config.data.exif)
-        text += f"\npage: {page}"
+        lines.append(f"page: {page}")
     if fix is not None:
-        text += f"\n{write_fixed(report, fix)}"
-    return report, text
+        lines.append(write_fixed(report, fix))
+    return report, "\n".join(lines)
 
 
 def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], list[str]]:
-    """The settings, the splits that were found, and what to say of the others."""
+    """The settings, the splits that were found, and why others were not."""
     overrides = [text for text in data if "=" in text and not Path(text).exists()]
     paths = [text for text in data if text not in overrides]
     if len(paths) == 2 and Path(paths[0]).is_dir():
-        return (
-            load_config(DetectionConfig, None, overrides),
-            [Split("data", Path(paths[0]), Path(paths[1]))],
-            [],
-        )
+        config = load_config(DetectionConfig, None, overrides)
+        return config, [Split("data", Path(paths[0]), Path(paths[1]))], []
     if len(paths) > 1:
         raise UserError(
             "give a folder, or IMAGES ANNOTATIONS.json, or one settings file; got"
             f" {', '.join(paths)}"
         )
-    if paths and Path(paths[0]).is_dir():
-        config = load_config(DetectionConfig, None, [f"data.root={Path(paths[0])}", *overrides])
-    else:
-        config = load_config(DetectionConfig, paths[0] if paths else None, overrides)
-    return (config, *_find_splits(config.data))
+    settings = paths[0] if paths else None
+    if settings is not None and Path(settings).is_dir():
+        overrides = [f"data.root={Path(settings)}", *overrides]
+        settings = None
+    config = load_config(DetectionConfig, settings, overrides)
+    splits, missing = _find_splits(config.data)
+    return config, splits, missing
 
 
 def _find_splits(config: DataConfig) -> tuple[list[Split], list[str]]:
-    """The splits that are there; one that the settings name must be, of those under data.root one
-    is enough.
+    """The splits that are there, and why others are not.
+
+    One that the settings name must be there, of those under data.root one is enough.
     """
     splits: list[Split] = []
     missing: list[str] = []
-    names: tuple[Literal["train", "val"], ...] = ("train", "val")
-    for name in names:
-        own = config.train if name == "train" else config.val
+    for name in SPLITS:
+        paths = config.train if name == "train" else config.val
         try:
-            splits.append(
-                Split(name, *locate_split(config.root, name, own.images, own.annotations))
-            )
+            images, annotations = locate_split(config.root, name, paths.images, paths.annotations)
         except UserError as error:
-            if own.images is not None or own.annotations is not None:
+            if paths.images is not None or paths.annotations is not None:
                 raise
             missing.append(str(error))
+        else:
+            splits.append(Split(name, images, annotations))
     if not splits:
         raise UserError("; ".join(missing))
-    return splits, [f"not checked: {text}" for text in missing]
+    return splits, missing
 
 
 def _grid(config: DetectionConfig) -> AnchorGrid:
-    data, anchors = config.data, config.model.anchors
+    """The anchors and the resize of a detector with these settings."""
+    data = config.data
+    anchors = config.model.anchors
     return AnchorGrid(
         sizes=anchors.sizes,
         ratios=anchors.ratios,

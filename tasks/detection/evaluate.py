@@ -31,9 +31,9 @@ from tasks.engine.evaluation import (
 )
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
-from tasks.report.build import try_report
+from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import (
-    EvaluationReport,
+    ScoreSheet,
     final_scores,
     score_boxes,
     scoring_facts,
@@ -115,7 +115,7 @@ def evaluate_detector(
 
 def evaluate_checkpoint(
     path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
-) -> EvaluationReport | None:
+) -> ScoreSheet | None:
     """Score a checkpoint or a run's best one on the validation split of its settings with
     `overrides`.
 
@@ -160,9 +160,9 @@ def evaluate_checkpoint(
     if not world.is_main:
         return None
     log.note("making the report")
-    page = try_report(folder, dataset, exif=data.exif)
+    page = report_detections(folder, dataset, exif=data.exif)
     files = (folder / "evaluation.json", folder / "detections.json")
-    return EvaluationReport(named_scores(found, "val"), facts, dataset.warnings, files, page)
+    return ScoreSheet(named_scores(found, "val"), facts, dataset.warnings, files, page)
 
 
 def _whole_split(overrides: Sequence[str]) -> list[str]:

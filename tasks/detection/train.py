@@ -16,7 +16,7 @@ from tasks.detection.saved import detector_metadata
 from tasks.engine.commands import command
 from tasks.engine.evaluation import evaluate_sets
 from tasks.engine.launch import Launch, Run, launch
-from tasks.report.build import try_report
+from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
 
 
@@ -46,7 +46,7 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
     )
     if launch.world.is_main:
         launch.log.note("making the report")
-        report = try_report(launch.output_dir, val_set, exif=config.data.exif)
+        report = report_detections(launch.output_dir, val_set, exif=config.data.exif)
         launch.note(closing_lines(launch, scores, val_set, report))
     return scores
 

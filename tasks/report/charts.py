@@ -1,5 +1,6 @@
-"""Charts as inline SVG, which needs no script and no network.  Colours are the page's, so follow
-dark and light.
+"""Charts as inline SVG, which needs no script and no network.
+
+Colours are the page's, so follow dark and light.
 """
 
 import math
@@ -9,8 +10,18 @@ from html import escape
 
 Point = tuple[float, float]
 
-WIDTH, HEIGHT = 360, 240  # of a chart's own units, about the pixels it gets on a phone
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 24, 36
+# In a chart's own units, about the pixels that it gets on a phone.
+WIDTH = 360
+HEIGHT = 240
+LEFT = 46
+RIGHT = 10
+TOP = 24
+BOTTOM = 36
+
+# Of bars that stand below each other.
+BAR_STEP = 27
+BAR_START = 90
+LONGEST_BAR = 170
 
 
 @dataclass(frozen=True)
@@ -34,65 +45,76 @@ class Axes:
     y_title: str = ""
 
     def place(self, x: float, y: float) -> Point:
-        """Where a point is drawn; what lies outside is moved to the rim."""
-        across = (min(max(x, self.x[0]), self.x[1]) - self.x[0]) / (self.x[1] - self.x[0])
-        up = (min(max(y, self.y[0]), self.y[1]) - self.y[0]) / (self.y[1] - self.y[0])
-        return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (
-            HEIGHT - TOP - BOTTOM
-        )
+        """Place a point in the chart; what lies outside is moved to the rim."""
+        across = _share(x, self.x) * (WIDTH - LEFT - RIGHT)
+        up = _share(y, self.y) * (HEIGHT - TOP - BOTTOM)
+        return LEFT + across, HEIGHT - BOTTOM - up
+
+
+def _share(value: float, limits: tuple[float, float]) -> float:
+    """Where a value lies between the limits, 0 to 1."""
+    low, high = limits
+    return (min(max(value, low), high) - low) / (high - low)
 
 
 def line_chart(title: str, series: Sequence[Series], axes: Axes, *, legend: bool = True) -> str:
-    """A figure with lines and, for several of them, a legend."""
-    lines = "".join(_line(one, axes) for one in series)
+    """Draw lines and, for several of them, a legend."""
+    lines = "".join(_line(line, axes) for line in series)
     names = _legend(series) if legend and len(series) > 1 else ""
     return figure(title, _frame(axes) + lines, names)
 
 
 def bar_chart(title: str, bars: Sequence[tuple[str, float, str]], x_title: str) -> str:
-    """Horizontal bars from (name, value, what is written behind it)."""
+    """Draw horizontal bars from (name, value, what is written behind it)."""
     longest = max([value for _, value, _ in bars] + [1e-9])
     rows = []
     for row, (name, value, text) in enumerate(bars):
-        y, length = 8 + 27 * row, 170 * max(value, 0) / longest
+        y = 8 + BAR_STEP * row
+        length = max(LONGEST_BAR * max(value, 0) / longest, 1)
+        end = BAR_START + length + 6
         rows.append(
-            f'<text x="82" y="{y + 13}" class="end">{escape(name)}</text>'
-            f'<rect x="90" y="{y}" width="{max(length, 1):.1f}" height="18" rx="3" class="bar"/>'
-            f'<text x="{96 + max(length, 1):.1f}" y="{y + 13}">{escape(text)}</text>'
+            f'<text x="{BAR_START - 8}" y="{y + 13}" class="end">{escape(name)}</text>'
+            f'<rect x="{BAR_START}" y="{y}" width="{length:.1f}" height="18" rx="3" class="bar"/>'
+            f'<text x="{end:.1f}" y="{y + 13}">{escape(text)}</text>'
         )
-    height = 8 + 27 * len(bars) + 20
-    rows.append(f'<text x="90" y="{height - 6}" class="soft">{escape(x_title)}</text>')
+    height = 8 + BAR_STEP * len(bars) + 20
+    rows.append(f'<text x="{BAR_START}" y="{height - 6}" class="soft">{escape(x_title)}</text>')
     return figure(title, "".join(rows), "", height=height)
 
 
 def reliability_chart(
     title: str, bins: Sequence[tuple[float, float, float, float]], x_title: str, y_title: str
 ) -> str:
-    """Bars (from, to, height, share of all) from 0 to 1 with the diagonal; a fuller bin is drawn
-    stronger.
+    """Draw bars (from, to, height, share of all) from 0 to 1 with the diagonal.
+
+    A fuller bin is darker.
     """
     axes = Axes((0, 1), (0, 1), x_title, y_title)
     most = max([share for *_, share in bins] + [1e-9])
     drawn = []
     for low, high, height, share in bins:
-        (x1, y1), (x2, y2) = axes.place(low, height), axes.place(high, 0)
+        left, top = axes.place(low, height)
+        right, bottom = axes.place(high, 0)
         if share > 0:
-            strength = 0.35 + 0.65 * share / most
+            opacity = 0.35 + 0.65 * share / most
             drawn.append(
-                f'<rect x="{x1 + 1:.1f}" y="{y1:.1f}" width="{x2 - x1 - 2:.1f}"'
-                f' height="{max(y2 - y1, 1):.1f}" class="bar" opacity="{strength:.2f}"/>'
+                f'<rect x="{left + 1:.1f}" y="{top:.1f}" width="{right - left - 2:.1f}"'
+                f' height="{max(bottom - top, 1):.1f}" class="bar" opacity="{opacity:.2f}"/>'
             )
     diagonal = _line(Series("", ((0, 0), (1, 1)), "var(--ink)", 1.2, dashed=True), axes)
     return figure(title, _frame(axes) + "".join(drawn) + diagonal, "")
 
 
 def interval_mark(value: float, low: float, high: float, limit: float) -> str:
-    """A small bar from 0 to `value` of `limit` with a whisker from `low` to `high`; nothing for
-    nan.
+    """Draw a small bar from 0 to `value` of `limit`, with a whisker from `low` to `high`.
+
+    Nothing is drawn for nan.
     """
     if math.isnan(value):
         return ""
-    x, left, right = (round(118 * max(number, 0) / limit + 1, 1) for number in (value, low, high))
+    x = _mark_position(value, limit)
+    left = _mark_position(low, limit)
+    right = _mark_position(high, limit)
     return (
         '<svg class="mark" viewBox="0 0 120 14" aria-hidden="true">'
         f'<rect x="1" y="4" width="{x - 1:.1f}" height="6" rx="2" class="bar" opacity=".45"/>'
@@ -100,37 +122,42 @@ def interval_mark(value: float, low: float, high: float, limit: float) -> str:
     )
 
 
+def _mark_position(value: float, limit: float) -> float:
+    return round(118 * max(value, 0) / limit + 1, 1)
+
+
 def figure(title: str, content: str, legend: str, *, height: int = HEIGHT) -> str:
-    """A titled SVG that grows with the page's column."""
-    svg = (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img"'
-        f' aria-label="{escape(title)}">{content}</svg>'
-    )
-    return f"<figure><figcaption>{escape(title)}</figcaption>{svg}{legend}</figure>"
+    """Frame an SVG with its title; it grows with the page's column."""
+    heading = escape(title)
+    size = f"0 0 {WIDTH} {height}"
+    svg = f'<svg viewBox="{size}" role="img" aria-label="{heading}">{content}</svg>'
+    return f"<figure><figcaption>{heading}</figcaption>{svg}{legend}</figure>"
 
 
 def nice_ceiling(value: float) -> float:
-    """The next of 1, 2, 2.5, 4, 5, 8, 10 times a power of ten, where an axis may end."""
+    """Round up to 1, 2, 2.5, 4, 5, 8 or 10 times a power of ten, where an axis may end."""
     if not value > 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(
-        step * power for step in (1, 2, 2.5, 4, 5, 8, 10) if step * power >= value * (1 - 1e-9)
-    )
+    ceilings = [step * power for step in (1, 2, 2.5, 4, 5, 8, 10)]
+    return next(ceiling for ceiling in ceilings if ceiling >= value * (1 - 1e-9))
 
 
 def _frame(axes: Axes) -> str:
     """Grid lines with their numbers, and the axes' titles."""
     parts = []
     for tick in range(5):
-        share = tick / 4
-        x, y = (low + share * (high - low) for low, high in (axes.x, axes.y))
-        across, up = axes.place(x, axes.y[0])[0], axes.place(axes.x[0], y)[1]
-        anchor = "mid" if tick < 4 else "end"
+        x = axes.x[0] + tick / 4 * (axes.x[1] - axes.x[0])
+        y = axes.y[0] + tick / 4 * (axes.y[1] - axes.y[0])
+        across, _ = axes.place(x, axes.y[0])
+        _, up = axes.place(axes.x[0], y)
+        is_last = tick == 4
+        anchor = "end" if is_last else "mid"
+        shift = 4 if is_last else 0
         parts.append(
-            f'<path d="M{LEFT} {up:.1f}H{WIDTH - RIGHT}" class="rule"/><text x="{LEFT - 6}"'
-            f' y="{up + 4:.1f}" class="end soft">{_tick(y)}</text><text'
-            f' x="{across if tick < 4 else across + 4:.1f}" y="{HEIGHT - BOTTOM + 15}"'
+            f'<path d="M{LEFT} {up:.1f}H{WIDTH - RIGHT}" class="rule"/>'
+            f'<text x="{LEFT - 6}" y="{up + 4:.1f}" class="end soft">{_tick(y)}</text>'
+            f'<text x="{across + shift:.1f}" y="{HEIGHT - BOTTOM + 15}"'
             f' class="{anchor} soft">{_tick(x)}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
@@ -153,24 +180,22 @@ def _tick(value: float) -> str:
 
 def _line(series: Series, axes: Axes) -> str:
     """The line through the finite points; a dot where there is only one."""
-    places = [axes.place(x, y) for x, y in series.points if math.isfinite(x) and math.isfinite(y)]
+    finite = [point for point in series.points if all(map(math.isfinite, point))]
+    places = [axes.place(x, y) for x, y in finite]
     if len(places) == 1:
-        return (
-            f'<circle cx="{places[0][0]:.1f}" cy="{places[0][1]:.1f}" r="3"'
-            f' style="fill:{series.color}"/>'
-        )
+        x, y = places[0]
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" style="fill:{series.color}"/>'
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dashes = ";stroke-dasharray:4 4" if series.dashed else ""
-    return (
-        f'<polyline points="{path}"'
-        f' style="stroke:{series.color};stroke-width:{series.width}{dashes}"/>'
-    )
+    style = f"stroke:{series.color};stroke-width:{series.width}"
+    if series.dashed:
+        style += ";stroke-dasharray:4 4"
+    return f'<polyline points="{path}" style="{style}"/>'
 
 
 def _legend(series: Sequence[Series]) -> str:
-    items = "".join(
-        f'<li><i style="background:{one.color}"></i>{escape(one.name)}</li>'
-        for one in series
-        if one.name
-    )
+    """The colours of the lines that have a name."""
+    items = ""
+    for line in series:
+        if line.name:
+            items += f'<li><i style="background:{line.color}"></i>{escape(line.name)}</li>'
     return f'<ul class="legend">{items}</ul>'

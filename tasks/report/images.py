@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from resnet_backbones.errors import UserError
+from tasks.boxes import to_corners
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.images import Exif, decode
 from tasks.plots import LabelledBoxes, Pixels, draw_boxes
@@ -19,113 +20,100 @@ from tasks.scoring.results import DetectionResults
 SHOWN = 6  # images of the best, and of the worst
 SIDE = 360  # pixels of a thumbnail's longer side
 BLANK = 238  # gray of an image that cannot be read
+Summary = Mapping[str, Any]  # an image's `tp`, `fp`, `fn` and `f1`
 
 
-def extremes(images: Mapping[int, Mapping[str, Any]]) -> tuple[list[int], list[int]]:
-    """Ids of the worst images, those with most errors first among equal F1, and of the best, with
-    most objects first.
+def extremes(images: Mapping[int, Summary]) -> tuple[list[int], list[int]]:
+    """Rank images by F1 and return the ids of the worst and of the best.
 
-    Images with neither objects nor detections are neither, and none is both.
+    Among equal F1, the worst are those with most errors, the best those with most objects. Images
+    with neither objects nor detections are neither, and none is both.
     """
-    counted = {image: one for image, one in images.items() if one["tp"] + one["fp"] + one["fn"]}
-    flawed = [image for image, one in counted.items() if one["fp"] + one["fn"]]
-    worst = sorted(
-        flawed, key=lambda image: (_f1(counted[image]), -_errors(counted[image]), image)
-    )[:SHOWN]
-    rest = [image for image, one in counted.items() if one["tp"] and image not in worst]
-    return (
-        worst,
-        sorted(rest, key=lambda image: (-_f1(counted[image]), -counted[image]["tp"], image))[
-            :SHOWN
-        ],
-    )
+    counted: dict[int, Summary] = {}
+    for image, summary in images.items():
+        if summary["tp"] + summary["fp"] + summary["fn"]:
+            counted[image] = summary
+
+    def badness(image: int) -> tuple[float, int, int]:
+        return float(counted[image]["f1"]), -_errors(counted[image]), image
+
+    def goodness(image: int) -> tuple[float, int, int]:
+        return -float(counted[image]["f1"]), -int(counted[image]["tp"]), image
+
+    flawed = [image for image, summary in counted.items() if _errors(summary)]
+    worst = sorted(flawed, key=badness)[:SHOWN]
+    rest = [image for image in counted if counted[image]["tp"] and image not in worst]
+    return worst, sorted(rest, key=goodness)[:SHOWN]
 
 
 def gallery(
     dataset: CocoDataset,
     used: DetectionResults,
-    summaries: Mapping[int, Mapping[str, Any]],
-    images: list[int],
+    summaries: Mapping[int, Summary],
+    images: Sequence[int],
     exif: Exif,
 ) -> str:
-    """Figures of the images of these ids: ground truth beside `used` detections, drawn."""
+    """Show the images of these ids: ground truth beside `used` detections, drawn."""
     if not images:
         return paragraph("There is none.")
-    figures = "".join(_figure(dataset, used, summaries[image], image, exif) for image in images)
-    return f'<div class="pictures">{figures}</div>'
+    figures = [_figure(dataset, used, summaries[image], image, exif) for image in images]
+    return f'<div class="pictures">{"".join(figures)}</div>'
 
 
 def _figure(
-    dataset: CocoDataset,
-    used: DetectionResults,
-    summary: Mapping[str, Any],
-    image_id: int,
-    exif: Exif,
+    dataset: CocoDataset, used: DetectionResults, summary: Summary, image_id: int, exif: Exif
 ) -> str:
-    place = image_id - 1
-    pixels, problem = _read(dataset, place, exif)
-    objects, found = dataset.objects(place), used.where(used.image_ids == image_id)
+    """An image twice, with its name and counts below."""
+    index = image_id - 1
+    pixels, problem = _read(dataset, index, exif)
+    rows = dataset.objects(index)
     truth = LabelledBoxes(
-        _corners(dataset.boxes[objects]), dataset.labels[objects], crowd=dataset.crowd[objects]
+        to_corners(dataset.boxes[rows]), dataset.labels[rows], crowd=dataset.crowd[rows]
     )
-    shown = LabelledBoxes(_corners(found.boxes), found.labels, found.scores)
-    name = escape(str(dataset.file_names[place]))
-    pictures = "".join(
-        f'<div><img src="{_thumbnail(pixels, boxes, dataset)}" alt="{heading} of'
-        f' {name}"><span>{heading}</span></div>'
-        for heading, boxes in (("ground truth", truth), ("predictions", shown))
-    )
+    detections = used.where(used.image_ids == image_id)
+    predicted = LabelledBoxes(to_corners(detections.boxes), detections.labels, detections.scores)
+    name = escape(str(dataset.file_names[index]))
+    pictures = ""
+    for heading, boxes in (("ground truth", truth), ("predictions", predicted)):
+        address = _thumbnail(pixels, boxes, dataset)
+        pictures += (
+            f'<div><img src="{address}" alt="{heading} of {name}"><span>{heading}</span></div>'
+        )
     counts = (
         f"{summary['tp']} right, {summary['fp']} wrong, {summary['fn']} missed · F1"
         f" {100 * summary['f1']:.0f}"
     )
     note = f"<br>{escape(problem)}" if problem else ""
-    return (
-        "<figure><div"
-        f' class="pair">{pictures}</div><small>{name}<br>{counts}{note}</small></figure>'
-    )
+    caption = f"<small>{name}<br>{counts}{note}</small>"
+    return f'<figure><div class="pair">{pictures}</div>{caption}</figure>'
 
 
-def _read(dataset: CocoDataset, place: int, exif: Exif) -> tuple[Pixels, str]:
+def _read(dataset: CocoDataset, index: int, exif: Exif) -> tuple[Pixels, str]:
     """The image's pixels, or a blank of its size and why."""
+    path = dataset.image_path(index)
     try:
-        return decode(dataset.image_path(place), exif), ""
+        return decode(path, exif), ""
     except UserError as error:
-        height, width = dataset.sizes[place].tolist()
+        problem = f"the image cannot be read: {error}"
+        if not path.is_file():
+            problem = "the image file is missing"
+        height, width = dataset.sizes[index].tolist()
         scale = min(1, SIDE / max(height, width))
-        blank = np.full(
-            (max(1, round(height * scale)), max(1, round(width * scale)), 3), BLANK, np.uint8
-        )
-        missing = not dataset.image_path(place).is_file()
-        return (
-            blank,
-            "the image file is missing" if missing else f"the image cannot be read: {error}",
-        )
+        shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
+        return np.full(shape, BLANK, np.uint8), problem
 
 
 def _thumbnail(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> str:
-    """The image, SIDE long, with boxes drawn after resizing so that they stay sharp, as a
-    data URL.
-    """
-    scale = SIDE / max(pixels.shape[:2])
-    size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
-    resized = np.asarray(
-        Image.fromarray(pixels).resize((size[0], size[1]), Image.Resampling.LANCZOS)
-    )
+    """The image, SIDE long, as a data URL; boxes are drawn after resizing, so stay sharp."""
+    height, width = pixels.shape[:2]
+    scale = SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
     drawn = draw_boxes(resized, boxes.scaled(scale, scale), dataset.label_map, text_height=17)
     file = io.BytesIO()
     Image.fromarray(drawn).save(file, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _corners(boxes: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(x, y, width, height) as (x1, y1, x2, y2)."""
-    return np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)
-
-
-def _f1(summary: Mapping[str, Any]) -> float:
-    return float(summary["f1"])
-
-
-def _errors(summary: Mapping[str, Any]) -> int:
+def _errors(summary: Summary) -> int:
     return int(summary["fp"] + summary["fn"])

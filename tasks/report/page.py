@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from html import escape
 
 STYLE = """
-:root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1f2328;--soft:#656d76;--line:#e4e6e9;--bar:#3d7ea6;
---heat:61,126,166;--good:#2f8f5b;--bad:#c2513f;--s0:#3d7ea6;--s1:#d08a2e;--s2:#2f8f5b;--s3:#9a6bb5;--s4:#c2513f;
+:root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1f2328;--soft:#656d76;
+--line:#e4e6e9;--bar:#3d7ea6;
+--heat:61,126,166;--good:#2f8f5b;--bad:#c2513f;--s0:#3d7ea6;--s1:#d08a2e;--s2:#2f8f5b;--s3:#9a6bb5;
+--s4:#c2513f;
 --s5:#5f7f8c}
-@media (prefers-color-scheme:dark){:root{--page:#15181c;--card:#1c2026;--ink:#e3e6ea;--soft:#99a2ad;--line:#31363d;
---bar:#6aaed6;--heat:106,174,214;--good:#5cc08a;--bad:#e58573;--s0:#6aaed6;--s1:#e5ae62;--s2:#5cc08a;--s3:#bd97d4;
+@media (prefers-color-scheme:dark){:root{--page:#15181c;--card:#1c2026;--ink:#e3e6ea;--soft:#99a2ad;
+--line:#31363d;
+--bar:#6aaed6;--heat:106,174,214;--good:#5cc08a;--bad:#e58573;--s0:#6aaed6;--s1:#e5ae62;
+--s2:#5cc08a;--s3:#bd97d4;
 --s4:#e58573;--s5:#9bb6c2}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
+body{margin:0;background:var(--page);color:var(--ink);
+font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
 "DejaVu Sans",sans-serif;-webkit-text-size-adjust:100%}
 main{max-width:1120px;margin:0 auto;padding:32px 24px 64px}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 4px;overflow-wrap:anywhere}
@@ -24,22 +29,28 @@ p{margin:4px 0 14px;max-width:46rem}
 p,dd,td,li,code{overflow-wrap:anywhere}
 nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin:16px 0 20px;font-size:.9rem}
 a{color:var(--bar)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:12px;margin:0 0 16px;padding:0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:12px;
+margin:0 0 16px;padding:0}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px 14px}
 .tile b{display:block;font-size:1.55rem;line-height:1.25;font-variant-numeric:tabular-nums}
 .tile span{display:block;color:var(--soft);font-size:.82rem;line-height:1.4}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;align-items:start}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;
+align-items:start}
 .grid>*{min-width:0}
-figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px;min-width:0}
+figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px;
+min-width:0}
 figcaption{font-size:.88rem;margin-bottom:6px}
 figure>svg{display:block;width:100%;height:auto;max-width:480px;margin:0 auto}
 svg text{font-size:10.5px;fill:var(--ink)}svg .soft{fill:var(--soft)}svg .end{text-anchor:end}
-svg .mid{text-anchor:middle}svg .rule{stroke:var(--line);stroke-width:1;fill:none}svg .bar{fill:var(--bar)}
+svg .mid{text-anchor:middle}svg .rule{stroke:var(--line);stroke-width:1;fill:none}
+svg .bar{fill:var(--bar)}
 polyline{fill:none;stroke-linejoin:round}.whisker{stroke:var(--ink);stroke-width:1.3;fill:none}
 .mark{width:120px;height:14px;display:block}
-.legend{display:flex;flex-wrap:wrap;gap:2px 14px;list-style:none;margin:8px 0 0;padding:0;font-size:.82rem}
+.legend{display:flex;flex-wrap:wrap;gap:2px 14px;list-style:none;margin:8px 0 0;padding:0;
+font-size:.82rem}
 i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}
-.wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;margin:0 0 16px;
+.wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;
+margin:0 0 16px;
 width:fit-content;max-width:100%}
 .tall{max-height:34rem;overflow-y:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
@@ -51,18 +62,22 @@ thead th{position:sticky;top:0;background:var(--card)}
 th:first-child,td.text,th.text{text-align:left}
 td.text{white-space:normal;min-width:9rem}
 td.heat{min-width:3rem;text-align:center}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:16px;align-items:start}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:16px;
+align-items:start}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:4px}
 .pair img,.pair .none{width:100%;height:auto;display:block;border-radius:4px}
 .pair span,figure small{font-size:.78rem;color:var(--soft)}
 figure small{display:block;margin-top:6px;overflow-wrap:anywhere}
-dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:2px 16px;margin:0 0 16px;font-size:.9rem}
+dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:2px 16px;margin:0 0 16px;
+font-size:.9rem}
 dt{color:var(--soft)}dd{margin:0}
-pre{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;overflow-x:auto;
+pre{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;
+overflow-x:auto;
 font-size:.8rem;line-height:1.5;margin:0 0 16px}
 summary{cursor:pointer;margin:0 0 10px}
 @media (max-width:600px){main{padding:20px 14px 48px}h1{font-size:1.4rem}.tile b{font-size:1.35rem}
-.tiles{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}dl{grid-template-columns:1fr}
+.tiles{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}
+dl{grid-template-columns:1fr}
 dd{margin-bottom:6px}th,td{padding:5px 8px}}
 @media print{body{background:#fff}figure,.tile{break-inside:avoid}}
 """
@@ -78,47 +93,51 @@ class Cell:
 
     def __str__(self) -> str:
         if self.heat is not None:
-            return (
-                '<td class="heat"'
-                f' style="background:rgba(var(--heat),{0.75 * self.heat:.2f})">{self.html}</td>'
-            )
+            color = f"rgba(var(--heat),{0.75 * self.heat:.2f})"
+            return f'<td class="heat" style="background:{color}">{self.html}</td>'
         return f'<td class="text">{self.html}</td>' if self.text else f"<td>{self.html}</td>"
 
 
 def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
-    """A whole page of (heading, HTML) sections with links to each."""
-    links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in sections)
-    body = "".join(
-        f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
-        for name, content in sections
+    """Make a whole page of (heading, HTML) sections with links to each."""
+    links = ""
+    body = ""
+    for name, content in sections:
+        links += f'<a href="#{_anchor(name)}">{escape(name)}</a>'
+        body += f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style>'
     )
+    main = f'<h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p><nav>{links}</nav>{body}'
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
-        ' content="width=device-width,initial-scale=1"><link rel="icon"'
-        f' href="data:,"><title>{escape(title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1><p'
-        f' class="soft">{escape(subtitle)}</p><nav>{links}</nav>{body}</main></body></html>\n'
+        f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>'
+        f"<body><main>{main}</main></body></html>\n"
     )
 
 
 def table(
     head: Sequence[str], rows: Iterable[tuple[str, Sequence[str | Cell]]], *, tall: bool = False
 ) -> str:
-    """A table whose first column names the rows; it scrolls by itself where the page is narrow."""
-    made = [
-        (name, [cell if isinstance(cell, Cell) else Cell(escape(cell)) for cell in cells])
-        for name, cells in rows
-    ]
-    texts = [True, *(cell.text for cell in made[0][1])] if made else [True] * len(head)
+    """Make a table whose first column names the rows.
+
+    It scrolls by itself where the page is narrow.
+    """
+    texts = [True] * len(head)  # of each column, by its cell in the first row
+    lines = ""
+    for name, contents in rows:
+        cells = [_as_cell(content) for content in contents]
+        if not lines:
+            texts = [True, *(cell.text for cell in cells)]
+        lines += f'<tr><th scope="row">{name}</th>{"".join(map(str, cells))}</tr>'
     top = "".join(_heading(name, text) for name, text in zip(head, texts, strict=True))
-    lines = "".join(
-        f'<tr><th scope="row">{name}</th>' + "".join(map(str, cells)) + "</tr>"
-        for name, cells in made
-    )
     frame = "wide tall" if tall else "wide"
-    return (
-        f'<div class="{frame}"'
-        f' tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>'
-    )
+    content = f"<thead><tr>{top}</tr></thead><tbody>{lines}</tbody>"
+    return f'<div class="{frame}" tabindex="0"><table>{content}</table></div>'
+
+
+def _as_cell(content: str | Cell) -> Cell:
+    return content if isinstance(content, Cell) else Cell(escape(content))
 
 
 def _heading(name: str, text: bool) -> str:
@@ -127,38 +146,37 @@ def _heading(name: str, text: bool) -> str:
 
 
 def tiles(entries: Iterable[tuple[str, str, str]]) -> str:
-    """Headline numbers from (name, number, what stands below)."""
-    boxes = (
-        "<div"
-        f' class="tile"><span>{escape(name)}</span><b>{escape(number)}</b><span>{escape(below)}</span></div>'
-        for name, number, below in entries
-    )
-    return f'<div class="tiles">{"".join(boxes)}</div>'
+    """Show headline numbers from (name, number, what stands below)."""
+    boxes = ""
+    for name, number, below in entries:
+        content = f"<span>{escape(name)}</span><b>{escape(number)}</b><span>{escape(below)}</span>"
+        boxes += f'<div class="tile">{content}</div>'
+    return f'<div class="tiles">{boxes}</div>'
 
 
 def facts(entries: Iterable[tuple[str, str]]) -> str:
-    """Names with what they are, as a list."""
+    """List names with what they are."""
     pairs = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entries)
     return f"<dl>{pairs}</dl>"
 
 
 def paragraph(text: str) -> str:
-    """A sentence or two of explanation."""
+    """Set a sentence or two of explanation."""
     return f'<p class="soft">{escape(text)}</p>'
 
 
 def folded(title: str, content: str) -> str:
-    """Content that opens on a click, without a script."""
+    """Fold content away until a click, without a script."""
     return f"<details><summary>{escape(title)}</summary>{content}</details>"
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A share times 100, or n/a."""
+    """Format a share times 100, or n/a for nan."""
     return "n/a" if math.isnan(value) else f"{100 * value:.{digits}f}"
 
 
 def span(low: float, high: float) -> str:
-    """An interval times 100, or nothing where it is not known."""
+    """Format an interval times 100, or nothing where it is not known."""
     return "" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f}"
 
 

@@ -1,44 +1,40 @@
 """What a run's folder tells of a training, as HTML: curves, settings, command lines and machine."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from tasks.report.charts import Axes, Series, line_chart, nice_ceiling
+from tasks.panels import choose_panels, is_score_panel
+from tasks.report.charts import Axes, Point, Series, line_chart, nice_ceiling
 from tasks.report.page import facts, folded, paragraph
 
-PANELS = (
-    ("Loss", ("loss", "val/loss")),
-    ("Average precision, times 100", ("box/AP", "box/AP50", "box/AP75")),
-    ("Average precision by size of object, times 100", ("box/APs", "box/APm", "box/APl")),
-    ("Learning rate", ("lr",)),
-)
+EVALUATION = "evaluation.json"
 POINTS = 400  # of a curve at most; more are averaged, which a chart of 300 pixels does not show
+COLORS = 6  # of lines in a chart; further lines repeat them dashed
 HARDWARE = ("processor", "cores", "gpu", "device", "processes", "python", "system", "commit")
 
 
 def training_section(folder: Path) -> str:
-    """Curves from metrics.jsonl; empty where there is none, as in the folder of an evaluation."""
+    """Draw the curves of metrics.jsonl; empty without one, as in the folder of an evaluation."""
     rows = _rows(folder / "metrics.jsonl")
-    charts = [_chart(title, names, rows) for title, names in PANELS]
-    drawn = "".join(chart for chart in charts if chart)
-    return f'<div class="grid">{drawn}</div>' if drawn else ""
+    charts = [_chart(title, names, rows) for title, names in choose_panels(rows).items()]
+    return f'<div class="grid">{"".join(charts)}</div>' if charts else ""
 
 
-def settings_section(folder: Path, about: Mapping[str, Any]) -> str:
-    """What was evaluated, the machine, the commands, and config.yaml."""
-    parts = [facts((name.replace("_", " "), _shown(value)) for name, value in about.items())]
+def data_section(entries: Iterable[tuple[str, str]], warnings: Iterable[str]) -> str:
+    """List what was scored on, and what the reader of the data warns of."""
+    notes = [("note", warning) for warning in warnings]
+    return facts([*entries, *notes])
+
+
+def settings_section(folder: Path, metadata: Mapping[str, Any]) -> str:
+    """List what was evaluated, the machine, the commands, and config.yaml."""
+    parts = [facts((name.replace("_", " "), _shown(value)) for name, value in metadata.items())]
     starts = _load(folder / "environment.json", [])
     if starts:
-        parts.append("<h3>Machine of the last start</h3>")
-        last = starts[-1]
-        versions = ", ".join(
-            f"{name} {version}" for name, version in last.get("versions", {}).items()
-        )
-        known = [(name, str(last[name])) for name in HARDWARE if last.get(name) is not None]
-        parts.append(facts([*known, ("versions", versions)]))
+        parts.append("<h3>Machine of the last start</h3>" + _machine(starts[-1]))
     parts.append("<h3>Commands</h3>" + _commands(starts, folder))
     config = folder / "config.yaml"
     if config.is_file():
@@ -47,40 +43,67 @@ def settings_section(folder: Path, about: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
+def evaluation_metadata(folder: str | Path) -> dict[str, Any]:
+    """Read what a folder's evaluation.json says besides scores; empty where there is no file."""
+    content = _load(Path(folder) / EVALUATION, {})
+    return {name: value for name, value in content.items() if name != "scores"}
+
+
+def _machine(start: Mapping[str, Any]) -> str:
+    """Where a run was started last, and with which libraries."""
+    versions = [f"{name} {version}" for name, version in start.get("versions", {}).items()]
+    known = [(name, str(start[name])) for name in HARDWARE if start.get(name) is not None]
+    return facts([*known, ("versions", ", ".join(versions))])
+
+
 def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
+    """The commands that started the run, and the one that makes the page."""
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
     lines.append(f"python tools/report.py {folder}")
-    return f"<pre>{escape(chr(10).join(lines))}</pre>" + paragraph(
-        "The last line makes this page again."
-    )
+    commands = escape("\n".join(lines))
+    return f"<pre>{commands}</pre>" + paragraph("The last line makes this page again.")
 
 
 def _chart(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """The lines of those names that any row has; empty where none has."""
+    """The lines of those names, which some row has; scores are times 100."""
+    curves = {name: _curve(name, rows) for name in names}
+    highest = max(_highest(points) for points in curves.values())
+    heading = title[:1].upper() + title[1:]
+    if is_score_panel(title):
+        heading = title
+        if highest <= 1:
+            curves = {name: _times_100(points) for name, points in curves.items()}
+            highest *= 100
+            heading += ", times 100"
     lines = []
-    for number, name in enumerate(names):
-        unit = 100 if name.startswith("box/") else 1
-        points = _thinned(
-            [
-                (row["step"], unit * row[name])
-                for row in rows
-                if isinstance(row.get(name), int | float)
-            ]
-        )
-        if points:
-            lines.append(Series(name, points, f"var(--s{number})"))
-    if not lines:
-        return ""
-    steps = [x for line in lines for x, _ in line.points]
-    top = nice_ceiling(max(y for line in lines for _, y in line.points))
-    return line_chart(title, lines, Axes((0, max([*steps, 1])), (0, top), "step"))
+    for number, (name, points) in enumerate(curves.items()):
+        color = f"var(--s{number % COLORS})"
+        lines.append(Series(name, points, color, dashed=number >= COLORS))
+    last_step = max(points[-1][0] for points in curves.values())
+    axes = Axes((0, max(last_step, 1)), (0, nice_ceiling(highest)), "step")
+    return line_chart(heading, lines, axes)
 
 
-def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most POINTS points, each the mean of as many neighbours."""
+def _curve(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """The values of a name at their steps; beyond POINTS, means of as many neighbours each."""
+    measured = [row for row in rows if isinstance(row.get(name), int | float)]
+    points: list[Point] = [(row["step"], row[name]) for row in measured]
     size = -(-len(points) // POINTS)
-    groups = [points[at : at + size] for at in range(0, len(points), max(size, 1))]
-    return [(group[-1][0], sum(y for _, y in group) / len(group)) for group in groups]
+    groups = [points[start : start + size] for start in range(0, len(points), max(size, 1))]
+    return [_mean_point(group) for group in groups]
+
+
+def _highest(points: Sequence[Point]) -> float:
+    return max(value for _, value in points)
+
+
+def _mean_point(group: Sequence[Point]) -> Point:
+    """The last step of neighbouring points with the mean of their values."""
+    return group[-1][0], sum(value for _, value in group) / len(group)
+
+
+def _times_100(points: Sequence[Point]) -> list[Point]:
+    return [(step, 100 * value) for step, value in points]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -90,10 +113,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _load(path: Path, otherwise: Any) -> Any:
+    """The content of a JSON file, where there is one."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
 
 
 def _shown(value: Any) -> str:
+    """A value of the metadata as a text."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {one}" for name, one in value.items())
+        return ", ".join(f"{name} {part}" for name, part in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

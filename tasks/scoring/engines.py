@@ -1,11 +1,8 @@
-"""The two engines that score boxes: hotcoco, which is fast and analyses too, and pycocotools, the
-reference.
-"""
+"""The two engines that score boxes: hotcoco, fast and analysing, and pycocotools, the reference."""
 
 import contextlib
 import io
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,33 +32,35 @@ MAX_DETECTIONS = (1, 10, 100)
 
 
 def mean_defined(values: NDArray[np.float64]) -> float:
-    """Mean of the entries that ground truth defines, which are those above -1; nan where there are
-    none.
-    """
+    """Average the entries that ground truth defines, those above -1; nan where there are none."""
     defined = values[values > -1]
     return float(np.mean(defined)) if defined.size else math.nan
 
 
 def _summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> list[float]:
-    """COCO's twelve numbers; precision is (thresholds, recalls, classes, sizes, limits), recall
-    lacks the second.
+    """COCO's twelve numbers.
+
+    `precision` is (thresholds, recalls, classes, sizes, limits), `recall` lacks the second.
     """
-    half, three_quarters = 0, 5  # places of IoU 0.50 and 0.75 among 0.50, 0.55 … 0.95
+    half = 0  # index of IoU 0.50 among 0.50, 0.55 … 0.95
+    three_quarters = 5
     sizes = (1, 2, 3)  # small, medium and large, after all
-    return [
+    limits = range(len(MAX_DETECTIONS))
+    overall = [
         mean_defined(precision[:, :, :, 0, -1]),
         mean_defined(precision[half, :, :, 0, -1]),
         mean_defined(precision[three_quarters, :, :, 0, -1]),
-        *(mean_defined(precision[:, :, :, size, -1]) for size in sizes),
-        *(mean_defined(recall[:, :, 0, limit]) for limit in range(len(MAX_DETECTIONS))),
-        *(mean_defined(recall[:, :, size, -1]) for size in sizes),
     ]
+    by_size = [mean_defined(precision[:, :, :, size, -1]) for size in sizes]
+    recall_by_limit = [mean_defined(recall[:, :, 0, limit]) for limit in limits]
+    recall_by_size = [mean_defined(recall[:, :, size, -1]) for size in sizes]
+    return overall + by_size + recall_by_limit + recall_by_size
 
 
 def run_hotcoco(
     dataset: CocoDataset, results: DetectionResults
 ) -> tuple[list[float], NDArray[np.float64]]:
-    """COCO's twelve numbers and the precision array."""
+    """Compute COCO's twelve numbers and the precision array with hotcoco."""
     curves = hotcoco_evaluator(dataset, results).eval
     assert curves is not None  # accumulate made them
     precision = np.asarray(curves["precision"])
@@ -69,21 +68,16 @@ def run_hotcoco(
 
 
 def hotcoco_evaluator(dataset: CocoDataset, results: DetectionResults) -> "COCOeval":
-    """hotcoco's evaluator, accumulated, made with no Python object per annotation or detection.
+    """Make hotcoco's evaluator, accumulated, with no Python object per annotation or detection.
 
     Its category ids are labels; object i of the data set has the id i + 1 in it, and so has
     detection i.
     """
     import hotcoco
 
-    sizes: Sequence[tuple[int, int]] = dataset.sizes.tolist()
-    images = [
-        {"id": image, "height": height, "width": width}
-        for image, (height, width) in zip(dataset.image_ids.tolist(), sizes, strict=True)
-    ]
     truth = hotcoco.COCO.from_arrays(
-        images,
-        [{"id": label, "name": name} for label, name in enumerate(dataset.label_map.names)],
+        _image_records(dataset),
+        _category_records(dataset),
         np.repeat(dataset.image_ids, np.diff(dataset.first)),
         dataset.labels,
         dataset.boxes,
@@ -101,21 +95,22 @@ def hotcoco_evaluator(dataset: CocoDataset, results: DetectionResults) -> "COCOe
 def run_pycocotools(
     dataset: CocoDataset, results: DetectionResults
 ) -> tuple[list[float], NDArray[np.float64]]:
-    """COCO's twelve numbers as pycocotools itself sums them up, and the precision array."""
+    """Compute COCO's twelve numbers as pycocotools sums them up, and the precision array."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress with print()
-        truth, found = COCO(), COCO()
+        truth = COCO()
         truth.dataset = ground_truth(dataset)
         truth.createIndex()
         if len(results):
             labels = range(dataset.label_map.num_classes)
-            found = truth.loadRes(records(results, dataset.image_ids.tolist(), labels))
+            detections = truth.loadRes(records(results, dataset.image_ids.tolist(), labels))
         else:  # loadRes fails on an empty list
-            found.dataset = {**truth.dataset, "annotations": []}
-            found.createIndex()
-        evaluator = COCOeval(truth, found, "bbox")
+            detections = COCO()
+            detections.dataset = {**truth.dataset, "annotations": []}
+            detections.createIndex()
+        evaluator = COCOeval(truth, detections, "bbox")
         evaluator.params.maxDets = list(MAX_DETECTIONS)
         evaluator.evaluate()
         evaluator.accumulate()
@@ -125,38 +120,43 @@ def run_pycocotools(
 
 
 def ground_truth(dataset: CocoDataset) -> dict[str, Any]:
-    """The data set as pycocotools wants it: image ids 1..N, annotation ids 1..M, category ids
-    0..K-1.
+    """Return the data set as pycocotools wants it.
+
+    Image ids are 1..N, annotation ids 1..M, category ids 0..K-1.
     """
-    images = np.repeat(dataset.image_ids, np.diff(dataset.first)).tolist()
     columns = (
-        images,
+        np.repeat(dataset.image_ids, np.diff(dataset.first)).tolist(),
         dataset.labels.tolist(),
         dataset.boxes.tolist(),
         dataset.areas.tolist(),
         dataset.crowd.tolist(),
     )
+    annotations = []
+    rows = zip(*columns, strict=True)
+    for number, (image, label, box, area, crowd) in enumerate(rows, start=1):
+        record = {
+            "id": number,
+            "image_id": image,
+            "category_id": label,
+            "bbox": box,
+            "area": area,
+            "iscrowd": int(crowd),
+        }
+        annotations.append(record)
     return {
-        "images": [
-            {"id": image, "height": height, "width": width}
-            for image, (height, width) in zip(
-                dataset.image_ids.tolist(), dataset.sizes.tolist(), strict=True
-            )
-        ],
-        "categories": [
-            {"id": label, "name": name} for label, name in enumerate(dataset.label_map.names)
-        ],
-        "annotations": [
-            {
-                "id": row,
-                "image_id": image,
-                "category_id": label,
-                "bbox": box,
-                "area": area,
-                "iscrowd": int(crowd),
-            }
-            for row, (image, label, box, area, crowd) in enumerate(
-                zip(*columns, strict=True), start=1
-            )
-        ],
+        "images": _image_records(dataset),
+        "categories": _category_records(dataset),
+        "annotations": annotations,
     }
+
+
+def _image_records(dataset: CocoDataset) -> list[dict[str, Any]]:
+    sizes: list[list[int]] = dataset.sizes.tolist()
+    return [
+        {"id": image, "height": height, "width": width}
+        for image, (height, width) in zip(dataset.image_ids.tolist(), sizes, strict=True)
+    ]
+
+
+def _category_records(dataset: CocoDataset) -> list[dict[str, Any]]:
+    return [{"id": label, "name": name} for label, name in enumerate(dataset.label_map.names)]

@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.datasets.coco.json_file import parse_json, without_collection
+from tasks.datasets.coco.json_file import Record, parse_json, without_collection
+from tasks.labels import FileId
 
 FIELDS = ("image_id", "category_id", "bbox", "score")
 
 
 @dataclass(frozen=True)
 class DetectionResults:
-    """N detections of any number of images; among equal scores those of an image rank in the order
-    given here.
+    """N detections of any number of images.
+
+    Among equal scores those of an image rank in their order here.
     """
 
     image_ids: NDArray[np.int64]  # (N,) ids of CocoDataset.image_ids
@@ -40,38 +42,38 @@ class DetectionResults:
         return len(self.scores)
 
     def where(self, keep: NDArray[np.bool_]) -> "DetectionResults":
-        """Those of the detections that `keep` (N,) marks."""
+        """Return the detections that `keep` (N,) marks."""
         return DetectionResults(
             self.image_ids[keep], self.boxes[keep], self.scores[keep], self.labels[keep]
         )
 
     @staticmethod
     def empty() -> "DetectionResults":
-        """No detection at all."""
+        """Return no detection at all."""
         ids = np.zeros(0, np.int64)
         return DetectionResults(ids, np.zeros((0, 4), np.float64), np.zeros(0, np.float64), ids)
 
 
 def concatenate(parts: Sequence[DetectionResults]) -> DetectionResults:
-    """All parts' detections sorted by image, in their order within an image, so that sharding
-    leaves no trace.
+    """Join the parts' detections, sorted by image, so that sharding leaves no trace.
+
+    Within an image they keep their order.
     """
     parts = [DetectionResults.empty(), *parts]
     image_ids = np.concatenate([part.image_ids for part in parts])
+    boxes = np.concatenate([part.boxes for part in parts])
+    scores = np.concatenate([part.scores for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
     order = np.argsort(image_ids, kind="stable")
-    return DetectionResults(
-        image_ids[order],
-        np.concatenate([part.boxes for part in parts])[order],
-        np.concatenate([part.scores for part in parts])[order],
-        np.concatenate([part.labels for part in parts])[order],
-    )
+    return DetectionResults(image_ids[order], boxes[order], scores[order], labels[order])
 
 
 def records(
-    results: DetectionResults, image_ids: Sequence[int | str], category_ids: Sequence[int | str]
+    results: DetectionResults, image_ids: Sequence[FileId], category_ids: Sequence[FileId]
 ) -> list[dict[str, Any]]:
-    """One results record per detection; image i gets the id `image_ids[i - 1]`, label k
-    `category_ids[k]`.
+    """Make one results record per detection.
+
+    Image i gets the id `image_ids[i - 1]`, label k `category_ids[k]`.
     """
     columns = (
         results.image_ids.tolist(),
@@ -91,11 +93,10 @@ def records(
 
 
 def write_results_json(path: str | Path, dataset: CocoDataset, results: DetectionResults) -> None:
-    """Write a COCO results file with the data set's own image and category ids; numbers keep every
-    bit.
+    """Write a COCO results file with the data set's own image and category ids.
 
-    Detections of classes that are no category of the data set are left out, as no id stands for
-    them there.
+    Numbers keep every bit. Detections of classes that are no category of the data set are left out,
+    as no id stands for them there.
     """
     results = results.where(~np.isin(results.labels, sorted(dataset.absent)))
     written = records(results, list(dataset.original_ids), dataset.label_map.category_ids)
@@ -103,7 +104,7 @@ def write_results_json(path: str | Path, dataset: CocoDataset, results: Detectio
     Path(path).write_text(f"[{lines}]\n", encoding="utf-8")
 
 
-class Record(msgspec.Struct, gc=False):
+class PlainRecord(msgspec.Struct, gc=False):
     """A record as COCO defines it; other fields are passed over."""
 
     image_id: int | str
@@ -113,8 +114,9 @@ class Record(msgspec.Struct, gc=False):
 
 
 def read_results_json(path: str | Path, dataset: CocoDataset) -> DetectionResults:
-    """Detections of a COCO results file, whoever wrote it; UserError names the first record that
-    does not fit.
+    """Read the detections of a COCO results file, whoever wrote it.
+
+    Raises UserError that names the first record that does not fit.
     """
     path = Path(path)
     if not path.is_file():
@@ -122,117 +124,119 @@ def read_results_json(path: str | Path, dataset: CocoDataset) -> DetectionResult
     with without_collection():
         text = path.read_bytes()
         results = _parse_plain(text, dataset)
-        return _parse(path, _load_list(path, text), dataset) if results is None else results
+        if results is None:
+            results = _parse(path, _load_list(path, text), dataset)
+    return results
 
 
 def _parse_plain(text: bytes, dataset: CocoDataset) -> DetectionResults | None:
-    """Detections of records that are all as COCO defines them; None where one is not, which
-    `_parse` then names.
+    """Detections of records that are all as COCO defines them.
+
+    None where one is not, which `_parse` then names.
     """
-    images = dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True))
-    labels = {category: label for label, category in enumerate(dataset.label_map.category_ids)}
+    images = _numbers_of_images(dataset)
+    labels = _labels_of_categories(dataset)
     try:
-        found = msgspec.json.decode(text, type=list[Record])
-        image_ids = np.array([images[record.image_id] for record in found], np.int64)
-        classes = np.array([labels[record.category_id] for record in found], np.int64)
+        read = msgspec.json.decode(text, type=list[PlainRecord])
+        image_ids = np.array([images[record.image_id] for record in read], np.int64)
+        classes = np.array([labels[record.category_id] for record in read], np.int64)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
         return None
-    numbers = chain.from_iterable(map(attrgetter("bbox"), found))
-    boxes = np.fromiter(numbers, np.float64, 4 * len(found)).reshape(-1, 4)
-    scores = np.fromiter(map(attrgetter("score"), found), np.float64, len(found))
+    coordinates = chain.from_iterable(map(attrgetter("bbox"), read))
+    boxes = np.fromiter(coordinates, np.float64, 4 * len(read)).reshape(-1, 4)
+    scores = np.fromiter(map(attrgetter("score"), read), np.float64, len(read))
     if (boxes[:, 2:] < 0).any():
         return None
     return DetectionResults(image_ids, boxes, scores, classes)
 
 
-def _parse(
-    path: str | Path, found: Sequence[Mapping[str, Any]], dataset: CocoDataset
-) -> DetectionResults:
-    image_ids = _look_up(
-        path,
-        found,
-        "image_id",
-        dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True)),
-    )
-    category_ids = dataset.label_map.category_ids
-    labels = _look_up(
-        path, found, "category_id", {category: label for label, category in enumerate(category_ids)}
-    )
-    boxes = _numbers(path, found, "bbox", (4,))
-    scores = _numbers(path, found, "score", ())
+def _numbers_of_images(dataset: CocoDataset) -> dict[FileId, int]:
+    return dict(zip(dataset.original_ids, dataset.image_ids.tolist(), strict=True))
+
+
+def _labels_of_categories(dataset: CocoDataset) -> dict[FileId, int]:
+    return {category: label for label, category in enumerate(dataset.label_map.category_ids)}
+
+
+def _parse(path: Path, read: Sequence[Record], dataset: CocoDataset) -> DetectionResults:
+    """Detections of records of any types; UserError where one does not fit."""
+    image_ids = _look_up(path, read, "image_id", _numbers_of_images(dataset))
+    labels = _look_up(path, read, "category_id", _labels_of_categories(dataset))
+    boxes = _numbers(path, read, "bbox", (4,))
+    scores = _numbers(path, read, "score", ())
     negative = np.flatnonzero((boxes[:, 2:] < 0).any(axis=1))
     if negative.size:
         rule = "bbox must be [x, y, width, height] with width and height >= 0"
-        raise UserError(f"{path}: {rule}, got {found[negative[0]]['bbox']} in record {negative[0]}")
+        raise UserError(f"{path}: {rule}, got {read[negative[0]]['bbox']} in record {negative[0]}")
     return DetectionResults(image_ids, boxes, scores, labels)
 
 
 def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
+    """The records of a results file, each with all fields; UserError where it is something else."""
     try:
-        found = parse_json(text)
+        read = parse_json(text)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(
             f"results must be a COCO results JSON file; {path} is not JSON: {error}"
         ) from error
-    shape = f"a results file must be a JSON list of records with {', '.join(FIELDS)}"
-    if not isinstance(found, list):
-        hint = (
-            "; this looks like an annotation file"
-            if isinstance(found, dict) and "annotations" in found
-            else ""
-        )
-        raise UserError(f"{path}: {shape}, got a JSON {type(found).__name__}{hint}")
+    rule = f"a results file must be a JSON list of records with {', '.join(FIELDS)}"
+    if not isinstance(read, list):
+        hint = ""
+        if isinstance(read, dict) and "annotations" in read:
+            hint = "; this looks like an annotation file"
+        raise UserError(f"{path}: {rule}, got a JSON {type(read).__name__}{hint}")
     try:
-        deque(map(itemgetter(*FIELDS), found), maxlen=0)
+        deque(map(itemgetter(*FIELDS), read), maxlen=0)
     except (KeyError, TypeError, IndexError):
-        index, record = next(
-            (index, record) for index, record in enumerate(found) if _missing(record)
-        )
-        rule = f"{shape}; record {index} lacks {', '.join(_missing(record))}"
-        raise UserError(f"{path}: {rule}: {str(record)[:200]}") from None
-    return found
+        index = next(index for index, record in enumerate(read) if _missing(record))
+        record = read[index]
+        lacks = f"record {index} lacks {', '.join(_missing(record))}: {str(record)[:200]}"
+        raise UserError(f"{path}: {rule}; {lacks}") from None
+    return read
 
 
 def _missing(record: object) -> list[str]:
+    """The fields that a record lacks."""
     return [field for field in FIELDS if not isinstance(record, dict) or field not in record]
 
 
 def _look_up(
-    path: str | Path, found: Sequence[Mapping[str, Any]], field: str, known: Mapping[Any, int]
+    path: Path, read: Sequence[Record], field: str, known: Mapping[FileId, int]
 ) -> NDArray[np.int64]:
     """The internal ids of a column of the annotation file's ids."""
-    values = [record[field] for record in found]
+    values = [record[field] for record in read]
     try:
         return np.fromiter(map(known.__getitem__, values), np.int64, len(values))
     except (KeyError, TypeError):  # TypeError: not hashable
-        unknown = next(
-            value
-            for value in values
-            if not isinstance(value, int | float | str) or value not in known
-        )
-    count = sum(record[field] == unknown for record in found)
-    other = (
-        str(unknown)
-        if isinstance(unknown, int)
-        else int(unknown)
-        if str(unknown).isdecimal()
-        else unknown
-    )
-    if other != unknown and other in known:
-        hint = f"there it is written {other!r}: the types must agree"
-    else:
-        hint = f"it has {len(known)} such ids, the first being {next(iter(known), None)!r}"
+        unknown = next(value for value in values if not _is_known(value, known))
+    count = sum(value == unknown for value in values)
     raise UserError(
         f"{path}: every {field} must be one of the annotation file's, got {unknown!r} in {count} of"
-        f" {len(found)} records; {hint}"
+        f" {len(read)} records; {_hint(unknown, known)}"
     )
+
+
+def _is_known(value: Any, known: Mapping[FileId, int]) -> bool:
+    return isinstance(value, int | float | str) and value in known
+
+
+def _hint(unknown: Any, known: Mapping[FileId, int]) -> str:
+    """What to know about an id that the annotation file does not have."""
+    retyped = unknown
+    if isinstance(unknown, int):
+        retyped = str(unknown)
+    elif str(unknown).isdecimal():
+        retyped = int(unknown)
+    if retyped != unknown and retyped in known:
+        return f"there it is written {retyped!r}: the types must agree"
+    return f"it has {len(known)} such ids, the first being {next(iter(known), None)!r}"
 
 
 def _numbers(
-    path: str | Path, found: Sequence[Mapping[str, Any]], field: str, shape: tuple[int, ...]
+    path: Path, read: Sequence[Record], field: str, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """A column of finite numbers, or of lists of them, as (N, *shape)."""
-    values = [record[field] for record in found]
+    values = [record[field] for record in read]
     try:
         column = np.array(values, np.float64).reshape(len(values), *shape)
         if np.isfinite(column).all():

@@ -52,7 +52,8 @@ def voc_file(root: Path, stem: str, objects: str, size: tuple[int, int] = (20, 1
 
 def boxes(converted: Converted) -> dict[str, list[tuple[str, tuple[float, ...]]]]:
     return {
-        one.file_name: [(box.label, box.box) for box in one.boxes] for one in converted.pictures
+        picture.file_name: [(box.label, box.box) for box in picture.boxes]
+        for picture in converted.pictures
     }
 
 
@@ -197,7 +198,9 @@ def test_yolo_boxes_outlines_and_empty_files(yolo: Path) -> None:
 
 def test_yolo_area_of_an_outline_is_the_triangles(yolo: Path) -> None:
     write_coco(read_yolo(yolo), yolo / "out.json")
-    areas = [one["area"] for one in json.loads((yolo / "out.json").read_text())["annotations"]]
+    areas = [
+        record["area"] for record in json.loads((yolo / "out.json").read_text())["annotations"]
+    ]
     assert areas == pytest.approx([16, 30])
 
 
@@ -288,16 +291,16 @@ def test_csv_columns_that_are_named(tmp_path: Path) -> None:
     image(tmp_path / "photos/a.png")
     table = put(tmp_path / "a.csv", "pic,kind,l,t,r,b\na.png,cat,1,2,4,8\n")
     columns = {"file": "pic", "label": "kind", "x1": "l", "y1": "t", "x2": "r", "y2": "b"}
-    found = read_csv(table, images=tmp_path / "photos", columns=columns, origin=1)
-    assert boxes(found) == {"a.png": [("cat", (0, 1, 4, 7))]}
+    converted = read_csv(table, images=tmp_path / "photos", columns=columns, origin=1)
+    assert boxes(converted) == {"a.png": [("cat", (0, 1, 4, 7))]}
 
 
 def test_csv_images_without_objects_and_without_labels(tmp_path: Path) -> None:
     for name in ("a", "b"):
         image(tmp_path / f"{name}.png")
     table = put(tmp_path / "a.csv", "file,x,y,w,h\nb.png,1,2,3,4\na.png,,,,\nb.png,0,0,5,5\n")
-    found = read_csv(table, categories=["thing"])
-    assert boxes(found) == {
+    converted = read_csv(table, categories=["thing"])
+    assert boxes(converted) == {
         "a.png": [],
         "b.png": [("thing", (1, 2, 3, 4)), ("thing", (0, 0, 5, 5))],
     }

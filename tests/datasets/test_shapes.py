@@ -15,7 +15,8 @@ from pycocotools import mask as masks
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import read_coco
 from tasks.datasets.shapes.art import CLASSES, COLOURS
-from tasks.datasets.shapes.scenes import draw_scene, draw_shapes
+from tasks.datasets.shapes.scenes import draw_scene
+from tasks.datasets.shapes.writing import draw_shapes
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"

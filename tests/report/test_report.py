@@ -1,6 +1,4 @@
-"""report.html: whole and quiet in a browser at both widths, the same bytes again, and true for odd
-inputs.
-"""
+"""report.html: whole and quiet in a browser, the same bytes again, and true for odd inputs."""
 
 import html
 import json
@@ -19,9 +17,14 @@ from PIL import Image
 from resnet_backbones.errors import UserError
 from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
-from tasks.report import build as report
-from tasks.report.build import read_evaluated, remake_report, try_report, write_report
+from tasks.report.instances import build
 from tasks.report.instances.analysis import analyse, class_interval
+from tasks.report.instances.build import (
+    read_evaluated,
+    remake_report,
+    report_detections,
+    write_report,
+)
 from tasks.report.instances.compare import compare_runs
 from tasks.scoring.engines import hotcoco_evaluator
 from tasks.scoring.instances import score_boxes
@@ -177,7 +180,10 @@ def widths_within(page: Path, width: int, probe: Path) -> list[str]:
     """Widths of the window, of the document and of its body in a frame, as a browser's own window
     is 500 at least.
     """
-    measure = "parent.document.title=[innerWidth,document.documentElement.scrollWidth,document.body.scrollWidth].join()"
+    measure = (
+        "parent.document.title=[innerWidth,document.documentElement.scrollWidth,"
+        "document.body.scrollWidth].join()"
+    )
     inner = page.read_text().replace("</body>", f"<script>{measure}</script></body>")
     frame = (
         f'<iframe style="width:{width}px;height:3000px;border:0"'
@@ -207,11 +213,12 @@ def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 def test_scores_are_ours_and_intervals_hold_them(dataset: CocoDataset) -> None:
     results = detections(dataset)
-    scores, analysis = score_boxes(dataset, results), analyse(dataset, results)
+    scores = score_boxes(dataset, results)
+    analysis = analyse(dataset, results)
     for name, value in analysis.scores.items():
         assert value == pytest.approx(scores[f"box/{name}"], nan_ok=True)
-    for one in analysis.classes:
-        assert one.ap == pytest.approx(scores[f"box/AP/{one.name}"], nan_ok=True)
+    for report in analysis.classes:
+        assert report.ap == pytest.approx(scores[f"box/AP/{report.name}"], nan_ok=True)
     low, high = analysis.intervals["AP"]
     assert low < scores["box/AP"] < high
 
@@ -222,23 +229,22 @@ def test_operating_points_reach_the_best_f1_of_hotcoco(dataset: CocoDataset) -> 
     """
     results = detections(dataset)
     expected = hotcoco_evaluator(dataset, results).f_scores()["F1_50"]
-    f1 = [one.f1 for one in analyse(dataset, results).classes if one.objects]
+    f1 = [report.f1 for report in analyse(dataset, results).classes if report.objects]
     assert np.mean(f1) == pytest.approx(expected, abs=0.02)
 
 
 def test_counts_at_the_operating_point_add_up(dataset: CocoDataset) -> None:
     analysis = analyse(dataset, detections(dataset))
-    for label, one in enumerate(analysis.classes):
-        assert one.right + one.missed == one.objects
-        assert one.objects == (dataset.labels[~dataset.crowd] == label).sum()
+    for label, report in enumerate(analysis.classes):
+        assert report.right + report.missed == report.objects
+        assert report.objects == (dataset.labels[~dataset.crowd] == label).sum()
     assert analysis.confusion[:-1].sum() == (~dataset.crowd).sum()
 
 
 def test_an_interval_of_one_class_is_that_of_a_data_set_of_it_alone(dataset: CocoDataset) -> None:
     results = detections(dataset)
-    nothing, evaluator = (
-        hotcoco_evaluator(dataset, found) for found in (DetectionResults.empty(), results)
-    )
+    nothing = hotcoco_evaluator(dataset, DetectionResults.empty())
+    evaluator = hotcoco_evaluator(dataset, results)
     alone = results.where(results.labels == 1)
     only = class_interval(nothing, hotcoco_evaluator(dataset, alone), 1, 100)
     assert class_interval(nothing, evaluator, 1, 100) == only
@@ -266,24 +272,24 @@ def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
 
 
 @pytest.mark.parametrize(
-    ("classes", "objects", "found"), [(1, 3, 3), (1, 3, 0), (1, 0, 2), (80, 2, 2), (1, 0, 0)]
+    ("classes", "objects", "count"), [(1, 3, 3), (1, 3, 0), (1, 0, 2), (80, 2, 2), (1, 0, 0)]
 )
 def test_odd_inputs_give_whole_pages(
-    tmp_path: Path, classes: int, objects: int, found: int
+    tmp_path: Path, classes: int, objects: int, count: int
 ) -> None:
     """One class and 80; no detections; no ground truth; no image files; names that look
     like HTML.
     """
     dataset = one_class(tmp_path, classes, objects)
-    boxes = np.array([[10.0 * i, 5, 9, 9] for i in range(1, found + 1)]).reshape(-1, 4)
+    boxes = np.array([[10.0 * i, 5, 9, 9] for i in range(1, count + 1)]).reshape(-1, 4)
     results = DetectionResults(
-        np.ones(found, np.int64), boxes, np.full(found, 0.9), np.zeros(found, np.int64)
+        np.ones(count, np.int64), boxes, np.full(count, 0.9), np.zeros(count, np.int64)
     )
     text = write_report(tmp_path, dataset, results).read_text()
     assert Page(text).headings == list(SECTIONS)
     assert "nan" not in re.sub(r"base64,[^\"]*", "", text)
     assert "<b>1</b>" not in text
-    assert ("the image file is missing" in text) == bool(objects + found)
+    assert ("the image file is missing" in text) == bool(objects + count)
 
 
 def test_a_fault_of_the_report_is_told_and_raises_nothing(
@@ -292,8 +298,13 @@ def test_a_fault_of_the_report_is_told_and_raises_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("planted")
 
-    monkeypatch.setattr(report, "analyse", fail)
-    assert "RuntimeError: planted" in try_report(run, dataset)
+    monkeypatch.setattr(build, "analyse", fail)
+    before = (run / "report.html").read_bytes()
+    assert report_detections(run, dataset) == (
+        "none, as making it failed (RuntimeError: planted); all else is saved, and"
+        f" tools/report.py {run} tries again"
+    )
+    assert (run / "report.html").read_bytes() == before
 
 
 def test_a_folder_without_evaluation_is_refused(tmp_path: Path) -> None:
@@ -305,7 +316,7 @@ def test_a_folder_without_evaluation_is_refused(tmp_path: Path) -> None:
 
 def test_a_run_compared_with_itself_differs_in_nothing(run: Path) -> None:
     comparison = compare_runs(run, run)
-    assert all(one.interval == (0, 0) for one in comparison.scores if not math.isnan(one.a))
+    assert all(row.interval == (0, 0) for row in comparison.scores if not math.isnan(row.a))
     assert comparison.settings == ()
     assert "  none" in str(comparison)
 
@@ -317,11 +328,11 @@ def test_a_worse_run_is_worse_beyond_its_interval(
     (worse / "config.yaml").write_text("optim:\n  lr: 0.2\n  note: <script>alert(1)</script>\n")
     comparison = compare_runs(run, worse)
     scores = [
-        score_boxes(dataset, read_results_json(one / "detections.json", dataset))
-        for one in (run, worse)
+        score_boxes(dataset, read_results_json(folder / "detections.json", dataset))
+        for folder in (run, worse)
     ]
     overall = comparison.scores[0]
-    assert (overall.a, overall.b) == pytest.approx([one["box/AP"] for one in scores])
+    assert (overall.a, overall.b) == pytest.approx([evaluation["box/AP"] for evaluation in scores])
     assert overall.interval[1] < 0
     assert comparison.settings == (("optim.lr", "0.1", "0.2"),)
     assert re.search(r"^AP .* \*$", str(comparison), re.MULTILINE)
@@ -330,8 +341,8 @@ def test_a_worse_run_is_worse_beyond_its_interval(
 def test_runs_on_different_ground_truth_are_refused(
     run: Path, shapes: Path, tmp_path: Path
 ) -> None:
-    other = read_coco(shapes / "annotations" / "instances_train.json", shapes / "train")
-    folder = evaluated(tmp_path / "other", other, detections(other))
+    train = read_coco(shapes / "annotations" / "instances_train.json", shapes / "train")
+    folder = evaluated(tmp_path / "train", train, detections(train))
     with pytest.raises(
         UserError,
         match=r"runs must be scored on the same ground truth, but .*score both on one file",

@@ -1,6 +1,4 @@
-"""How well a grid of anchors can cover annotated boxes.  M objects, L levels, R ratios; in numpy
-alone.
-"""
+"""How well a grid of anchors can cover annotated boxes, in numpy alone.  M objects."""
 
 from dataclasses import dataclass
 
@@ -10,9 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorGrid:
-    """Anchors and the resize before them; the fields are those of the settings of the same
-    names.
-    """
+    """Anchors and the resize before them, as the settings of the same names."""
 
     sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
@@ -25,19 +21,21 @@ class AnchorGrid:
 def best_iou(
     boxes: NDArray[np.float64], sizes: NDArray[np.float64], grid: AnchorGrid
 ) -> NDArray[np.float64]:
-    """Best IoU (M,) that any anchor has with each box (x, y, width, height) of an image of size
-    (height, width).
+    """Compute the best IoU (M,) that any anchor has with each box (x, y, width, height).
 
-    Exact without a list of all anchors: an intersection is a product of one overlap an axis, and
-    the overlap of intervals of given lengths is largest where their centres are closest. Resized
-    sides are not rounded.
+    `sizes` (M, 2) are the (height, width) of the boxes' images, whose sides are not rounded when
+    resized. It is exact without a list of all anchors: an intersection is a product of one overlap
+    an axis, and the overlap of intervals of given lengths is largest where their centres are
+    closest.
     """
-    scale = np.minimum(grid.short_edge / sizes.min(axis=1), grid.long_edge / sizes.max(axis=1))[
-        :, None
-    ]  # (M, 1)
+    short = grid.short_edge / sizes.min(axis=1)
+    long = grid.long_edge / sizes.max(axis=1)
+    scale = np.minimum(short, long)[:, None]  # (M, 1)
     padded = np.ceil(np.maximum(1, sizes * scale) / grid.size_divisor) * grid.size_divisor
-    start, side = boxes[:, :2] * scale, boxes[:, 2:] * scale
-    areas, best = side.prod(axis=1), np.zeros(len(boxes))
+    start = boxes[:, :2] * scale
+    side = boxes[:, 2:] * scale
+    areas = side.prod(axis=1)
+    best = np.zeros(len(boxes))
     for size, stride in zip(grid.sizes, grid.strides, strict=True):
         cells = np.ceil(padded / stride)[:, ::-1]  # (M, 2) across and down
         centres = np.clip(np.round((start + side / 2) / stride), 0, cells - 1) * stride

@@ -1,102 +1,137 @@
-"""What is wrong with the image files of a data set; every one is decoded.  Sizes are (height,
-width).
-"""
+"""What is wrong with the image files of a data set of any format.  Sizes are (height, width)."""
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.checks.records import Finding, Records
-from tasks.datasets.coco.sizes import size_mismatch
+from tasks.datasets.coco.sizes import size_error
+from tasks.datasets.findings import Finding, Fix, Severity
+from tasks.errors import DataError
 from tasks.images import Exif, decode, find_images, image_size
-from tasks.labels import FileId
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedImage:
+    """An image that a data set lists."""
+
+    record: str
+    """What findings call it: "image 3"."""
+    path: Path
+    size: tuple[int, int] | None
+    """By the annotations; None where they do not say."""
+    records: str = "images"
+    """The list of the data set's file that has its record."""
+    index: int = -1
+    """The record's index in that list."""
+
+    def fix(self, remedy: str, target: Any = None) -> Fix:
+        """Make a fix of the image's record."""
+        return Fix(remedy=remedy, records=self.records, index=self.index, target=target)
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """What an image file holds."""
+    """What the file of a listed image holds."""
 
-    path: Path
-    size: tuple[int, int] | None  # None where it cannot be decoded
+    listed: ListedImage
+    size: tuple[int, int] | None  # None where it cannot be read
     turned: bool = False  # EXIF gives the size another way up
-    digest: str = ""  # of the pixels
-    problem: str = ""
+    digest: str = ""  # of the pixels, where they were decoded
+    error: DataError | None = None
 
 
-def read_images(records: Records) -> dict[FileId, ImageFile]:
-    """Every image of the file by its id, decoded; what is wrong is added to the findings."""
-    files: dict[FileId, ImageFile] = {}
-    paths = [records.image_path(image) for image in records.images]
+def read_files(
+    images: Sequence[ListedImage], exif: Exif, *, pixels: bool = True
+) -> list[ImageFile]:
+    """Read the image files, with their pixels, or their headers alone in a fraction of the time."""
+    read = partial(_read_pixels if pixels else _read_header, exif=exif)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda path: _read(path, records.exif), paths)
-        for image, file in zip(records.images, found, strict=True):
-            files[image] = file
-            records.findings.extend(_problems(records, image, file))
-    records.findings.extend(_repeated(records, files))
-    return files
+        return list(pool.map(read, images))
 
 
-def _read(path: Path, exif: Exif) -> ImageFile:
+def _read_pixels(listed: ListedImage, exif: Exif) -> ImageFile:
     try:
-        pixels = decode(path, exif)
-        other = image_size(path, "ignore" if exif == "apply" else "apply")
-    except UserError as error:
-        return ImageFile(path, None, problem=str(error))
-    size = pixels.shape[0], pixels.shape[1]
-    return ImageFile(
-        path,
-        size,
-        other != size,
-        hashlib.blake2b(repr(size).encode() + pixels.tobytes()).hexdigest(),
-    )
+        pixels = decode(listed.path, exif)
+        unturned = image_size(listed.path, "ignore" if exif == "apply" else "apply")
+    except DataError as error:
+        return ImageFile(listed, None, error=error)
+    size = (pixels.shape[0], pixels.shape[1])
+    digest = hashlib.blake2b(repr(size).encode() + pixels.tobytes()).hexdigest()
+    return ImageFile(listed, size, turned=unturned != size, digest=digest)
 
 
-def _problems(records: Records, image: FileId, file: ImageFile) -> Iterator[Finding]:
-    entry, place = f"image {image!r}", ("images", records.images[image])
-    name, annotated = str(file.path), records.sizes.get(image)
+def _read_header(listed: ListedImage, exif: Exif) -> ImageFile:
+    try:
+        size = image_size(listed.path, exif)
+        unturned = image_size(listed.path, "ignore" if exif == "apply" else "apply")
+    except DataError as error:
+        return ImageFile(listed, None, error=error)
+    return ImageFile(listed, size, turned=unturned != size)
+
+
+def find_image_problems(files: Sequence[ImageFile], exif: Exif) -> Iterator[Finding]:
+    """Yield what is wrong with each file, then the files whose pixels an earlier one has."""
+    for file in files:
+        yield from _problems(file, exif)
+    first: dict[str, ImageFile] = {}
+    for file in files:
+        if not file.digest:
+            continue
+        earlier = first.setdefault(file.digest, file)
+        if earlier.listed.path != file.listed.path:
+            rule = (
+                "an image should be in a split once, the pixels are those of"
+                f" {earlier.listed.path.name}"
+            )
+            error = DataError(rule, "remove one of the two")
+            yield _of_file("duplicate image", "warning", file, error)
+
+
+def _problems(file: ImageFile, exif: Exif) -> Iterator[Finding]:
+    listed = file.listed
+    drop = listed.fix("drop")
     if file.size is None:
-        kind = "unreadable image" if _exists(file.path) else "missing image"
+        assert file.error is not None, "a file without a size could not be read"
+        kind = "unreadable image" if _exists(listed.path) else "missing image"
         yield Finding(
             kind=kind,
             severity="error",
-            file=name,
-            entry=entry,
-            seen=file.problem,
-            place=place,
-            remedy="drop",
+            file=str(listed.path),
+            record=listed.record,
+            rule=file.error.rule,
+            way_out=file.error.way_out,
+            fix=drop,
         )
-        return
-    if annotated is not None and file.size != annotated:
-        seen = size_mismatch(file.path, file.size, annotated, records.exif)
-        yield Finding(
-            kind="size mismatch",
-            severity="error",
-            file=name,
-            entry=entry,
-            seen=seen,
-            image=file.path,
-            place=place,
-            remedy="drop" if file.turned else "size",
-            target=file.size,
-        )
+    elif listed.size is not None and file.size != listed.size:
+        error = size_error(listed.path, file.size, listed.size, exif)
+        fix = drop if file.turned else listed.fix("size", target=file.size)
+        yield _of_file("size mismatch", "error", file, error, fix)
     elif file.turned:
-        seen = (
-            f"EXIF turns it by a right angle; with data.exif={records.exif} it is of the annotated"
-            " size"
-        )
-        yield Finding(
-            kind="EXIF",
-            severity="warning",
-            file=name,
-            entry=entry,
-            seen=seen,
-            image=file.path,
-            place=place,
-        )
+        rule = f"EXIF turns it by a right angle; with data.exif={exif} it is of the annotated size"
+        error = DataError(rule, "check that its boxes were drawn on the image so turned")
+        yield _of_file("EXIF", "warning", file, error)
+
+
+def _of_file(
+    kind: str, severity: Severity, file: ImageFile, error: DataError, fix: Fix | None = None
+) -> Finding:
+    """A finding about an image that can be shown."""
+    return Finding(
+        kind=kind,
+        severity=severity,
+        file=str(file.listed.path),
+        record=file.listed.record,
+        rule=error.rule,
+        way_out=error.way_out,
+        image=file.listed.path,
+        fix=fix,
+    )
 
 
 def _exists(path: Path) -> bool:
@@ -106,30 +141,10 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _repeated(records: Records, files: dict[FileId, ImageFile]) -> Iterator[Finding]:
-    """Images whose pixels an earlier image of another file has."""
-    first: dict[str, ImageFile] = {}
-    for image, file in files.items():
-        if file.digest and (earlier := first.setdefault(file.digest, file)).path != file.path:
-            seen = f"the pixels are those of {earlier.path.name}"
-            entry, place = f"image {image!r}", ("images", records.images[image])
-            yield Finding(
-                kind="duplicate image",
-                severity="warning",
-                file=str(file.path),
-                entry=entry,
-                seen=seen,
-                image=file.path,
-                place=place,
-            )
-
-
-def find_unlisted(splits: Sequence[Records]) -> Iterator[Finding]:
-    """Image files in the splits' folders that no split names."""
-    named = {
-        os.path.normpath(split.image_path(image)) for split in splits for image in split.images
-    }
-    for folder in dict.fromkeys(split.image_root for split in splits):
+def find_unlisted(folders: Iterable[Path], listed: Iterable[Path]) -> Iterator[Finding]:
+    """Yield the image files in the folders that are not `listed`."""
+    known = {os.path.normpath(path) for path in listed}
+    for folder in dict.fromkeys(folders):
         try:
             present = find_images(folder)
         except UserError as error:
@@ -137,48 +152,39 @@ def find_unlisted(splits: Sequence[Records]) -> Iterator[Finding]:
                 kind="no images",
                 severity="error",
                 file=str(folder),
-                entry="the folder",
-                seen=str(error),
+                record="the folder",
+                rule=str(error),
+                way_out="check the folder",
             )
             continue
         for path in present:
-            if os.path.normpath(path) not in named:
-                seen = "no annotation file names this image"
+            if os.path.normpath(path) not in known:
                 yield Finding(
                     kind="unlisted image",
                     severity="warning",
                     file=str(path),
-                    entry=path.name,
-                    seen=seen,
+                    record=path.name,
+                    rule="an image should be listed in the annotations, this one is not",
+                    way_out="annotate it, or take it out of the folder",
                     image=path,
                 )
 
 
 def find_leaks(
-    train: tuple[Records, Mapping[FileId, ImageFile]],
-    val: tuple[Records, Mapping[FileId, ImageFile]],
+    train: Sequence[ImageFile], val: Sequence[ImageFile], val_source: Path
 ) -> Iterator[Finding]:
-    """Images of the training split whose pixels are in the validation split too; they would be left
-    out of train.
+    """Yield the images of the training split whose pixels are in the validation split too.
+
+    `val_source` is what the latter is read from. The training split is what loses them.
     """
-    records, files = train
-    scored = {file.digest: (image, file) for image, file in val[1].items() if file.digest}
-    for image, file in files.items():
+    scored = {file.digest: file.listed for file in val if file.digest}
+    for file in train:
         if file.digest not in scored:
             continue
-        other, twin = scored[file.digest]
-        seen = (
-            f"the pixels are those of {twin.path}, image {other!r} of {val[0].path}: a score there"
+        twin = scored[file.digest]
+        rule = (
+            f"the pixels are those of {twin.path}, {twin.record} of {val_source}: a score there"
             " would be too good"
         )
-        place = ("images", records.images[image])
-        yield Finding(
-            kind="leak",
-            severity="error",
-            file=str(file.path),
-            entry=f"image {image!r}",
-            seen=seen,
-            image=file.path,
-            place=place,
-            remedy="drop",
-        )
+        error = DataError(rule, "remove the image from one of the two splits")
+        yield _of_file("leak", "error", file, error, file.listed.fix("drop"))

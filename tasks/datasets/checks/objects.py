@@ -4,235 +4,222 @@ Boxes are (x, y, width, height) in pixels, sizes (height, width).
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from resnet_backbones.errors import UserError
+from tasks.boxes import Box
 from tasks.datasets.checks.records import CheckedObject, Records
-from tasks.datasets.coco.objects import Box, Notes, Record, decode_mask, object_row
+from tasks.datasets.coco.json_file import Record
+from tasks.datasets.coco.masks import check_mask
+from tasks.datasets.coco.objects import object_row
+from tasks.datasets.findings import Finding, Fix, Severity
+from tasks.datasets.notes import Notes
+from tasks.errors import DataError
 
 _TINY = 1.0  # pixels
 _ROUNDING = 0.01  # pixels past the border that are no defect: files round to so many digits
 
 
-def read_annotations(records: Records) -> None:
-    """Add the annotations that training can use to `records`, and findings of what is wrong with
-    these and others.
-    """
+def read_objects(records: Records) -> Iterator[Finding]:
+    """Add the annotations that training can use to `records`; yield what is wrong with any."""
     ids: Counter[str] = Counter()
     for index, record in enumerate(records.content.get("annotations", ())):
+        drop = Fix(remedy="drop", records="annotations", index=index)
+        name = f"annotation at place {index}"
         if not isinstance(record, Mapping):
-            seen = f"every annotation must be an object {{…}}, got {repr(record)[:80]}"
-            place = ("annotations", index)
-            records.add(
-                "malformed record",
-                "error",
-                f"annotation at place {index}",
-                seen,
-                place=place,
-                remedy="drop",
-            )
+            rule = f"every annotation must be an object {{…}}, got {repr(record)[:80]}"
+            error = DataError(rule, "remove it")
+            yield records.finding("malformed record", "error", name, error, fix=drop)
             continue
-        entry = f"annotation {record['id']!r}" if "id" in record else f"annotation at place {index}"
-        _check_id(records, index, entry, record.get("id"), ids)
-        found = (
-            _read(records, index, entry, record)
-            if _is_known(records, index, entry, record)
-            else None
-        )
-        if found is not None:
-            records.objects.append(found)
-            _check_box(records, entry, found)
-            _check_mask(records, entry, found, record)
-    _find_repeated(records)
-    _find_unused(records)
+        if "id" in record:
+            name = f"annotation {record['id']!r}"
+        yield from _check_id(records, name, record.get("id"), ids)
+        unknown = list(_check_owners(records, name, record, drop))
+        yield from unknown
+        if not unknown and record["image_id"] in records.sizes:
+            yield from _read_object(records, name, record, drop)
+    yield from _find_repeated(records)
+    yield from _find_unused(records)
 
 
-def _check_id(records: Records, index: int, entry: str, value: Any, ids: Counter[str]) -> None:
-    place = ("annotations", index)
+def _check_id(records: Records, name: str, value: Any, ids: Counter[str]) -> Iterator[Finding]:
+    renumber = Fix(remedy="renumber")
     if not isinstance(value, int | str):
-        seen = (
-            f"the id must be a whole number or a text, got {str(value)[:40]}; training numbers all"
-            " anew"
-        )
-        records.add("annotation without id", "warning", entry, seen, place=place, remedy="renumber")
+        rule = f"the id must be a whole number or a text, got {str(value)[:40]}"
+        error = DataError(rule, "number it, though training renumbers all annotations")
+        yield records.finding("annotation without id", "warning", name, error, fix=renumber)
         return
     ids[str(value)] += 1
     if ids[str(value)] > 1:
-        seen = (
-            f"annotations with this id so far: {ids[str(value)]}; pycocotools keeps one of them"
-            " only"
-        )
-        records.add("duplicate annotation id", "error", entry, seen, place=place, remedy="renumber")
+        rule = f"annotation ids must be unique, annotations with this id so far: {ids[str(value)]}"
+        error = DataError(rule, "renumber them, as pycocotools keeps one of them only")
+        yield records.finding("duplicate annotation id", "error", name, error, fix=renumber)
 
 
-def _is_known(records: Records, index: int, entry: str, record: Record) -> bool:
-    """Whether the annotation's image and category are in the file."""
-    known = True
-    for key, kind, listed in (
-        ("image_id", "image", records.images),
-        ("category_id", "category", records.categories),
-    ):
+def _check_owners(records: Records, name: str, record: Record, drop: Fix) -> Iterator[Finding]:
+    """Find an image or a category of the annotation that the file does not list."""
+    owners = (
+        ("image_id", "image", "images", records.images),
+        ("category_id", "category", "categories", records.categories),
+    )
+    for key, kind, listed, known in owners:
         value = record.get(key)
-        if not isinstance(value, int | str) or value not in listed:
-            seen = f"no {kind} has its {key} {value!r} (the number 7 and the text '7' differ)"
-            records.add(
-                f"unknown {kind}", "error", entry, seen, place=("annotations", index), remedy="drop"
+        if not isinstance(value, int | str) or value not in known:
+            rule = (
+                f"every {key} must be listed in the file's {listed}, got {key} {value!r} (the"
+                " number 7 and the text '7' differ)"
             )
-            known = False
-    return known
+            error = DataError(rule, "add the entry or remove the annotation")
+            yield records.finding(f"unknown {kind}", "error", name, error, fix=drop)
 
 
-def _read(records: Records, index: int, entry: str, record: Record) -> CheckedObject | None:
-    """The annotation as the training reader has it, or None where that leaves it out or
-    refuses it.
-    """
-    image, category = record["image_id"], record["category_id"]
-    if image not in records.sizes:
-        return None  # a defect of the image, which was noted
-    wrong: dict[str, Any] = {
-        "place": ("annotations", index),
-        "remedy": "drop",
-        "image": records.image_path(image),
-    }
+def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iterator[Finding]:
+    """Add an annotation as the training reader has it, unless that leaves it out or refuses it."""
+    image = record["image_id"]
+    category = record["category_id"]
+    size = np.array([records.sizes[image]], dtype=np.int32)
     notes = Notes()
     try:
-        rows = object_row(
-            record,
-            {image: 0},
-            {category: 0},
-            np.array([records.sizes[image]], dtype=np.int32),
-            notes,
-        )
-        if not rows:
-            example = next(iter(notes.examples.values()))
-            seen = f"a box needs a positive finite width and height; training leaves out {example}"
-            records.add("degenerate box", "error", entry, seen, **wrong)
-            return None
-        if record.get("iscrowd") not in (None, 0, 1, "0", "1"):
-            raise UserError(f"iscrowd must be 0 or 1, got {str(record['iscrowd'])[:40]}")
-    except UserError as error:
-        records.add("malformed record", "error", entry, str(error), **wrong)
-        return None
-    _, _, crowd, area, left, top, width, height = rows[0]
-    return CheckedObject(index, image, category, bool(crowd), area, (left, top, width, height))
+        row = object_row(record, {image: 0}, {category: 0}, size, notes)
+        if row is not None and record.get("iscrowd") not in (None, 0, 1, "0", "1"):
+            rule = f"iscrowd must be 0 or 1, got {str(record['iscrowd'])[:40]}"
+            raise DataError(rule, "correct it or remove the annotation")
+    except DataError as error:
+        path = records.image_path(image)
+        yield records.finding("malformed record", "error", name, error, fix=drop, image=path)
+        return
+    if row is None:
+        example = next(iter(notes.examples.values()))
+        rule = f"a box needs a positive finite width and height, training leaves out {example}"
+        empty = DataError(rule, "correct it or remove the annotation")
+        path = records.image_path(image)
+        yield records.finding("degenerate box", "error", name, empty, fix=drop, image=path)
+        return
+    _, _, crowd, area, left, top, width, height = row
+    box = (left, top, width, height)
+    annotation = CheckedObject(drop.index, image, category, bool(crowd), area, box)
+    records.objects.append(annotation)
+    yield from _check_box(records, name, annotation)
+    yield from _check_mask(records, name, annotation, record)
 
 
-def _check_box(records: Records, entry: str, found: CheckedObject) -> None:
-    (left, top, width, height), size = found.box, records.sizes[found.image]
-    shown = _shown(left, top, width, height)
-    more: dict[str, Any] = {
-        "place": ("annotations", found.index),
-        "image": records.image_path(found.image),
-        "box": found.box,
-    }
-    inside = clipped(found.box, size)
-    image = f"image {found.image!r} of {size[1]}x{size[0]} pixels (width x height)"
-    past = max(-left, -top, left + width - size[1], top + height - size[0])
-    if min(inside[2:]) <= 0:
-        records.add(
-            "box outside",
-            "error",
-            entry,
-            f"bbox {shown} has no part in {image}",
-            remedy="drop",
-            **more,
+def _check_box(records: Records, name: str, annotation: CheckedObject) -> Iterator[Finding]:
+    yield from _check_place(records, name, annotation)
+    if min(annotation.box[2:]) < _TINY:
+        rule = f"bbox {_shown(annotation.box)} is less than {_TINY:g} pixel wide or high"
+        error = DataError(rule, "check that an object is there")
+        yield _of_box(records, "tiny box", "warning", name, annotation, error)
+    if annotation.crowd:
+        rule = (
+            f"bbox {_shown(annotation.box)} is a crowd: no target of training, and detections in it"
+            " count neither way"
         )
-    elif past > _ROUNDING:
-        seen = (
-            f"bbox {shown} is up to {past:g} pixels past the border of {image}; training clips it"
-        )
-        records.add("box past the border", "warning", entry, seen, remedy="clip", **more)
-    if min(width, height) < _TINY:
-        records.add(
-            "tiny box",
-            "warning",
-            entry,
-            f"bbox {shown} is less than {_TINY:g} pixel wide or high",
-            **more,
-        )
-    if found.crowd:
-        seen = (
-            f"bbox {shown} is a crowd: no target of training, and what is found in it counts"
-            " neither way"
-        )
-        records.add("crowd", "warning", entry, seen, **more)
+        error = DataError(rule, "set iscrowd to 0 if it is a single object")
+        yield _of_box(records, "crowd", "warning", name, annotation, error)
 
 
-def _check_mask(records: Records, entry: str, found: CheckedObject, record: Record) -> None:
-    """Masks are not read where bbox and area are given, but for copy-paste, which would stop at a
-    bad one.
-    """
+def _check_place(records: Records, name: str, annotation: CheckedObject) -> Iterator[Finding]:
+    """Find a box that is not in its image, or not all of it."""
+    height, width = records.sizes[annotation.image]
+    left, top, box_width, box_height = annotation.box
+    past = max(-left, -top, left + box_width - width, top + box_height - height)
+    inside = clipped(annotation.box, (height, width))
+    is_outside = min(inside[2:]) <= 0
+    if not is_outside and past <= _ROUNDING:
+        return
+    shown = _shown(annotation.box)
+    image = f"image {annotation.image!r} of {width}x{height} pixels (width x height)"
+    if is_outside:
+        rule = f"a box must be in its image, bbox {shown} has no part in {image}"
+        error = DataError(rule, "correct it or remove the annotation")
+        drop = Fix(remedy="drop", records="annotations", index=annotation.index)
+        yield _of_box(records, "box outside", "error", name, annotation, error, drop)
+    else:
+        rule = (
+            f"a box should end inside its image, bbox {shown} is up to {past:g} pixels past the"
+            f" border of {image}"
+        )
+        error = DataError(rule, "clip it, as training does")
+        clip = Fix(remedy="clip", records="annotations", index=annotation.index, target=inside)
+        yield _of_box(records, "box past the border", "warning", name, annotation, error, clip)
+
+
+def _of_box(
+    records: Records,
+    kind: str,
+    severity: Severity,
+    name: str,
+    annotation: CheckedObject,
+    error: DataError,
+    fix: Fix | None = None,
+) -> Finding:
+    """A finding that is shown as a box in its image."""
+    path = records.image_path(annotation.image)
+    return records.finding(kind, severity, name, error, fix=fix, image=path, box=annotation.box)
+
+
+def _check_mask(
+    records: Records, name: str, annotation: CheckedObject, record: Record
+) -> Iterator[Finding]:
+    """Read a mask: where bbox and area are given only copy-paste does, and stops at a bad one."""
+    height, width = records.sizes[annotation.image]
     try:
-        decode_mask(record.get("segmentation"), *records.sizes[found.image], entry)
-    except UserError as error:
-        place, shown = ("annotations", found.index), records.image_path(found.image)
-        records.add(
-            "bad mask",
-            "error",
-            entry,
-            str(error),
-            place=place,
-            remedy="unmask",
-            image=shown,
-            box=found.box,
-        )
+        check_mask(record, height, width, name)
+    except DataError as error:
+        unmask = Fix(remedy="unmask", records="annotations", index=annotation.index)
+        yield _of_box(records, "bad mask", "error", name, annotation, error, unmask)
 
 
 def clipped(box: Box, size: tuple[int, int]) -> Box:
-    """The part of a box that is inside an image; without it, sides are 0 or less."""
-    left, top = max(box[0], 0.0), max(box[1], 0.0)
-    return left, top, min(box[0] + box[2], size[1]) - left, min(box[1] + box[3], size[0]) - top
+    """Return the part of a box that is inside an image; without any, sides are 0 or less."""
+    left = max(box[0], 0.0)
+    top = max(box[1], 0.0)
+    right = min(box[0] + box[2], size[1])
+    bottom = min(box[1] + box[3], size[0])
+    return left, top, right - left, bottom - top
 
 
-def _shown(*values: float) -> str:
-    return "[" + ", ".join(f"{value:.6g}" for value in values) + "]"
+def _shown(box: Box) -> str:
+    return "[" + ", ".join(f"{value:.6g}" for value in box) + "]"
 
 
-def _find_repeated(records: Records) -> None:
+def _find_repeated(records: Records) -> Iterator[Finding]:
     """Annotations of the same image, category and box as an earlier one."""
     first: dict[object, int] = {}
-    for found in records.objects:
-        earlier = first.setdefault((found.image, found.category, found.box), found.index)
-        if earlier == found.index:
+    for annotation in records.objects:
+        drawn = (annotation.image, annotation.category, annotation.box)
+        earlier = first.setdefault(drawn, annotation.index)
+        if earlier == annotation.index:
             continue
-        entries = [
-            records.content["annotations"][index].get("id") for index in (found.index, earlier)
-        ]
-        seen = f"has image, category and bbox {_shown(*found.box)} of annotation {entries[1]!r}"
-        more: dict[str, Any] = {
-            "place": ("annotations", found.index),
-            "remedy": "drop",
-            "box": found.box,
-        }
-        shown = records.image_path(found.image)
-        records.add(
-            "duplicate box", "warning", f"annotation {entries[0]!r}", seen, image=shown, **more
+        annotations = records.content["annotations"]
+        name = f"annotation {annotations[annotation.index].get('id')!r}"
+        earlier_id = annotations[earlier].get("id")
+        rule = (
+            f"an object should be annotated once, image, category and bbox {_shown(annotation.box)}"
+            f" are those of annotation {earlier_id!r}"
         )
+        error = DataError(rule, "remove one of the two")
+        drop = Fix(remedy="drop", records="annotations", index=annotation.index)
+        yield _of_box(records, "duplicate box", "warning", name, annotation, error, drop)
 
 
-def _find_unused(records: Records) -> None:
+def _find_unused(records: Records) -> Iterator[Finding]:
     """Categories and images without any object."""
-    categories = {found.category for found in records.objects}
-    for category, index in records.categories.items():
+    categories = {annotation.category for annotation in records.objects}
+    for category in records.categories:
         if category not in categories:
-            seen = (
-                f"{records.category_name(category)!r} has no object; it gets an output that never"
-                " learns"
+            rule = f"a category should have objects, {records.category_name(category)!r} has none"
+            way_out = (
+                "remove it, as without objects in the training split its output is never trained"
             )
-            place = ("categories", index)
-            records.add("unused category", "warning", f"category {category!r}", seen, place=place)
-    images = {found.image for found in records.objects}
-    for image, index in records.images.items():
+            error = DataError(rule, way_out)
+            yield records.finding("unused category", "warning", f"category {category!r}", error)
+    images = {annotation.image for annotation in records.objects}
+    for image in records.images:
         if image not in images:
-            path = records.image_path(image)
-            seen = f"{path.name} has no object; training leaves it out unless data.keep_empty=true"
-            records.add(
-                "image without objects",
-                "warning",
-                f"image {image!r}",
-                seen,
-                place=("images", index),
-            )
+            rule = f"an image should have objects, {records.image_path(image).name} has none"
+            way_out = "annotate it, as training leaves it out unless data.keep_empty=true"
+            error = DataError(rule, way_out)
+            yield records.finding("image without objects", "warning", f"image {image!r}", error)

@@ -3,15 +3,17 @@
 import base64
 import html
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.checks.check import Report
-from tasks.datasets.checks.records import Finding
-from tasks.images import decode
+from tasks.boxes import to_corners
+from tasks.datasets.checks.report import CheckedSplit, CheckReport
+from tasks.datasets.findings import Finding
+from tasks.images import Exif, decode
 from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, Pixels, draw_boxes
 
@@ -19,10 +21,12 @@ _WIDTH = 360  # pixels of a thumbnail
 _OF_A_KIND = 8  # thumbnails
 _LISTED = 200  # findings of a kind in full
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1200px; padding: 16px; color: #1f2328 }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1200px; padding: 16px;
+  color: #1f2328 }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: 4px 12px 4px 0; vertical-align: top }
-tr { border-bottom: 1px solid #d8dee4 } .error { color: #b3192b; font-weight: 600 } .warning { color: #7a5200 }
+tr { border-bottom: 1px solid #d8dee4 }
+.error { color: #b3192b; font-weight: 600 } .warning { color: #7a5200 }
 li { overflow-wrap: anywhere; margin: 8px 0 } small { color: #59636e }
 pre { background: #f3f4f6; padding: 12px; overflow-x: auto }
 .shots { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 16px }
@@ -31,29 +35,17 @@ figcaption { font-size: 13px; overflow-wrap: anywhere }
 """
 
 
-def write_page(report: Report, out: str | Path, exif: str) -> None:
+def write_page(report: CheckReport, out: str | Path, exif: Exif) -> None:
     """Write the table, the findings with their thumbnails, and what the splits hold."""
-    rows = "".join(
-        "<tr><td"
-        f' class="{found[0].severity}">{found[0].severity}</td><td>{len(found)}</td><td>{_text(kind)}</td></tr>'
-        for kind, found in report.kinds()
-    )
-    parts = [f"<h1>{report.errors} errors, {len(report.findings) - report.errors} warnings</h1>"]
-    parts.append(f"<table><tr><th>severity</th><th>count</th><th>kind</th></tr>{rows}</table>")
-    parts += [_section(kind, found, exif) for kind, found in report.kinds()]
-    for split in report.splits:
-        lines = _text("\n".join(split.contents))
-        parts.append(
-            f"<h2>{_text(split.name)}: {_text(str(split.records.path))}</h2><pre>{lines}</pre>"
-        )
+    parts = [f"<h1>{report.errors} errors, {report.warnings} warnings</h1>", _table(report)]
+    parts += [_section(kind, findings, exif) for kind, findings in report.kinds()]
+    parts += [_contents(split) for split in report.splits]
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Data check</title><style>{_STYLE}</style>"
     )
-    title = f"<title>Data check</title><style>{_STYLE}</style>"
-    page = (
-        "<!doctype html><html"
-        f' lang="en"><head>{head}{title}</head><body>{"".join(parts)}</body></html>'
-    )
+    body = "".join(parts)
+    page = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
     Path(out).write_text(page, encoding="utf-8")
 
 
@@ -62,32 +54,54 @@ def _text(value: str) -> str:
     return html.escape(value.encode("utf-8", "backslashreplace").decode())
 
 
-def _section(kind: str, found: list[Finding], exif: str) -> str:
-    rows = "".join(
-        f"<li><b>{_text(one.entry)}</b> {_text(one.seen)}<br><small>{_text(one.file)}</small></li>"
-        for one in found[:_LISTED]
+def _table(report: CheckReport) -> str:
+    rows = "<tr><th>severity</th><th>count</th><th>kind</th></tr>"
+    for kind, findings in report.kinds():
+        severity = findings[0].severity
+        rows += (
+            f'<tr><td class="{severity}">{severity}</td><td>{len(findings)}</td>'
+            f"<td>{_text(kind)}</td></tr>"
+        )
+    return f"<table>{rows}</table>"
+
+
+def _section(kind: str, findings: Sequence[Finding], exif: Exif) -> str:
+    """The findings of a kind, the first of them with their thumbnails."""
+    rows = "".join(_row(finding) for finding in findings[:_LISTED])
+    more = f"<p>… and {len(findings) - _LISTED} more.</p>" if len(findings) > _LISTED else ""
+    shots = "".join(_thumbnail(finding, exif) for finding in findings[:_OF_A_KIND])
+    pictures = f'<div class="shots">{shots}</div>' if shots else ""
+    return f"<h2>{_text(kind)} ({len(findings)})</h2>{pictures}<ul>{rows}</ul>{more}"
+
+
+def _row(finding: Finding) -> str:
+    return (
+        f"<li><b>{_text(finding.record)}</b> {_text(finding.sentence)}"
+        f"<br><small>{_text(finding.file)}</small></li>"
     )
-    more = f"<p>… and {len(found) - _LISTED} more.</p>" if len(found) > _LISTED else ""
-    shots = [shot for one in found[:_OF_A_KIND] if (shot := _thumbnail(one, exif))]
-    pictures = f'<div class="shots">{"".join(shots)}</div>' if shots else ""
-    return f"<h2>{_text(kind)} ({len(found)})</h2>{pictures}<ul>{rows}</ul>{more}"
 
 
-def _thumbnail(finding: Finding, exif: str) -> str:
+def _contents(split: CheckedSplit) -> str:
+    title = f"{_text(split.name)}: {_text(str(split.source))}"
+    lines = "\n".join(split.contents)
+    return f"<h2>{title}</h2><pre>{_text(lines)}</pre>"
+
+
+def _thumbnail(finding: Finding, exif: Exif) -> str:
     """The finding's image with its box, or nothing where there is none that can be shown."""
     if finding.image is None:
         return ""
     try:
-        pixels = decode(finding.image, "ignore" if exif == "ignore" else "apply")
+        pixels = decode(finding.image, exif)
     except UserError:
         return ""
     stream = io.BytesIO()
     Image.fromarray(_drawn(pixels, finding)).save(stream, "JPEG", quality=80)
     data = base64.b64encode(stream.getvalue()).decode()
-    caption = f"{_text(finding.image.name)}, {_text(finding.entry)}"
+    caption = f"{_text(finding.image.name)}, {_text(finding.record)}"
     return (
-        f'<figure><img alt="{caption}"'
-        f' src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+        f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
@@ -99,9 +113,6 @@ def _drawn(pixels: Pixels, finding: Finding) -> Pixels:
     small = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
     if finding.box is None:
         return small
-    left, top, box_width, box_height = finding.box
-    corners = np.clip([left, top, left + box_width, top + box_height], 0, [width, height] * 2)
-    box = LabelledBoxes(
-        corners[None] * ([scale, size[1] / height] * 2), np.zeros(1, dtype=np.int64)
-    )
+    corners = np.clip(to_corners(np.array([finding.box])), 0, [width, height] * 2)
+    box = LabelledBoxes(corners, np.zeros(1, dtype=np.int64)).scaled(scale, size[1] / height)
     return draw_boxes(small, box, LabelMap((1,), (finding.kind,)), text_height=14)

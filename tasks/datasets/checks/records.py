@@ -1,49 +1,26 @@
-"""What is wrong with the records of a COCO file, all of it in one pass, by the rules of the
-training reader.
+"""What is wrong with the records of a COCO file, by the rules of the training reader.
 
-Boxes are (x, y, width, height) in pixels, sizes (height, width).  An entry is named by its list and
-its place in it.
+All of it is found in one pass.  Boxes are (x, y, width, height) in pixels, sizes (height, width).
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from resnet_backbones.errors import UserError
-from tasks.datasets.coco.json_file import read_json
-from tasks.datasets.coco.objects import Box, Record
-from tasks.datasets.coco.sizes import annotated_size, image_file_name
+from tasks.boxes import Box
+from tasks.datasets.checks.images import ListedImage
+from tasks.datasets.coco.dataset import empty_list, missing_id
+from tasks.datasets.coco.json_file import Record, read_json
+from tasks.datasets.coco.sizes import annotated_size, image_file_name, writable
+from tasks.datasets.findings import Finding, Fix, Severity
+from tasks.errors import DataError
 from tasks.images import Exif
 from tasks.labels import FileId
 
-Severity = Literal["error", "warning"]
-Remedy = Literal["drop", "clip", "renumber", "size", "merge", "unmask"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One defect."""
-
-    kind: str
-    severity: Severity
-    file: str
-    """The annotation file, or the image file that is wrong."""
-    entry: str
-    """The record: `annotation 7`, `image 3`, `category 1`."""
-    seen: str
-    """What was found."""
-    image: Path | None = None
-    """Image to show."""
-    box: Box | None = None
-    """Box to draw on it."""
-    place: tuple[str, int] | None = None
-    """List of the file and index in it."""
-    remedy: Remedy | None = None
-    """What mends it, where something can."""
-    target: Any = None
-    """Record to merge into, or (height, width)."""
+RepeatedKey = tuple[str, str]  # the key, and the record that it stands in
 
 
 @dataclass(frozen=True)
@@ -60,193 +37,203 @@ class CheckedObject:
 
 @dataclass(kw_only=True)
 class Records:
-    """The records that can be used, and the findings on the way to them."""
+    """The records of a COCO file that can be used; readers add them while they yield findings."""
 
     path: Path
     image_root: Path
     exif: Exif
     content: dict[str, Any] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    """The file's lists; empty where it cannot be read."""
     images: dict[FileId, int] = field(default_factory=dict)
-    """Place of each image that has an id and a file name."""
+    """Index of each image that has an id and a file name."""
     sizes: dict[FileId, tuple[int, int]] = field(default_factory=dict)
     """By the annotations, or by the file's header."""
     categories: dict[FileId, int] = field(default_factory=dict)
+    """Index of each category that has an id."""
     objects: list[CheckedObject] = field(default_factory=list)
 
-    def add(self, kind: str, severity: Severity, entry: str, seen: str, **more: Any) -> None:
-        """Note a defect of the annotation file."""
-        self.findings.append(
-            Finding(
-                kind=kind, severity=severity, file=str(self.path), entry=entry, seen=seen, **more
-            )
+    def finding(
+        self,
+        kind: str,
+        severity: Severity,
+        record: str,
+        error: DataError,
+        *,
+        fix: Fix | None = None,
+        image: Path | None = None,
+        box: Box | None = None,
+    ) -> Finding:
+        """Make a finding of this file; `error` has the rule and the way out."""
+        return Finding(
+            kind=kind,
+            severity=severity,
+            file=str(self.path),
+            record=record,
+            rule=error.rule,
+            way_out=error.way_out,
+            image=image,
+            box=box,
+            fix=fix,
         )
 
     def image_path(self, image: FileId) -> Path:
-        """File of the image with an id."""
+        """Return the file of the image with an id."""
         return self.image_root / image_file_name(self.content["images"][self.images[image]])
 
+    def listed_images(self) -> list[ListedImage]:
+        """Return the images that have an id and a file name."""
+        return [
+            ListedImage(
+                record=f"image {image!r}",
+                path=self.image_path(image),
+                size=self.sizes.get(image),
+                index=index,
+            )
+            for image, index in self.images.items()
+        ]
+
     def category_name(self, category: FileId) -> str:
-        """Name of the category with an id, as the reader has it."""
+        """Return the name of the category with an id, as the reader has it."""
         return str(self.content["categories"][self.categories[category]].get("name", category))
 
 
-def read_records(path: Path, image_root: Path, exif: Exif) -> Records:
-    """The images and categories of a file, with everything that is wrong about them; no annotation
-    is read yet.
+def read_records(records: Records) -> Iterator[Finding]:
+    """Read the file, its images and its categories; yield what is wrong with them.
+
+    Annotations are not looked at yet.
     """
-    records = Records(path=path, image_root=image_root, exif=exif)
-    repeated: list[tuple[str, str]] = []
+    repeated: list[RepeatedKey] = []
     try:
-        records.content = read_json(path, lambda pairs: _object(pairs, repeated))
-    except UserError as error:
-        records.add("unreadable annotations", "error", "the file", str(error))
-        return records
-    for key, entry in repeated:
-        records.add(
-            "repeated key",
-            "error",
-            entry,
-            f"the key {key!r} stands there more than once; the last one counts",
-        )
+        records.content = read_json(records.path, partial(_object, repeated=repeated))
+    except DataError as error:
+        yield records.finding("unreadable annotations", "error", "the file", error)
+        return
+    for key, record in repeated:
+        rule = f"a record must hold each key once, the key {key!r} stands there more than once"
+        broken = DataError(rule, "remove all but one of them, of which the last one counts")
+        fix = Fix(remedy="rewrite")
+        yield records.finding("repeated key", "error", record, broken, fix=fix)
     for name in ("images", "categories"):
         if not records.content[name]:
-            records.add("empty list", "error", "the file", f"its list of {name} is empty")
-    _read_images(records)
-    _read_categories(records)
-    return records
+            yield records.finding("empty list", "error", "the file", empty_list(name))
+    yield from _read_images(records)
+    yield from _read_categories(records)
 
 
-def _object(pairs: list[tuple[str, Any]], repeated: list[tuple[str, str]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]], repeated: list[RepeatedKey]) -> dict[str, Any]:
     """A JSON object, its keys that occur twice noted."""
     values = dict(pairs)
     if len(values) < len(pairs):
-        entry = f"the record with id {values['id']!r}" if "id" in values else "a record without id"
-        repeated.extend(
-            (key, entry) for key, count in Counter(key for key, _ in pairs).items() if count > 1
-        )
+        record = f"the record with id {values['id']!r}" if "id" in values else "a record without id"
+        counts = Counter(key for key, _ in pairs)
+        repeated.extend((key, record) for key, count in counts.items() if count > 1)
     return values
 
 
-def _identified(records: Records, name: str, kind: str) -> Iterator[tuple[int, FileId, Record]]:
-    """Place, id and record of the entries of a list that have an id; the others are noted."""
-    for index, record in enumerate(records.content[name]):
-        value = record.get("id") if isinstance(record, Mapping) else None
-        if isinstance(value, int | str):
-            yield index, value, record
-        else:
-            seen = (
-                f"every {kind} needs an id that is a whole number or a text, got"
-                f" {repr(record)[:80]}"
-            )
-            place = (name, index)
-            records.add(
-                "malformed record",
-                "error",
-                f"{kind} at place {index}",
-                seen,
-                place=place,
-                remedy="drop",
-            )
-
-
-def _read_images(records: Records) -> None:
+def _read_images(records: Records) -> Iterator[Finding]:
     files: dict[str, int] = {}
-    for index, value, record in _identified(records, "images", "image"):
-        entry, place = f"image {value!r}", ("images", index)
+    for index, record in enumerate(records.content["images"]):
+        drop = Fix(remedy="drop", records="images", index=index)
+        if not _has_id(record):
+            yield _without_id(records, record, "image", drop)
+            continue
+        value = record["id"]
         try:
             name = image_file_name(record)
-        except UserError as error:
-            records.add("malformed record", "error", entry, str(error), place=place, remedy="drop")
+        except DataError as error:
+            yield records.finding("malformed record", "error", f"image {value!r}", error, fix=drop)
             continue
         first = files.setdefault(str(Path(name)), index)
         if value in records.images:
-            _add_duplicate(records, index, value, name)
+            yield from _duplicate_image_id(records, value, name, drop)
             continue
         records.images[value] = index
         if first != index:
-            other = records.content["images"][first]["id"]
-            seen = (
-                f"{name} is the file of image {other!r} too; each has the other's objects as"
-                " background"
-            )
-            shown = records.image_path(value)
-            records.add(
-                "duplicate file name",
-                "error",
-                entry,
-                seen,
-                image=shown,
-                place=place,
-                remedy="merge",
-                target=first,
-            )
-        _read_size(records, value, record)
+            yield _duplicate_file_name(records, value, name, first)
+        yield from _read_size(records, value, record)
 
 
-def _add_duplicate(records: Records, index: int, value: FileId, name: str) -> None:
-    """An image whose id another has; which of the two the objects are of cannot be told unless the
-    file is the same.
+def _has_id(record: Any) -> bool:
+    return isinstance(record, Mapping) and isinstance(record.get("id"), int | str)
+
+
+def _without_id(records: Records, record: Any, kind: str, drop: Fix) -> Finding:
+    name = f"{kind} at place {drop.index}"
+    return records.finding("malformed record", "error", name, missing_id(record, kind), fix=drop)
+
+
+def _duplicate_image_id(records: Records, value: FileId, name: str, drop: Fix) -> Iterator[Finding]:
+    """An image whose id an earlier one has.
+
+    Unless both are of the same file, it cannot be told which of the two the objects are of, and the
+    earlier one is a finding too.
     """
-    entry, path = f"image {value!r}", records.image_root / name
+    kind = "duplicate image id"
+    record = f"image {value!r}"
+    path = records.image_root / name
     first = records.image_path(value)
-    seen = f"{first.name} and {path.name} have this id"
-    records.add(
-        "duplicate image id",
-        "error",
-        entry,
-        seen,
-        image=path,
-        place=("images", index),
-        remedy="drop",
-    )
+    rule = f"image ids must be unique, {first.name} and {path.name} have this one"
+    error = DataError(rule, "renumber one")
+    yield records.finding(kind, "error", record, error, image=path, fix=drop)
     if first != path:
-        seen += "; whose the objects are cannot be told"
-        place = ("images", records.images[value])
-        records.add(
-            "duplicate image id", "error", entry, seen, image=first, place=place, remedy="drop"
-        )
+        error = DataError(rule, "renumber one and its objects, whose image cannot be told")
+        drop_first = Fix(remedy="drop", records="images", index=records.images[value])
+        yield records.finding(kind, "error", record, error, image=first, fix=drop_first)
 
 
-def _read_size(records: Records, value: FileId, record: Record) -> None:
-    unsaid = record.get("height") is None or record.get("width") is None
+def _duplicate_file_name(records: Records, value: FileId, name: str, first: int) -> Finding:
+    earlier = records.content["images"][first]["id"]
+    rule = f"a file must be of one image, {name} is the file of image {earlier!r} too"
+    error = DataError(rule, "merge the two, as each has the other's objects as background")
+    merge = Fix(remedy="merge", records="images", index=records.images[value], target=first)
+    shown = records.image_path(value)
+    record = f"image {value!r}"
+    return records.finding("duplicate file name", "error", record, error, image=shown, fix=merge)
+
+
+def _read_size(records: Records, value: FileId, record: Record) -> Iterator[Finding]:
+    """Add an image's size; where only its file could tell it, the check of image files reports."""
     try:
         records.sizes[value] = annotated_size(record, records.image_root, records.exif)
-    except UserError as error:
-        if unsaid:
-            return  # the file is missing or unreadable, which its own check tells
-        place = ("images", records.images[value])
-        records.add(
-            "malformed record", "error", f"image {value!r}", str(error), place=place, remedy="size"
-        )
+    except DataError as error:
+        if record.get("height") is not None and record.get("width") is not None:
+            size = Fix(remedy="size", records="images", index=records.images[value])
+            yield records.finding("malformed record", "error", f"image {value!r}", error, fix=size)
 
 
-def _read_categories(records: Records) -> None:
+def _read_categories(records: Records) -> Iterator[Finding]:
     names: dict[str, int] = {}
-    for index, value, record in _identified(records, "categories", "category"):
-        entry, place = f"category {value!r}", ("categories", index)
+    for index, record in enumerate(records.content["categories"]):
+        drop = Fix(remedy="drop", records="categories", index=index)
+        if not _has_id(record):
+            yield _without_id(records, record, "category", drop)
+            continue
+        value = record["id"]
+        entry = f"category {value!r}"
         name = str(record.get("name", value))
         if value in records.categories:
-            seen = f"{records.category_name(value)!r} and {name!r} have this id"
-            records.add("duplicate category id", "error", entry, seen, place=place, remedy="drop")
+            earlier_name = records.category_name(value)
+            rule = f"category ids must be unique, {earlier_name!r} and {name!r} have this one"
+            error = DataError(rule, "renumber one")
+            yield records.finding("duplicate category id", "error", entry, error, fix=drop)
             continue
         records.categories[value] = index
-        if not isinstance(record.get("name"), str) or not name:
-            seen = (
-                f"a category needs a name, got {record.get('name')!r}; it is called {name!r} in"
-                " training"
-            )
-            records.add("category without name", "warning", entry, seen, place=place)
+        yield from _check_name(records, entry, record, name)
         first = names.setdefault(name, index)
         if first != index:
-            other = records.content["categories"][first]["id"]
-            seen = f"category {other!r} is called {name!r} too; training tells the two apart"
-            records.add(
-                "duplicate category name",
-                "warning",
-                entry,
-                seen,
-                place=place,
-                remedy="merge",
-                target=first,
-            )
+            earlier = records.content["categories"][first]["id"]
+            rule = f"category names must be unique, category {earlier!r} is called {name!r} too"
+            error = DataError(rule, "rename one or merge the two, as training tells them apart")
+            merge = Fix(remedy="merge", records="categories", index=index, target=first)
+            yield records.finding("duplicate category name", "warning", entry, error, fix=merge)
+
+
+def _check_name(records: Records, entry: str, record: Record, name: str) -> Iterator[Finding]:
+    try:
+        writable(name, "category name")
+    except DataError as error:
+        yield records.finding("malformed record", "error", entry, error)
+    if not isinstance(record.get("name"), str) or not name:
+        rule = f"a category needs a name, got {record.get('name')!r}"
+        unnamed = DataError(rule, f"name it, as it is called {name!r} in training")
+        yield records.finding("category without name", "warning", entry, unnamed)

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.coco.json_file import read_json, without_collection
-from tasks.datasets.coco.objects import Record, parse_objects
-from tasks.datasets.coco.sizes import annotated_size, find_size_problems, image_file_name, writable
+from tasks.datasets.coco.categories import OtherClassesError, read_classes
+from tasks.datasets.coco.json_file import Record, read_json, without_collection
+from tasks.datasets.coco.objects import parse_objects
+from tasks.datasets.coco.sizes import annotated_size, find_size_problems, image_file_name
 from tasks.datasets.packed import PackedValues
+from tasks.errors import DataError
 from tasks.images import Exif
 from tasks.labels import FileId, LabelMap
 
@@ -40,19 +42,19 @@ class CocoDataset:
     labels: NDArray[np.int64]  # (M,)
     crowd: NDArray[np.bool_]  # (M,)
     areas: NDArray[np.float64]  # (M,) square pixels, of the mask where the file says so
-    places: NDArray[np.int64]  # (M,) place among the file's annotations
-    warnings: tuple[str, ...]  # what was mended or left out, with counts and examples
+    places: NDArray[np.int64]  # (M,) index in the file's list of annotations
+    warnings: tuple[str, ...]  # what was corrected or left out, with counts and examples
     absent: frozenset[int] = frozenset()  # labels of the label map that are no category of the file
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def objects(self, index: int) -> slice:
-        """Rows of the objects of the image at a place 0..N-1."""
+        """Return the rows of the objects of image 0..N-1."""
         return slice(int(self.first[index]), int(self.first[index + 1]))
 
     def image_path(self, index: int) -> Path:
-        """File of the image at a place 0..N-1."""
+        """Return the file of image 0..N-1."""
         return self.image_root / str(self.file_names[index])
 
 
@@ -64,8 +66,7 @@ def read_coco(
     check_sizes: bool = False,
     exif: Exif = "apply",
 ) -> CocoDataset:
-    """Read a COCO instances file; `images` is the folder of its file names, the file's own folder
-    when None.
+    """Read a COCO instances file; `images` is the folder of its file names, None the file's own.
 
     Images are sorted by id. With `label_map` (a checkpoint's), categories take its labels by name;
     what the two lack of each other is in `warnings`. `check_sizes` compares every image file's
@@ -73,12 +74,13 @@ def read_coco(
     the files that are missing or of another size.
     """
     path = Path(annotations)
+    image_root = Path(images) if images is not None else path.parent
     with without_collection():
         content = read_json(path)
         try:
-            dataset = _parse(
-                content, path, Path(images) if images is not None else path.parent, label_map, exif
-            )
+            dataset = _parse(content, path, image_root, label_map, exif)
+        except OtherClassesError as error:
+            raise OtherClassesError(f"{path}: {error}") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
     if check_sizes:
@@ -87,9 +89,7 @@ def read_coco(
 
 
 def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
-    """The data set's first `count` images by id, or all where it has fewer, with their objects and
-    all classes.
-    """
+    """Return the first `count` images by id, or all, with their objects and all classes."""
     count = min(count, len(dataset))
     objects = slice(0, int(dataset.first[count]))
     return replace(
@@ -108,41 +108,37 @@ def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
 
 
 def read_segmentations(dataset: CocoDataset) -> PackedValues:
-    """Polygons or run lengths of the M objects as JSON texts, from the file, as few who read a data
-    set need them.
+    """Read polygons or run lengths of the M objects as JSON texts.
+
+    They are read from the file again, as few who read a data set need them.
     """
     records = read_json(dataset.path)["annotations"]
-    return PackedValues(
-        [json.dumps(records[place].get("segmentation")) for place in dataset.places.tolist()]
-    )
+    masks = (records[index].get("segmentation") for index in dataset.places.tolist())
+    return PackedValues([json.dumps(mask) for mask in masks])
 
 
 def _parse(
     content: Mapping[str, Any], path: Path, image_root: Path, wanted: LabelMap | None, exif: Exif
 ) -> CocoDataset:
-    for kind in ("images", "categories"):
-        if not content[kind]:
-            raise UserError(
-                f"a data set needs {kind}, got an empty list; check how the file was made"
-            )
-    images, listed = (
-        _sorted_by_id(content["images"], "image"),
-        _sorted_by_id(content["categories"], "category"),
-    )
-    categories, dropped = _without_heading(listed, content["annotations"])
-    label_map, labels, notes = _labels(categories, wanted)
-    sizes = np.array(
-        [annotated_size(record, image_root, exif) for record in images], dtype=np.int32
-    ).reshape(-1, 2)
-    positions = {record["id"]: place for place, record in enumerate(images)}
-    objects = parse_objects(content["annotations"], positions, labels, sizes)
+    for name in ("images", "categories"):
+        if not content[name]:
+            raise empty_list(name)
+    images = _sorted_by_id(content["images"], "image")
+    categories = _sorted_by_id(content["categories"], "category")
+    classes = read_classes(categories, content["annotations"], wanted)
+    rows = [annotated_size(record, image_root, exif) for record in images]
+    sizes = np.array(rows, dtype=np.int32).reshape(-1, 2)
+    positions = {record["id"]: index for index, record in enumerate(images)}
+    objects = parse_objects(content["annotations"], positions, classes.labels, sizes)
+    file_names = [image_file_name(record) for record in images]
+    known = set(classes.labels.values())
     return CocoDataset(
         path=path,
         image_root=image_root,
-        label_map=label_map,
+        label_map=classes.label_map,
         image_ids=np.arange(1, len(images) + 1),
-        original_ids=PackedValues([record["id"] for record in images]),
-        file_names=PackedValues([image_file_name(record) for record in images]),
+        original_ids=PackedValues(list(positions)),
+        file_names=PackedValues(file_names),
         sizes=sizes,
         first=np.searchsorted(objects.images, np.arange(len(images) + 1)),
         boxes=objects.boxes,
@@ -150,116 +146,36 @@ def _parse(
         crowd=objects.crowd,
         areas=objects.areas,
         places=objects.places,
-        warnings=dropped + notes + objects.warnings,
-        absent=frozenset(range(label_map.num_classes)) - set(labels.values()),
+        warnings=classes.warnings + objects.warnings,
+        absent=frozenset(range(classes.label_map.num_classes)) - known,
     )
+
+
+def empty_list(name: str) -> DataError:
+    """Make the error of a file whose list of images or categories is empty."""
+    return DataError(f"a data set needs {name}, got an empty list", "check how the file was made")
+
+
+def missing_id(record: object, kind: str) -> DataError:
+    """Make the error of an image or a category that has no id."""
+    rule = f"every {kind} needs an id that is a whole number or a text, got {repr(record)[:80]}"
+    return DataError(rule, f"give it one or remove the {kind}")
 
 
 def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     """Records in the order of their ids, whole numbers before texts; ids must be unique."""
     for record in records:
         if not isinstance(record, Mapping) or not isinstance(record.get("id"), int | str):
-            raise UserError(
-                f"every {kind} needs an id that is a whole number or a text, got {record!r}"
-            )
+            raise missing_id(record, kind)
     ordered = sorted(records, key=lambda record: (isinstance(record["id"], str), record["id"]))
-    for one, other in pairwise(ordered):
-        if one["id"] == other["id"]:
-            raise UserError(
-                f"{kind} ids must be unique, got {one['id']!r} twice ({one!r} and {other!r});"
-                " renumber one"
+    for record, following in pairwise(ordered):
+        if record["id"] == following["id"]:
+            rule = (
+                f"{kind} ids must be unique, got {record['id']!r} twice ({record!r} and"
+                f" {following!r})"
             )
+            raise DataError(rule, "renumber one")
     return ordered
-
-
-def _labels(
-    categories: Sequence[Record], wanted: LabelMap | None
-) -> tuple[LabelMap, dict[Any, int | None], tuple[str, ...]]:
-    """The label map, the label of each category id (None to leave out), and what to warn of."""
-    names, notes = _unique_names(categories)
-    own = LabelMap(tuple(record["id"] for record in categories), names)
-    if wanted is None:
-        return own, {category: label for label, category in enumerate(own.category_ids)}, notes
-    if own.num_classes and not set(names) & set(wanted.names):
-        raise UserError(
-            f"no category has a name of the label map: got {_few(names)}, expected"
-            f" {_few(wanted.names)}"
-        )
-    missing = [name for name in wanted.names if name not in names]
-    extra = [name for name in names if name not in wanted.names]
-    if missing:
-        notes += (f"{len(missing)} classes of the label map are no category here: {_few(missing)}",)
-    if extra:
-        notes += (f"{len(extra)} categories are no class of the label map: {_few(extra)}",)
-    place = {name: label for label, name in enumerate(wanted.names)}
-    labels = {
-        category: place.get(name) for category, name in zip(own.category_ids, names, strict=True)
-    }
-    return _with_ids_of(wanted, own), labels, notes
-
-
-def _without_heading(
-    categories: Sequence[Record], annotations: Sequence[Record]
-) -> tuple[Sequence[Record], tuple[str, ...]]:
-    """The categories without the one that Roboflow adds as a heading: all others are below it, it
-    is below none.
-    """
-    for record in categories:
-        below = [other for other in categories if other is not record]
-        is_heading = (
-            record.get("supercategory") == "none" and isinstance(record.get("name"), str) and below
-        )
-        if not is_heading or any(
-            other.get("supercategory") != record.get("name") for other in below
-        ):
-            continue
-        if all(
-            not isinstance(one, Mapping) or one.get("category_id") != record["id"]
-            for one in annotations
-        ):
-            note = (
-                f"category {record['id']!r}, {record.get('name')!r}, has no object and is the"
-                " heading of all others"
-            )
-            return below, (f"{note}; it was left out, as Roboflow's exports add it",)
-    return categories, ()
-
-
-def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Category names, those that repeat an earlier one with their id added, and a warning of each
-    such.
-    """
-    names: list[str] = []
-    notes: list[str] = []
-    for record in categories:
-        name = writable(str(record.get("name", record["id"])), "category name")
-        if name in names:
-            notes.append(
-                f"two categories are called {name!r}; the one with id {record['id']!r} is now"
-                f" {name} ({record['id']})"
-            )
-            name = f"{name} ({record['id']})"
-        names.append(name)
-    return tuple(names), tuple(notes)
-
-
-def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
-    """The wanted classes under this file's ids; one that the file lacks keeps its id or, if taken,
-    its name.
-    """
-    by_name = dict(zip(own.names, own.category_ids, strict=True))
-    pairs = zip(wanted.names, wanted.category_ids, strict=True)
-    ids = tuple(
-        by_name.get(name, name if category in own.category_ids else category)
-        for name, category in pairs
-    )
-    return replace(wanted, category_ids=ids)
-
-
-def _few(values: Sequence[str], limit: int = 8) -> str:
-    return ", ".join(values[:limit]) + (
-        f", … ({len(values)} in all)" if len(values) > limit else ""
-    )
 
 
 def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:

@@ -3,23 +3,25 @@
 import contextlib
 import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from resnet_backbones.errors import UserError
+from tasks.errors import DataError
 
+Record = Mapping[str, Any]  # an object of a file's lists
 AsObject = Callable[[list[tuple[str, Any]]], Any]
+LISTS = ("images", "annotations", "categories")
 
 
 def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
-    """What a JSON text says; `as_object` makes its objects. UserError or RecursionError where it
-    is none.
+    """Parse a JSON text; `as_object` makes its objects.
 
-    msgspec is three times as fast as Python's parser, which takes what msgspec refuses (NaN, a byte
-    order mark, UTF-16), and whose errors are those that are raised.
+    Raises ValueError, or RecursionError where it nests too deep, for what is no JSON. msgspec is
+    three times as fast as Python's parser, which takes what msgspec refuses (NaN, a byte order
+    mark, UTF-16), and whose errors are those that are raised.
     """
     if as_object is not dict:
         return json.loads(text, object_pairs_hook=as_object)
@@ -30,42 +32,35 @@ def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
 
 
 def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
-    """The file's content, with the lists that COCO's instances format has; `as_object` makes the
-    JSON's objects.
+    """Read a file that has the lists of COCO's instances format; `as_object` makes its objects.
 
-    Raises UserError naming the file that is missing, no JSON or of another format.
+    Raises DataError naming the file that is missing, no JSON or of another format.
     """
     try:
         content = parse_json(path.read_bytes(), as_object)
     except FileNotFoundError as error:
-        raise UserError(
-            f"annotations must be a COCO JSON file, found no file at {path}; check the path"
-        ) from error
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ) as error:  # ValueError: not JSON, not text; the last: nested too deep
-        raise UserError(
-            f"annotations must be a COCO JSON file, cannot read {path}: {error}"
-        ) from error
-    lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(name), list) for name in lists
-    ):
-        found = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise UserError(
-            f"a COCO instances file holds the lists {', '.join(lists)}, {path} holds {found}"
-        )
+        rule = f"annotations must be a COCO JSON file, found no file at {path}"
+        raise DataError(rule, "check the path") from error
+    except (OSError, ValueError, RecursionError) as error:
+        rule = f"annotations must be a COCO JSON file, cannot read {path}: {error}"
+        raise DataError(rule, "export it again") from error
+    if not isinstance(content, dict):
+        raise _wrong_format(path, type(content).__name__)
+    if not all(isinstance(content.get(name), list) for name in LISTS):
+        raise _wrong_format(path, str(sorted(content)))
     return content
+
+
+def _wrong_format(path: Path, content: str) -> DataError:
+    rule = f"a COCO instances file holds the lists {', '.join(LISTS)}, {path} holds {content}"
+    return DataError(rule, "check that it is the file of the instances")
 
 
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
-    """Without Python's cycle collector, which would go through millions of new records again and
-    again: twice the time.
+    """Pause Python's cycle collector, which would go through millions of new records repeatedly.
 
-    Nothing that is made of JSON has cycles.
+    That would take twice the time, and nothing that is made of JSON has cycles.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -13,39 +13,45 @@ def locate_split(
     images: str | Path | None = None,
     annotations: str | Path | None = None,
 ) -> tuple[Path, Path]:
-    """Image folder and JSON file of a split: those given, the others under `root` in COCO's layouts
-    or Roboflow's.
+    """Find the image folder and the JSON file of a split.
 
+    Those given count; the others are looked for under `root` in COCO's layouts and Roboflow's.
     Raises UserError that lists everything tried.
     """
-    roboflow = (
+    exported = (
         "valid" if split == "val" else split
-    )  # images and _annotations.coco.json in one folder
-    places = (f"{split}2017", split, f"images/{split}2017", f"images/{split}", roboflow)
-    folders = _candidates(root, images, tuple(dict.fromkeys(places)))
-    names = (f"annotations/instances_{split}2017.json", f"annotations/instances_{split}.json")
-    files = _candidates(root, annotations, (*names, f"{roboflow}/_annotations.coco.json"))
+    )  # Roboflow's folder, with _annotations.coco.json
+    subfolders = (f"{split}2017", split, f"images/{split}2017", f"images/{split}", exported)
+    names = (
+        f"annotations/instances_{split}2017.json",
+        f"annotations/instances_{split}.json",
+        f"{exported}/_annotations.coco.json",
+    )
+    folders = _candidates(root, images, tuple(dict.fromkeys(subfolders)))
+    files = _candidates(root, annotations, names)
     folder = next((path for path in folders if path.is_dir()), None)
     file = next((path for path in files if path.is_file()), None)
-    if folder is None or file is None:
-        tried = [
-            str(path)
-            for path in (*(folders if folder is None else ()), *(files if file is None else ()))
-        ]
-        missing = " and ".join(
-            name for name, found in (("images", folder), ("annotations", file)) if found is None
-        )
-        raise UserError(
-            f"no {missing} for the {split} split, tried"
-            f" {', '.join(tried) or 'nothing, as no path is set'}; set data.root, or"
-            f" data.{split}.images and data.{split}.annotations"
-        )
-    return folder, file
+    if folder is not None and file is not None:
+        return folder, file
+    missing: list[str] = []
+    tried: list[Path] = []
+    if folder is None:
+        missing.append("images")
+        tried += folders
+    if file is None:
+        missing.append("annotations")
+        tried += files
+    listed = ", ".join(map(str, tried)) or "nothing, as no path is set"
+    raise UserError(
+        f"no {' and '.join(missing)} for the {split} split, tried {listed}; set data.root, or"
+        f" data.{split}.images and data.{split}.annotations"
+    )
 
 
 def _candidates(
-    root: str | Path | None, given: str | Path | None, names: Sequence[str]
+    root: str | Path | None, path: str | Path | None, names: Sequence[str]
 ) -> list[Path]:
-    if given is not None:
-        return [Path(given)]
+    """The path that is set, or the names under the root."""
+    if path is not None:
+        return [Path(path)]
     return [Path(root) / name for name in names] if root is not None else []

@@ -1,56 +1,60 @@
-"""What COCO records say of image files: names and sizes.  Sizes are (height, width) in pixels."""
+"""Image records of a COCO file: file names and sizes.  Sizes are (height, width) in pixels."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.coco.objects import Record
+from tasks.datasets.coco.json_file import Record
+from tasks.errors import DataError
 from tasks.images import Exif, image_size
 
 LONGEST_SIDE = 1_000_000  # pixels; an image of such a side fits in no memory
 
 
 def image_file_name(record: Record) -> str:
-    """The image record's file name, relative to the image folder; UserError where it has none."""
+    """Return the image record's file name, relative to the image folder.
+
+    Raises DataError where it has none that a file can have.
+    """
     name = record.get("file_name")
     if not isinstance(name, str) or not name:
-        raise UserError(f"every image needs a file_name, got {name!r} in image {record['id']!r}")
+        rule = f"every image needs a file_name, got {name!r}"
+        raise DataError(rule, "add it or remove the image", f"image {record['id']!r}")
     return writable(name, "file_name")
 
 
-def writable(text: str, what: str) -> str:
-    """The text, which JSON's escapes can make one that no file can hold."""
+def writable(text: str, kind: str) -> str:
+    """Return a text unless JSON's escapes made it one that no file can hold, a DataError."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise UserError(
-            f"a {what} must be whole characters, got {text!r} with half of one; correct it"
-        ) from error
+        rule = f"a {kind} must be whole characters, got {text!r} with half of one"
+        raise DataError(rule, "correct it") from error
     return text
 
 
 def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
-    """(height, width) by the image record, by the file's header where it says nothing; UserError
-    where that fails.
+    """Return (height, width) by the image record, by the file's header where it has none.
+
+    Raises DataError for sides that no image has and for files that cannot be read.
     """
-    height, width = record.get("height"), record.get("width")
+    height = record.get("height")
+    width = record.get("width")
     if height is None or width is None:
         return image_size(image_root / image_file_name(record), exif)
     try:
-        size = int(height), int(width)
-        whole = (
-            size[0] == float(height)
-            and size[1] == float(width)
-            and 1 <= min(size) <= max(size) <= LONGEST_SIDE
-        )
+        size = (int(height), int(width))
+        whole = size == (float(height), float(width))
+        possible = whole and min(size) >= 1 and max(size) <= LONGEST_SIDE
     except (TypeError, ValueError, OverflowError):
-        whole = False
-    if not whole:
-        raise UserError(
+        possible = False
+    if not possible:
+        rule = (
             f"an image's height and width must be whole numbers from 1 to {LONGEST_SIDE}, got"
-            f" {height!r} and {width!r} in image {record['id']!r}"
+            f" {height!r} and {width!r}"
         )
+        raise DataError(rule, "correct them", f"image {record['id']!r}")
     return size
 
 
@@ -59,31 +63,33 @@ def find_size_problems(
 ) -> list[str]:
     """Compare image files' headers with their annotated sizes; a sentence for each difference."""
     with ThreadPoolExecutor(max_workers=8) as pool:
-        found = pool.map(lambda path, size: _size_problem(path, size, exif), paths, sizes)
-        return [problem for problem in found if problem]
+        problems = pool.map(lambda path, size: _size_problem(path, size, exif), paths, sizes)
+        return [problem for problem in problems if problem is not None]
 
 
 def _size_problem(path: Path, annotated: tuple[int, int], exif: Exif) -> str | None:
     try:
-        if image_size(path, exif) == annotated:
-            return None
-        return size_mismatch(path, image_size(path, exif), annotated, exif)
+        size = image_size(path, exif)
+        return None if size == annotated else size_mismatch(path, size, annotated, exif)
     except UserError as error:
         return str(error)
 
 
-def size_mismatch(
-    path: Path, found: tuple[int, ...], annotated: tuple[int, ...], exif: Exif
-) -> str:
-    """What to tell of an image whose (height, width) is not the annotated one."""
-    other: Exif = "ignore" if exif == "apply" else "apply"
-    message = (
-        f"{path} is {found[1]}x{found[0]} pixels (width x height), its annotations say"
+def size_mismatch(path: Path, size: tuple[int, ...], annotated: tuple[int, ...], exif: Exif) -> str:
+    """Say what is wrong with an image whose (height, width) is not the annotated one."""
+    return str(size_error(path, size, annotated, exif))
+
+
+def size_error(
+    path: Path, size: tuple[int, ...], annotated: tuple[int, ...], exif: Exif
+) -> DataError:
+    """Make the error of an image whose (height, width) is not the annotated one."""
+    rule = (
+        f"{path} is {size[1]}x{size[0]} pixels (width x height), its annotations say"
         f" {annotated[1]}x{annotated[0]}"
     )
-    if image_size(path, other) == annotated:
-        return (
-            f"{message}, as with data.exif={other}: set that if boxes were drawn so, else swap"
-            " width and height"
-        )
-    return f"{message}; mend one of the two"
+    opposite: Exif = "ignore" if exif == "apply" else "apply"
+    if image_size(path, opposite) != annotated:
+        return DataError(rule, "fix one of the two")
+    way_out = f"set data.exif={opposite} if boxes were drawn so, else swap width and height"
+    return DataError(f"{rule}, as with data.exif={opposite}", way_out)

@@ -1,4 +1,4 @@
-"""A CSV file of boxes, one a row, as pictures with boxes."""
+"""A CSV file of boxes, one a row, as pictures with boxes.  `where` is a file and line."""
 
 import csv
 import io
@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
+from tasks.boxes import Box
 from tasks.datasets.convert.writing import (
-    Box,
     Converted,
-    Notes,
+    LabelledBox,
     Origin,
     Picture,
     box_of_corners,
     check_label,
     order_of,
 )
+from tasks.datasets.notes import Notes
 from tasks.images import image_size
 
 KNOWN = {  # our column to the names it goes by in other people's files, lower case
@@ -40,6 +41,9 @@ KNOWN = {  # our column to the names it goes by in other people's files, lower c
     "w": ("w", "box_width", "bbox_width", "width"),
     "h": ("h", "box_height", "bbox_height", "height"),
 }
+NUMBERS = ("x1", "y1", "x2", "y2", "w", "h")
+Row = dict[str, str]  # by the header's names
+Columns = Mapping[str, str]  # ours to the header's names
 
 
 def read_csv(
@@ -47,48 +51,48 @@ def read_csv(
     *,
     images: str | Path | None = None,
     categories: Sequence[str] | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Columns | None = None,
     origin: Origin = 0,
 ) -> Converted:
-    """The boxes of a CSV with a header; `images` is the folder of its file names, the file's own
-    when None.
+    """Read the boxes of a CSV with a header.
 
-    Corners (x1, y1, x2, y2) are read where the header has x2 and y2, else x1, y1, w, h; `columns`
-    gives the header's names of these, of `file` and of `label`. A row with empty numbers is an
-    image without objects. Sizes are those of the image files. Raises UserError naming file and
-    line.
+    `images` is the folder of its file names, None the file's own. Corners (x1, y1, x2, y2) are read
+    where the header has x2 and y2, else x1, y1, w, h; `columns` gives the header's names of these,
+    of `file` and of `label`. A row with empty numbers is an image without objects. Sizes are those
+    of the image files. Raises UserError naming file and line.
     """
     path = Path(file)
     header, rows = _rows(path)
     names = _columns(path, header, columns or {}, categories)
-    labels = (
-        {row[names["label"]].strip() for _, row in rows if _has_box(row, names)}
-        if "label" in names
-        else set()
-    )
-    ordered, notes = order_of(labels, categories), Notes()
+    ordered = order_of(_labels(rows, names), categories)
     image_root = Path(images) if images is not None else path.parent
-    boxes: dict[str, list[Box]] = {}
+    notes = Notes()
+    boxes: dict[str, list[LabelledBox]] = {}
     for line, row in rows:
-        place = f"{path}:{line}"
-        owner = boxes.setdefault(_file_name(row[names["file"]].strip(), image_root, place), [])
-        box = _box(row, names, origin, place, notes) if _has_box(row, names) else None
-        label = row[names["label"]].strip() if "label" in names else ordered[0]
+        where = f"{path}:{line}"
+        file_name = _file_name(row[names["file"]].strip(), image_root, where)
+        owned = boxes.setdefault(file_name, [])
+        box = _box(row, names, origin, where, notes) if _has_box(row, names) else None
         if box is not None:
-            check_label(label, ordered, place)
-            owner.append(Box(label=label, box=box))
-    pictures = tuple(
+            label = row[names["label"]].strip() if "label" in names else ordered[0]
+            check_label(label, ordered, where)
+            owned.append(LabelledBox(label=label, box=box))
+    pictures = [
         Picture(file_name=name, size=image_size(image_root / name), boxes=tuple(boxes[name]))
         for name in sorted(boxes)
-    )
+    ]
     return Converted(
-        image_root=image_root, categories=ordered, pictures=pictures, warnings=notes.lines()
+        image_root=image_root,
+        categories=ordered,
+        pictures=tuple(pictures),
+        warnings=notes.lines(),
     )
 
 
-def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Header and rows, each with its line; the separator is the header's most frequent of comma,
-    semicolon and tab.
+def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
+    """Header and rows, each with its line.
+
+    The separator is the header's most frequent of comma, semicolon and tab.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -99,7 +103,7 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     separator = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     header = [name.strip() for name in next(reader, [])]
-    rows: list[tuple[int, dict[str, str]]] = []
+    rows: list[tuple[int, Row]] = []
     for values in reader:
         if len(values) not in (0, len(header)):
             raise UserError(
@@ -114,77 +118,84 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 
 
 def _columns(
-    path: Path, header: Sequence[str], given: Mapping[str, str], categories: Sequence[str] | None
+    path: Path, header: Sequence[str], asked: Columns, categories: Sequence[str] | None
 ) -> dict[str, str]:
     """The header's name of each column that is needed."""
-    if wrong := [name for name in given if name not in KNOWN] + [
-        name for name in given.values() if name not in header
-    ]:
+    wrong = [name for name in asked if name not in KNOWN]
+    wrong += [name for name in asked.values() if name not in header]
+    if wrong:
         raise UserError(
             f"--columns pairs {', '.join(KNOWN)} with names of the header, got {wrong[0]}; {path}"
             f" has {', '.join(header)}"
         )
-    lower = {name.lower(): name for name in reversed(header)}
-    found = {
-        ours: next((lower[name] for name in known if name in lower), "")
-        for ours, known in KNOWN.items()
-    }
-    found = {ours: name for ours, name in {**found, **given}.items() if name}
-    sides = (
-        ("w", "h")
-        if {"w", "h"} <= given.keys() or not {"x2", "y2"} <= found.keys()
-        else ("x2", "y2")
-    )
-    optional = ("label",) if categories is not None and len(categories) == 1 else ()
-    needed = [
-        name
-        for name in ("file", "label", "x1", "y1", *sides)
-        if name in found or name not in optional
-    ]
-    if missing := [name for name in needed if name not in found]:
+    columns = _known_columns(header)
+    columns |= {column: name for column, name in asked.items() if name}
+    has_corners = {"x2", "y2"} <= columns.keys()
+    asks_for_sides = {"w", "h"} <= asked.keys()
+    sides = ("x2", "y2") if has_corners and not asks_for_sides else ("w", "h")
+    needed = ["file", "label", "x1", "y1", *sides]
+    if "label" not in columns and categories is not None and len(categories) == 1:
+        needed.remove("label")  # all boxes are of the one category
+    missing = [name for name in needed if name not in columns]
+    if missing:
         raise UserError(
             f"{path}: no column for {', '.join(missing)} in the header {', '.join(header)}; name it"
             f" with --columns {missing[0]}=NAME"
         )
-    return {name: found[name] for name in needed}
+    return {name: columns[name] for name in needed}
 
 
-def _has_box(row: Mapping[str, str], names: Mapping[str, str]) -> bool:
-    return any(
-        row[names[column]].strip()
-        for column in ("x1", "y1", "x2", "y2", "w", "h")
-        if column in names
-    )
+def _known_columns(header: Sequence[str]) -> dict[str, str]:
+    """The columns of the header that go by a known name; of equal ones the first counts."""
+    lower = {name.lower(): name for name in reversed(header)}
+    columns: dict[str, str] = {}
+    for column, names in KNOWN.items():
+        present = [lower[name] for name in names if name in lower]
+        if present:
+            columns[column] = present[0]
+    return columns
 
 
-def _file_name(name: str, image_root: Path, place: str) -> str:
+def _labels(rows: Sequence[tuple[int, Row]], names: Columns) -> set[str]:
+    """The labels of all boxes; none where the file has no column of them."""
+    if "label" not in names:
+        return set()
+    return {row[names["label"]].strip() for _, row in rows if _has_box(row, names)}
+
+
+def _has_box(row: Row, names: Columns) -> bool:
+    return any(row[names[column]].strip() for column in NUMBERS if column in names)
+
+
+def _file_name(name: str, image_root: Path, where: str) -> str:
     """The image's path in its folder; for a path from elsewhere, that of the file's bare name."""
     for candidate in (name, name.replace("\\", "/").rpartition("/")[2]):
         if candidate and not Path(candidate).is_absolute() and (image_root / candidate).is_file():
             return candidate
     raise UserError(
-        f"{place}: no image {name!r} in {image_root}; mend the row, or name the folder with"
+        f"{where}: no image {name!r} in {image_root}; correct the row, or name the folder with"
         " --images"
     )
 
 
-def _box(
-    row: Mapping[str, str], names: Mapping[str, str], origin: Origin, place: str, notes: Notes
-) -> tuple[float, float, float, float] | None:
-    numbers = {}
+def _box(row: Row, names: Columns, origin: Origin, where: str, notes: Notes) -> Box | None:
+    """The row's box; None, and a note, where it has no area."""
+    numbers: dict[str, float] = {}
     for column in names.keys() - {"file", "label"}:
-        text = row[names[column]]
-        try:
-            numbers[column] = float(text)
-        except ValueError:
-            numbers[column] = math.nan
-        if not math.isfinite(numbers[column]):
-            raise UserError(
-                f"{place}: {names[column]} must be a number, got {text!r}; mend the row"
-            )
+        numbers[column] = _number(row[names[column]], names[column], where)
     if "x2" in numbers:
-        return box_of_corners(
-            [numbers[column] for column in ("x1", "y1", "x2", "y2")], origin, place, notes
-        )
-    x, y = numbers["x1"] - origin, numbers["y1"] - origin
-    return box_of_corners((x, y, x + numbers["w"], y + numbers["h"]), 0, place, notes)
+        corners = [numbers[column] for column in ("x1", "y1", "x2", "y2")]
+        return box_of_corners(corners, origin, where, notes)
+    x = numbers["x1"] - origin
+    y = numbers["y1"] - origin
+    return box_of_corners((x, y, x + numbers["w"], y + numbers["h"]), 0, where, notes)
+
+
+def _number(text: str, name: str, where: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{where}: {name} must be a number, got {text!r}; correct the row")
+    return number

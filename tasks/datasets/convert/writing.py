@@ -1,19 +1,20 @@
-"""What the converters share: annotations of any format as pictures with boxes, and those as a COCO
-JSON file.
+"""What the converters share: pictures with boxes, of any format, and those as a COCO JSON file.
 
 Boxes are (x, y, width, height) in pixels, x and y measured from the image's upper left corner;
-sizes (height, width).
+sizes (height, width).  `where` is a file and line, for errors and notes.
 """
 
 import json
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from resnet_backbones.errors import UserError
+from tasks.boxes import Box
+from tasks.datasets.notes import Notes
 from tasks.images import find_images
 
 Origin = Literal[0, 1]
@@ -22,11 +23,11 @@ the image's at 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Box:
+class LabelledBox:
     """One annotated object."""
 
     label: str
-    box: tuple[float, float, float, float]
+    box: Box
     crowd: bool = False  # not scored and no target of training
     polygon: tuple[float, ...] = ()  # x, y, x, y, … of its outline where the format has one
 
@@ -37,7 +38,7 @@ class Picture:
 
     file_name: str  # relative to the image folder
     size: tuple[int, int]
-    boxes: tuple[Box, ...]
+    boxes: tuple[LabelledBox, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,62 +51,46 @@ class Converted:
     warnings: tuple[str, ...]
 
 
-@dataclass
-class Notes:
-    """Counts what was mended or left out, with the place of the first."""
-
-    places: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, what: str, place: str) -> None:
-        """Count one more of a kind."""
-        self.places.setdefault(what, []).append(place)
-
-    def lines(self) -> tuple[str, ...]:
-        """A sentence for each kind."""
-        return tuple(
-            f"{len(places)} {what} (first: {places[0]})" for what, places in self.places.items()
-        )
-
-
 def images_by_stem(folder: Path) -> dict[str, list[Path]]:
-    """Image files below a folder by their path in it without suffix."""
-    found: dict[str, list[Path]] = {}
+    """Find the image files below a folder by their path in it without suffix."""
+    files: dict[str, list[Path]] = {}
     for path in find_images(folder):
-        found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
-    return found
+        stem = path.relative_to(folder).with_suffix("").as_posix()
+        files.setdefault(stem, []).append(path)
+    return files
 
 
 def box_of_corners(
-    corners: Sequence[float], origin: Origin, place: str, notes: Notes
-) -> tuple[float, float, float, float] | None:
-    """(x, y, width, height) of (xmin, ymin, xmax, ymax); None, and a note, where that has
-    no area.
-    """
-    x1, y1, x2, y2 = corners
-    x1, y1 = x1 - origin, y1 - origin
-    if x2 <= x1 or y2 <= y1:
-        notes.add("boxes without a positive width and height were left out", place)
+    corners: Sequence[float], origin: Origin, where: str, notes: Notes
+) -> Box | None:
+    """Convert (xmin, ymin, xmax, ymax) to (x, y, width, height); None, and a note, without area."""
+    xmin, ymin, xmax, ymax = corners
+    x = xmin - origin
+    y = ymin - origin
+    if xmax <= x or ymax <= y:
+        notes.add("boxes without a positive width and height were left out", where)
         return None
-    return x1, y1, x2 - x1, y2 - y1
+    return x, y, xmax - x, ymax - y
 
 
-def order_of(names: Iterable[str], given: Sequence[str] | None) -> tuple[str, ...]:
-    """Categories in the order of their ids: those given, or else the names that occur, sorted."""
-    return tuple(given) if given is not None else tuple(sorted(set(names)))
+def order_of(names: Iterable[str], categories: Sequence[str] | None) -> tuple[str, ...]:
+    """Order categories by their ids: those asked for, or else the names that occur, sorted."""
+    return tuple(categories) if categories is not None else tuple(sorted(set(names)))
 
 
-def check_label(label: str, categories: Sequence[str], place: str) -> None:
-    """Raise UserError, naming the place, for a label that is no category."""
+def check_label(label: str, categories: Sequence[str], where: str) -> None:
+    """Raise UserError, naming file and line, for a label that is no category."""
     if label not in categories:
         raise UserError(
-            f"{place}: every label must be one of the categories {', '.join(categories)}, got"
-            f" {label!r}; mend it, or add it to --categories"
+            f"{where}: every label must be one of the categories {', '.join(categories)}, got"
+            f" {label!r}; correct it, or add it to --categories"
         )
 
 
 def write_coco(converted: Converted, out: str | Path) -> str:
-    """Write a COCO instances file; what was written and what to do next, as text. UserError where
-    it cannot.
+    """Write a COCO instances file and say what was written and what to do next.
+
+    Raises UserError where the file cannot be written.
     """
     path = Path(out)
     try:
@@ -119,54 +104,65 @@ def write_coco(converted: Converted, out: str | Path) -> str:
 
 
 def _content(converted: Converted) -> dict[str, list[dict[str, object]]]:
+    """The lists of a COCO file."""
     ids = {name: number for number, name in enumerate(converted.categories, start=1)}
-    pictures = list(enumerate(converted.pictures, start=1))
-    owned = [(image, box) for image, picture in pictures for box in picture.boxes]
-    return {
-        "images": [
-            {"id": image, "file_name": one.file_name, "height": one.size[0], "width": one.size[1]}
-            for image, one in pictures
-        ],
-        "categories": [{"id": number, "name": name} for name, number in ids.items()],
-        "annotations": [
-            {"id": row, "image_id": image, "category_id": ids[box.label], **_geometry(box)}
-            for row, (image, box) in enumerate(owned, start=1)
-        ],
-    }
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    for number, picture in enumerate(converted.pictures, start=1):
+        height, width = picture.size
+        image = {"id": number, "file_name": picture.file_name, "height": height, "width": width}
+        images.append(image)
+        for box in picture.boxes:
+            owners = {"image_id": number, "category_id": ids[box.label]}
+            annotations.append({"id": len(annotations) + 1, **owners, **_geometry(box)})
+    categories = [{"id": number, "name": name} for name, number in ids.items()]
+    return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def _geometry(box: Box) -> dict[str, object]:
-    """The parts of an annotation that say where the object is; area is the outline's (shoelace)
-    where there is one.
+def _geometry(box: LabelledBox) -> dict[str, object]:
+    """The parts of an annotation that say where the object is.
+
+    Its area is that of the outline, where there is one.
     """
-    xs, ys = box.polygon[0::2], box.polygon[1::2]
-    shoelace = sum(
-        x * ys[place - 1] - xs[place - 1] * y
-        for place, (x, y) in enumerate(zip(xs, ys, strict=True))
-    )
-    shape: dict[str, object] = {"segmentation": [list(box.polygon)]} if box.polygon else {}
-    area = abs(shoelace) / 2 or box.box[2] * box.box[3]
-    return {"bbox": list(box.box), "area": area, "iscrowd": int(box.crowd), **shape}
+    area = _outline_area(box.polygon) or box.box[2] * box.box[3]
+    geometry = {"bbox": list(box.box), "area": area, "iscrowd": int(box.crowd)}
+    if not box.polygon:
+        return geometry
+    return {**geometry, "segmentation": [list(box.polygon)]}
+
+
+def _outline_area(polygon: Sequence[float]) -> float:
+    """Area of a polygon x, y, x, y, … by the shoelace formula; 0 for none."""
+    xs = polygon[0::2]
+    ys = polygon[1::2]
+    total = 0.0
+    for corner, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        total += x * ys[corner - 1] - xs[corner - 1] * y
+    return abs(total) / 2
 
 
 def _summary(converted: Converted, path: Path) -> list[str]:
-    counts = Counter(box.label for picture in converted.pictures for box in picture.boxes)
-    crowds = sum(box.crowd for picture in converted.pictures for box in picture.boxes)
+    """What was written, line by line."""
+    boxes: list[LabelledBox] = []
+    for picture in converted.pictures:
+        boxes += picture.boxes
+    counts = Counter(box.label for box in boxes)
+    crowds = sum(box.crowd for box in boxes)
     empty = sum(not picture.boxes for picture in converted.pictures)
-    return [
+    lines = [
         f"wrote {path}",
         f"  {len(converted.pictures)} images, {empty} of them without objects",
-        f"  {counts.total()} objects, {crowds} of them ignored (iscrowd)",
-        *(
-            f"  {number:>4} {name}: {counts[name]}"
-            for number, name in enumerate(converted.categories, start=1)
-        ),
-        *(f"warning: {line}" for line in converted.warnings),
+        f"  {len(boxes)} objects, {crowds} of them ignored (iscrowd)",
     ]
+    for number, name in enumerate(converted.categories, start=1):
+        lines.append(f"  {number:>4} {name}: {counts[name]}")
+    return lines + [f"warning: {line}" for line in converted.warnings]
 
 
 def _next_commands(converted: Converted, path: Path) -> list[str]:
-    images, annotations = shlex.quote(str(converted.image_root)), shlex.quote(str(path))
+    """How the file is checked and trained on, line by line."""
+    images = shlex.quote(str(converted.image_root))
+    annotations = shlex.quote(str(path))
     return [
         f"check it:  tools/check_data.py {images} {annotations}",
         "train:     tools/train_det.py configs/faster_rcnn_r18_custom.yaml \\",

@@ -1,9 +1,8 @@
-"""Ultralytics' data.yaml trees (images/… beside labels/…, one text file an image) as pictures with
-boxes.
+"""Ultralytics' data.yaml trees as pictures with boxes: images/… beside labels/…, a file an image.
 
 A row is `class cx cy w h` or, as an outline, `class x y x y x y …`, all but the class over the
 image's width or height. What rounding puts outside the image, by up to a hundredth of its side, is
-clipped.
+clipped.  `where` is a file and line.
 """
 
 import os
@@ -14,21 +13,23 @@ from typing import Any
 import yaml
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.convert.writing import Box, Converted, Notes, Picture, box_of_corners
+from tasks.datasets.convert.writing import Converted, LabelledBox, Picture, box_of_corners
+from tasks.datasets.notes import Notes
 from tasks.images import SUFFIXES, find_images, image_size
 
 _TOLERANCE = 0.01  # of the image's side; Ultralytics allows as much
 
 
 def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
-    """A split of a data.yaml, or of the folder that holds one; an image without a label file has no
-    objects.
+    """Read a split of a data.yaml, or of the folder that holds one.
 
-    Category ids are the file's class numbers plus 1. Raises UserError naming file and line.
+    An image without a label file has no objects. Category ids are the file's class numbers plus 1.
+    Raises UserError naming file and line.
     """
     path = _data_file(Path(data))
     content = _read_yaml(path)
-    names, files = _names(content, path), _image_files(content, path, split)
+    names = _names(content, path)
+    files = _image_files(content, path, split)
     image_root = Path(os.path.commonpath([file.parent for file in files]))
     notes = Notes()
     pictures = tuple(_picture(file, image_root, names, notes) for file in files)
@@ -43,13 +44,14 @@ def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
 
 
 def _data_file(path: Path) -> Path:
+    """The YAML file, which may be given by its folder."""
     if not path.is_dir():
         return path
     files = sorted((*path.glob("*.yaml"), *path.glob("*.yml")))
     if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
+        present = ", ".join(file.name for file in files) or "none"
         raise UserError(
-            f"a YOLO folder must hold one YAML file, {path} holds {found}; give the file itself"
+            f"a YOLO folder must hold one YAML file, {path} holds {present}; give the file itself"
         )
     return files[0]
 
@@ -67,6 +69,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _names(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """The names of the classes in the order of their numbers."""
     names = content.get("names")
     if isinstance(names, Mapping):
         if sorted(names, key=str) != sorted(range(len(names)), key=str):
@@ -93,120 +96,148 @@ def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Pat
     """Images of a split, which is a folder, a text file that lists images, or several of these."""
     sources = content.get(split) or (content.get("valid") if split == "val" else None)
     if not sources:
-        others = ", ".join(name for name in ("train", "val", "test") if content.get(name))
+        present = ", ".join(name for name in ("train", "val", "test") if content.get(name))
         raise UserError(
-            f"{path} must name the images of the split {split}, it names {others or 'none'}; see"
+            f"{path} must name the images of the split {split}, it names {present or 'none'}; see"
             " --split"
         )
     root = path.parent / str(content.get("path") or "")
-    root = (
-        root if root.is_dir() else path.parent
-    )  # Ultralytics counts `path` from a settings folder of its own
+    if not root.is_dir():  # Ultralytics counts `path` from a settings folder of its own
+        root = path.parent
     files: list[Path] = []
     for source in sources if isinstance(sources, list) else [sources]:
-        place = _existing(root, str(source), path)
-        files += find_images(place) if place.is_dir() else _listed(place)
+        images = _existing(root, str(source), path)
+        files += find_images(images) if images.is_dir() else _listed(images)
     return sorted(set(files))
 
 
 def _existing(root: Path, source: str, path: Path) -> Path:
     """Where a split's source lies; exports by Roboflow say ../train/images for train/images."""
     tried = [root / source, root / source.removeprefix("../")]
-    found = next((place for place in tried if place.exists()), None)
-    if found is None:
+    present = [candidate for candidate in tried if candidate.exists()]
+    if not present:
         raise UserError(
-            f"{path}: {source} must exist, tried {', '.join(map(str, tried))}; mend the path"
+            f"{path}: {source} must exist, tried {', '.join(map(str, tried))}; correct the path"
         )
-    return Path(os.path.normpath(found))
+    return Path(os.path.normpath(present[0]))
 
 
 def _listed(file: Path) -> list[Path]:
     """Images that a text file names, relative to its own folder."""
-    lines = file.read_text().splitlines()
-    named = [
-        (number, Path(os.path.normpath(file.parent / line.strip())))
-        for number, line in enumerate(lines, start=1)
-    ]
-    images = [(number, image) for number, image in named if lines[number - 1].strip()]
-    for number, image in images:
+    images: list[Path] = []
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        image = Path(os.path.normpath(file.parent / line.strip()))
         if image.suffix.lower() not in SUFFIXES or not image.is_file():
-            raise UserError(f"{file}:{number}: no image {image}; mend the list")
+            raise UserError(f"{file}:{number}: no image {image}; correct the list")
+        images.append(image)
     if not images:
         raise UserError(f"{file} must list images, got none")
-    return [image for _, image in images]
+    return images
 
 
 def _label_file(image: Path) -> Path:
     """Ultralytics' rule: the last folder called images becomes labels."""
     parts = list(image.with_suffix(".txt").parts)
     if "images" in parts:
-        parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
+        last = len(parts) - 1 - parts[::-1].index("images")
+        parts[last] = "labels"
     return Path(*parts)
 
 
 def _picture(image: Path, image_root: Path, names: Sequence[str], notes: Notes) -> Picture:
-    size, labels = image_size(image), _label_file(image)
-    if not labels.is_file():
+    size = image_size(image)
+    labels = _label_file(image)
+    if labels.is_file():
+        boxes = _boxes(labels, size, names, notes)
+    else:
         notes.add("images have no label file, and so no objects", str(image))
+        boxes = []
+    file_name = image.relative_to(image_root).as_posix()
+    return Picture(file_name=file_name, size=size, boxes=tuple(boxes))
+
+
+def _boxes(
+    labels: Path, size: tuple[int, int], names: Sequence[str], notes: Notes
+) -> list[LabelledBox]:
+    """The boxes of a label file."""
     try:
-        lines = labels.read_text().splitlines() if labels.is_file() else []
+        lines = labels.read_text().splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f"a label file must be text, cannot read {labels}: {error}") from error
-    rows = [(f"{labels}:{number}", line.split()) for number, line in enumerate(lines, start=1)]
-    found = [_box(values, size, names, place, notes) for place, values in rows if values]
-    boxes = tuple(box for box in found if box is not None)
-    return Picture(file_name=image.relative_to(image_root).as_posix(), size=size, boxes=boxes)
+    boxes: list[LabelledBox] = []
+    for number, line in enumerate(lines, start=1):
+        values = line.split()
+        box = _box(values, size, names, f"{labels}:{number}", notes) if values else None
+        if box is not None:
+            boxes.append(box)
+    return boxes
 
 
 def _box(
-    values: Sequence[str], size: tuple[int, int], names: Sequence[str], place: str, notes: Notes
-) -> Box | None:
-    label, numbers = _label(values[0], names, place), _numbers(values[1:], place)
-    height, width = size
-    outline: tuple[float, ...] = ()
+    values: Sequence[str], size: tuple[int, int], names: Sequence[str], where: str, notes: Notes
+) -> LabelledBox | None:
+    """The box of a row; None, and a note, where it has no area."""
+    label = _label(values[0], names, where)
+    numbers = _numbers(values[1:], where)
+    polygon: tuple[float, ...] = ()
     if len(numbers) == 4:
         x, y, w, h = numbers
         corners = [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
     elif len(numbers) >= 6 and len(numbers) % 2 == 0:
-        corners = [min(numbers[0::2]), min(numbers[1::2]), max(numbers[0::2]), max(numbers[1::2])]
-        outline = tuple(
-            _clipped(n, width if at % 2 == 0 else height) for at, n in enumerate(numbers)
-        )
+        xs = numbers[0::2]
+        ys = numbers[1::2]
+        corners = [min(xs), min(ys), max(xs), max(ys)]
+        polygon = tuple(_to_pixels(numbers, size))
     else:
         raise UserError(
-            f"{place}: a row is class cx cy w h, or class x y x y x y …, got {len(values)} values"
+            f"{where}: a row is class cx cy w h, or class x y x y x y …, got {len(values)} values"
         )
-    x1, y1, x2, y2 = (_clipped(n, width if at % 2 == 0 else height) for at, n in enumerate(corners))
-    box = box_of_corners((x1, y1, x2, y2), 0, place, notes)
-    return None if box is None else Box(label=label, box=box, polygon=outline)
+    box = box_of_corners(_to_pixels(corners, size), 0, where, notes)
+    return None if box is None else LabelledBox(label=label, box=box, polygon=polygon)
 
 
-def _label(text: str, names: Sequence[str], place: str) -> str:
-    number = int(text) if text.isdecimal() else -1
-    number = int(float(text)) if number < 0 and text.removesuffix(".0").isdecimal() else number
+def _label(text: str, names: Sequence[str], where: str) -> str:
+    """The name of a class number, which may be written as 3 or 3.0."""
+    number = -1
+    if text.isdecimal():
+        number = int(text)
+    elif text.removesuffix(".0").isdecimal():
+        number = int(float(text))
     if not 0 <= number < len(names):
         raise UserError(
-            f"{place}: a row starts with a class number 0..{len(names) - 1}, got {text!r}; mend it"
+            f"{where}: a row starts with a class number 0..{len(names) - 1}, got {text!r};"
+            " correct it"
         )
     return names[number]
 
 
-def _numbers(texts: Sequence[str], place: str) -> list[float]:
+def _numbers(texts: Sequence[str], where: str) -> list[float]:
+    """Coordinates as fractions of the image's sides."""
     try:
         numbers = [float(text) for text in texts]
     except ValueError as error:
         raise UserError(
-            f"{place}: a row holds numbers only, got {' '.join(texts)[:60]!r}; mend it"
+            f"{where}: a row holds numbers only, got {' '.join(texts)[:60]!r}; correct it"
         ) from error
     wrong = [number for number in numbers if not -_TOLERANCE <= number <= 1 + _TOLERANCE]
     if wrong:
         raise UserError(
-            f"{place}: coordinates are fractions of the image's width or height, in [0, 1], got"
+            f"{where}: coordinates are fractions of the image's width or height, in [0, 1], got"
             f" {wrong[0]}; divide them"
         )
     return numbers
 
 
-def _clipped(fraction: float, side: int) -> float:
-    """A fraction of a side in pixels, to a millionth, so that 0.5 + 0.1 / 2 times 640 is 352."""
-    return round(min(max(fraction, 0.0), 1.0) * side, 6)
+def _to_pixels(fractions: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """Fractions x, y, x, y, … in pixels, clipped to the image.
+
+    They are rounded to a millionth, so that 0.5 + 0.1 / 2 times 640 is 352.
+    """
+    height, width = size
+    pixels: list[float] = []
+    for index, fraction in enumerate(fractions):
+        side = width if index % 2 == 0 else height
+        pixels.append(round(min(max(fraction, 0.0), 1.0) * side, 6))
+    return pixels

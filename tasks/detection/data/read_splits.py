@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
+from tasks.datasets.coco.dataset import CocoDataset, first_images
 from tasks.datasets.coco.layout import locate_split
+from tasks.datasets.coco.read_for_training import read_for_training
 from tasks.detection.config import DataConfig
 from tasks.engine.distributed import World
 from tasks.labels import LabelMap
@@ -38,7 +39,7 @@ def read_split(
     own = config.train if split == "train" else config.val
     images, annotations = locate_split(config.root, split, own.images, own.annotations)
     check = check_sizes and config.check_sizes
-    dataset = read_coco(
+    dataset = read_for_training(
         annotations, images, label_map=label_map, check_sizes=check, exif=config.exif
     )
     return dataset if own.limit is None else first_images(dataset, own.limit)

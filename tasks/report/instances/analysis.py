@@ -1,12 +1,11 @@
-"""What hotcoco says of detections beyond COCO's scores, gathered for a report.  K classes, N
-detections.
+"""What hotcoco says of detections beyond COCO's scores, gathered for a report.
 
-Numbers are 0–1; nan where the ground truth does not define one.
+K classes, N detections.  Numbers are 0–1; nan where the ground truth does not define one.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,12 +41,14 @@ class ClassReport:
     @property
     def precision(self) -> float:
         """Share of the detections that are right."""
-        return self.right / (self.right + self.wrong) if self.right + self.wrong else math.nan
+        detections = self.right + self.wrong
+        return self.right / detections if detections else math.nan
 
     @property
     def recall(self) -> float:
         """Share of the objects that are found."""
-        return self.right / (self.right + self.missed) if self.right + self.missed else math.nan
+        objects = self.right + self.missed
+        return self.right / objects if objects else math.nan
 
     @property
     def f1(self) -> float:
@@ -87,52 +88,40 @@ class Analysis:
 
 
 def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
-    """Run hotcoco's analyses; seconds for thousands of detections, about a minute for 500,000 in 80
-    classes.
+    """Run hotcoco's analyses.
+
+    They take seconds for thousands of detections, about a minute for 500,000 in 80 classes.
     """
+    num_classes = dataset.label_map.num_classes
     evaluator = hotcoco_evaluator(dataset, results)
     nothing = hotcoco_evaluator(dataset, DetectionResults.empty())
-    samples = bootstrap_samples(len(results), dataset.label_map.num_classes)
-    narrow = class_samples(dataset.label_map.num_classes)
+    samples = bootstrap_samples(len(results), num_classes)
     summary = compare(nothing, evaluator, samples)
     curves = evaluator.eval
     assert curves is not None  # accumulate made them
     precision = np.asarray(curves["precision"])[:, :, :, 0, -1]
     thresholds = best_thresholds(precision[0], np.asarray(curves["scores"])[0, :, :, 0, -1])
-    defined = thresholds[~np.isnan(thresholds)]
-    stand_in = float(np.median(defined)) if defined.size else 0.5
-    used = results.where(
-        results.scores >= np.where(np.isnan(thresholds), stand_in, thresholds)[results.labels]
-    )
+    used = results.where(results.scores >= _filled(thresholds)[results.labels])
     in_use = hotcoco_evaluator(dataset, used)
     diagnosis = in_use.image_diagnostics(iou_thr=0.5)
     calibration = evaluator.calibration(n_bins=10, iou_threshold=0.5)
+    scores = {name: known(summary["metrics_b"][name]) for name in SCORE_NAMES}
+    intervals = {name: interval_of(summary, name) for name in SCORE_NAMES}
     counts = _count(dataset, used, diagnosis)
-    has_objects = np.bincount(dataset.labels[~dataset.crowd], minlength=len(thresholds))
+    reports = _class_reports(dataset, precision, thresholds, counts, calibration["per_category"])
+    resamples = class_samples(num_classes)
+    classes: list[ClassReport] = []
+    for label, report in enumerate(reports):
+        if report.objects:
+            interval = class_interval(nothing, evaluator, label, resamples)
+            report = replace(report, interval=interval)
+        classes.append(report)
     return Analysis(
-        scores={name: known(summary["metrics_b"][name]) for name in SCORE_NAMES},
-        intervals={name: interval_of(summary, name) for name in SCORE_NAMES},
+        scores=scores,
+        intervals=intervals,
         samples=samples,
-        class_samples=narrow,
-        classes=tuple(
-            ClassReport(
-                name=name,
-                objects=int(has_objects[label]),
-                ap=mean_defined(precision[:, :, label]),
-                interval=(
-                    class_interval(nothing, evaluator, label, narrow)
-                    if has_objects[label]
-                    else UNKNOWN
-                ),
-                ap50=mean_defined(precision[0, :, label]),
-                threshold=float(thresholds[label]),
-                right=int(counts[0][label]),
-                wrong=int(counts[1][label]),
-                missed=int(counts[2][label]),
-                calibration_error=float(calibration["per_category"].get(name, math.nan)),
-            )
-            for label, name in enumerate(dataset.label_map.names)
-        ),
+        class_samples=resamples,
+        classes=tuple(classes),
         precision=precision,
         tide=evaluator.tide_errors(pos_thr=0.5, bg_thr=0.1),
         calibration=calibration,
@@ -143,41 +132,80 @@ def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
     )
 
 
+def _class_reports(
+    dataset: CocoDataset,
+    precision: NDArray[np.float64],
+    thresholds: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    calibration_errors: Mapping[str, float],
+) -> list[ClassReport]:
+    """The classes without their intervals; `counts` are (3, K) right, wrong and missed."""
+    names = dataset.label_map.names
+    objects = np.bincount(dataset.labels[~dataset.crowd], minlength=len(names))
+    reports: list[ClassReport] = []
+    for label, name in enumerate(names):
+        report = ClassReport(
+            name=name,
+            objects=int(objects[label]),
+            ap=mean_defined(precision[:, :, label]),
+            interval=UNKNOWN,
+            ap50=mean_defined(precision[0, :, label]),
+            threshold=float(thresholds[label]),
+            right=int(counts[0][label]),
+            wrong=int(counts[1][label]),
+            missed=int(counts[2][label]),
+            calibration_error=float(calibration_errors.get(name, math.nan)),
+        )
+        reports.append(report)
+    return reports
+
+
+def _filled(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Thresholds (K,), the median in place of nan, 0.5 where there is none."""
+    defined = thresholds[~np.isnan(thresholds)]
+    stand_in = float(np.median(defined)) if defined.size else 0.5
+    return np.where(np.isnan(thresholds), stand_in, thresholds)
+
+
 def bootstrap_samples(detections: int, classes: int) -> int:
-    """Bootstrap samples for a data set: 500, and fewer where they would take minutes, 100
-    at least.
+    """Choose the bootstrap samples for a data set.
+
+    They are 500, fewer where they would take minutes, and 100 at least.
     """
     return max(100, min(500, 12_000 // (classes + detections // 1000)))
 
 
 def class_samples(classes: int) -> int:
-    """Bootstrap samples for the interval of each class, fewer where there are many of them, 100 at
-    least.
+    """Choose the bootstrap samples for the interval of each class.
+
+    They are 500, fewer where there are many classes, and 100 at least.
     """
     return max(100, min(500, 8_000 // classes))
 
 
-def compare(one: "COCOeval", other: "COCOeval", samples: int) -> dict[str, Any]:
-    """hotcoco's paired comparison of two evaluators of the same images, other minus one.
+def compare(first: "COCOeval", second: "COCOeval", samples: int) -> dict[str, Any]:
+    """Compare two evaluators of the same images with hotcoco, paired, second minus first.
 
     Against an evaluator without detections, which scores 0 throughout, the difference is the score
     itself.
     """
     import hotcoco
 
-    return hotcoco.compare(one, other, n_bootstrap=samples, seed=0)
+    return hotcoco.compare(first, second, n_bootstrap=samples, seed=0)
 
 
-def class_interval(one: "COCOeval", other: "COCOeval", label: int, samples: int) -> Interval:
-    """95 % bootstrap interval of the difference in one class's AP, other minus one."""
-    return interval_of(compare(_of_class(one, label), _of_class(other, label), samples), "AP")
+def class_interval(first: "COCOeval", second: "COCOeval", label: int, samples: int) -> Interval:
+    """Bootstrap the 95 % interval of the difference in one class's AP, second minus first."""
+    comparison = compare(_of_class(first, label), _of_class(second, label), samples)
+    return interval_of(comparison, "AP")
 
 
 def best_thresholds(
     precision: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The score (K,) at which F1 is highest on precision-recall curves (101, K); nan where nothing
-    is found.
+    """Find the scores (K,) at which F1 is highest on precision-recall curves (101, K).
+
+    They are nan where nothing is found.
     """
     recall = RECALLS[:, None]
     positive = np.maximum(precision, 0)
@@ -202,24 +230,23 @@ def _count(
     dataset: CocoDataset, used: DetectionResults, diagnosis: Mapping[str, Any]
 ) -> NDArray[np.int64]:
     """Right and wrong detections and missed objects of each class, (3, K)."""
-    kinds = (
-        ("dt_status", "tp", used.labels),
-        ("dt_status", "fp", used.labels),
-        ("gt_status", "fn", dataset.labels),
-    )
-    rows = []
-    for table, kind, labels in kinds:
-        ids = [number for number, status in diagnosis[table].items() if status == kind]
-        rows.append(
-            np.bincount(
-                labels[np.array(ids, np.int64) - 1], minlength=dataset.label_map.num_classes
-            )
-        )
-    return np.stack(rows)
+    num_classes = dataset.label_map.num_classes
+    right = _count_by_class(diagnosis["dt_status"], "tp", used.labels, num_classes)
+    wrong = _count_by_class(diagnosis["dt_status"], "fp", used.labels, num_classes)
+    missed = _count_by_class(diagnosis["gt_status"], "fn", dataset.labels, num_classes)
+    return np.stack((right, wrong, missed))
+
+
+def _count_by_class(
+    statuses: Mapping[int, str], status: str, labels: NDArray[np.int64], num_classes: int
+) -> NDArray[np.int64]:
+    """How many ids (1, 2, …) of each class (K,) have a status; `labels` are in their order."""
+    ids = [number for number, value in statuses.items() if value == status]
+    return np.bincount(labels[np.array(ids, np.int64) - 1], minlength=num_classes)
 
 
 def interval_of(comparison: Mapping[str, Any], name: str) -> Interval:
-    """A comparison's 95 % interval of a difference, unknown where the score is not defined."""
+    """Read a comparison's 95 % interval of a difference, unknown where no score is defined."""
     limits = comparison["ci"][name]
     if math.isnan(known(comparison["metrics_b"][name])):
         return UNKNOWN
@@ -227,5 +254,5 @@ def interval_of(comparison: Mapping[str, Any], name: str) -> Interval:
 
 
 def known(value: float) -> float:
-    """hotcoco's -1 for a score that nothing defines, as nan."""
+    """Turn hotcoco's -1 for a score that nothing defines into nan."""
     return math.nan if value < 0 else float(value)

@@ -1,6 +1,4 @@
-"""Two evaluations of the same ground truth side by side, with paired bootstrap intervals by
-hotcoco.
-"""
+"""Two evaluations of the same ground truth side by side, with hotcoco's paired intervals."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +11,6 @@ import yaml
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.report.build import read_evaluated
 from tasks.report.instances.analysis import (
     Interval,
     bootstrap_samples,
@@ -23,12 +20,15 @@ from tasks.report.instances.analysis import (
     interval_of,
     known,
 )
+from tasks.report.instances.build import read_evaluated
 from tasks.scoring.engines import SCORE_NAMES, hotcoco_evaluator, mean_defined
+from tasks.scoring.results import DetectionResults
 
 if TYPE_CHECKING:
     from hotcoco import COCOeval
 
 COMPARED = ("boxes", "labels", "crowd", "areas", "sizes", "first")
+Setting = tuple[str, str, str]  # name, and the value in both runs
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,13 @@ class Difference:
     interval: Interval
 
     def __str__(self) -> str:
+        scores = f"{_number(self.a)}{_number(self.b)}"
         if math.isnan(self.a) or math.isnan(self.b):
-            return f"{_number(self.a)}{_number(self.b)}{'n/a':>8}"
+            return f"{scores}{'n/a':>8}"
         low, high = self.interval
         sure = "  *" if low > 0 or high < 0 else ""
-        return (
-            f"{_number(self.a)}{_number(self.b)}{100 * (self.b - self.a):>+8.1f}  "
-            f" {_span(low, high)}{sure}".rstrip()
-        )
+        span = f"{100 * low:+.1f} to {100 * high:+.1f}{sure}"
+        return f"{scores}{100 * (self.b - self.a):>+8.1f}   {span}"
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ class Comparison:
     """COCO's twelve numbers."""
     classes: tuple[Difference, ...]
     """AP of the classes that have ground truth, the largest difference first."""
-    settings: tuple[tuple[str, str, str], ...] | None
-    """Names and both values of the settings that differ; None where a run has no config.yaml."""
+    settings: tuple[Setting, ...] | None
+    """The settings that differ; None where a run has no config.yaml."""
 
     def __str__(self) -> str:
         objects = int((~self.dataset.crowd).sum())
@@ -71,10 +70,8 @@ class Comparison:
             f"a: {self.runs[0]}",
             f"b: {self.runs[1]}",
             f"on {self.dataset.path}: {len(self.dataset)} images, {objects} objects",
-            (
-                f"Times 100; 95 % intervals of b - a over images ({self.samples} paired bootstrap"
-                " samples); * excludes 0"
-            ),
+            f"Times 100; 95 % intervals of b - a over images ({self.samples} paired bootstrap"
+            " samples); * excludes 0",
             "",
             *_table("score", self.scores),
             "",
@@ -82,66 +79,85 @@ class Comparison:
             "",
         ]
         if self.settings is None:
-            return "\n".join(
-                [*lines, "settings: not compared, as not both folders hold a config.yaml"]
-            )
-        rows = [f"  {name}: {a} -> {b}" for name, a, b in self.settings]
-        return "\n".join([*lines, "settings that differ (a -> b)", *(rows or ["  none"])])
+            lines.append("settings: not compared, as not both folders hold a config.yaml")
+        else:
+            rows = [f"  {name}: {a} -> {b}" for name, a, b in self.settings]
+            lines += ["settings that differ (a -> b)", *(rows or ["  none"])]
+        return "\n".join(lines)
 
 
 def compare_runs(run_a: str | Path, run_b: str | Path) -> Comparison:
-    """Compare the last evaluations in two folders; UserError where they are not of the same ground
-    truth.
+    """Compare the last evaluations in two folders.
+
+    Raises UserError where they are not of the same ground truth.
     """
-    dataset, found_a = read_evaluated(run_a)
-    other, found_b = read_evaluated(run_b)
-    _check_same(dataset, other, run_a, run_b)
-    one, two = (hotcoco_evaluator(dataset, found) for found in (found_a, found_b))
-    samples = bootstrap_samples(max(len(found_a), len(found_b)), dataset.label_map.num_classes)
-    summary = compare(one, two, samples)
-    narrow = class_samples(dataset.label_map.num_classes)
-    aps = (_class_aps(one), _class_aps(two))
-    classes = [
-        Difference(name, a, b, class_interval(one, two, label, narrow))
-        for label, (name, a, b) in enumerate(zip(dataset.label_map.names, *aps, strict=True))
-        if not math.isnan(a)
-    ]
+    dataset, results_a = read_evaluated(run_a)
+    dataset_b, results_b = read_evaluated(run_b)
+    _check_same(dataset, dataset_b, run_a, run_b)
+    evaluator_a = hotcoco_evaluator(dataset, results_a)
+    evaluator_b = hotcoco_evaluator(dataset, results_b)
+    samples = _samples(dataset, results_a, results_b)
+    summary = compare(evaluator_a, evaluator_b, samples)
     return Comparison(
         runs=(str(run_a), str(run_b)),
         dataset=dataset,
         samples=samples,
-        scores=tuple(
-            Difference(
-                name,
-                known(summary["metrics_a"][name]),
-                known(summary["metrics_b"][name]),
-                interval_of(summary, name),
-            )
-            for name in SCORE_NAMES
-        ),
-        classes=tuple(sorted(classes, key=lambda one: -abs(one.b - one.a))),
+        scores=tuple(_difference(summary, name) for name in SCORE_NAMES),
+        classes=_class_differences(dataset, evaluator_a, evaluator_b),
         settings=_differing_settings(Path(run_a), Path(run_b)),
     )
 
 
-def _check_same(one: CocoDataset, other: CocoDataset, run_a: str | Path, run_b: str | Path) -> None:
+def _check_same(
+    dataset_a: CocoDataset, dataset_b: CocoDataset, run_a: str | Path, run_b: str | Path
+) -> None:
     """Refuse ground truths that are not equal in what counts; paths and file names do not."""
-    differing = [
-        name for name in COMPARED if not np.array_equal(getattr(one, name), getattr(other, name))
-    ]
-    if one.label_map.names != other.label_map.names:
+    differing: list[str] = []
+    for name in COMPARED:
+        if not np.array_equal(getattr(dataset_a, name), getattr(dataset_b, name)):
+            differing.append(name)
+    if dataset_a.label_map.names != dataset_b.label_map.names:
         differing.append("classes")
     if not differing:
         return
-    seen = " and ".join(
-        f"{run} was scored on {data.path} ({len(data)} images, {len(data.labels)} annotations)"
-        for run, data in ((run_a, one), (run_b, other))
-    )
     raise UserError(
-        f"runs must be scored on the same ground truth, but {seen}, which differ in"
-        f" {', '.join(differing)}; score both on one file: tools/eval_det.py RUN"
-        " data.val.annotations=FILE data.val.images=FOLDER"
+        f"runs must be scored on the same ground truth, but {_scored_on(run_a, dataset_a)} and"
+        f" {_scored_on(run_b, dataset_b)}, which differ in {', '.join(differing)}; score both on"
+        " one file: tools/eval_det.py RUN data.val.annotations=FILE data.val.images=FOLDER"
     )
+
+
+def _scored_on(run: str | Path, dataset: CocoDataset) -> str:
+    counts = f"{len(dataset)} images, {len(dataset.labels)} annotations"
+    return f"{run} was scored on {dataset.path} ({counts})"
+
+
+def _samples(dataset: CocoDataset, results_a: DetectionResults, results_b: DetectionResults) -> int:
+    detections = max(len(results_a), len(results_b))
+    return bootstrap_samples(detections, dataset.label_map.num_classes)
+
+
+def _difference(summary: Mapping[str, Any], name: str) -> Difference:
+    """One of COCO's twelve numbers in a comparison by hotcoco."""
+    a = known(summary["metrics_a"][name])
+    b = known(summary["metrics_b"][name])
+    return Difference(name, a, b, interval_of(summary, name))
+
+
+def _class_differences(
+    dataset: CocoDataset, evaluator_a: "COCOeval", evaluator_b: "COCOeval"
+) -> tuple[Difference, ...]:
+    """AP of the classes that have ground truth, the largest difference first."""
+    samples = class_samples(dataset.label_map.num_classes)
+    aps_a = _class_aps(evaluator_a)
+    aps_b = _class_aps(evaluator_b)
+    differences: list[Difference] = []
+    for label, name in enumerate(dataset.label_map.names):
+        if math.isnan(aps_a[label]):
+            continue
+        interval = class_interval(evaluator_a, evaluator_b, label, samples)
+        differences.append(Difference(name, aps_a[label], aps_b[label], interval))
+    return tuple(sorted(differences, key=lambda row: -abs(row.b - row.a)))
 
 
 def _class_aps(evaluator: "COCOeval") -> list[float]:
@@ -152,20 +168,23 @@ def _class_aps(evaluator: "COCOeval") -> list[float]:
     return [mean_defined(precision[:, :, label]) for label in range(precision.shape[2])]
 
 
-def _differing_settings(run_a: Path, run_b: Path) -> tuple[tuple[str, str, str], ...] | None:
+def _differing_settings(run_a: Path, run_b: Path) -> tuple[Setting, ...] | None:
     """Settings of two runs that differ; the folder's own name is none."""
-    settings = (_settings(run_a), _settings(run_b))
-    if not all(settings):
+    settings_a = _settings(run_a)
+    settings_b = _settings(run_b)
+    if not settings_a or not settings_b:
         return None
-    names = dict.fromkeys([*settings[0], *settings[1]])
-    pairs = ((name, *(str(one.get(name, "absent")) for one in settings)) for name in names)
-    return tuple((name, a, b) for name, a, b in pairs if a != b and name != "run.output_dir")
+    differing: list[Setting] = []
+    for name in dict.fromkeys([*settings_a, *settings_b]):
+        a = str(settings_a.get(name, "absent"))
+        b = str(settings_b.get(name, "absent"))
+        if a != b and name != "run.output_dir":
+            differing.append((name, a, b))
+    return tuple(differing)
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """config.yaml of a run's folder, or of the run that an evaluation/ folder lies in, as flat
-    names.
-    """
+    """config.yaml as flat names, of a run's folder or of the run that an evaluation/ lies in."""
     for file in (folder / "config.yaml", folder.resolve().parent / "config.yaml"):
         if file.is_file():
             return dict(_flat(yaml.safe_load(file.read_text(encoding="utf-8")), ""))
@@ -174,11 +193,10 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        yield from (
-            _flat(value, f"{prefix}{name}.")
-            if isinstance(value, Mapping)
-            else [(f"{prefix}{name}", value)]
-        )
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _table(title: str, rows: Sequence[Difference]) -> list[str]:
@@ -190,7 +208,3 @@ def _table(title: str, rows: Sequence[Difference]) -> list[str]:
 
 def _number(value: float) -> str:
     return f"{'n/a' if math.isnan(value) else format(100 * value, '.1f'):>8}"
-
-
-def _span(low: float, high: float) -> str:
-    return f"{100 * low:+.1f} to {100 * high:+.1f}"

@@ -382,8 +382,8 @@ def test_coco200_reads_as_pycocotools_reads_it(coco200: Path) -> None:
     assert list(dataset.original_ids) == sorted(reference.getImgIds())
     assert dataset.label_map.category_ids == tuple(sorted(reference.getCatIds()))
     assert (len(dataset.boxes), int(dataset.crowd.sum())) == (712, 5)
-    for place, image in enumerate(dataset.original_ids):
-        rows = dataset.objects(place)
+    for index, image in enumerate(dataset.original_ids):
+        rows = dataset.objects(index)
         records = reference.imgToAnns[image]
         assert dataset.boxes[rows].tolist() == [record["bbox"] for record in records]
         assert dataset.areas[rows].tolist() == [record["area"] for record in records]
@@ -431,9 +431,9 @@ def test_records_that_need_a_look_keep_their_place_among_the_plain_ones(
     )
 
 
-def assert_same(one: CocoDataset, other: CocoDataset) -> None:
+def assert_same(dataset: CocoDataset, expected: CocoDataset) -> None:
     for name in ("first", "boxes", "labels", "crowd", "areas", "places", "warnings"):
-        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+        assert np.array_equal(getattr(dataset, name), getattr(expected, name)), name
 
 
 def test_coco200_areas_and_boxes_can_be_derived_from_the_masks(
@@ -444,9 +444,9 @@ def test_coco200_areas_and_boxes_can_be_derived_from_the_masks(
         del record["area"], record["bbox"]
     (tmp_path / "masks.json").write_text(json.dumps(content))
     derived = read_coco(tmp_path / "masks.json")
-    given = read_coco(coco200 / "annotations" / "instances_val.json")
-    assert np.array_equal(derived.areas, given.areas)
-    assert np.array_equal(derived.boxes, given.boxes)
+    annotated = read_coco(coco200 / "annotations" / "instances_val.json")
+    assert np.array_equal(derived.areas, annotated.areas)
+    assert np.array_equal(derived.boxes, annotated.boxes)
 
 
 @pytest.mark.parametrize(
@@ -526,7 +526,7 @@ def test_a_split_that_is_not_found_lists_what_was_tried(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "words"),
     [
         ({"bbox": "1234"}, "four numbers"),
         ({"bbox": [10**400, 0, 1, 1]}, "four numbers"),
@@ -542,9 +542,9 @@ def test_a_split_that_is_not_found_lists_what_was_tried(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_that_no_image_has_are_refused(
-    tmp_path: Path, changes: dict[str, Any], told: str
+    tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(UserError, match=told) as raised:
+    with pytest.raises(UserError, match=words) as raised:
         read(tmp_path, annotation() | changes)
     assert "annotation 1 of image 7" in str(raised.value)
 

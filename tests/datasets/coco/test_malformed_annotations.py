@@ -1,6 +1,4 @@
-"""Annotation files damaged in 200 ways: each is refused by name, or can be trained on and
-scored.
-"""
+"""Annotation files damaged in 200 ways: each is refused by name, or can be used and scored."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,9 +14,10 @@ from pycocotools import mask as masks
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
-from tasks.datasets.checks.check import Report, Split, check
+from tasks.datasets.checks.check import Split, check
 from tasks.datasets.checks.fix import write_fixed
 from tasks.datasets.checks.page import write_page
+from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches, ValBatches
@@ -33,65 +32,55 @@ DEEP: list[Any] = []
 for _ in range(200):
     DEEP = [DEEP]
 NASTY: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        -1,
-        1,
-        2.5,
-        1e300,
-        -1e300,
-        1e9,
-        10**400,
-        -(10**30),
-        2**31,
-        2**63,
-        1e-320,
-    ),
-    *(
-        float("nan"),
-        float("inf"),
-        float("-inf"),
-        "",
-        "x",
-        "1",
-        "nan",
-        "11",
-        "\ud800",
-        "\x00",
-        "../..",
-        "é" * 300,
-        "1234",
-    ),
-    *(
-        [],
-        {},
-        [[]],
-        [None],
-        [1],
-        [1, 2, 3],
-        ["a", "b", "c", "d"],
-        [[1, 2], [3, 4]],
-        [float("nan")] * 4,
-        [1e200] * 4,
-        DEEP,
-    ),
-    *(
-        {"size": [30, 40], "counts": [1]},
-        {"size": 3, "counts": "zz"},
-        {"size": [30, 40], "counts": None},
-        {"id": 1},
-    ),
-    *(
-        [[1e30] * 6],
-        [["a"] * 6],
-        [[None] * 8],
-        [[0, 0, 1e8, 1e8, 0, 1e8]],
-        [{"x": 1}],
-        [[1, 2, 3, 4, 5, 6, 7]],
-    ),
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2.5,
+    1e300,
+    -1e300,
+    1e9,
+    10**400,
+    -(10**30),
+    2**31,
+    2**63,
+    1e-320,
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    "",
+    "x",
+    "1",
+    "nan",
+    "11",
+    "\ud800",
+    "\x00",
+    "../..",
+    "é" * 300,
+    "1234",
+    [],
+    {},
+    [[]],
+    [None],
+    [1],
+    [1, 2, 3],
+    ["a", "b", "c", "d"],
+    [[1, 2], [3, 4]],
+    [float("nan")] * 4,
+    [1e200] * 4,
+    DEEP,
+    {"size": [30, 40], "counts": [1]},
+    {"size": 3, "counts": "zz"},
+    {"size": [30, 40], "counts": None},
+    {"id": 1},
+    [[1e30] * 6],
+    [["a"] * 6],
+    [[None] * 8],
+    [[0, 0, 1e8, 1e8, 0, 1e8]],
+    [{"x": 1}],
+    [[1, 2, 3, 4, 5, 6, 7]],
 )
 
 
@@ -115,9 +104,9 @@ def sound() -> dict[str, Any]:
         for number in (11, 12, 13)
     ]
     annotations = [
-        {"id": 10 * image + place, "image_id": image, "category_id": 1 + place % 2, **shape}
+        {"id": 10 * image + index, "image_id": image, "category_id": 1 + index % 2, **shape}
         for image in (11, 12)
-        for place, shape in enumerate(shapes)
+        for index, shape in enumerate(shapes)
     ]
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog", "supercategory": "pet"}]
     return {
@@ -139,7 +128,7 @@ def nodes(node: Any) -> Iterator[Node]:
 def damage_values(made: dict[str, Any], chance: Random) -> None:
     """Replace, remove, repeat or add something, at 1 to 3 places."""
     for _ in range(chance.randint(1, 3)):
-        node = chance.choice([one for one in nodes(made) if one])
+        node = chance.choice([node for node in nodes(made) if node])
         key: Any = (
             chance.choice(list(node)) if isinstance(node, dict) else chance.randrange(len(node))
         )
@@ -151,10 +140,10 @@ def damage_values(made: dict[str, Any], chance: Random) -> None:
         elif action == "repeat" and isinstance(node, list):
             node.insert(key, node[chance.randrange(len(node))])
         else:
-            other = chance.choice([one for one in nodes(made) if one])
+            source = chance.choice([node for node in nodes(made) if node])
             node[key] = json.loads(
                 json.dumps(
-                    chance.choice(list(other.values() if isinstance(other, dict) else other))
+                    chance.choice(list(source.values() if isinstance(source, dict) else source))
                 )
             )
 
@@ -215,13 +204,13 @@ def use(dataset: CocoDataset, config: DataConfig, folder: Path) -> None:
     """
     for batch in ValBatches(dataset, config):
         assert bool(batch.boxes.isfinite().all())
-    found = DetectionResults(
+    detections = DetectionResults(
         np.repeat(dataset.image_ids, np.diff(dataset.first)),
         dataset.boxes,
         np.ones(len(dataset.boxes)),
         dataset.labels,
     )
-    write_evaluation(folder / "evaluation.json", final_scores(dataset, found), {})
+    write_evaluation(folder / "evaluation.json", final_scores(dataset, detections), {})
     train = TrainBatches(dataset, config)
     for _, batch in zip(range(2), train.start(0), strict=False):
         assert bool(batch.boxes.isfinite().all())
@@ -237,7 +226,7 @@ def attempt(call: Callable[[], Result]) -> tuple[Result | None, str]:
         return None, str(refused)
 
 
-def scan(folder: Path, name: str) -> Report:
+def scan(folder: Path, name: str) -> CheckReport:
     return check([Split("val", folder / "images", folder / name)], exif="apply", grid=AnchorGrid())
 
 
@@ -264,7 +253,7 @@ def test_whatever_is_refused_was_found_by_the_check(folder: Path, seed: int) -> 
 
 
 @pytest.mark.parametrize("seed", range(0, 200, 2))
-def test_what_can_be_read_can_be_mended(folder: Path, seed: int) -> None:
+def test_what_can_be_read_can_be_fixed(folder: Path, seed: int) -> None:
     (folder / "damaged.json").write_bytes(damaged(seed))
     done, refused = attempt(
         partial(write_fixed, scan(folder, "damaged.json"), folder / "fixed.json")
@@ -272,4 +261,4 @@ def test_what_can_be_read_can_be_mended(folder: Path, seed: int) -> None:
     if done is None:
         assert str(folder / "damaged.json") in refused
     else:
-        assert scan(folder, "fixed.json").errors == 0 or "not mended: empty list" in done
+        assert scan(folder, "fixed.json").errors == 0 or "not fixed: empty list" in done

@@ -1,0 +1,121 @@
+"""Categories of a COCO file as classes.  K classes."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from resnet_backbones.errors import UserError
+from tasks.datasets.coco.json_file import Record
+from tasks.datasets.coco.sizes import writable
+from tasks.datasets.notes import few
+from tasks.labels import FileId, LabelMap
+
+
+class OtherClassesError(UserError):
+    """A file none of whose categories is a class of the label map that was asked for."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes that a file's categories stand for."""
+
+    label_map: LabelMap
+    labels: Mapping[Hashable, int | None]
+    """Label of each category id; None where the label map has no such class."""
+    warnings: tuple[str, ...]
+
+
+def read_classes(
+    categories: Sequence[Record], annotations: Sequence[Record], wanted: LabelMap | None
+) -> Classes:
+    """Label the categories in their order, or by name as the label map `wanted` does.
+
+    Raises OtherClassesError where no name is among those of `wanted`.
+    """
+    categories, warnings = _without_heading(categories, annotations)
+    names, repeated = _unique_names(categories)
+    own = LabelMap(tuple(record["id"] for record in categories), names)
+    warnings += repeated
+    if wanted is None:
+        labels: dict[Hashable, int | None] = {
+            category: label for label, category in enumerate(own.category_ids)
+        }
+        return Classes(own, labels, warnings)
+    if own.num_classes and not set(names) & set(wanted.names):
+        raise OtherClassesError(
+            f"no category has a name of the label map: got {few(names)}, expected"
+            f" {few(wanted.names)}"
+        )
+    missing = [name for name in wanted.names if name not in names]
+    extra = [name for name in names if name not in wanted.names]
+    if missing:
+        warnings += (
+            f"{len(missing)} classes of the label map are no category here: {few(missing)}",
+        )
+    if extra:
+        warnings += (f"{len(extra)} categories are no class of the label map: {few(extra)}",)
+    by_name = {name: label for label, name in enumerate(wanted.names)}
+    pairs = zip(own.category_ids, names, strict=True)
+    labels = {category: by_name.get(name) for category, name in pairs}
+    return Classes(_with_ids_of(wanted, own), labels, warnings)
+
+
+def _without_heading(
+    categories: Sequence[Record], annotations: Sequence[Record]
+) -> tuple[Sequence[Record], tuple[str, ...]]:
+    """Drop the supercategory entry that Roboflow's exports add, and say so.
+
+    All others are below it, it is below none, and it has no object.
+    """
+    for record in categories:
+        others = [category for category in categories if category is not record]
+        if _is_above_all(record, others) and not _has_objects(record, annotations):
+            warning = (
+                f"category {record['id']!r}, {record.get('name')!r}, has no object and is the"
+                " heading of all others; it was left out, as Roboflow's exports add it"
+            )
+            return others, (warning,)
+    return categories, ()
+
+
+def _is_above_all(record: Record, others: Sequence[Record]) -> bool:
+    """Whether a category is the supercategory of all others, and has none itself."""
+    name = record.get("name")
+    if record.get("supercategory") != "none" or not isinstance(name, str) or not others:
+        return False
+    return all(category.get("supercategory") == name for category in others)
+
+
+def _has_objects(record: Record, annotations: Sequence[Record]) -> bool:
+    """Whether any annotation is of a category."""
+    objects = (annotation for annotation in annotations if isinstance(annotation, Mapping))
+    return any(annotation.get("category_id") == record["id"] for annotation in objects)
+
+
+def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Category names, and a warning of each that repeats an earlier one and has its id added."""
+    names: list[str] = []
+    warnings: list[str] = []
+    for record in categories:
+        name = writable(str(record.get("name", record["id"])), "category name")
+        if name in names:
+            unique = f"{name} ({record['id']})"
+            warnings.append(
+                f"two categories are called {name!r}; the one with id {record['id']!r} is now"
+                f" {unique}"
+            )
+            name = unique
+        names.append(name)
+    return tuple(names), tuple(warnings)
+
+
+def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
+    """The wanted classes under this file's ids.
+
+    One that the file lacks keeps its id or, where another class has that here, takes its name.
+    """
+    by_name = dict(zip(own.names, own.category_ids, strict=True))
+    ids: list[FileId] = []
+    for name, category in zip(wanted.names, wanted.category_ids, strict=True):
+        free = name if category in own.category_ids else category
+        ids.append(by_name.get(name, free))
+    return replace(wanted, category_ids=tuple(ids))

@@ -1,0 +1,131 @@
+"""Masks of COCO annotations: polygons, and run lengths of either kind.
+
+Boxes are (x, y, width, height) in pixels.  `name` is what errors call the annotation.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.boxes import Box
+from tasks.datasets.coco.json_file import Record
+from tasks.errors import DataError
+
+FARTHEST = 1e7
+"""Pixels from an image's corner; what lies beyond is a mistake, and its area would not be exact."""
+
+
+def read_mask(record: Record, name: str) -> Any:
+    """Return the annotation's polygons of whole corners, or its run lengths; None without either.
+
+    Raises DataError where the segmentation is something else.
+    """
+    mask = record.get("segmentation") or None
+    if isinstance(mask, list) and all(isinstance(polygon, list) for polygon in mask):
+        whole = [polygon for polygon in mask if polygon and len(polygon) % 2 == 0]
+        return whole or None
+    if mask is None or (isinstance(mask, Mapping) and {"size", "counts"} <= mask.keys()):
+        return mask
+    rule = (
+        "segmentation must be polygons [[x, y, x, y, …], …] or run lengths with size and counts,"
+        f" got {str(mask)[:60]}"
+    )
+    raise DataError(rule, "correct it or set it to null", name)
+
+
+def check_mask(record: Record, height: int, width: int, name: str) -> None:
+    """Raise DataError for a segmentation that could not be decoded; nothing is decoded here."""
+    mask = read_mask(record, name)
+    if isinstance(mask, list):
+        polygon_corners(mask, name)
+    elif mask is not None:
+        _encode_run_lengths(mask, height, width, name)
+
+
+def encode(mask: Any, height: int, width: int, name: str) -> Any:
+    """Encode polygons or run lengths as compressed run lengths (pycocotools' objects).
+
+    Polygons of fewer than three corners cover nothing; None where no others are left. Raises
+    DataError for numbers that no image of that size has.
+    """
+    if not isinstance(mask, list):
+        return _encode_run_lengths(mask, height, width, name)
+    from pycocotools import mask as masks
+
+    outlines = [corners for corners in polygon_corners(mask, name) if len(corners) >= 3]
+    polygons = [corners.ravel().tolist() for corners in outlines]
+    return masks.merge(masks.frPyObjects(polygons, height, width)) if polygons else None
+
+
+def mask_box(mask: Any, height: int, width: int, name: str) -> Box:
+    """Find the box around a mask: around the corners of polygons, around the pixels of others."""
+    if isinstance(mask, list):
+        corners = np.concatenate(polygon_corners(mask, name))  # exact where pixels are not
+        left, top = corners.min(axis=0).tolist()
+        right, bottom = corners.max(axis=0).tolist()
+        return left, top, right - left, bottom - top
+    from pycocotools import mask as masks
+
+    encoded = encode(mask, height, width, name)
+    left, top, box_width, box_height = map(float, masks.toBbox(encoded))
+    return left, top, box_width, box_height
+
+
+def mask_area(mask: Any, height: int, width: int, name: str) -> float:
+    """Count the pixels of a mask; 0 where it covers none."""
+    encoded = encode(mask, height, width, name)
+    if encoded is None:
+        return 0.0
+    from pycocotools import mask as masks
+
+    return float(masks.area(encoded))
+
+
+def polygon_corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.float64]]:
+    """Return every polygon's corners (n, 2).
+
+    Raises DataError for numbers that no image has, with which the code of masks would ask for
+    endless memory.
+    """
+    try:
+        corners = [np.array(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+        near = all(np.abs(polygon).max() <= FARTHEST for polygon in corners)
+    except (TypeError, ValueError, OverflowError):
+        near = False
+    if not near:
+        rule = (
+            f"a polygon must be numbers x, y, x, y, … of at most {FARTHEST:g} pixels,"
+            f" got {str(polygons)[:60]}"
+        )
+        raise DataError(rule, "correct it or set it to null", name)
+    return corners
+
+
+def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any:
+    """Run lengths of either kind, compressed and known to fit the image."""
+    from pycocotools import mask as masks
+
+    if mask["size"] != [height, width]:
+        rule = (
+            f"run lengths must be of the image's height and width, {[height, width]},"
+            f" got {mask['size']}"
+        )
+        raise DataError(rule, "correct them or give the annotation bbox and area", name)
+    try:
+        encoded = mask
+        if isinstance(mask["counts"], list):
+            encoded = masks.frPyObjects(mask, height, width)
+        left, top, box_width, box_height = masks.toBbox(encoded).tolist()
+        within = left + box_width <= width and top + box_height <= height
+        fits = within and bool(masks.area(encoded) <= height * width)
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        rule = (
+            "run lengths must be whole numbers that sum up to the image's height times width, or"
+            f" the text of such, got {str(mask['counts'])[:60]}"
+        )
+        raise DataError(rule, "correct them or set segmentation to null", name)
+    return encoded

@@ -1,0 +1,58 @@
+"""COCO JSON read for training: fast where it is sound, and every defect named where it is not."""
+
+from pathlib import Path
+
+from resnet_backbones.errors import UserError
+from tasks.datasets.checks.coco_file import look_through
+from tasks.datasets.checks.images import find_image_problems, read_files
+from tasks.datasets.coco.categories import OtherClassesError
+from tasks.datasets.coco.dataset import CocoDataset, read_coco
+from tasks.datasets.findings import Finding, only_errors, refusal
+from tasks.images import Exif
+from tasks.labels import LabelMap
+
+
+def read_for_training(
+    annotations: str | Path,
+    images: str | Path | None = None,
+    *,
+    label_map: LabelMap | None = None,
+    check_sizes: bool = False,
+    exif: Exif = "apply",
+) -> CocoDataset:
+    """Read a COCO instances file as `read_coco` does; refuse it by all that is wrong with it.
+
+    Sound data take no time beyond `read_coco`'s. Others are looked through as `backbones check`
+    does, image files by their headers alone. Raises UserError that names file, record, rule and way
+    out of the first errors and says how many there are; that of `read_coco` where the file cannot
+    be read at all, where its classes are not those of `label_map`, and where no record is wrong by
+    the check's rules.
+    """
+    path = Path(annotations)
+    image_root = Path(images) if images is not None else path.parent
+    try:
+        return read_coco(path, image_root, label_map=label_map, check_sizes=check_sizes, exif=exif)
+    except OtherClassesError:
+        raise  # the file may be sound
+    except UserError as error:
+        errors = find_errors(path, image_root, check_sizes=check_sizes, exif=exif)
+        if not errors:
+            raise
+        raise refusal(errors, path) from error
+
+
+def find_errors(path: Path, image_root: Path, *, check_sizes: bool, exif: Exif) -> list[Finding]:
+    """Find the errors of a COCO file, and of image files' headers where training needs them.
+
+    It does where `check_sizes` asks for all, and where a record does not say its image's size.
+    Nothing is found in a file that cannot be read at all.
+    """
+    records, findings = look_through(path, image_root, exif)
+    if not records.content:
+        return []
+    listed = records.listed_images()
+    if not check_sizes:
+        listed = [image for image in listed if image.size is None]
+    files = read_files(listed, exif, pixels=False)
+    findings += find_image_problems(files, exif)
+    return only_errors(findings)

@@ -1,0 +1,88 @@
+"""Defects of a data set, in one form for all who look for them and all who act on them.
+
+The readers of `checks/` yield findings as they look through files of any format.  The check prints
+them, training refuses by them, and `--fix` corrects those that say how.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from resnet_backbones.errors import UserError
+from tasks.boxes import Box
+
+Severity = Literal["error", "warning"]
+SHOWN = 3  # findings that a refusal names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fix:
+    """How a corrected file is written: by which remedy, and to which record."""
+
+    remedy: str
+    """What is done, such as "drop" or "clip"; who writes the format knows how."""
+    records: str = ""
+    """The list of the file that holds the record, such as "images"."""
+    index: int = -1
+    """The record's index in that list."""
+    target: Any = None
+    """What the remedy needs: the record to merge with, the right size …"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One defect of a data set."""
+
+    kind: str
+    """The defect's name, such as "box outside", for all of its kind."""
+    severity: Severity
+    file: str
+    """The annotation file, or the image file that is wrong."""
+    record: str
+    """The record: "annotation 7", "image 3", "the file"."""
+    rule: str
+    """What must hold and what was seen."""
+    way_out: str
+    """What the user does, as a part of a sentence: "correct it or remove the annotation"."""
+    image: Path | None = None
+    """The image to show."""
+    box: Box | None = None
+    """The box to draw on it, (x, y, width, height) in its pixels."""
+    fix: Fix | None = None
+    """How `--fix` corrects it, where it can."""
+
+    @property
+    def fixable(self) -> bool:
+        """Whether `--fix` corrects it."""
+        return self.fix is not None
+
+    @property
+    def sentence(self) -> str:
+        """The rule and the way out."""
+        return f"{self.rule}; {self.way_out}"
+
+
+def only_errors(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that are errors."""
+    return [finding for finding in findings if finding.severity == "error"]
+
+
+def refusal(findings: Iterable[Finding], path: str | Path) -> UserError:
+    """Make the error that refuses a data set: its first findings, how many there are, what to do.
+
+    `path` is what the data set is read from; findings about other files name theirs.
+    """
+    listed = list(findings)
+    lines = [f"{path}: annotations and images must be free of errors, found {len(listed)}:"]
+    for finding in listed[:SHOWN]:
+        file = "" if finding.file == str(path) else f"{finding.file}: "
+        lines.append(f"  {file}{finding.record}: {finding.sentence}")
+    if len(listed) > SHOWN:
+        lines.append(f"  … and {len(listed) - SHOWN} more")
+    advice = "`backbones check` lists every error"
+    fixable = sum(finding.fixable for finding in listed)
+    if fixable:
+        which = "" if fixable == len(listed) else f" for {fixable} of them"
+        advice += f"; with --fix OUT.json it writes a corrected file{which}"
+    return UserError("\n".join([*lines, advice]))

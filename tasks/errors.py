@@ -1,0 +1,19 @@
+"""An error about data, in parts, so that a list of defects says the same words."""
+
+from resnet_backbones.errors import UserError
+
+
+class DataError(UserError):
+    """Data that break a rule, as one sentence and as its parts.
+
+    `rule` is what must hold and what was seen, `way_out` what the user does about it; the sentence
+    also names the `record`, if given. A single text is taken as the whole sentence, as torch makes
+    a worker's error again from its text.
+    """
+
+    def __init__(self, rule: str, way_out: str = "", record: str = "") -> None:
+        where = f" in {record}" if record else ""
+        end = f"; {way_out}" if way_out else ""
+        super().__init__(f"{rule}{where}{end}")
+        self.rule = rule
+        self.way_out = way_out

@@ -1,0 +1,122 @@
+"""The report of detections on a data set."""
+
+import json
+from pathlib import Path
+
+from resnet_backbones.errors import UserError
+from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
+from tasks.images import Exif
+from tasks.labels import LabelMap
+from tasks.report.build import Section, run_sections, try_report, write_page
+from tasks.report.images import extremes, gallery
+from tasks.report.instances.analysis import analyse
+from tasks.report.instances.mistakes import (
+    confusion_section,
+    detection_data_section,
+    errors_section,
+)
+from tasks.report.instances.sections import (
+    calibration_section,
+    classes_section,
+    curves_section,
+    headline,
+    operating_section,
+)
+from tasks.report.page import paragraph
+from tasks.report.run import EVALUATION, evaluation_metadata
+from tasks.scoring.results import DetectionResults, read_results_json
+
+DETECTIONS = "detections.json"
+_RANKED_BY = (
+    "By F1 of the image at the classes' operating points, IoU 0.50. Ground truth on the left,"
+    " detections on the right."
+)
+
+
+def detection_sections(
+    dataset: CocoDataset, results: DetectionResults, folder: str | Path, *, exif: Exif = "apply"
+) -> list[Section]:
+    """Analyse detections and return the sections of their report as (heading, HTML).
+
+    `folder` tells of the run. Image files that are missing are shown as blanks.
+    """
+    analysis = analyse(dataset, results)
+    worst, best = extremes(analysis.images)
+    worst_images = gallery(dataset, analysis.used, analysis.images, worst, exif)
+    best_images = gallery(dataset, analysis.used, analysis.images, best, exif)
+    own = [
+        ("Classes and sizes", classes_section(analysis)),
+        ("Precision and recall", curves_section(analysis)),
+        ("Operating point", operating_section(analysis)),
+        ("Errors", errors_section(analysis)),
+        ("Confusion", confusion_section(analysis)),
+        ("Calibration", calibration_section(analysis)),
+        ("Worst images", paragraph(_RANKED_BY) + worst_images),
+        ("Best images", best_images),
+    ]
+    data = detection_data_section(dataset, analysis)
+    return run_sections(folder, scores=headline(analysis), own=own, data=data)
+
+
+def write_report(
+    folder: str | Path, dataset: CocoDataset, results: DetectionResults, *, exif: Exif = "apply"
+) -> Path:
+    """Write report.html about detections on a data set and return its path."""
+    sections = detection_sections(dataset, results, folder, exif=exif)
+    objects = int((~dataset.crowd).sum())
+    counts = f"{len(dataset)} images, {objects} objects, {len(results)} detections"
+    title = f"Detections of {Path(folder).resolve().name}"
+    return write_page(folder, title, f"{dataset.path}: {counts}", sections)
+
+
+def report_detections(folder: str | Path, dataset: CocoDataset, *, exif: Exif = "apply") -> str:
+    """Write the report of a folder's detections and say where it is, or why there is none."""
+
+    def make() -> Path:
+        return write_report(folder, dataset, _read_detections(Path(folder), dataset), exif=exif)
+
+    return try_report(make, f"tools/report.py {folder}")
+
+
+def remake_report(folder: str | Path, images: str | Path | None = None) -> Path:
+    """Write the report of a run or an evaluation again, from its files and the data they name.
+
+    `images` replaces the folder of images. Raises UserError where evaluation.json or what it names
+    is missing.
+    """
+    dataset, results = read_evaluated(folder, images, _label_map(Path(folder)))
+    exif: Exif = evaluation_metadata(folder).get("exif", "apply")
+    return write_report(folder, dataset, results, exif=exif)
+
+
+def read_evaluated(
+    folder: str | Path, images: str | Path | None = None, label_map: LabelMap | None = None
+) -> tuple[CocoDataset, DetectionResults]:
+    """Read the data set and the detections that a folder's evaluation.json is about.
+
+    `label_map=None` takes the file's classes.
+    """
+    folder = Path(folder)
+    metadata = evaluation_metadata(folder)
+    if "annotations" not in metadata:
+        way_out = f"found none in {folder}; tools/eval_det.py CHECKPOINT --out {folder} writes it"
+        raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
+    image_root = images or metadata.get("image_root")
+    exif: Exif = metadata.get("exif", "apply")
+    dataset = read_coco(metadata["annotations"], image_root, label_map=label_map, exif=exif)
+    dataset = first_images(dataset, metadata["images"])
+    return dataset, _read_detections(folder, dataset)
+
+
+def _read_detections(folder: Path, dataset: CocoDataset) -> DetectionResults:
+    """The folder's own detections, or the results file that its evaluation.json names."""
+    file = evaluation_metadata(folder).get("results", folder / DETECTIONS)
+    return read_results_json(file, dataset)
+
+
+def _label_map(folder: Path) -> LabelMap | None:
+    """The run's classes, of the folder itself or of the run that its evaluation/ lies in."""
+    for file in (folder / "label_map.json", folder.resolve().parent / "label_map.json"):
+        if file.is_file():
+            return LabelMap.from_json(json.loads(file.read_text(encoding="utf-8")))
+    return None

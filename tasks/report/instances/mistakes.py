@@ -1,0 +1,137 @@
+"""The sections of a report that say what is wrong, with detections or the data, as HTML.
+
+K classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.datasets.coco.dataset import CocoDataset
+from tasks.report.charts import bar_chart
+from tasks.report.instances.analysis import Analysis
+from tasks.report.instances.sections import MANY
+from tasks.report.page import Cell, paragraph, percent, table
+from tasks.report.run import data_section
+
+LISTED = 25  # confusions, and annotations to look at
+TIDE = {  # kind of error to its name and what it is
+    "Cls": ("wrong class", "a good box with the wrong class"),
+    "Loc": ("poor box", "the right class, but IoU from 0.1 to 0.5"),
+    "Both": ("class and box", "the wrong class, and IoU from 0.1 to 0.5"),
+    "Dupe": ("duplicate", "an object that another detection has found"),
+    "Bkg": ("background", "no object there, IoU below 0.1"),
+    "Miss": ("missed", "an object that no detection is near"),
+}
+
+
+def errors_section(analysis: Analysis) -> str:
+    """Show TIDE's kinds of error by the AP50 gained by fixing each."""
+    gains = analysis.tide["delta_ap"]
+    counts = analysis.tide["counts"]
+    bars = []
+    rows = []
+    for kind in sorted(TIDE, key=lambda kind: -gains[kind]):
+        name, explanation = TIDE[kind]
+        gain = f"+{percent(gains[kind])}"
+        bars.append((name, gains[kind], gain))
+        rows.append((name, (Cell(escape(explanation), text=True), str(counts[kind]), gain)))
+    chart = bar_chart("AP50 gained by fixing each kind of error", bars, "points of AP50")
+    note = (
+        "TIDE (Bolya et al. 2020) on all detections, those with low scores too, which is why counts"
+        " are high."
+    )
+    head = ("kind", "what it is", "count", "AP50")
+    return paragraph(note) + f'<div class="grid">{chart}<div>{table(head, rows)}</div></div>'
+
+
+def confusion_section(analysis: Analysis) -> str:
+    """Show true against found classes at the operating points.
+
+    Where classes are many, it is a list of the most frequent confusions.
+    """
+    note = paragraph(
+        "At the operating points, IoU 0.50 whatever the class. Background: no object, or none"
+        " found."
+    )
+    names = [report.name for report in analysis.classes]
+    if len(names) > MANY:
+        return note + _most_confused(analysis.confusion, names)
+    matrix = analysis.confusion
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    rows = []
+    for index, name in enumerate((*names, "background")):
+        rows.append((escape(name), _heat_cells(matrix[index], shares[index])))
+    return note + table(("true \\ found", *names, "background"), rows)
+
+
+def _heat_cells(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> list[Cell]:
+    """Counts, none written as nothing, coloured by their shares."""
+    pairs = zip(counts, shares, strict=True)
+    return [Cell(str(count) if count else "", heat=share) for count, share in pairs]
+
+
+def _most_confused(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
+    """Pairs of different classes by count, with their share of the true class."""
+    between = matrix[:-1, :-1].copy()
+    np.fill_diagonal(between, 0)
+    most = np.argsort(-between, axis=None, kind="stable")[:LISTED]
+    rows = []
+    for index in most.tolist():
+        true, predicted = divmod(index, len(names))
+        count = between[true, predicted]
+        if count:
+            share = percent(count / matrix[true].sum())
+            cells = (Cell(escape(names[predicted]), text=True), str(count), share)
+            rows.append((escape(names[true]), cells))
+    if not rows:
+        return paragraph("No class is taken for another.")
+    return table(("true class", "taken for", "count", "% of the class"), rows, tall=True)
+
+
+def detection_data_section(dataset: CocoDataset, analysis: Analysis) -> str:
+    """Say what was scored on, and list annotations that confident detections contradict."""
+    areas = dataset.areas[~dataset.crowd]
+    small = int((areas < 32**2).sum())
+    large = int((areas >= 96**2).sum())
+    medium = len(areas) - small - large
+    empty = int((np.diff(dataset.first) == 0).sum())
+    unused = sum(report.objects == 0 for report in analysis.classes)
+    entries = [
+        ("annotations", str(dataset.path)),
+        ("images", f"{len(dataset)}, {empty} of them without annotations"),
+        ("objects", f"{len(areas)}: {small} small, {medium} medium, {large} large"),
+        ("crowds", str(int(dataset.crowd.sum()))),
+        ("classes", f"{len(analysis.classes)}, {unused} without objects"),
+    ]
+    return data_section(entries, dataset.warnings) + _suspects(dataset, analysis)
+
+
+def _suspects(dataset: CocoDataset, analysis: Analysis) -> str:
+    """Annotations that confident detections contradict, where there are any."""
+    if not analysis.suspects:
+        return ""
+    shown = analysis.suspects[:LISTED]
+    rows = [(_file_name(dataset, suspect), _suspect_cells(suspect)) for suspect in shown]
+    note = (
+        f"Detections of high score that the ground truth contradicts ({len(shown)} of"
+        f" {len(analysis.suspects)}): the detector errs, or the labels do."
+    )
+    head = ("image", "what", "annotated", "found", "score")
+    return "<h3>Annotations to look at</h3>" + paragraph(note) + table(head, rows, tall=True)
+
+
+def _file_name(dataset: CocoDataset, suspect: Mapping[str, Any]) -> str:
+    return escape(str(dataset.file_names[suspect["image_id"] - 1]))
+
+
+def _suspect_cells(suspect: Mapping[str, Any]) -> tuple[str | Cell, ...]:
+    return (
+        Cell(escape(str(suspect["type"]).replace("_", " ")), text=True),
+        Cell(escape(str(suspect.get("gt_category") or "nothing")), text=True),
+        Cell(escape(str(suspect["dt_category"])), text=True),
+        f"{suspect['dt_score']:.2f}",
+    )

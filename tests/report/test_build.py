@@ -1,0 +1,72 @@
+"""A report of any task: its own sections among those that all reports share."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tasks.report.build import run_sections, try_report, write_page
+from tasks.report.page import facts, tiles
+from tasks.report.run import data_section
+
+
+def finished(folder: Path) -> Path:
+    """The folder of a classifier's run, as far as a report reads it."""
+    rows = [{"step": step, "loss": 1 / step, "lr": 0.1} for step in range(1, 5)]
+    rows[-1] |= {"val/loss": 0.9, "val/top1": 0.5, "val/top5": 0.75}
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "metrics.jsonl").write_text(lines)
+    evaluation = {"step": 4, "images": 100, "scores": {"val/top1": 0.5}}
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    return folder
+
+
+def sections(folder: Path) -> list[tuple[str, str]]:
+    return run_sections(
+        folder,
+        scores=tiles([("top 1", "50.0", "")]),
+        own=[("Classes", "<p>cat</p>")],
+        data=data_section([("images", "100")], ["2 files were left out"]),
+    )
+
+
+def test_a_task_brings_its_sections_and_shares_the_others(tmp_path: Path) -> None:
+    made = sections(finished(tmp_path))
+    assert [heading for heading, _ in made] == ["Scores", "Training", "Classes", "Data", "Settings"]
+    content = dict(made)
+    assert "val, times 100" in content["Training"]
+    assert "Loss" in content["Training"]
+    assert content["Data"] == facts([("images", "100"), ("note", "2 files were left out")])
+    assert "<dt>step</dt><dd>4</dd>" in content["Settings"]
+    assert "scores" not in content["Settings"]
+
+
+def test_a_folder_without_a_training_has_no_section_of_one(tmp_path: Path) -> None:
+    assert [heading for heading, _ in sections(tmp_path)] == [
+        "Scores",
+        "Classes",
+        "Data",
+        "Settings",
+    ]
+
+
+def test_a_page_is_written_whole(tmp_path: Path) -> None:
+    file = write_page(tmp_path, "A <title>", "of 3 images", [("Scores", "<p>50.0</p>")])
+    assert file == tmp_path / "report.html"
+    assert "<h1>A &lt;title&gt;</h1>" in file.read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_report_is_named_by_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    assert try_report(lambda: file, "tools/report.py runs/a") == str(file)
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), OSError("full"), AssertionError("odd")])
+def test_a_report_that_cannot_be_made_says_why_and_how_to_try_again(error: Exception) -> None:
+    def fail() -> Path:
+        raise error
+
+    said = try_report(fail, "tools/report.py runs/a")
+    assert f"{type(error).__name__}: {error}" in said
+    assert "tools/report.py runs/a tries again" in said

@@ -1,0 +1,104 @@
+"""Which measurements share a chart, for the names of every task."""
+
+from typing import Any
+
+import pytest
+
+from tasks.panels import choose_panels, is_score_panel
+
+COMMON = ("images_per_s", "data_share", "grad_norm", "memory_gb", "skipped")
+
+
+def rows(*names: str) -> list[dict[str, Any]]:
+    """Two rows of a training with these names in the second."""
+    trained: dict[str, Any] = {"step": 1, "loss": 2.0, **dict.fromkeys(COMMON, 1.0), "lr": 0.1}
+    scored = trained | {"step": 2, "weights": "ema"} | dict.fromkeys(names, 0.5)
+    return [trained, scored]
+
+
+def test_a_training_without_scores_has_a_loss_and_a_learning_rate() -> None:
+    assert choose_panels(rows()) == {"loss": ["loss"], "learning rate": ["lr"]}
+    assert choose_panels([]) == {}
+
+
+def test_classification() -> None:
+    names = ("loss/main", "loss/auxiliary", "val/main", "val/loss", "val/top1", "val/top5")
+    assert choose_panels(rows(*names)) == {
+        "loss": ["loss", "val/loss"],
+        "parts of the training loss": ["loss/main", "loss/auxiliary"],
+        "parts of the validation loss": ["val/main"],
+        "learning rate": ["lr"],
+        "val": ["val/top1", "val/top5"],
+    }
+
+
+def test_two_sets_of_images_share_the_loss_and_have_parts_and_scores_of_their_own() -> None:
+    names = ("loss/main", "val/loss", "val/main", "train/loss", "train/main", "train/top1")
+    assert choose_panels(rows(*names)) == {
+        "loss": ["loss", "val/loss", "train/loss"],
+        "parts of the training loss": ["loss/main"],
+        "parts of the validation loss": ["val/main"],
+        "parts of the loss on train": ["train/main"],
+        "learning rate": ["lr"],
+        "train": ["train/top1"],
+    }
+
+
+def test_segmentation() -> None:
+    names = ("seg/mIoU", "seg/pixel_accuracy", "seg/mIoU/road", "seg/mIoU/traffic/light")
+    panels = choose_panels(rows(*names, "val/loss"))
+    assert panels["seg"] == ["seg/mIoU", "seg/pixel_accuracy"]
+    assert list(panels) == ["loss", "learning rate", "seg"]
+
+
+def test_detection_splits_twelve_scores_and_leaves_classes_out() -> None:
+    sizes = ("", "s", "m", "l")
+    precisions = [f"box/AP{suffix}" for suffix in ("", "50", "75", "s", "m", "l")]
+    recalls = [f"box/AR{suffix}" for suffix in ("1", "10", "100", "s", "m", "l")]
+    masks = [f"mask/AP{size}" for size in sizes]
+    losses = ("loss/rpn/class", "loss/roi/box", "val/rpn/class", "val/roi/box", "val/loss")
+    panels = choose_panels(rows(*losses, *precisions, *recalls, "box/AP/cat", *masks))
+    assert panels == {
+        "loss": ["loss", "val/loss"],
+        "parts of the training loss": ["loss/rpn/class", "loss/roi/box"],
+        "parts of the validation loss": ["val/rpn/class", "val/roi/box"],
+        "learning rate": ["lr"],
+        "box/AP": precisions,
+        "box/AR": recalls,
+        "mask": masks,
+    }
+
+
+def test_panoptic() -> None:
+    names = [f"panoptic/{kind}{part}" for part in ("", "_things", "_stuff") for kind in PARTS]
+    panels = choose_panels(rows(*names, "panoptic/PQ/cat"))
+    assert [title for title in panels if is_score_panel(title)] == [
+        "panoptic/PQ",
+        "panoptic/SQ",
+        "panoptic/RQ",
+    ]
+    assert panels["panoptic/PQ"] == ["panoptic/PQ", "panoptic/PQ_things", "panoptic/PQ_stuff"]
+
+
+PARTS = ("PQ", "SQ", "RQ")
+
+
+def test_names_without_capitals_stay_together_in_a_large_group() -> None:
+    names = [f"val/top{k}" for k in range(1, 8)]
+    assert choose_panels(rows(*names, "val/AUC"))["val"] == names
+    assert choose_panels(rows(*names, "val/AUC"))["val/AUC"] == ["val/AUC"]
+
+
+def test_a_score_that_is_never_defined_is_in_no_panel() -> None:
+    measured: list[dict[str, Any]] = [{"step": 1, "box/AP": 0.1, "box/APl": None}]
+    assert choose_panels(measured) == {"box": ["box/AP"]}
+
+
+@pytest.mark.parametrize("name", ["run/images_per_s", "run/memory_gb", "accuracy"])
+def test_what_is_no_score_or_has_no_group_is_in_no_panel(name: str) -> None:
+    assert choose_panels(rows(name)) == choose_panels(rows())
+
+
+def test_panels_of_scores_are_told_from_others() -> None:
+    panels = choose_panels(rows("loss/main", "val/main", "val/loss", "val/top1"))
+    assert [title for title in panels if is_score_panel(title)] == ["val"]
