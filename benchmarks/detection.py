@@ -22,7 +22,8 @@ from benchmarks.pairings import detect_all, make_pairings
 from benchmarks.weights import HOW_TO_TRAIN, DetectorWeights, checkpoint_weights, random_weights
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DataConfig
-from tasks.detection.data.batches import DetectionBatch, collate_images
+from tasks.detection.data.batch import DetectionBatch
+from tasks.detection.data.batches import collate_images
 from tasks.engine.distributed import resolve_device
 from tasks.engine.precision import Precision
 from tasks.images import decode, find_images

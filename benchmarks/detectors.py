@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.agreement import Found
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.detections import Detections
 from tasks.detection.model.faster_rcnn import FasterRCNN

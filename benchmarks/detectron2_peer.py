@@ -19,7 +19,7 @@ from benchmarks.detectors import Arithmetic, arithmetic, byte_images, dtype_of, 
 from benchmarks.weights import DetectorWeights
 from resnet_backbones.errors import UserError
 from tasks.detection.config import ModelConfig, RoiConfig
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 
 CONFIG = "configs/COCO-Detection/faster_rcnn_R_50_FPN_1x.yaml"
 _NAMES = (  # of detectron2, and what they are here

@@ -16,7 +16,7 @@ from benchmarks.agreement import Found, check_boxes, check_confident, share_foun
 from benchmarks.detectors import Arithmetic, Ours, Subject, Torchvision
 from benchmarks.weights import DetectorWeights
 from tasks.detection.config import ModelConfig
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 from tasks.engine.precision import Precision
 
 Wrap = Callable[[nn.Module, Arithmetic], Subject]

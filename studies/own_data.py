@@ -34,7 +34,8 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from benchmarks.detectors import float_images
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DetectionConfig
-from tasks.detection.data.batches import DetectionBatch, TrainBatches
+from tasks.detection.data.batch import DetectionBatch
+from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import to_results, validation_batches
 from tasks.detection.model.detections import Detections, to_original

@@ -11,7 +11,8 @@ from pycocotools import mask as masks
 
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
-from tasks.detection.data.batches import DetectionBatch, TrainBatches
+from tasks.detection.data.batch import DetectionBatch
+from tasks.detection.data.batches import TrainBatches
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -265,7 +265,7 @@ def test_fine_tuning_keeps_all_but_the_predictors_of_new_classes(
         TRAIN, *arguments, f"model.weights={finished_run.folder}", f"run.output_dir={tmp_path}/run"
     )
     assert answer.status == 0, answer.error
-    assert "2 classes keep their predictor (star, ring); 1 start anew (disc)" in answer.output
+    assert "2 classes keep their predictor (star, ring); 1 reinitialised (disc)" in answer.output
     old, new = (
         read_checkpoint(finished_run.folder / "best.pt").weights(),
         read_checkpoint(tmp_path / "run").model,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tasks.detection.config import AnchorConfig, ModelConfig, RoiConfig, RpnConfig
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 
 TINY = ModelConfig(

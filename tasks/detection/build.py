@@ -7,7 +7,7 @@ from __future__ import annotations
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
-from tasks.detection.model.load_pretrained import transfer
+from tasks.detection.model.load_pretrained import load_pretrained
 from tasks.detection.saved import TASK, read_metadata
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
@@ -34,7 +34,7 @@ def build_detector(
         return model, f"weights: {source.path}"
     notes = compare_networks(old_config, config, str(source.path))
     model = build_faster_rcnn(config, classes, passport=passport)
-    report = transfer(model, source.weights(), old_label_map, label_map)
+    report = load_pretrained(model, source.weights(), old_label_map, label_map)
     return model, "; ".join([str(report), *notes])
 
 

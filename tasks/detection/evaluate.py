@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig, DetectionConfig
-from tasks.detection.data.batches import DetectionBatch, ValBatches
+from tasks.detection.data.batch import DetectionBatch
+from tasks.detection.data.batches import ValBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.detections import Detections, to_original
@@ -29,6 +30,7 @@ from tasks.engine.evaluation import (
     named_scores,
     run_batches,
 )
+from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.report.instances.build import report_detections
@@ -202,15 +204,8 @@ def make_evaluators(
 
 def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -> ValBatches:
     """This rank's share of the data set; batching only helps on a GPU."""
-    on_gpu = world.device.type == "cuda"
-    return ValBatches(
-        dataset,
-        config,
-        batch_size=4 if on_gpu else 1,
-        rank=world.rank,
-        world_size=world.size,
-        pin_memory=on_gpu,
-    )
+    batch_size = 4 if world.device.type == "cuda" else 1
+    return ValBatches(dataset, config, Share.of(world), batch_size)
 
 
 def to_results(detections: Detections, image_ids: Tensor) -> DetectionResults:

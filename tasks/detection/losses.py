@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.ground_truth import GroundTruth
 from tasks.detection.ops.losses import Losses

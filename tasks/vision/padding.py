@@ -3,7 +3,10 @@
 Sizes are (height, width) in pixels.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
 
 Size = tuple[int, int]
 
@@ -34,3 +37,12 @@ def largest_size(sizes: Iterable[Size]) -> Size:
     """The smallest size that holds all of `sizes`."""
     heights, widths = zip(*sizes, strict=True)
     return max(heights), max(widths)
+
+
+def stack_images(images: Sequence[Tensor], padded_size: Size) -> Tensor:
+    """Stack images (3, h, w) uint8 as (B, 3, H, W), channels_last, zero outside of each."""
+    batch = torch.zeros((len(images), *padded_size, 3), dtype=torch.uint8)
+    stacked = batch.permute(0, 3, 1, 2)
+    for row, image in enumerate(images):
+        stacked[row, :, : image.shape[1], : image.shape[2]] = image
+    return stacked

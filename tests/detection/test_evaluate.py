@@ -25,7 +25,8 @@ from resnet_backbones.errors import UserError
 from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
-from tasks.detection.data.batches import DetectionBatch, TrainBatches, ValBatches
+from tasks.detection.data.batch import DetectionBatch
+from tasks.detection.data.batches import TrainBatches, ValBatches
 from tasks.detection.evaluate import (
     evaluate_checkpoint,
     evaluate_detector,

@@ -8,7 +8,7 @@ from tiny_detector import TINY, tiny_batch, tiny_detector
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tasks.detection.config import ModelConfig, RpnConfig
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.region_proposer import RegionProposer, rpn_losses

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tasks.engine import sinks
-from tasks.engine.curves import choose_panels
 from tasks.engine.distributed import World
 from tasks.engine.log import RunLog, clock, read_metrics
 from tasks.engine.sinks import Row, Sink
+from tasks.panels import choose_panels
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 ROW = {"loss": 1.2341, "lr": 0.02, "images_per_s": 31.24, "data_share": 0.031}

@@ -17,7 +17,8 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco, read_segmentations
 from tasks.datasets.coco.objects import decode_mask
 from tasks.detection.config import DataConfig
-from tasks.detection.data.batches import DetectionBatch, TrainBatches
+from tasks.detection.data.batch import DetectionBatch
+from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.prepare import masks_of
 from tasks.engine.loading import Share
 from tasks.engine.randomness import Stream, mix_keys

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.boxes import to_corners
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.coco.objects import decode_mask
 from tasks.datasets.coco.sizes import size_mismatch
@@ -22,7 +23,8 @@ from tasks.labels import FileId
 from tasks.vision.augment import Augmenter, Targets
 from tasks.vision.copy_paste import Prepared, paste_objects
 from tasks.vision.padding import Size
-from tasks.vision.placement import ImagePlan, Placement, resized_size
+from tasks.vision.placement import ImagePlan
+from tasks.vision.planning import evaluation_placement
 
 _UNMOVED = 0.01  # pixels that an augmentation of colours, by rounding, moves a box at most
 
@@ -62,7 +64,7 @@ def _load_one(
     annotated = pixels.shape[:2]
     rows = dataset.objects(plan.index)
     objects = np.arange(rows.start, rows.stop)
-    boxes = _corners(dataset.boxes[rows])
+    boxes = to_corners(dataset.boxes[rows])
     placement = plan.placement
     if augmenter is not None:
         pixels, moved, kept = _augmented(augmenter, pixels, boxes, plan.key)
@@ -91,9 +93,8 @@ def _load_one(
 def without_objects(pixels: NDArray[np.uint8], config: DataConfig) -> Prepared:
     """Prepare an image (H, W, 3) to detect objects in, resized as in evaluation."""
     original = _size_of(pixels)
-    size = resized_size(original, config.test_short_edge, config.long_edge, config.resize_rounding)
     return Prepared(
-        image=Placement(size).of_image(pixels, config.resize_filter),
+        image=evaluation_placement(original, config).of_image(pixels, config.resize_filter),
         original_size=original,
         boxes=np.zeros((0, 4), dtype=np.float32),
         labels=np.zeros(0, dtype=np.int64),
@@ -145,8 +146,3 @@ def _differ(before: NDArray[np.float64], after: NDArray[np.float64], size: Size)
 
 def _size_of(pixels: NDArray[np.uint8]) -> Size:
     return pixels.shape[0], pixels.shape[1]
-
-
-def _corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(x, y, width, height) to (x1, y1, x2, y2)."""
-    return np.concatenate((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), axis=1)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.notes import few
 from tasks.detection.model.class_rows import ClassRows
 from tasks.labels import LabelMap
 
@@ -27,29 +28,29 @@ class HasClassRows(Protocol):
 
 
 @dataclass(frozen=True)
-class TransferReport:
-    """What a detector took over from another."""
+class LoadReport:
+    """What was loaded from another detector."""
 
     loaded: int
     """Tensors that were loaded whole."""
     kept: tuple[str, ...]
-    """Classes whose rows of the predictors were taken over."""
+    """Classes whose rows of the predictors were loaded."""
     new: tuple[str, ...]
-    """Classes that start anew."""
+    """Classes whose rows were reinitialised."""
 
     def __str__(self) -> str:
         kept = "no class is kept"
         if self.kept:
-            kept = f"{len(self.kept)} classes keep their predictor ({_first(self.kept)})"
-        new = "none starts anew"
+            kept = f"{len(self.kept)} classes keep their predictor ({few(self.kept)})"
+        new = "no predictor is reinitialised"
         if self.new:
-            new = f"{len(self.new)} start anew ({_first(self.new)})"
+            new = f"{len(self.new)} reinitialised ({few(self.new)})"
         return f"detector weights: {self.loaded} tensors loaded; {kept}; {new}"
 
 
-def transfer(
+def load_pretrained(
     model: HasClassRows, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
-) -> TransferReport:
+) -> LoadReport:
     """Load all tensors but those with rows for each class, and of these the rows of classes that
     have the same name in both label maps.
 
@@ -64,7 +65,7 @@ def transfer(
     if problems:
         raise UserError(
             "model.weights is a detector of another architecture,"
-            f" {len(problems)} tensors do not fit: {_first(problems)}; set model.backbone,"
+            f" {len(problems)} tensors do not fit: {few(problems)}; set model.backbone,"
             " model.norm, model.pyramid_channels and model.roi to what it was trained with"
         )
     shared = [
@@ -78,7 +79,7 @@ def transfer(
         merged[name] = _merged_rows(own[name], state[name], rows.per_class, pairs)
     model.load_state_dict(merged, strict=False)
     kept = tuple(new.names[label] for _, label in shared)
-    return TransferReport(len(whole), kept, tuple(name for name in new.names if name not in kept))
+    return LoadReport(len(whole), kept, tuple(name for name in new.names if name not in kept))
 
 
 def _misfits(
@@ -117,9 +118,3 @@ def _merged_rows(
 
 def _shape(tensor: Tensor | None) -> tuple[int, ...] | str:
     return "missing" if tensor is None else tuple(tensor.shape)
-
-
-def _first(names: Sequence[str], limit: int = 5) -> str:
-    """The first names, and how many more there are."""
-    more = f", … {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

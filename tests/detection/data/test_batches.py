@@ -16,7 +16,8 @@ from PIL import Image
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
-from tasks.detection.data.batches import DetectionBatch, TrainBatches, ValBatches, collate_images
+from tasks.detection.data.batch import DetectionBatch
+from tasks.detection.data.batches import TrainBatches, ValBatches, collate_images
 from tasks.engine.loading import Share
 from tasks.vision.padding import padded_objects, padded_side
 from tasks.vision.placement import resize, resized_size
@@ -112,12 +113,12 @@ def test_images_with_crowds_only_or_nothing_are_left_out_of_training(tmp_path: P
     crowd = {"bbox": [1, 1, 9, 9], "iscrowd": 1}
     dataset = write(tmp_path, [(32, 40)] * 3, [[{"bbox": [1, 1, 9, 9]}], [crowd], []])
     batches = TrainBatches(dataset, CONFIG)
-    assert batches.usable.tolist() == [0]
+    assert batches.plan.usable.tolist() == [0]
     assert batches.warnings[0].startswith(
         "2 of 3 training images have no object (crowds apart) and were left out"
     )
     kept = TrainBatches(dataset, replace(CONFIG, keep_empty=True))
-    assert (kept.usable.tolist(), kept.warnings) == ([0, 1, 2], ())
+    assert (kept.plan.usable.tolist(), kept.warnings) == ([0, 1, 2], ())
 
 
 def test_no_image_to_train_on_is_refused(tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_validation_has_every_image_once_over_all_ranks(tmp_path: Path) -> None:
     crowd = {"bbox": [1, 1, 9, 9], "iscrowd": 1}
     dataset = write(tmp_path, SIZES, [[crowd], [], *[[{"bbox": [1, 1, 9, 9]}]] * 5])
     parts = [
-        ValBatches(dataset, CONFIG, batch_size=2, rank=rank, world_size=3) for rank in range(3)
+        ValBatches(dataset, CONFIG, Share(rank=rank, ranks=3), batch_size=2) for rank in range(3)
     ]
     ids = sorted(number for part in parts for batch in part for number in batch.image_ids.tolist())
     assert ids == [1, 2, 3, 4, 5, 6, 7]

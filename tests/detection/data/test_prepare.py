@@ -8,7 +8,7 @@ import torch
 from noise_data import only_batch, write
 
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 
 
 def test_boxes_scale_by_each_axis_own_ratio(tmp_path: Path) -> None:

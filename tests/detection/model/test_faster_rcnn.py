@@ -11,7 +11,7 @@ from tiny_detector import TINY, tiny_batch, tiny_detector
 from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from tasks.detection.config import RoiConfig
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.model.inference import for_inference

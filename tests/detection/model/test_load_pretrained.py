@@ -9,7 +9,7 @@ from torch import nn
 
 from resnet_backbones.errors import UserError
 from tasks.detection.model.class_rows import ClassRows
-from tasks.detection.model.load_pretrained import transfer
+from tasks.detection.model.load_pretrained import load_pretrained
 from tasks.labels import LabelMap
 
 OLD = LabelMap((1, 2, 3), ("cat", "dog", "bird"))
@@ -22,7 +22,7 @@ def test_classes_of_the_same_name_keep_their_rows() -> None:
     model = tiny_detector(classes=2)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
     state = source.state_dict()
-    report = transfer(model, state, OLD, NEW)
+    report = load_pretrained(model, state, OLD, NEW)
     now = model.state_dict()
     assert report.kept == ("bird",)
     assert report.new == ("horse",)
@@ -40,7 +40,7 @@ def test_another_architecture_is_refused_with_the_tensors() -> None:
     state = tiny_detector(classes=3).state_dict()
     model = tiny_detector(replace(TINY, pyramid_channels=32), classes=2)
     with pytest.raises(UserError, match=r"another architecture.*pyramid\.lateral\.c2\.weight"):
-        transfer(model, state, OLD, NEW)
+        load_pretrained(model, state, OLD, NEW)
 
 
 def test_tensors_with_rows_for_each_class_are_the_predictors() -> None:
@@ -71,7 +71,7 @@ def test_any_network_that_names_its_class_rows_is_started_from_another() -> None
     source, model = OneRowEach(3), OneRowEach(2)
     state = source.state_dict()
     fresh = model.logits.bias.detach().clone()
-    report = transfer(model, state, OLD, NEW)
+    report = load_pretrained(model, state, OLD, NEW)
     assert report.loaded == 2
     assert torch.equal(model.trunk.weight, source.trunk.weight)
     assert torch.equal(model.logits.weight[:2], source.logits.weight[4:])
@@ -83,4 +83,4 @@ def test_predictors_that_are_missing_or_read_other_features_are_named() -> None:
     del state["logits.bias"]
     state["logits.weight"] = torch.zeros(6, 5)
     with pytest.raises(UserError, match=r"2 tensors do not fit: logits\.weight: \(6, 5\)"):
-        transfer(model, state, OLD, NEW)
+        load_pretrained(model, state, OLD, NEW)

@@ -16,7 +16,7 @@ from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
 from tasks.detection.config import DetectionConfig, ModelConfig
-from tasks.detection.data.batches import DetectionBatch
+from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.model.torchvision_names import from_torchvision
