@@ -115,7 +115,8 @@ def _check_labels(passport: Passport, num_classes: int, source: str) -> None:
     if named not in (0, num_classes):
         raise UserError(
             f"weights {source} must name the {num_classes} classes that they tell apart, got a"
-            f" label_map of {named}; mend it with tools/convert_weights.py --passport label_map=[…]"
+            f" label_map of {named}; mend it with `backbones convert-weights --passport"
+            " label_map=[…]`"
         )
 
 

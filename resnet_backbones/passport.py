@@ -111,8 +111,8 @@ class Passport:
         if self.channel_order == "bgr":
             raise UserError(
                 f"weights of channel order bgr cannot take {channels} input channels; use"
-                f" in_channels={len(self.mean)}, or first tools/convert_weights.py"
-                " --channel-order rgb"
+                f" in_channels={len(self.mean)}, or first `backbones convert-weights"
+                " --channel-order rgb`"
             )
         cycle = [index % len(self.mean) for index in range(channels)]
         return replace(

@@ -189,7 +189,7 @@ def _check_passport(passport: Passport, wanted: Passport, source: str) -> None:
             f" convolution{assumption}, got stride_in={wanted.stride_in}; set"
             f" model.stride_in={passport.stride_in}"
             + (
-                ", or name it with tools/convert_weights.py --passport stride_in=3x3"
+                ", or name it with `backbones convert-weights --passport stride_in=3x3`"
                 if assumption
                 else ""
             )

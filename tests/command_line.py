@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tasks.cli.main import main
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.log import Row, read_metrics
 
@@ -66,6 +67,11 @@ def command_line(*arguments: object, ranks: int = 1) -> list[str]:
             port,
         ]
     return [*launcher, *map(str, arguments)]
+
+
+def blocking(*modules: str) -> str:
+    """Python that has the modules fail on import, as where they are not installed."""
+    return f"import sys; sys.modules.update(dict.fromkeys({sorted(modules)}))\n"
 
 
 def _free_port() -> int:
@@ -148,26 +154,44 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Tools:
-    """Runs tools inside the test's own process, which spares their start-up: the same arguments,
-    code and answers.
+class InProcess:
+    """Runs command lines inside the test's own process, which spares their start-up: the same
+    arguments, code and answers.
     """
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
 
-    def __call__(self, tool: str, *arguments: object) -> Answer:
-        self.monkeypatch.chdir(ROOT)
-        self.monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
+    def answer(self, words: list[str], run: Callable[[], object]) -> Answer:
+        """What is answered to the words of a command line."""
+        self.monkeypatch.setattr(sys, "argv", words)
         self.capsys.readouterr()
-        status: object = 0
         try:
-            runpy.run_path(str(ROOT / tool), run_name="__main__")
+            status = run() or 0
         except SystemExit as stopped:
             status = stopped.code or 0
         printed = self.capsys.readouterr()
         assert isinstance(status, int), status
         return Answer(status, printed.out, printed.err)
+
+
+class Tools(InProcess):
+    """Scripts of tools/, from the repository's folder."""
+
+    def __call__(self, tool: str, *arguments: object) -> Answer:
+        self.monkeypatch.chdir(ROOT)
+
+        def run() -> None:
+            runpy.run_path(str(ROOT / tool), run_name="__main__")
+
+        return self.answer([tool, *map(str, arguments)], run)
+
+
+class Commands(InProcess):
+    """`backbones …`, from the folder where the test stands."""
+
+    def __call__(self, *words: object) -> Answer:
+        return self.answer(["backbones", *map(str, words)], main)
 
 
 def state(path: Path) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ os.environ.setdefault(
 )  # before torch is first imported, here and in the processes tests start
 
 if TYPE_CHECKING:
-    from command_line import FinishedRun, Tools
+    from command_line import Commands, FinishedRun, Tools
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -89,3 +89,11 @@ def tools(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     from command_line import Tools
 
     return Tools(monkeypatch, capsys)
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Runs a command in this process: `commands("train", "quickstart", "optim.lr=0.1")`."""
+    from command_line import Commands
+
+    return Commands(monkeypatch, capsys)

@@ -144,6 +144,7 @@ TABLE: list[Row] = [
         {"albumentations"},
     ),
     *(row for task in TASKS for row in task_rows(task)),
+    ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),
     ("tools.benchmark", set(), {"benchmarks.*"}),
     ("tools.*", {"torch", *READING, "tasks.*", "resnet_backbones.*"}, set()),

@@ -1,1 +1,5 @@
-"""What the console command and the tools call."""
+"""The doors: what the console command `backbones`, the scripts in tools/ and `import tasks` call.
+
+Modules import what is heavy inside their functions, so that help, a wrong setting and a missing
+file answer without importing torch.
+"""

@@ -1,0 +1,112 @@
+"""`backbones check` and `backbones shapes`: a data set before training.  Imports nothing heavy."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.cli.command import Command
+from tasks.cli.recipes import list_recipes
+from tasks.cli.registry import TASKS, Task, find_task
+
+SHOWN = 10
+
+
+def _check_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "data",
+        nargs="+",
+        metavar="DATA",
+        help="a folder; a folder and a JSON file; or a recipe or settings file and"
+        " section.key=value, either alone too",
+    )
+    parser.add_argument(
+        "--fix",
+        metavar="OUT.json",
+        help="write a corrected file; of two splits OUT_train and OUT_val",
+    )
+    parser.add_argument(
+        "--html", metavar="OUT.html", help="write a page with thumbnails of the worst findings"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="name every finding instead of the first ten of each kind",
+    )
+
+
+def _with_paths(data: Sequence[str]) -> list[str]:
+    """The arguments with names of recipes as their files; a file or folder of that name counts
+    more.
+    """
+    recipes = {recipe.name: str(recipe.path) for recipe in list_recipes()}
+    return [word if Path(word).exists() else recipes.get(word, word) for word in data]
+
+
+def _task_of(data: Sequence[str]) -> Task:
+    """The task of the settings file among the arguments, or detection, which has the boxes."""
+    for word in data:
+        if Path(word).is_file() and Path(word).suffix in (".yaml", ".yml"):
+            from tasks.engine.config_text import read_yaml
+
+            return find_task(read_yaml(Path(word)).get("task", "detection"), word)
+    return TASKS["detection"]
+
+
+def _check(arguments: Namespace, _: ArgumentParser) -> int:
+    # names may hold halves of characters
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    data = _with_paths(arguments.data)
+    shown = None if arguments.all else SHOWN
+    report, text = _task_of(data).check(data, shown=shown, fix=arguments.fix, page=arguments.html)
+    print(text)
+    return 1 if report.errors else 0
+
+
+def _shapes_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "out",
+        metavar="OUT",
+        help="folder to make; it must be empty, absent, or hold the same data set",
+    )
+    parser.add_argument("--train", type=int, default=400, help="training images (default: 400)")
+    parser.add_argument("--val", type=int, default=100, help="validation images (default: 100)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="another seed draws other pictures of the same kind (default: 0)",
+    )
+    parser.add_argument(
+        "--size", type=int, default=192, help="longer image side in pixels (default: 192)"
+    )
+
+
+def _shapes(arguments: Namespace, _: ArgumentParser) -> None:
+    from tasks.datasets.shapes.writing import draw_shapes
+
+    counts = {"train": arguments.train, "val": arguments.val}
+    print(draw_shapes(arguments.out, **counts, seed=arguments.seed, size=arguments.size))
+
+
+CHECK = Command(
+    name="check",
+    summary="Check a data set before training.",
+    details="Looks at files, records, boxes, classes, anchors and leaks.  Exit status 1: errors.",
+    examples="""
+backbones check FOLDER                              COCO's layout or Roboflow's, as data.root
+backbones check IMAGES ANNOTATIONS.json             one file
+backbones check quickstart data.root=FOLDER         as `backbones train` is given its data
+backbones check IMAGES TRAIN.json --fix FIXED.json --html check.html
+""",
+    add_arguments=_check_arguments,
+    run=_check,
+)
+SHAPES = Command(
+    name="shapes",
+    summary="Draw a small data set of shapes in COCO's format.",
+    details="Takes seconds and no download; the same arguments give the same bytes.",
+    examples="backbones shapes data/shapes",
+    add_arguments=_shapes_arguments,
+    run=_shapes,
+)

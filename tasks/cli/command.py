@@ -1,0 +1,52 @@
+"""A command as a value: its words, its arguments and what it does."""
+
+import textwrap
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One word after `backbones`."""
+
+    name: str
+    summary: str
+    """One short sentence, also shown in the list of commands."""
+    details: str = ""
+    """What else `--help` says of it."""
+    examples: str
+    """Lines to type, with notes where they need some."""
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace, ArgumentParser], int | None]
+    """Does it; returns the exit status, None being 0.
+
+    It may raise what `endings.finish` turns into a line, and call the parser's `error` where
+    arguments contradict each other. `arguments.task` is the task that a script in tools/ stands
+    for, or None.
+    """
+    own_help: bool = False
+    """Whether `--help` is an argument like any other, as what it shows depends on them."""
+    has_kinds: bool = False
+    """Whether its first argument chooses the others; then options stand behind it."""
+
+    def parser(self, prog: str | None = None, description: str | None = None) -> ArgumentParser:
+        """A parser of its own; None takes the script's name, and the command's description."""
+        parser = ArgumentParser(
+            prog=prog,
+            description=self.description if description is None else description,
+            formatter_class=RawDescriptionHelpFormatter,
+            add_help=not self.own_help,
+        )
+        self.add_arguments(parser)
+        return parser
+
+    @property
+    def description(self) -> str:
+        """What `--help` shows above the arguments."""
+        text = textwrap.fill(f"{self.summary} {self.details}", 79)
+        return f"{text}\n\n{self.examples.strip()}"
+
+    def parse(self, parser: ArgumentParser, words: Sequence[str]) -> Namespace:
+        """The arguments; options may stand anywhere among them."""
+        return parser.parse_args(words) if self.has_kinds else parser.parse_intermixed_args(words)

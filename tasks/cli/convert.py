@@ -1,0 +1,122 @@
+"""`backbones convert`: other annotations to COCO JSON.  Imports nothing heavy."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from tasks.cli.command import Command
+
+if TYPE_CHECKING:
+    from tasks.datasets.convert.writing import Converted
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="voc|yolo|csv")
+    voc = kinds.add_parser(
+        "voc", help="folder with Annotations/, JPEGImages/, ImageSets/Main/; or XML beside images"
+    )
+    yolo = kinds.add_parser("yolo", help="data.yaml with images/ and labels/; boxes or outlines")
+    table = kinds.add_parser("csv", help="one box a row, with a header")
+    _add_files(voc, "the folder")
+    _add_files(yolo, "data.yaml, or its folder")
+    _add_files(table, "the CSV file")
+    voc.add_argument("--split", help="a list in ImageSets/Main, such as trainval, or all")
+    voc.add_argument(
+        "--difficult",
+        choices=("ignore", "keep", "drop"),
+        default="ignore",
+        help="objects marked difficult: ignored in training and scoring (default; iscrowd 1),"
+        " ordinary objects, or left out",
+    )
+    yolo.add_argument(
+        "--split", default="train", help="train (default), val or test, as data.yaml names them"
+    )
+    _add_boxes(voc, "JPEGImages or the folder", 1)
+    _add_boxes(table, "the CSV's folder", 0)
+    table.add_argument(
+        "--columns",
+        type=_pairs,
+        help="the header's names: file=…,label=…,x1=…,y1=… and x2=…,y2=… or w=…,h=…",
+    )
+
+
+def _add_files(kind: ArgumentParser, source: str) -> None:
+    kind.add_argument("input", metavar="IN", help=source)
+    kind.add_argument("out", metavar="OUT.json", help="COCO JSON to write")
+
+
+def _add_boxes(kind: ArgumentParser, images: str, origin: int) -> None:
+    """What formats need that leave images, classes or the first pixel's number open."""
+    kind.add_argument("--images", help=f"folder of the images (default: {images})")
+    kind.add_argument(
+        "--categories",
+        type=_names,
+        help="names in the order of their ids, a,b,c (default: all names, sorted)",
+    )
+    kind.add_argument(
+        "--box-origin",
+        dest="origin",
+        type=int,
+        choices=(0, 1),
+        default=origin,
+        help="1: corners are pixels counted from 1, both inside the box, as VOC defines; 0: they"
+        f" are points, and the image starts at 0 (default: {origin})",
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {ours.strip(): name.strip() for ours, _, name in pairs}
+
+
+def _read(arguments: Namespace) -> Converted:
+    if arguments.kind == "yolo":
+        from tasks.datasets.convert.yolo import read_yolo
+
+        return read_yolo(arguments.input, split=arguments.split)
+    if arguments.kind == "csv":
+        from tasks.datasets.convert.csv_boxes import read_csv
+
+        return read_csv(
+            arguments.input,
+            images=arguments.images,
+            categories=arguments.categories,
+            columns=arguments.columns,
+            origin=arguments.origin,
+        )
+    from tasks.datasets.convert.voc import read_voc
+
+    return read_voc(
+        arguments.input,
+        split=arguments.split,
+        images=arguments.images,
+        categories=arguments.categories,
+        origin=arguments.origin,
+        difficult=arguments.difficult,
+    )
+
+
+def _run(arguments: Namespace, _: ArgumentParser) -> None:
+    from tasks.datasets.convert.writing import write_coco
+
+    print(write_coco(_read(arguments), arguments.out))
+
+
+COMMAND = Command(
+    name="convert",
+    summary="Convert VOC, YOLO or CSV annotations to COCO JSON.",
+    details="That is the format that training reads.",
+    examples="""
+backbones convert voc DATA/VOC2007 train.json --split trainval
+backbones convert yolo DATA/data.yaml train.json --split train
+backbones convert csv boxes.csv train.json --columns file=image,label=kind,x1=left,y1=top,w=w,h=h
+""",
+    add_arguments=_add_arguments,
+    run=_run,
+    has_kinds=True,
+)

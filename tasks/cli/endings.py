@@ -1,0 +1,103 @@
+"""How a command ends: an exit status, and one line for what a user can mend.  Imports nothing heavy.
+
+Anything else keeps its traceback, as it is a fault of ours.
+"""
+
+import os
+import select
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from resnet_backbones.errors import as_line
+
+FAILED = 2
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+UNREAD = 141
+"""128 + SIGPIPE."""
+TRAIN_EXTRA = {
+    "PIL",
+    "albumentations",
+    "hotcoco",
+    "matplotlib",
+    "msgspec",
+    "numpy",
+    "omegaconf",
+    "pycocotools",
+    "shtab",
+    "tensorboard",
+    "timm",
+    "torchvision",
+    "tqdm",
+    "yaml",
+}
+"""Modules that the extra `train` brings."""
+
+
+def finish(action: Callable[[], int | None]) -> int:
+    """Do it; the exit status, after a line on stderr where something went wrong."""
+    try:
+        with warnings_for_people():
+            status = action() or 0
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return UNREAD
+        line = explanation(error)
+        if line is None:
+            raise
+        print(f"error: {' '.join(line.split())}", file=sys.stderr)
+        return FAILED
+
+
+def _nobody_reads() -> bool:
+    """Whether whoever read our output, such as `head`, has gone."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # errors are always told
+    if not output.poll(0):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())  # Python flushes once more at its end
+    return True
+
+
+def explanation(error: Exception) -> str | None:
+    """What to tell of an error; None where it is a fault of ours."""
+    missing = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing in TRAIN_EXTRA:
+        way_out = "pip install 'resnet-backbones[train]'"
+        return f"this command needs more packages: {way_out} (no module named {missing!r})"
+    return as_line(error)
+
+
+@contextmanager
+def warnings_for_people() -> Iterator[None]:
+    """Context in which a warning of a category of ours is one line, on the first rank alone."""
+    with warnings.catch_warnings():
+        # torch says so where NumPy is not installed, which no command without it misses
+        warnings.filterwarnings("ignore", "Failed to initialize NumPy")
+        show_others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if category.__module__.partition(".")[0] not in ("tasks", "resnet_backbones"):
+                show_others(message, category, filename, lineno, file, line)
+            elif os.environ.get("RANK", "0") == "0":
+                print(f"warning: {message}", file=sys.stderr)
+
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,92 @@
+"""The tasks, as what the commands call for each.  Imports nothing heavy.
+
+To add a task, add a row; everything in it is named by its dotted name and imported when it is used.
+"""
+
+import difflib
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from resnet_backbones.errors import UserError
+from tasks.engine.run_files import find_checkpoint
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A function or class by its dotted name."""
+
+    name: str
+
+    def load(self) -> Any:
+        """The function or class itself."""
+        module, _, name = self.name.rpartition(".")
+        return getattr(import_module(module), name)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Import it and call it."""
+        return self.load()(*arguments, **named)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the commands call for one task."""
+
+    name: str
+    """As a recipe's `task:` says it."""
+    settings: Lazy
+    """A subclass of `tasks.engine.settings.TaskSettings`."""
+    check_files: Lazy
+    """(settings) -> None; UserError for a file that is not there. Imports no torch."""
+    train: Lazy
+    """(settings) -> tasks.engine.launch.Run."""
+    evaluate: Lazy
+    """(checkpoint, overrides, output folder or None) -> what is printed, with `scores`; None on
+    ranks other than the first."""
+    load: Lazy
+    """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
+    predict: Lazy
+    """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
+    check: Lazy
+    """(arguments, shown=…, fix=…, page=…) -> (findings, text). Imports no torch."""
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            name="detection",
+            settings=Lazy("tasks.detection.config.DetectionConfig"),
+            check_files=Lazy("tasks.detection.check_files.check_files"),
+            train=Lazy("tasks.detection.train.train"),
+            evaluate=Lazy("tasks.detection.evaluate.evaluate_checkpoint"),
+            load=Lazy("tasks.detection.predict.load_detector"),
+            predict=Lazy("tasks.detection.predict_files.predict_files"),
+            check=Lazy("tasks.detection.check.check_data"),
+        ),
+    )
+}
+
+
+def find_task(name: object, source: str) -> Task:
+    """The task of that name; UserError, which says where the name stood, for any other."""
+    if isinstance(name, str) and name in TASKS:
+        return TASKS[name]
+    near = difflib.get_close_matches(str(name), TASKS, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise UserError(f"task must be one of {known_tasks()}, got {name!r} in {source}{hint}")
+
+
+def saved_task(path: str | Path) -> Task:
+    """The task of a checkpoint file, or of a run's folder."""
+    file = find_checkpoint(Path(path))  # answers before torch is imported
+    from tasks.engine.checkpoint import read_checkpoint
+    from tasks.engine.saved import saved_metadata
+
+    return find_task(saved_metadata(read_checkpoint(file), "task"), f"the checkpoint {file}")
+
+
+def known_tasks() -> str:
+    """Their names."""
+    return ", ".join(TASKS)

@@ -1,0 +1,118 @@
+"""`backbones train`: from a recipe and overrides to a finished run.  Imports nothing heavy."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnet_backbones.errors import UserError
+from tasks.cli.command import Command
+from tasks.cli.recipes import find_recipe
+from tasks.cli.registry import TASKS, Task, find_task, known_tasks
+
+if TYPE_CHECKING:
+    from tasks.engine.launch import Run
+
+
+def read_recipe(
+    recipe: str | Path, overrides: Sequence[str], task: str | None = None
+) -> tuple[Task, Any]:
+    """The task and the settings of a recipe's name or a settings file, with overrides.
+
+    `task` is what a file without `task:` trains; UserError for a recipe of another one.
+    """
+    path = recipe if isinstance(recipe, Path) else find_recipe(recipe)
+    from tasks.engine.config import load_config
+
+    chosen = _task_of(path, task)
+    return chosen, load_config(chosen.settings.load(), path, overrides)
+
+
+def start(task: Task, config: Any) -> Run:
+    """Train, once names and paths are known to be right: torch takes seconds to import."""
+    from resnet_backbones.registry import check_name
+
+    check_name(config.model.backbone)
+    task.check_files(config)
+    run: Run = task.train(config)
+    return run
+
+
+def _task_of(path: Path, fixed: str | None) -> Task:
+    """What a settings file trains, which must be the `fixed` task where there is one."""
+    from tasks.engine.config_text import read_yaml
+
+    named = read_yaml(path).get("task", fixed)
+    if named is None:
+        rule = f"a recipe must say what it trains, one of {known_tasks()}"
+        example = next(iter(TASKS))
+        raise UserError(f"{rule}, and {path} does not; add the line `task: {example}` at its top")
+    task = find_task(named, str(path))
+    if fixed not in (None, task.name):
+        way_out = "`backbones train` trains any recipe"
+        raise UserError(
+            f"this command trains {fixed}, got a recipe of {task.name}, {path}; {way_out}"
+        )
+    return task
+
+
+def _settings_help(arguments: Namespace, parser: ArgumentParser) -> str:
+    """Usage and, where a recipe or a task is given, every setting with its value."""
+    text = parser.format_help()
+    if arguments.recipe is None and arguments.task is None:
+        return text
+    from tasks.engine.setting_help import describe
+
+    if arguments.recipe is None:
+        config = TASKS[arguments.task].settings()
+        return f"{text}\nsettings, with their defaults:\n\n{describe(config)}\n"
+    _, config = read_recipe(arguments.recipe, arguments.overrides, arguments.task)
+    return f"{text}\nsettings of {arguments.recipe}:\n\n{describe(config)}\n"
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.usage = "%(prog)s RECIPE [section.key=value ...]"
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        metavar="RECIPE",
+        help="a recipe's name, or a file: FILE.yaml or ./FILE",
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="section.key=value",
+        help="settings that replace the recipe's",
+    )
+    parser.add_argument(
+        "-h",
+        "--help",
+        action="store_true",
+        help="with a RECIPE: all its settings, with their values",
+    )
+
+
+def _run(arguments: Namespace, parser: ArgumentParser) -> None:
+    if arguments.help:
+        print(_settings_help(arguments, parser), end="")
+        return
+    if arguments.recipe is None:
+        parser.error("a RECIPE is needed, such as quickstart; `backbones recipes` lists all")
+    start(*read_recipe(arguments.recipe, arguments.overrides, arguments.task))
+
+
+COMMAND = Command(
+    name="train",
+    summary="Train a recipe's network, and score it.",
+    examples="""
+backbones train quickstart data.root=data/shapes
+backbones train faster_rcnn_r50 data.root=/path/to/coco optim.lr=0.01
+torchrun --no-python --nproc-per-node 8 backbones train faster_rcnn_r50 data.root=/path/to/coco
+backbones train quickstart --help        all settings, with this recipe's values
+""",
+    add_arguments=_add_arguments,
+    run=_run,
+    own_help=True,
+)

@@ -1,0 +1,81 @@
+"""A user's mistake is one line, an interrupt none, and a fault of ours a traceback."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import Commands
+
+from resnet_backbones.errors import UserError
+from tasks.cli.endings import finish
+from tasks.engine.config import UnknownSettingWarning
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def action() -> int:
+        raise error
+
+    return action
+
+
+def test_the_status_of_a_command_is_returned() -> None:
+    assert finish(lambda: None) == 0
+    assert finish(lambda: 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UserError("x must be y,\n   got z"), "error: x must be y, got z\n"),
+        (FileNotFoundError(2, "No such file", "a.txt"), "error: a.txt: No such file\n"),
+        (
+            ModuleNotFoundError("no", name="omegaconf.dictconfig"),
+            "error: this command needs more packages: pip install 'resnet-backbones[train]'"
+            " (no module named 'omegaconf')\n",
+        ),
+    ],
+)
+def test_a_users_mistake_is_one_line(
+    error: Exception, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finish(raising(error)) == 2
+    assert capsys.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("ours"), OSError("no file"), ModuleNotFoundError("no", name="tasks.new")]
+)
+def test_a_fault_of_ours_keeps_its_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        finish(raising(error))
+
+
+def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert finish(raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_our_warnings_are_lines_and_others_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    def action() -> None:
+        warnings.warn("left out", UnknownSettingWarning, stacklevel=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("another", UserWarning, stacklevel=1)
+
+    before = warnings.showwarning
+    with pytest.warns(UserWarning, match="another"):
+        finish(action)
+    assert warnings.showwarning is before
+    assert capsys.readouterr().err == "warning: left out\n"
+
+
+def test_a_setting_of_a_saved_file_that_is_unknown_is_warned_of(
+    commands: Commands, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("settings_version: 2\ntask: detection\noptim: {magic: 1}\n")
+    answer = commands("train", file, "--help")
+    assert answer.status == 0, answer.error
+    seen = f"{file} holds settings that this version does not know: optim.magic; they are left out"
+    assert answer.error == f"warning: {seen}\n"
