@@ -98,7 +98,7 @@ TABLE: list[Row] = [
         {"numpy", "PIL", "matplotlib"},
     ),
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
-    ("tasks", set(), {"tasks.*"}),
+    ("tasks", {"tasks.cli.api"}, {"tasks.cli.*"}),
     ("tasks.errors", set(), set()),
     ("tasks.labels", set(), set()),
     ("tasks.panels", set(), set()),

@@ -6,15 +6,16 @@ are (H, W, 3) RGB.
     detector = load_detector("runs/shapes")
     found = detector("photo.jpg")  # or a PIL image, or a uint8 array; a list of them gives a list
     for box, score, name in zip(found.boxes, found.scores, found.names): ...
+    found.above(0.5).save("found.jpg")
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,11 @@ from tasks.detection.saved import read_detector
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision
-from tasks.images import ImageSource, decode
+from tasks.images import Exif, ImageSource, decode
 from tasks.labels import LabelMap
-from tasks.plots import LabelledBoxes, Pixels, predictions_grid
+from tasks.plots import LabelledBoxes, Pixels, draw_boxes, predictions_grid
+
+PrecisionName = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -46,30 +49,52 @@ class ImageDetections:
     """(N,) in 0–1."""
     labels: NDArray[np.int64]
     """(N,) contiguous labels, places in `LabelMap.names`."""
-    names: tuple[str, ...]
-    """N class names."""
     size: tuple[int, int]
     """Height and width of the image."""
+    label_map: LabelMap
+    """The detector's classes."""
+    image: ImageSource = field(repr=False)
+    """What was given to the detector: a path, or the very object, which is read again when it is
+    drawn, so that results of many files hold none of their pixels."""
+    exif: Exif = "apply"
+    """How the image was decoded."""
 
     def __len__(self) -> int:
         return len(self.scores)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """N class names."""
+        return tuple(self.label_map.names[label] for label in self.labels.tolist())
+
     def above(self, score: float) -> ImageDetections:
         """Those with at least this score."""
         keep = self.scores >= score
-        names = tuple(name for name, kept in zip(self.names, keep, strict=True) if kept)
-        return ImageDetections(
-            self.boxes[keep], self.scores[keep], self.labels[keep], names, self.size
+        return replace(
+            self, boxes=self.boxes[keep], scores=self.scores[keep], labels=self.labels[keep]
         )
 
-    def to_coco(self, image_id: int | str, label_map: LabelMap) -> list[dict[str, Any]]:
+    def plot(self) -> Pixels:
+        """The image with boxes, names and scores drawn: (H, W, 3) uint8, RGB."""
+        return draw_boxes(decode(self.image, self.exif), self.to_plot(), self.label_map)
+
+    def save(self, path: str | Path) -> None:
+        """Write what `plot` draws to a picture file of the kind that its ending says."""
+        picture = Image.fromarray(self.plot())
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            picture.save(path, quality=92)
+        except ValueError as error:  # PIL knows no such ending
+            raise UserError(f"a picture must end in .jpg or .png, got {path}") from error
+
+    def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
         """Records of a COCO results file."""
         extents = np.concatenate((self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]), axis=1)
         columns = (self.labels.tolist(), extents.tolist(), self.scores.tolist())
         return [
             {
                 "image_id": image_id,
-                "category_id": label_map.category_ids[label],
+                "category_id": self.label_map.category_ids[label],
                 "bbox": box,
                 "score": score,
             }
@@ -108,8 +133,13 @@ class Detector:
         of uint8. UserError for anything else and for files that cannot be decoded.
         """
         if isinstance(images, list | tuple):
-            return list(self.stream(self.read(image) for image in images))
-        return next(self.stream([self.read(images)]))  # type: ignore[arg-type]  # other Sequences are refused
+            return self._detect_all(images)
+        return self._detect_all([images])[0]  # type: ignore[list-item]  # other Sequences are refused
+
+    def _detect_all(self, sources: Sequence[ImageSource]) -> list[ImageDetections]:
+        found = self.stream(self.read(source) for source in sources)
+        pairs = zip(found, sources, strict=True)
+        return [replace(detections, image=source) for detections, source in pairs]
 
     def read(self, image: ImageSource) -> Pixels:
         """The pixels of an image, decoded as in training."""
@@ -123,7 +153,7 @@ class Detector:
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageDetections]:
         """Detections of each decoded image, in their order; neighbours of one size are run
-        together.
+        together. Each refers to its pixels, which live as long as it does.
         """
         for _, alike in groupby(images, key=lambda pixels: pixels.shape):
             while batch := list(islice(alike, self.batch_size)):
@@ -138,15 +168,21 @@ class Detector:
         for pixels, boxes, scores, labels, valid in zip(
             images, *(x.cpu().numpy() for x in columns), strict=True
         ):
-            names = tuple(self.label_map.names[label] for label in labels[valid].tolist())
-            size = (pixels.shape[0], pixels.shape[1])
-            yield ImageDetections(boxes[valid], scores[valid], labels[valid], names, size)
+            yield ImageDetections(
+                boxes[valid],
+                scores[valid],
+                labels[valid],
+                size=(pixels.shape[0], pixels.shape[1]),
+                label_map=self.label_map,
+                image=pixels,
+                exif=self.config.exif,
+            )
 
 
 def load_detector(
     path: str | Path,
     device: str = "auto",
-    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    precision: PrecisionName = "auto",
     *,
     score_threshold: float | None = None,
 ) -> Detector:
@@ -154,9 +190,15 @@ def load_detector(
     called.
 
     `device` is auto, cpu, cuda or cuda:N. `score_threshold` replaces the checkpoint's
-    model.roi.score_threshold. UserError says what is wrong with the path, the file or the device.
+    model.roi.score_threshold. UserError says what is wrong with an argument or the file.
     """
-    overrides = [] if score_threshold is None else [f"model.roi.score_threshold={score_threshold}"]
+    if precision not in get_args(PrecisionName):
+        raise UserError(f"precision must be auto, bf16 or fp32, got {precision!r}")
+    overrides = []
+    if score_threshold is not None:
+        if not 0 <= score_threshold < 1:
+            raise UserError(f"score_threshold must be in [0, 1), got {score_threshold}")
+        overrides.append(f"model.roi.score_threshold={score_threshold}")
     place = resolve_device(device, 0, 1)
     saved = read_detector(path, overrides)
     resolved = Precision.resolve(precision, place)

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from resnet_backbones.errors import UserError
 from tasks.detection.predict import Detector, ImageDetections
 from tasks.images import find_images
 from tasks.labels import LabelMap
-from tasks.plots import Pixels, draw_boxes
+from tasks.plots import Pixels
 
 
 @dataclass
@@ -33,7 +31,7 @@ class _Predictions:
         self.images.append(
             {"id": image_id, "file_name": str(file), "height": height, "width": width}
         )
-        for record in found.to_coco(image_id, self.label_map):
+        for record in found.to_records(image_id):
             self.annotations.append({"id": len(self.annotations) + 1, **record})
 
     def write(self, path: Path) -> None:
@@ -61,23 +59,22 @@ def predict_files(
     folder = Path(output_dir)
     files = _pictures_of([Path(source) for source in sources], folder)
     predictions, problems = _Predictions(detector.label_map), list[str]()
-    waiting: deque[tuple[Path, Pixels]] = deque()  # read, but not yet detected in
+    waiting: deque[Path] = deque()  # read, but not yet detected in
 
     def readable() -> Iterator[Pixels]:
         for file in files:
             try:
-                waiting.append((file, detector.read(file)))
+                pixels = detector.read(file)
             except UserError as error:
                 problems.append(str(error))
             else:
-                yield waiting[-1][1]
+                waiting.append(file)
+                yield pixels
 
     for everything in detector.stream(readable()):
-        file, pixels = waiting.popleft()
+        file = waiting.popleft()
         found = everything.above(score)
-        files[file].parent.mkdir(parents=True, exist_ok=True)
-        drawn = draw_boxes(pixels, found.to_plot(), detector.label_map)
-        Image.fromarray(drawn).save(files[file], quality=92)
+        found.save(files[file])
         predictions.add(file, found)
         report(f"{file}: {_counted(found.names)} -> {files[file]}")
     folder.mkdir(parents=True, exist_ok=True)

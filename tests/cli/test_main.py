@@ -106,6 +106,7 @@ def test_the_version(commands: Commands) -> None:
         ["eval", "nowhere.pt"],
         ["eval", "--results", "nowhere.json", "--annotations", "nowhere.json"],
         ["predict", "nowhere.pt", "image.jpg", "--out", "found"],
+        ["predict", "nowhere.pt", "image.jpg", "--out", "found", "--score", "50"],
         ["check", "nowhere"],
         ["convert", "csv", "nowhere.csv", "out.json"],
         ["convert-weights", "nowhere.pth", "out.pth", "--to", "timm"],

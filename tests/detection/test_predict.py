@@ -29,6 +29,7 @@ from tasks.detection.predict import (
 )
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
+from tasks.plots import draw_boxes
 
 FP32 = Precision("fp32", "cpu")
 PIXELS = picture(50, 80)
@@ -163,15 +164,58 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path) -> None:
         load_detector(tmp_path / "notes.txt")
 
 
+@pytest.mark.parametrize("precision", ["fp16", "bfloat16", None])
+def test_a_precision_that_is_none_is_refused(precision: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="precision must be auto, bf16 or fp32, got"):
+        load_detector(save_detector(tmp_path), "cpu", precision)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1, 50, float("nan")])
+def test_a_score_threshold_that_is_none_is_refused(threshold: float, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"score_threshold must be in \[0, 1\), got"):
+        load_detector(save_detector(tmp_path), "cpu", score_threshold=threshold)
+
+
+def two_found(image: Any) -> ImageDetections:
+    """A dog and a cat in an image of 50 x 80 pixels."""
+    boxes = np.array([[1, 2, 4, 8], [0, 0, 40, 30]], np.float32)
+    scores = np.array([0.75, 0.25], np.float32)
+    return ImageDetections(boxes, scores, np.array([1, 0]), (50, 80), CLASSES, image)
+
+
 def test_detections_are_chosen_by_score_and_written_as_coco_records() -> None:
-    boxes = np.array([[1, 2, 4, 8], [0, 0, 1, 1]], np.float32)
-    found = ImageDetections(
-        boxes, np.array([0.75, 0.25], np.float32), np.array([1, 0]), ("dog", "cat"), (10, 10)
-    )
+    found = two_found(PIXELS)
+    assert found.names == ("dog", "cat")
     chosen = found.above(0.5)
     assert (len(chosen), chosen.names) == (1, ("dog",))
     expected = {"image_id": "a", "category_id": 20, "bbox": [1, 2, 3, 6], "score": 0.75}
-    assert chosen.to_coco("a", CLASSES) == [expected]
+    assert chosen.to_records("a") == [expected]
+
+
+def test_detections_are_drawn_on_their_image(tmp_path: Path) -> None:
+    found = two_found(PIXELS)
+    drawn = found.plot()
+    assert (drawn.shape, drawn.dtype) == ((50, 80, 3), np.uint8)
+    np.testing.assert_array_equal(drawn, draw_boxes(PIXELS, found.to_plot(), CLASSES))
+    assert (drawn != PIXELS).any()
+    found.save(tmp_path / "new" / "found.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "new" / "found.png")), drawn)
+    with pytest.raises(UserError, match=r"a picture must end in \.jpg or \.png, got .*found\.txt"):
+        found.save(tmp_path / "found.txt")
+
+
+def test_results_of_files_hold_their_names_and_no_pixels(
+    detector: Detector, tmp_path: Path
+) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    image = Image.open(tmp_path / "a.png")
+    sources = [tmp_path / "a.png", str(tmp_path / "a.png"), image, PIXELS]
+    results = detector(sources)
+    for found, source in zip(results, sources, strict=True):
+        assert found.image is source
+        np.testing.assert_array_equal(found.plot(), results[0].plot())
+    assert "image" not in repr(results[3]), "a repr of pixels helps nobody"
+    assert detector(PIXELS).image is PIXELS
 
 
 @pytest.fixture

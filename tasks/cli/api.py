@@ -1,0 +1,80 @@
+"""The same doors in Python: `from tasks import train, evaluate, load`.
+
+run = train("quickstart", data={"root": "data/shapes"}, schedule={"steps": 20})
+scores = evaluate(run)  # {"box/AP": 0.02, …}
+found = load(run)("photo.jpg")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tasks.cli.registry import find_task, saved_task
+from tasks.cli.train import read_recipe, start
+
+if TYPE_CHECKING:
+    from tasks.detection.predict import Detector
+    from tasks.engine.launch import Run
+    from tasks.engine.settings import TaskSettings
+
+    Predictor: TypeAlias = Detector
+    """What `load` gives: the predictors of all tasks."""
+
+
+def train(recipe: str | Path | TaskSettings, **sections: Mapping[str, object]) -> Run:
+    """Train, and score: the folder of the run and the scores of its last evaluation.
+
+    `recipe` is a recipe's name, a settings file or settings. Sections replace some of its settings,
+    `optim={"lr": 0.01}`; UserError for a wrong one, as on the command line.
+    """
+    overrides = list(_overrides(sections))
+    if isinstance(recipe, str | Path):
+        return start(*read_recipe(recipe, overrides))
+    from tasks.engine.config import with_overrides
+
+    return start(find_task(recipe.task, "the settings"), with_overrides(recipe, overrides))
+
+
+def evaluate(run: Run | str | Path, **sections: Mapping[str, object]) -> dict[str, float]:
+    """Scores of a finished run, its folder or a checkpoint file, by flat names.
+
+    Sections replace its settings, `data={"root": "other"}`. What `backbones eval` writes is written
+    too. Under torchrun only the first rank gets the scores, the others get none.
+    """
+    path = _path_of(run)
+    report = saved_task(path).evaluate(path, list(_overrides(sections)), None)
+    return {} if report is None else dict(report.scores)
+
+
+def load(run: Run | str | Path, **options: Any) -> Predictor:
+    """The trained network of a run, its folder or a checkpoint file, ready to be called on images.
+
+    Options are those of the task's own loader, such as `device` and `precision`; for a detector see
+    `tasks.detection.predict.load_detector`.
+    """
+    path = _path_of(run)
+    predictor: Predictor = saved_task(path).load(path, **options)
+    return predictor
+
+
+def _path_of(run: Run | str | Path) -> Path:
+    return Path(run) if isinstance(run, str | Path) else run.folder
+
+
+def _overrides(sections: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """The sections as they are typed on a command line, so that they are checked as those are."""
+    for name, value in sections.items():
+        if isinstance(value, Mapping):
+            yield from _overrides(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={_typed(value)}"
+
+
+def _typed(value: object) -> str:
+    """A value as an override reads it: a text in quotes, and all else as JSON, which is YAML."""
+    if isinstance(value, str | Path):
+        return f'"{value}"'
+    return json.dumps(value, ensure_ascii=False, default=str)
