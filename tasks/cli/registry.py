@@ -50,6 +50,8 @@ class Task:
     """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
     check: Lazy
     """(arguments, shown=…, fix=…, page=…) -> (findings, text). Imports no torch."""
+    export: Lazy
+    """(checkpoint, file) -> the Python that reads the backbone, which is now in the file."""
 
 
 TASKS = {
@@ -64,6 +66,7 @@ TASKS = {
             load=Lazy("tasks.detection.predict.load_detector"),
             predict=Lazy("tasks.detection.predict_files.predict_files"),
             check=Lazy("tasks.detection.check.check_data"),
+            export=Lazy("tasks.detection.export.export_backbone"),
         ),
     )
 }

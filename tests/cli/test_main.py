@@ -13,7 +13,17 @@ from tasks.cli.endings import TRAIN_EXTRA
 from tasks.cli.main import COMMANDS
 
 NAMES = (
-    *("train", "eval", "predict", "check", "convert", "convert-weights", "shapes", "report"),
+    *(
+        "train",
+        "eval",
+        "predict",
+        "check",
+        "convert",
+        "convert-weights",
+        "export-weights",
+        "shapes",
+        "report",
+    ),
     *("compare", "describe", "responses", "recipes", "completion"),
 )
 
@@ -110,6 +120,8 @@ def test_the_version(commands: Commands) -> None:
         ["check", "nowhere"],
         ["convert", "csv", "nowhere.csv", "out.json"],
         ["convert-weights", "nowhere.pth", "out.pth", "--to", "timm"],
+        ["export-weights", "nowhere", "out.pt"],
+        ["export-weights", "nowhere", "out.onnx"],
         ["report", "nowhere"],
         ["compare", "nowhere", "elsewhere"],
         ["describe", "resnet81"],

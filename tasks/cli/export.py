@@ -1,0 +1,80 @@
+"""`backbones export-weights`: the weights of a run for use elsewhere.  Imports nothing heavy."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from resnet_backbones.errors import UserError
+from tasks.cli.command import Command
+from tasks.cli.registry import saved_task
+from tasks.engine.run_files import find_checkpoint
+
+CHECKPOINT, WEIGHTS = ".pt", ".safetensors"
+
+
+def strip_checkpoint(source: Path, target: Path) -> None:
+    """Write a checkpoint with the weights that are scored alone: the moving average where there is
+    one, as the model; no state of the optimiser.
+    """
+    from tasks.engine.checkpoint import Group, read_checkpoint, write_checkpoint
+
+    saved = read_checkpoint(source)
+    groups = {
+        "model": Group.of(saved.weights()),
+        "ema": Group.of(None),
+        "optimizer": Group.of(None),
+    }
+    write_checkpoint(target, saved.progress, json.dumps(saved.metadata), groups)
+
+
+def export_weights(source: Path, target: Path) -> str:
+    """Write `target` by its ending, .pt or .safetensors, from a checkpoint; what was written."""
+    if target.suffix == CHECKPOINT:
+        strip_checkpoint(source, target)
+        note = f"use it as any checkpoint, or model.weights={target}"
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        note = saved_task(source).export(source, target)
+    before, after = (file.stat().st_size / 1e6 for file in (source, target))
+    return f"{source} ({before:.1f} MB) -> {target} ({after:.1f} MB)\n{note}"
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "checkpoint",
+        metavar="RUN",
+        help="a run's folder, for its best checkpoint, or a checkpoint file",
+    )
+    parser.add_argument(
+        "out",
+        metavar="OUT",
+        type=Path,
+        help=f"{CHECKPOINT}: a checkpoint without what only training needs; {WEIGHTS}: the backbone"
+        " with its passport, for create_backbone",
+    )
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+
+
+def _run(arguments: Namespace, _: ArgumentParser) -> None:
+    out: Path = arguments.out
+    if out.suffix not in (CHECKPOINT, WEIGHTS):
+        raise UserError(f"OUT must end in {CHECKPOINT} or {WEIGHTS}, got {out}")
+    source = find_checkpoint(Path(arguments.checkpoint))
+    if out.exists() and out.samefile(source):
+        raise UserError(f"OUT must be another file than the checkpoint, got {out} for both")
+    if out.exists() and not arguments.force:
+        raise UserError(f"OUT must be a new file, got {out}, which exists; --force replaces it")
+    print(export_weights(source, out))
+
+
+COMMAND = Command(
+    name="export-weights",
+    summary="Write a run's scored weights to a small file.",
+    details="It is a checkpoint or the bare backbone, as its ending says.",
+    examples="""
+backbones export-weights runs/quickstart detector.pt
+backbones export-weights runs/quickstart backbone.safetensors
+""",
+    add_arguments=_add_arguments,
+    run=_run,
+)
