@@ -13,9 +13,10 @@ test test-all test-oldest test-interop: export OMP_NUM_THREADS := 1
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-quickstart: .venv/installed  ## draw a data set, train a detector on it and print its scores; resumes
-	.venv/bin/python tools/make_shapes.py data/shapes
-	.venv/bin/python tools/train_det.py configs/quickstart.yaml run.resume=auto
+quickstart: .venv/quickstart  ## draw a data set, train a detector on it and print its scores; resumes
+	.venv/bin/backbones shapes data/shapes
+	.venv/bin/backbones check data/shapes
+	.venv/bin/backbones train quickstart run.resume=auto
 
 test: .venv/installed  ## run the tests, but for the slow ones
 	.venv/bin/python $(PYTEST) -m "not slow"
@@ -38,17 +39,23 @@ clean:  ## remove the environments, build products and caches; runs/ and data/ s
 	rm -rf .venv .venv-oldest .venv-interop build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+USE := '.[train]'
+DEVELOP := '.[train,dev]'
+
 # The stamp is written last, so that after an interrupted install the next make takes it up again.
+.venv/quickstart: pyproject.toml constraints.txt
+	$(call install,.venv,constraints.txt,$(USE))
+
 # transformers is no part of `dev`: it wants a newer safetensors than the lowest that test-oldest installs. Its tests then
 # skip; here it is a small download that has its view tested with all the rest.
 .venv/installed: pyproject.toml constraints.txt
-	$(call install,.venv,constraints.txt,transformers)
+	$(call install,.venv,constraints.txt,$(DEVELOP) transformers)
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
-	$(call install,.venv-oldest,constraints-oldest.txt)
+	$(call install,.venv-oldest,constraints-oldest.txt,$(DEVELOP))
 
 .venv-interop/installed: pyproject.toml constraints.txt
-	$(call install,.venv-interop,constraints.txt,mmengine transformers)
+	$(call install,.venv-interop,constraints.txt,$(DEVELOP) mmengine transformers)
 
 # detectron2 wants an older omegaconf than we do, hence a folder of its own, and is compiled against the torch in it. Its
 # stamp is its own too, so that it is installed although the folder was first made without it.
@@ -57,12 +64,16 @@ clean:  ## remove the environments, build products and caches; runs/ and data/ s
 	.venv-interop/bin/python -m pip install --no-build-isolation $(DETECTRON2)
 	@touch $@
 
-# $(call install,FOLDER,CONSTRAINTS,MORE): the package, all that it needs, and MORE in FOLDER, made anew if it has no
-# working pip.
+# $(call install,FOLDER,CONSTRAINTS,PACKAGES): ours with its extras first, in FOLDER, made anew if it has no working pip.
+# The sizes are those of Linux with Python 3.11 and torch 2.15: the wheels, and what they unpack to.
 define install
 @$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
   python=$$($(find_python)) && echo "make: $(1) is made with $$python" && "$$python" -m venv --clear $(1); }
-$(1)/bin/python -m pip install -c $(2) -e '.[train,dev]' $(3)
+@[ -x $(1)/bin/backbones ] || printf 'make: %s\n' \
+  "about 3.2 GB of packages are downloaded, which take 6.2 GB in $(1); most of it is torch with CUDA." \
+  "Without an NVIDIA GPU, the CPU build of torch and torchvision does; https://pytorch.org/get-started/locally/" \
+  "offers it, and $(1) keeps it, if it is installed there first, in the versions of $(2)."
+$(1)/bin/python -m pip install -c $(2) -e $(3)
 @touch $@
 endef
 
