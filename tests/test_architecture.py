@@ -147,7 +147,7 @@ TABLE: list[Row] = [
     ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),
     ("tools.benchmark", set(), {"benchmarks.*"}),
-    ("tools.*", {"torch", *READING, "tasks.*", "resnet_backbones.*"}, set()),
+    ("tools.*", {"tasks.cli.main"}, set()),
     ("benchmarks.common", set(), set()),
     ("benchmarks.detectron2_peer", {*EVERYTHING, "benchmarks.*"}, {"detectron2"}),
     ("benchmarks.*", {*EVERYTHING, "benchmarks.*"}, set()),

@@ -39,10 +39,11 @@ def train(recipe: str | Path | TaskSettings, **sections: Mapping[str, object]) -
 
 
 def evaluate(run: Run | str | Path, **sections: Mapping[str, object]) -> dict[str, float]:
-    """Scores of a finished run, its folder or a checkpoint file, by flat names.
+    """Scores, by flat names, of a run, of its folder, or of a checkpoint file.
 
-    Sections replace its settings, `data={"root": "other"}`. What `backbones eval` writes is written
-    too. Under torchrun only the first rank gets the scores, the others get none.
+    Of a run it is the best checkpoint. Sections replace its settings, `data={"root": "other"}`.
+    What `backbones eval` writes is written too. Under torchrun only the first rank gets the scores,
+    the others get none.
     """
     path = _path_of(run)
     report = saved_task(path).evaluate(path, list(_overrides(sections)), None)
@@ -50,10 +51,10 @@ def evaluate(run: Run | str | Path, **sections: Mapping[str, object]) -> dict[st
 
 
 def load(run: Run | str | Path, **options: Any) -> Predictor:
-    """The trained network of a run, its folder or a checkpoint file, ready to be called on images.
+    """The trained network of a run, of its folder, or of a checkpoint file, to be called on images.
 
-    Options are those of the task's own loader, such as `device` and `precision`; for a detector see
-    `tasks.detection.predict.load_detector`.
+    Of a run it is the best checkpoint. Options are those of the task's own loader, such as `device`
+    and `precision`; for a detector see `tasks.detection.predict.load_detector`.
     """
     path = _path_of(run)
     predictor: Predictor = saved_task(path).load(path, **options)

@@ -1,6 +1,6 @@
-"""How a command ends: an exit status, and one line for what a user can mend.  Imports nothing heavy.
+"""How a command ends: an exit status, and one line for what a user can mend.
 
-Anything else keeps its traceback, as it is a fault of ours.
+Anything else keeps its traceback, as it is a fault of ours.  Imports nothing heavy.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""`backbones eval`: scores of a checkpoint, or of anybody's results file.  Imports nothing heavy."""
+"""`backbones eval`: scores of a run, or of anybody's results file.  Imports nothing heavy."""
 
 from __future__ import annotations
 

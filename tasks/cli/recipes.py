@@ -1,4 +1,4 @@
-"""Recipes by name: the settings files that are installed with the package.  Imports nothing heavy."""
+"""Recipes by name: the settings files that the package brings.  Imports nothing heavy."""
 
 import difflib
 import re
@@ -68,7 +68,7 @@ def is_path(argument: str) -> bool:
 
 
 def find_recipe(argument: str) -> Path:
-    """The settings file that an argument names; UserError with the nearest names for a wrong one."""
+    """The settings file that an argument names; UserError with the nearest names for no recipe."""
     if re.match(r"[A-Za-z_][\w.]*=", argument):
         raise UserError(f"a recipe stands before the settings, got {argument} in its place")
     if is_path(argument):

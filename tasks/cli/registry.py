@@ -1,6 +1,7 @@
 """The tasks, as what the commands call for each.  Imports nothing heavy.
 
-To add a task, add a row; everything in it is named by its dotted name and imported when it is used.
+To add a task, add a row, whose functions are named by dotted names and imported when they are used,
+and its predictor to `api.Predictor`, which is for type checkers.
 """
 
 import difflib

@@ -1,6 +1,6 @@
-"""`backbones convert-weights`: a weights file in another library's names.  Imports nothing heavy."""
+"""`backbones convert-weights`: weights in another library's names.  Imports nothing heavy."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _MutuallyExclusiveGroup
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
@@ -41,7 +41,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--channel-order", choices=("rgb", "bgr"), help="reorder the first convolution's channels"
     )
-    folding = parser.add_mutually_exclusive_group()
+    _add_folding(parser.add_mutually_exclusive_group())
+
+
+def _add_folding(folding: _MutuallyExclusiveGroup) -> None:
+    """How the normalisation of pixels goes into the first convolution."""
     folding.add_argument(
         "--fold-std",
         dest="fold",

@@ -134,7 +134,7 @@ class Detector:
         """
         if isinstance(images, list | tuple):
             return self._detect_all(images)
-        return self._detect_all([images])[0]  # type: ignore[list-item]  # other Sequences are refused
+        return self._detect_all([images])[0]  # type: ignore[list-item]  # other kinds are refused
 
     def _detect_all(self, sources: Sequence[ImageSource]) -> list[ImageDetections]:
         found = self.stream(self.read(source) for source in sources)

@@ -1,5 +1,7 @@
 """A user's mistake is one line, an interrupt none, and a fault of ours a traceback."""
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +56,18 @@ def test_a_fault_of_ours_keeps_its_traceback(error: Exception) -> None:
 def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert finish(raising(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err == ""
+
+
+def test_output_that_nobody_reads_any_more_is_no_error() -> None:
+    code = "import sys; from tasks.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "train", "quickstart", "--help"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
 
 
 def test_our_warnings_are_lines_and_others_stay(capsys: pytest.CaptureFixture[str]) -> None:

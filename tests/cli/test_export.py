@@ -1,4 +1,4 @@
-"""Exported weights are small, and give the scores, detections and features of the run they are of."""
+"""Exported weights are small, and give the scores, detections and features of their run."""
 
 import shutil
 from dataclasses import replace
