@@ -59,7 +59,7 @@ def _machine(start: Mapping[str, Any]) -> str:
 def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     """The commands that started the run, and the one that makes the page."""
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
-    lines.append(f"python tools/report.py {folder}")
+    lines.append(f"backbones report {folder}")
     commands = escape("\n".join(lines))
     return f"<pre>{commands}</pre>" + paragraph("The last line makes this page again.")
 

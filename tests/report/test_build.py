@@ -59,7 +59,7 @@ def test_a_page_is_written_whole(tmp_path: Path) -> None:
 
 def test_a_report_is_named_by_its_file(tmp_path: Path) -> None:
     file = tmp_path / "report.html"
-    assert try_report(lambda: file, "tools/report.py runs/a") == str(file)
+    assert try_report(lambda: file, "backbones report runs/a") == str(file)
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), OSError("full"), AssertionError("odd")])
@@ -67,6 +67,6 @@ def test_a_report_that_cannot_be_made_says_why_and_how_to_try_again(error: Excep
     def fail() -> Path:
         raise error
 
-    said = try_report(fail, "tools/report.py runs/a")
+    said = try_report(fail, "backbones report runs/a")
     assert f"{type(error).__name__}: {error}" in said
-    assert "tools/report.py runs/a tries again" in said
+    assert "backbones report runs/a tries again" in said

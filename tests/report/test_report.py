@@ -302,7 +302,7 @@ def test_a_fault_of_the_report_is_told_and_raises_nothing(
     before = (run / "report.html").read_bytes()
     assert report_detections(run, dataset) == (
         "none, as making it failed (RuntimeError: planted); all else is saved, and"
-        f" tools/report.py {run} tries again"
+        f" backbones report {run} tries again"
     )
     assert (run / "report.html").read_bytes() == before
 

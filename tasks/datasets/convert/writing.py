@@ -164,8 +164,8 @@ def _next_commands(converted: Converted, path: Path) -> list[str]:
     images = shlex.quote(str(converted.image_root))
     annotations = shlex.quote(str(path))
     return [
-        f"check it:  tools/check_data.py {images} {annotations}",
-        "train:     tools/train_det.py configs/faster_rcnn_r18_custom.yaml \\",
+        f"check it:  backbones check {images} {annotations}",
+        "train:     backbones train faster_rcnn_r18_custom \\",
         f"               data.train.images={images} data.train.annotations={annotations} \\",
         "               data.val.images=IMAGES data.val.annotations=OTHER.json",
     ]

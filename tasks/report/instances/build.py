@@ -75,7 +75,7 @@ def report_detections(folder: str | Path, dataset: CocoDataset, *, exif: Exif = 
     def make() -> Path:
         return write_report(folder, dataset, _read_detections(Path(folder), dataset), exif=exif)
 
-    return try_report(make, f"tools/report.py {folder}")
+    return try_report(make, f"backbones report {folder}")
 
 
 def remake_report(folder: str | Path, images: str | Path | None = None) -> Path:
@@ -99,7 +99,7 @@ def read_evaluated(
     folder = Path(folder)
     metadata = evaluation_metadata(folder)
     if "annotations" not in metadata:
-        way_out = f"found none in {folder}; tools/eval_det.py CHECKPOINT --out {folder} writes it"
+        way_out = f"found none in {folder}; backbones eval CHECKPOINT --out {folder} writes it"
         raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
     image_root = images or metadata.get("image_root")
     exif: Exif = metadata.get("exif", "apply")

@@ -123,7 +123,7 @@ def _check_same(
     raise UserError(
         f"runs must be scored on the same ground truth, but {_scored_on(run_a, dataset_a)} and"
         f" {_scored_on(run_b, dataset_b)}, which differ in {', '.join(differing)}; score both on"
-        " one file: tools/eval_det.py RUN data.val.annotations=FILE data.val.images=FOLDER"
+        " one file: backbones eval RUN data.val.annotations=FILE data.val.images=FOLDER"
     )
 
 
