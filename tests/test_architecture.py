@@ -121,6 +121,7 @@ TABLE: list[Row] = [
         {"numpy", "PIL", "yaml", "hotcoco", *FLOORS},
         set(),
     ),
+    ("tasks.engine.sinks", {"tasks.engine.files"}, {"torch", "tqdm"}),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
     (

@@ -15,6 +15,7 @@ from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.coco.layout import locate_split
 from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.engine.config import load_config
+from tasks.engine.sinks import Console
 
 SPLITS: tuple[Literal["train", "val"], ...] = ("train", "val")
 
@@ -33,7 +34,7 @@ def check_data(
     UserError where the data cannot be found.
     """
     config, splits, missing = _read_arguments(data)
-    report = check(splits, exif=config.data.exif, grid=_grid(config))
+    report = check(splits, exif=config.data.exif, grid=_grid(config), track=Console().track)
     lines = [report.text(shown), *(f"not checked: {reason}" for reason in missing)]
     if page is not None:
         write_page(report, page, config.data.exif)

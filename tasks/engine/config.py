@@ -240,8 +240,8 @@ def _make_room(
                     " of them out"
                 )
             if earlier is not None:
-                _forget(values.nested, other)
                 del values.origins[other]
+            _forget(values.nested, other, may_be_absent(declared_type(cls, other)))
 
 
 def _excluded_by(cls: type["DataclassInstance"], key: str) -> list[str]:
@@ -261,12 +261,15 @@ def _look_up(values: Mapping[str, Any], key: str) -> Any:
     return _look_up(below, rest) if rest and isinstance(below, Mapping) else below
 
 
-def _forget(values: dict[str, Any], key: str) -> None:
+def _forget(values: dict[str, Any], key: str, nullable: bool) -> None:
+    """Take a setting out, or make it null where it may be, for the default may set it too."""
     section, _, rest = key.partition(".")
     if rest:
-        _forget(values[section], rest)
+        _forget(values.setdefault(section, {}), rest, nullable)
+    elif nullable:
+        values[section] = None
     else:
-        del values[section]
+        values.pop(section, None)
 
 
 def _merge(values: dict[str, Any], newer: Mapping[str, Any]) -> None:

@@ -68,7 +68,9 @@ class RunLog:
         """Yield the batches of a stage other than training, `total` units in all, and show how far
         it is.
         """
-        return self.console.track(batches, text, total, unit) if self.active else iter(batches)
+        if not self.active:
+            return iter(batches)
+        return self.console.track(batches, text, total, unit, len)
 
     def train(self, step: int, row: Mapping[str, float], seconds_left: float | None) -> None:
         """Report the means of the steps since the last report; `row` has loss, lr, images_per_s and

@@ -5,14 +5,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks.engine.files import write_text
 
 Row = dict[str, Any]
-T = TypeVar("T", bound=Sized)
+T = TypeVar("T")
 PATIENCE = 20.0  # seconds without a line after which a long stage says how far it is
 
 
@@ -128,29 +128,38 @@ class Console:
         else:
             print(text, flush=True)
 
-    def track(self, batches: Iterable[T], text: str, total: int, unit: str) -> Iterator[T]:
-        """Yield the batches of a stage, each of `len(batch)` units, and show how far it is."""
+    def track(
+        self,
+        items: Iterable[T],
+        text: str,
+        total: int,
+        unit: str = "image",
+        size: Callable[[T], int] = lambda item: 1,
+    ) -> Iterator[T]:
+        """Yield the items of a stage, each of `size(item)` units, and show how far it is."""
         if shows_a_bar():
-            yield from _with_a_bar(batches, text, total, unit)
+            yield from _with_a_bar(items, text, total, unit, size)
             return
         self.note(f"{text}: {total} {unit}s")
         shown = time.monotonic()
         done = 0
-        for batch in batches:
-            yield batch
-            done += len(batch)
+        for item in items:
+            yield item
+            done += size(item)
             if time.monotonic() - shown > PATIENCE:
                 self.note(f"{text}: {done} of {total}")
                 shown = time.monotonic()
 
 
-def _with_a_bar(batches: Iterable[T], text: str, total: int, unit: str) -> Iterator[T]:
+def _with_a_bar(
+    items: Iterable[T], text: str, total: int, unit: str, size: Callable[[T], int]
+) -> Iterator[T]:
     from tqdm import tqdm
 
     with tqdm(desc=text, total=total, unit=unit, leave=False, dynamic_ncols=True) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(len(batch))
+        for item in items:
+            yield item
+            bar.update(size(item))
 
 
 def shows_a_bar() -> bool:

@@ -18,6 +18,7 @@ from tasks.engine.config import (
     to_dict,
     to_saved,
     to_yaml,
+    with_overrides,
 )
 from tasks.engine.setting_help import describe
 from tasks.engine.settings import (
@@ -188,6 +189,9 @@ def test_settings_that_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         load(path=tmp_path / "both.yaml")
     assert load("schedule.steps=70", "schedule.epochs=null").schedule.steps == 70
+    by_epochs = load("schedule.epochs=3")
+    assert with_overrides(by_epochs, ["schedule.steps=70"]).schedule.epochs is None
+    assert with_overrides(by_epochs, ["schedule.minutes=7"]).schedule.epochs is None
 
 
 def test_each_setting_says_whether_a_resumed_run_may_change_it() -> None:

@@ -11,6 +11,7 @@ from tasks.datasets.checks.contents import describe_contents
 from tasks.datasets.checks.corrections import write_corrected
 from tasks.datasets.checks.images import (
     ImageFile,
+    Track,
     find_image_problems,
     find_leaks,
     find_unlisted,
@@ -41,9 +42,14 @@ class _Reading:
     findings: list[Finding]
 
 
-def check(splits: Sequence[Split], *, exif: Exif, grid: AnchorGrid) -> CheckReport:
-    """Look through the splits; those named train and val are compared with each other."""
-    readings = [_read(split, exif) for split in splits]
+def check(
+    splits: Sequence[Split], *, exif: Exif, grid: AnchorGrid, track: Track | None = None
+) -> CheckReport:
+    """Look through the splits; those named train and val are compared with each other.
+
+    `track` shows how far the reading of images is.
+    """
+    readings = [_read(split, exif, track) for split in splits]
     findings: list[Finding] = []
     for reading in readings:
         findings += reading.findings
@@ -64,9 +70,9 @@ def check(splits: Sequence[Split], *, exif: Exif, grid: AnchorGrid) -> CheckRepo
     return CheckReport(checked, tuple(findings))
 
 
-def _read(split: Split, exif: Exif) -> _Reading:
+def _read(split: Split, exif: Exif, track: Track | None) -> _Reading:
     records, findings = check_file(split.annotations, split.images, exif)
-    files = read_files(records.listed_images(), exif)
+    files = read_files(records.listed_images(), exif, track=track)
     findings += find_image_problems(files, exif)
     return _Reading(split.name, records, files, findings)
 

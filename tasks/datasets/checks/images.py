@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -46,13 +46,18 @@ class ImageFile:
     error: DataError | None = None
 
 
+Track = Callable[[Iterator[ImageFile], str, int], Iterable[ImageFile]]
+"""(files, what is done, how many there are) -> the files, while showing how far it is."""
+
+
 def read_files(
-    images: Sequence[ListedImage], exif: Exif, *, pixels: bool = True
+    images: Sequence[ListedImage], exif: Exif, *, pixels: bool = True, track: Track | None = None
 ) -> list[ImageFile]:
     """Read the image files, with their pixels, or their headers alone in a fraction of the time."""
     read = partial(_read_pixels if pixels else _read_header, exif=exif)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(read, images))
+        files = pool.map(read, images)
+        return list(files if track is None else track(files, "reading images", len(images)))
 
 
 def _read_pixels(listed: ListedImage, exif: Exif) -> ImageFile:
