@@ -163,10 +163,10 @@ def _with_a_bar(
 
 
 def shows_a_bar() -> bool:
-    """Whether progress goes to a terminal; containers may have one of no columns, in which a bar
-    would be invisible.
+    """Whether progress goes to a terminal; containers may have one of no columns or lines, in which
+    a bar would be invisible.
     """
-    return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
 
 
 def plain_row(values: Mapping[str, Any]) -> Row:
