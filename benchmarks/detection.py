@@ -213,7 +213,8 @@ def describe_limit(timings: Sequence[Timings]) -> list[str]:
             largest = median(timing.seconds[goal.base]) / timing.least[goal.variant]
             if largest < goal.factor:
                 lines.append(
-                    f"{timing.title}: at its limit, {goal.variant} would be {largest:.2f} times as fast"
+                    f"{timing.title}: at its limit, {goal.variant} would be {largest:.2f} times as"
+                    " fast"
                     f" as {goal.base}."
                 )
     return lines

@@ -4,6 +4,7 @@ B images of C channels, H x W pixels.
 """
 
 import json
+import warnings
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -18,6 +19,10 @@ MSRA_MEAN = (103.53, 116.28, 123.675)
 """Blue, green and red in 0–255, of the networks that come from Caffe by way of Detectron."""
 _TUPLES = ("mean", "std", "label_map")
 _WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
+
+
+class UnknownFieldWarning(UserWarning):
+    """A passport holds a field that this version does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,20 +130,31 @@ class Passport:
 
     @staticmethod
     def from_json(text: str) -> "Passport":
-        """Read what this or an earlier version wrote; UserError names the fields that are missing
-        or unknown.
+        """Read what `to_json` of this version or another wrote.
+
+        Fields that this version does not know are left out with an UnknownFieldWarning. UserError
+        for text that is no passport.
         """
-        values = json.loads(text)
-        known = {entry.name for entry in fields(Passport)}
-        seen = set(values) if isinstance(values, dict) else {type(values).__name__}
-        wrong = (seen - known) | ({"architecture"} - seen)
-        if wrong:
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"passport: must be one JSON object, got {text[:80]!r}") from error
+        if not isinstance(values, dict) or "architecture" not in values:
             raise UserError(
-                f"passport: fields must be {sorted(known)}; missing or unknown: {sorted(wrong)}"
+                f"passport: must be an object that names its architecture, got {text[:80]!r}"
             )
-        return Passport(
-            **values | {name: tuple(values[name]) for name in _TUPLES if name in values}
-        )
+        names = {entry.name for entry in fields(Passport)}
+        unknown = [name for name in values if name not in names]
+        if unknown:
+            message = f"the passport of these weights holds {', '.join(unknown)}, which this"
+            warnings.warn(
+                f"{message} version of resnet-backbones does not know; they are left out",
+                UnknownFieldWarning,
+                stacklevel=2,
+            )
+        known = {name: value for name, value in values.items() if name in names}
+        tuples = {name: tuple(known[name]) for name in _TUPLES if name in known}
+        return Passport(**known | tuples)
 
     def __str__(self) -> str:
         mean, std = (

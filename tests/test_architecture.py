@@ -18,9 +18,9 @@ SOURCES = {
 }
 TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()}
 
-# Floors, each standing on those below; within a floor, modules import each other without a cycle. A row says what
-# a folder's modules may import anywhere, and what inside functions only. The first row that matches counts; `x.*`
-# is x and everything below it. A task's row is made from its folder.
+# Floors, each standing on those below; within a floor, modules import each other without a cycle.
+# A row says what a folder's modules may import anywhere, and what inside functions only. The first
+# row that matches counts; `x.*` is x and everything below it. A task's row is made from its folder.
 READING = {"numpy", "msgspec", "PIL", "pycocotools"}
 FLOORS = {
     "tasks.errors",

@@ -20,7 +20,6 @@ from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.inference import for_inference
 from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.saved import read_detector
-from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
     LossSums,
@@ -29,6 +28,7 @@ from tasks.engine.evaluation import (
     mean_losses,
     named_scores,
     run_batches,
+    scoring_process,
 )
 from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
@@ -75,10 +75,13 @@ class DetectionEvaluator:
             about={"step": step, "exif": self.config.exif, **self.about},
         )
         if self.world.is_main and self.output_dir is not None:
-            detector = Detector(model, self.dataset.label_map, self.config, self.precision)
             picture = self.output_dir / "predictions.png"
-            save_predictions_picture(detector, self.dataset, picture)
+            self.log.attempt(picture.name, lambda: self._draw(model, picture))
         return found
+
+    def _draw(self, model: FasterRCNN, picture: Path) -> None:
+        detector = Detector(model, self.dataset.label_map, self.config, self.precision)
+        save_predictions_picture(detector, self.dataset, picture)
 
 
 def evaluate_detector(
@@ -129,23 +132,17 @@ def evaluate_checkpoint(
     """
     saved = read_detector(path, _whole_split(overrides))
     data = saved.config.data
-    keep_freed_memory()
-    world = World.create(saved.config.run.device)
     folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
-    try:
+    with scoring_process(saved.config.run) as (world, precision):
         dataset = read_split(data, "val", label_map=saved.label_map)
-        model = saved.build(world.device)
-        precision = Precision.agreed(saved.config.run.precision, world)
-        facts = {
-            **saved.describe(),
-            "annotations": str(dataset.path),
-            "images": len(dataset),
+        log = RunLog(folder, world)
+        about = saved.describe() | {
             "device": str(world.device),
             "precision": precision.name,
             "exif": data.exif,
         }
+        model = saved.build(world.device)
         batches = validation_batches(dataset, data, world)
-        log = RunLog(folder, world)
         found = evaluate_detector(
             model,
             log.track(batches, f"scoring {dataset.path}", batches.images),
@@ -155,16 +152,14 @@ def evaluate_checkpoint(
             final=True,
             output_dir=folder,
             objective=DetectionObjective(model),
-            about=facts,
+            about=about,
         )
-    finally:
-        world.close()
     if not world.is_main:
         return None
     log.note("making the report")
     page = report_detections(folder, dataset, exif=data.exif)
     files = (folder / "evaluation.json", folder / "detections.json")
-    return ScoreSheet(named_scores(found, "val"), facts, dataset.warnings, files, page)
+    return ScoreSheet(named_scores(found, "val"), about, dataset.warnings, files, page)
 
 
 def _whole_split(overrides: Sequence[str]) -> list[str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
 
@@ -35,6 +34,7 @@ from tasks.engine.precision import Precision
 from tasks.images import Exif, ImageSource, decode
 from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, Pixels, draw_boxes, predictions_grid
+from tasks.vision.prediction import runs_of_one_shape
 
 PrecisionName = Literal["auto", "bf16", "fp32"]
 
@@ -90,16 +90,13 @@ class ImageDetections:
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
         """Records of a COCO results file."""
         extents = np.concatenate((self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]), axis=1)
-        columns = (self.labels.tolist(), extents.tolist(), self.scores.tolist())
-        return [
-            {
-                "image_id": image_id,
-                "category_id": self.label_map.category_ids[label],
-                "bbox": box,
-                "score": score,
-            }
-            for label, box, score in zip(*columns, strict=True)
-        ]
+        rows = zip(self.labels.tolist(), extents.tolist(), self.scores.tolist(), strict=True)
+        records: list[dict[str, Any]] = []
+        for label, box, score in rows:
+            category = self.label_map.category_ids[label]
+            record = {"image_id": image_id, "category_id": category, "bbox": box, "score": score}
+            records.append(record)
+        return records
 
     def to_plot(self) -> LabelledBoxes:
         """What `tasks.plots` draws."""
@@ -155,9 +152,8 @@ class Detector:
         """Detections of each decoded image, in their order; neighbours of one size are run
         together. Each refers to its pixels, which live as long as it does.
         """
-        for _, alike in groupby(images, key=lambda pixels: pixels.shape):
-            while batch := list(islice(alike, self.batch_size)):
-                yield from self._detect(batch)
+        for alike in runs_of_one_shape(images, self.batch_size):
+            yield from self._detect(alike)
 
     def _detect(self, images: Sequence[Pixels]) -> Iterator[ImageDetections]:
         batch = collate_images(images, self.config).to(next(self.model.parameters()).device)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resnet_backbones.errors import UserError
 from tasks.detection.predict import Detector, ImageDetections
-from tasks.images import find_images
 from tasks.labels import LabelMap
-from tasks.plots import Pixels
+from tasks.vision.prediction import outputs_of, results_of_files
 
 
 @dataclass
@@ -57,51 +55,17 @@ def predict_files(
     without images is a UserError.
     """
     folder = Path(output_dir)
-    files = _pictures_of([Path(source) for source in sources], folder)
-    predictions, problems = _Predictions(detector.label_map), list[str]()
-    waiting: deque[Path] = deque()  # read, but not yet detected in
-
-    def readable() -> Iterator[Pixels]:
-        for file in files:
-            try:
-                pixels = detector.read(file)
-            except UserError as error:
-                problems.append(str(error))
-            else:
-                waiting.append(file)
-                yield pixels
-
-    for everything in detector.stream(readable()):
-        file = waiting.popleft()
+    pictures = outputs_of([Path(source) for source in sources], folder, "_detections.jpg")
+    predictions = _Predictions(detector.label_map)
+    problems: list[str] = []
+    for file, everything in results_of_files(pictures, detector.read, detector.stream, problems):
         found = everything.above(score)
-        found.save(files[file])
+        found.save(pictures[file])
         predictions.add(file, found)
-        report(f"{file}: {_counted(found.names)} -> {files[file]}")
+        report(f"{file}: {_counted(found.names)} -> {pictures[file]}")
     folder.mkdir(parents=True, exist_ok=True)
     predictions.write(folder / "predictions.json")
     return tuple(problems)
-
-
-def _pictures_of(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """The picture to make of each image in the sources; what lies in `folder` itself is
-    left out.
-    """
-    pictures: dict[Path, Path] = {}
-    taken: set[Path] = set()
-    for source in sources:
-        if source.is_dir() and source.resolve() == folder.resolve():
-            raise UserError(f"--out must be another folder than the images', got {folder} for both")
-        for file in find_images(source):
-            if source.is_dir() and file.resolve().is_relative_to(folder.resolve()):
-                continue
-            place = folder / (file.relative_to(source) if source.is_dir() else file.name)
-            names = (
-                f"{stem}_detections.jpg"
-                for stem in (place.stem, place.name, f"{len(pictures)}_{place.name}")
-            )
-            pictures[file] = next(path for path in map(place.with_name, names) if path not in taken)
-            taken.add(pictures[file])
-    return pictures
 
 
 def _counted(names: Sequence[str]) -> str:

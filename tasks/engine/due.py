@@ -56,7 +56,7 @@ def score(
     final = may_be_the_last(progress, run, total)
     training.world.share_buffers(scored)
     what = f"the evaluation after step {progress.step}"
-    with torch.no_grad(), explain_out_of_memory(what, training.config.scoring_memory):
+    with torch.no_grad(), explain_out_of_memory(what, training.config.SCORING_MEMORY):
         scores = dict(evaluate(scored.eval(), progress.step, final))
     progress = _with_scores(progress, scores, run.best_metric)
     better = progress.best_step == progress.step

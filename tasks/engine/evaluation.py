@@ -8,8 +8,11 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.batches import Batch
 from tasks.engine.distributed import World
+from tasks.engine.precision import Precision
+from tasks.engine.settings import RunConfig
 from tasks.engine.training import Evaluate
 
 B = TypeVar("B", bound=Batch)
@@ -122,3 +125,16 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def scoring_process(run: RunConfig) -> Iterator[tuple[World, Precision]]:
+    """The world and the arithmetic of a process, or of one of torchrun's, that scores a saved
+    model.
+    """
+    keep_freed_memory()
+    world = World.create(run.device)
+    try:
+        yield world, Precision.agreed(run.precision, world)
+    finally:
+        world.close()

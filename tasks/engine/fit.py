@@ -151,7 +151,7 @@ def _step(
     def seed(micro_batch: int) -> None:
         seed_forward(config.run.seed, step, micro_batch, training.world.rank)
 
-    with explain_out_of_memory(f"step {step + 1}", config.step_memory):
+    with explain_out_of_memory(f"step {step + 1}", config.STEP_MEMORY):
         taken = feed.take(config.optim.accumulate)
         result = train_step(replica, taken, state.optimizer, state.statistics, arithmetic, seed)
     if state.ema is not None:

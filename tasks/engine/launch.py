@@ -24,11 +24,11 @@ from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
-from tasks.engine.run_files import BEST, LAST
+from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings
-from tasks.engine.training import Evaluate, FitConfig, Training
+from tasks.engine.training import Evaluate, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -132,34 +132,16 @@ class Launch(Generic[Config]):
         `data`, which tells one data set from another.
         """
         config = replace_schedule(self.config, batches.epoch_length)
-        about = {
-            "task": config.task,
-            "config": to_saved(config),
-            "precision": self.precision.name,
-            "library_version": library_version("resnet-backbones"),
-            **metadata,
-        }
+        about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
         self.on_every_rank(checkpoints.refuse_other_run)
         prepare_output_dir(config.run, self.world, config)
         self._write_label_map(metadata)
-        epochs = config.schedule.steps / batches.epoch_length
-        if config.schedule.minutes is None:
-            self.log.note(
-                f"{config.schedule.steps} steps are {epochs:.3g} epochs of"
-                f" {batches.epoch_length} steps"
-            )
+        self.note(_length(config, batches.epoch_length))
         training = Training(
             model=model,
             objective=objective,
-            config=FitConfig(
-                optim=config.optim,
-                schedule=config.schedule,
-                run=config.run,
-                batch_size=config.batch_size,
-                step_memory=config.STEP_MEMORY,
-                scoring_memory=config.SCORING_MEMORY,
-            ),
+            config=config,
             checkpoints=checkpoints,
             log=self.log,
             world=self.world,
@@ -173,10 +155,19 @@ class Launch(Generic[Config]):
         best = self.output_dir / BEST
         return best if best.exists() else self.output_dir / LAST
 
+    def _metadata(self, config: Config) -> dict[str, Any]:
+        """What every checkpoint says, whatever the task."""
+        return {
+            "task": config.task,
+            "config": to_saved(config),
+            "precision": self.precision.name,
+            "library_version": library_version("resnet-backbones"),
+        }
+
     def _write_label_map(self, metadata: Mapping[str, Any]) -> None:
         if self.world.is_main and "label_map" in metadata:
             text = json.dumps(metadata["label_map"], indent=1) + "\n"
-            write_text(self.output_dir / "label_map.json", text)
+            write_text(self.output_dir / LABEL_MAP, text)
 
 
 def launch(config: Config, run: Callable[[Config, Launch[Config]], dict[str, float]]) -> Run:
@@ -201,6 +192,14 @@ def launch_in(
 def replace_schedule(config: Config, epoch_length: int) -> Config:
     """The settings with schedule.epochs as steps."""
     return replace(config, schedule=in_steps(config.schedule, epoch_length))
+
+
+def _length(config: TaskSettings, epoch_length: int) -> list[str]:
+    """The run's length in epochs, where it is known."""
+    if config.schedule.minutes is not None:
+        return []
+    steps = config.schedule.steps
+    return [f"{steps} steps are {steps / epoch_length:.3g} epochs of {epoch_length} steps"]
 
 
 def _prepare(config: Config, world: World, log: RunLog) -> Launch[Config]:

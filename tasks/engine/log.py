@@ -1,7 +1,7 @@
 """What a run reports: rows to sinks, lines to people, and curves.png."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -103,12 +103,15 @@ class RunLog:
 
     def draw(self) -> None:
         """Redraw curves.png from the rows so far."""
-        if not self.active:
-            return
+        if self.active:
+            self.attempt("curves.png", lambda: draw_curves(self.rows, self.folder / "curves.png"))
+
+    def attempt(self, name: str, make: Callable[[], object]) -> None:
+        """Make something that only decorates, whose failure must not end a run; a line tells it."""
         try:
-            draw_curves(self.rows, self.folder / "curves.png")
-        except Exception as error:  # a picture must not end a training
-            self.note(f"warning: curves.png was not drawn: {type(error).__name__}: {error}")
+            make()
+        except Exception as error:
+            self.note(f"warning: {name} was not made: {type(error).__name__}: {error}")
 
     def _tell(self, what: str, *args: Any, **named: Any) -> None:
         """Call a method of every sink; an optional one that fails is left out from then on."""

@@ -1,4 +1,4 @@
-"""Names of the files in a run's folder, and which checkpoint a path stands for.  Imports no torch."""
+"""Names of the files in a run's folder, and what checkpoint a path stands for.  No torch here."""
 
 from pathlib import Path
 

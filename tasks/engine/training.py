@@ -14,7 +14,7 @@ from tasks.engine.optim import Ema
 from tasks.engine.precision import Precision
 from tasks.engine.progress import Progress
 from tasks.engine.schedule import evaluations_without_rise, is_due
-from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig
+from tasks.engine.settings import RunConfig, TaskSettings
 from tasks.engine.speed_meter import SpeedMeter
 from tasks.engine.step import RunningStatistics
 
@@ -25,21 +25,6 @@ UNKNOWN_STEPS = 1 << 40
 """Length of a run of schedule.minutes before it is known."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FitConfig:
-    """What the loop needs of a task's settings."""
-
-    optim: OptimConfig
-    schedule: ScheduleConfig
-    run: RunConfig
-    batch_size: int
-    """data.batch_size: images per optimiser step, over all ranks and micro-batches."""
-    step_memory: str = "raise optim.accumulate"
-    """Which settings to change where a step does not fit into memory."""
-    scoring_memory: str = "use fewer or smaller images"
-    """The same for an evaluation."""
-
-
 @dataclass(frozen=True)
 class Training:
     """What is trained, and what it is trained with."""
@@ -48,7 +33,7 @@ class Training:
     objective: nn.Module
     """`objective(batch)` gives named losses, each divided by the batch's weight; contains the
     model."""
-    config: FitConfig
+    config: TaskSettings
     checkpoints: Checkpoints
     log: RunLog
     world: World
@@ -68,7 +53,7 @@ class State:
     speed: SpeedMeter
 
 
-def total_steps(config: FitConfig, progress: Progress) -> int:
+def total_steps(config: TaskSettings, progress: Progress) -> int:
     """Length of the run; UNKNOWN_STEPS before schedule.minutes was turned into steps."""
     if config.schedule.minutes is None:
         return config.schedule.steps

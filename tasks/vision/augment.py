@@ -84,8 +84,8 @@ class Augmenter:
 
         Returns them, and which of the n boxes the m that are left come from (m,). Boxes are clipped
         to the image; those without an area are left out. Masks come back all, in their order.
-        Raises UserError where a transform fails, or makes anything but uint8 images of three channels and
-        finite boxes.
+        Raises UserError where a transform fails, or makes anything but uint8 images of three
+        channels and finite boxes.
         """
         named: dict[str, Any] = {"image": targets.image}
         if targets.boxes is not None:

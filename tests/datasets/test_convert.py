@@ -46,7 +46,8 @@ def voc_object(corners: tuple[float, ...], name: str = "cat", difficult: int = 0
 
 def voc_file(root: Path, stem: str, objects: str, size: tuple[int, int] = (20, 10)) -> None:
     image(root / f"JPEGImages/{stem}.jpg")
-    text = f"<annotation>\n<size><width>{size[0]}</width><height>{size[1]}</height></size>\n{objects}</annotation>"
+    stated = f"<size><width>{size[0]}</width><height>{size[1]}</height></size>"
+    text = f"<annotation>\n{stated}\n{objects}</annotation>"
     put(root / f"Annotations/{stem}.xml", text)
 
 

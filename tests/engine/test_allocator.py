@@ -17,7 +17,8 @@ def faults():
 def step():
     for _ in range(10):
         torch.ones(16 << 20)
-for _ in range(3):  # the first blocks have to come from the system, a dozen until holes of every alignment are there
+# the first blocks have to come from the system, a dozen until there are holes of every alignment
+for _ in range(3):
     step()
 before = faults()
 step()

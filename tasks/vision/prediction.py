@@ -1,0 +1,73 @@
+"""Image files through a network that takes many images of one shape at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnet_backbones.errors import UserError
+from tasks.images import find_images
+
+Pixels = NDArray[np.uint8]
+Result = TypeVar("Result")
+
+
+def runs_of_one_shape(images: Iterable[Pixels], most: int) -> Iterator[list[Pixels]]:
+    """Yield neighbours of one shape together, at most so many."""
+    for _, alike in groupby(images, key=lambda pixels: pixels.shape):
+        while run := list(islice(alike, most)):
+            yield run
+
+
+def results_of_files(
+    files: Iterable[Path],
+    read: Callable[[Path], Pixels],
+    stream: Callable[[Iterable[Pixels]], Iterator[Result]],
+    problems: list[str],
+) -> Iterator[tuple[Path, Result]]:
+    """Yield each file with what `stream` makes of its pixels.
+
+    A file that cannot be read is left out, and what is wrong with it added to `problems`.
+    """
+    waiting: deque[Path] = deque()  # read, without a result yet
+
+    def readable() -> Iterator[Pixels]:
+        for file in files:
+            try:
+                pixels = read(file)
+            except UserError as error:
+                problems.append(str(error))
+            else:
+                waiting.append(file)
+                yield pixels
+
+    for result in stream(readable()):
+        yield waiting.popleft(), result
+
+
+def outputs_of(sources: Sequence[Path], folder: Path, ending: str) -> dict[Path, Path]:
+    """Choose the file in `folder` to write for each image in files and folders.
+
+    It is called NAME`ending`, and keeps its place below a source folder. What lies in `folder`
+    itself is left out. UserError for a source without images, and where `folder` is a source.
+    """
+    outputs: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    for source in sources:
+        if source.is_dir() and source.resolve() == folder.resolve():
+            raise UserError(f"--out must be another folder than the images', got {folder} for both")
+        for file in find_images(source):
+            if source.is_dir() and file.resolve().is_relative_to(folder.resolve()):
+                continue
+            place = folder / (file.relative_to(source) if source.is_dir() else file.name)
+            stems = (place.stem, place.name, f"{len(outputs)}_{place.name}")
+            names = (place.with_name(f"{stem}{ending}") for stem in stems)
+            outputs[file] = next(path for path in names if path not in taken)
+            taken.add(outputs[file])
+    return outputs
