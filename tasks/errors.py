@@ -1,4 +1,6 @@
-"""An error about data, in parts, so that a list of defects says the same words."""
+"""What errors are made of: those about data in parts, and lists in words."""
+
+from collections.abc import Sequence
 
 from resnet_backbones.errors import UserError
 
@@ -17,3 +19,9 @@ class DataError(UserError):
         super().__init__(f"{rule}{where}{end}")
         self.rule = rule
         self.way_out = way_out
+
+
+def few(names: Sequence[str], limit: int = 8) -> str:
+    """Join names by commas; beyond `limit`, say how many there are instead of the rest."""
+    rest = f", … ({len(names)} in all)" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest

@@ -107,7 +107,7 @@ TABLE: list[Row] = [
     ("tasks.plots", {"numpy", "PIL", "tasks.labels"}, {"matplotlib"}),
     (
         "tasks.datasets.convert.yolo",
-        {"yaml", "tasks.datasets.convert.*", "tasks.datasets.notes", "tasks.images"},
+        {"yaml", "tasks.datasets.*", "tasks.images"},
         set(),
     ),
     ("tasks.datasets.*", {*READING, *DRAWING, "tasks.datasets.*"}, set()),
@@ -126,7 +126,16 @@ TABLE: list[Row] = [
     *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
     (
         "tasks.engine.*",
-        {"torch", "numpy", "matplotlib", "tensorboard", "tqdm", "tasks.engine.*", "tasks.panels"},
+        {
+            "torch",
+            "numpy",
+            "matplotlib",
+            "tensorboard",
+            "tqdm",
+            "tasks.engine.*",
+            "tasks.errors",
+            "tasks.panels",
+        },
         set(),
     ),
     ("tasks.vision.settings", {"tasks.engine.settings"}, set()),

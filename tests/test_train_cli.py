@@ -234,22 +234,25 @@ def test_weights_that_cannot_be_downloaded_are_refused(
     assert_refused(tools, sentence, settings, *weights, f"run.output_dir={tmp_path}/run")
 
 
-def test_an_unknown_best_metric_is_refused_without_losing_the_training(
-    tools: Tools, shapes: Path, tmp_path: Path
+@pytest.mark.parametrize("metric", ["mAP", "val/loss", "train/box/AP", "box/AP/unicorn"])
+def test_a_best_metric_that_no_evaluation_gives_is_refused_before_training(
+    tools: Tools, shapes: Path, tmp_path: Path, metric: str
 ) -> None:
-    arguments = (
-        write_settings(tmp_path, shapes),
-        f"run.output_dir={tmp_path}/run",
-        "schedule.steps=1",
-    )
-    sentence = (
-        "run.best_metric must be one of box/AP, .*, got 'mAP'; the state after step 1 is saved"
-    )
-    assert_refused(tools, sentence, *arguments, "run.best_metric=mAP")
-    answer = tools(TRAIN, *arguments, "run.best_metric=box/AR100", "run.resume=auto")
+    run = tmp_path / "run"
+    arguments = (write_settings(tmp_path, shapes), f"run.output_dir={run}")
+    sentence = f"run.best_metric must be one of box/AP, .*, got '{metric}'"
+    assert_refused(tools, sentence, *arguments, f"run.best_metric={metric}")
+    assert not run.exists()
+
+
+def test_the_training_split_is_scored_too(tools: Tools, shapes: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = ("schedule.steps=1", "run.eval_sets=[val,train]", "run.best_metric=train/box/AR100")
+    answer = tools(TRAIN, write_settings(tmp_path, shapes), f"run.output_dir={run}", *settings)
     assert answer.status == 0, answer.error
-    assert "step 1/1" not in answer.output
-    assert "step 1  box/AR100" in answer.output
+    assert "step 1  train/box/AR100" in answer.output
+    scores = read_metrics(run / "metrics.jsonl")[-1]
+    assert {"box/AP", "val/loss", "train/box/AP", "train/loss"} <= scores.keys()
 
 
 def test_fine_tuning_keeps_all_but_the_predictors_of_new_classes(

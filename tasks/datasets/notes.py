@@ -1,7 +1,6 @@
 """What a reader corrected or left out, in words."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 
 class Notes:
@@ -21,9 +20,3 @@ class Notes:
         return tuple(
             f"{count} {kind} (first: {self.examples[kind]})" for kind, count in self.counts.items()
         )
-
-
-def few(names: Sequence[str], limit: int = 8) -> str:
-    """Join names by commas; beyond `limit`, say how many there are instead of the rest."""
-    rest = f", … ({len(names)} in all)" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest

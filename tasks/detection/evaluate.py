@@ -24,6 +24,7 @@ from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
     LossSums,
     SetScores,
+    check_best_metric,
     evaluation_mode,
     mean_losses,
     named_scores,
@@ -38,6 +39,7 @@ from tasks.scoring.instances import (
     ScoreSheet,
     final_scores,
     score_boxes,
+    score_names,
     scoring_facts,
     write_evaluation,
 )
@@ -181,7 +183,11 @@ def make_evaluators(
     precision: Precision,
     log: RunLog,
 ) -> dict[str, DetectionEvaluator]:
-    """An evaluator for each of run.eval_sets; that of `val` leaves files in run.output_dir."""
+    """An evaluator for each of run.eval_sets; that of `val` leaves files in run.output_dir.
+
+    Raises UserError where none gives run.best_metric.
+    """
+    check_best_metric(config.run, score_names(sets["val"].label_map))
     weights = "model" if config.optim.ema_decay is None else "ema"
     return {
         name: DetectionEvaluator(

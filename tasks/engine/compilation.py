@@ -1,12 +1,35 @@
 """torch.compile and CUDA graphs for parts of a model."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from resnet_backbones.errors import UserError
 from tasks.engine.distributed import World
 from tasks.engine.settings import TaskSettings
+
+
+@dataclass
+class Replays:
+    """Whether parts of this process's models are replayed as CUDA graphs."""
+
+    on: bool = False
+
+
+REPLAYS = Replays()
+
+
+def begin_batch() -> None:
+    """Tell CUDA graphs, where there are any, that a batch begins: what the last one left on the
+    device is overwritten from here on.
+
+    Once torch was told so in training, it takes evaluation's batches for one and the same unless it
+    is told of those too.
+    """
+    if REPLAYS.on:
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
 
 def check_cuda_graphs(config: TaskSettings, world: World) -> None:
@@ -31,5 +54,6 @@ def compile_parts(
     used before the next one begins.
     """
     mode = "reduce-overhead" if graphs else None
+    REPLAYS.on = REPLAYS.on or graphs
     for part in parts:
         part.compile(backend=backend, dynamic=False, mode=mode)

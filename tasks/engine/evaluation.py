@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.batches import Batch
+from tasks.engine.compilation import begin_batch
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
-from tasks.engine.settings import RunConfig
+from tasks.engine.settings import RunConfig, require
 from tasks.engine.training import Evaluate
+from tasks.errors import few
 
 B = TypeVar("B", bound=Batch)
 R = TypeVar("R")
@@ -69,6 +71,16 @@ def named_scores(found: SetScores, name: str) -> dict[str, float]:
     return scores | losses | total
 
 
+def check_best_metric(run: RunConfig, names: Iterable[str]) -> None:
+    """Raise UserError where no evaluation will give run.best_metric; `names` are those of a set's
+    scores, as its evaluator gives them.
+    """
+    scores = SetScores(dict.fromkeys(names, 0.0), {})
+    known = [name for which in run.eval_sets for name in named_scores(scores, which)]
+    rule = f"run.best_metric must be one of {few(known)}"
+    require(run.best_metric in known, rule, run.best_metric)
+
+
 def run_batches(
     batches: Iterable[B],
     device: torch.device,
@@ -84,6 +96,7 @@ def run_batches(
     weight = 0.0
     with torch.no_grad():
         for on_host in batches:
+            begin_batch()
             batch = on_host.to(device, non_blocking=True)
             result, losses = compute(batch)
             results.append(result)

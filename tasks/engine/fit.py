@@ -145,7 +145,6 @@ def _step(
         device=training.world.device,
         precision=training.precision,
         clip_norm=config.optim.clip_norm,
-        cuda_graphs=config.run.cuda_graphs,
     )
 
     def seed(micro_batch: int) -> None:

@@ -28,6 +28,7 @@ from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings
+from tasks.engine.timing import agree_on_routes
 from tasks.engine.training import Evaluate, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
@@ -62,6 +63,8 @@ class Launch(Generic[Config]):
     world: World
     log: RunLog
     precision: Precision
+    routes: Mapping[str, bool]
+    """Which of the timed routes are taken."""
     resumed: Checkpoint | None
     """The run's last checkpoint, where it is resumed."""
 
@@ -161,6 +164,7 @@ class Launch(Generic[Config]):
             "task": config.task,
             "config": to_saved(config),
             "precision": self.precision.name,
+            "routes": dict(self.routes),
             "library_version": library_version("resnet-backbones"),
         }
 
@@ -210,7 +214,9 @@ def _prepare(config: Config, world: World, log: RunLog) -> Launch[Config]:
     with world.sharing_errors():
         last = output_dir / LAST
         resumed = read_checkpoint(last) if last.exists() else None
-    return Launch(config, world, log, choose_precision(config.run, resumed, world), resumed)
+    precision = choose_precision(config.run, resumed, world)
+    routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
+    return Launch(config, world, log, precision, routes, resumed)
 
 
 def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from resnet_backbones.errors import UserError
 from tasks.engine.batches import Batch, StepBatches
+from tasks.engine.compilation import begin_batch
 from tasks.engine.precision import Precision
 
 
@@ -42,8 +43,6 @@ class Arithmetic:
     device: torch.device
     precision: Precision
     clip_norm: float | None = None
-    cuda_graphs: bool = False
-    """Whether parts of the model run as CUDA graphs."""
 
 
 class RunningStatistics:
@@ -111,8 +110,7 @@ def _backward(
     objective: nn.Module, batch: Batch, share: float, arithmetic: Arithmetic
 ) -> dict[str, Tensor]:
     """Add the gradient of a micro-batch's share of the step's loss; its named losses."""
-    if arithmetic.cuda_graphs:  # their outputs are overwritten from here on
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+    begin_batch()
     with arithmetic.precision.autocast():
         losses: dict[str, Tensor] = objective(batch)
     loss = torch.stack(list(losses.values())).sum() * share

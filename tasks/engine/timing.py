@@ -3,9 +3,12 @@ do it.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
+
+from tasks.engine.distributed import World
 
 WORTH_IT = 1.1
 """Speed-up from which the special way is taken; below it lies within the noise of a short
@@ -14,6 +17,52 @@ timing."""
 ROUNDS = 40
 
 Seconds = Callable[[Callable[[], object]], float]
+
+
+@dataclass(eq=False)
+class TimedRoute:
+    """A way of computing that is taken where it was measured to be faster.
+
+    Two ways of equal value differ in the last bits, so that a process decides once, and a run once
+    for all its ranks and resumes.
+    """
+
+    measure: Callable[[], float]
+    """Its speed-up on a CPU."""
+    taken: bool | None = None
+    """Whether it is taken; None where nothing asked yet."""
+
+    def is_worth_it(self) -> bool:
+        """Whether it is taken; decides where nothing asked yet."""
+        if self.taken is None:
+            self.taken = self.measure() >= WORTH_IT
+        return self.taken
+
+
+TIMED_ROUTES: dict[str, TimedRoute] = {}
+"""Every timed route of what was imported, by a name that checkpoints keep."""
+
+
+def timed_route(name: str, measure: Callable[[], float]) -> TimedRoute:
+    """Make a timed route known to the runs of this process."""
+    TIMED_ROUTES[name] = TimedRoute(measure)
+    return TIMED_ROUTES[name]
+
+
+def agree_on_routes(world: World, kept: Mapping[str, bool]) -> dict[str, bool]:
+    """Decide every timed route for all ranks: as a resumed run `kept` it, or else as rank 0
+    measures. Collective; a GPU takes none of them.
+    """
+    if world.device.type != "cpu":
+        return {}
+    decided: dict[str, bool] = {}
+    if world.is_main:
+        for name, route in TIMED_ROUTES.items():
+            decided[name] = kept[name] if name in kept else route.is_worth_it()
+    decided = world.broadcast(decided)
+    for name, taken in decided.items():
+        TIMED_ROUTES[name].taken = taken
+    return decided
 
 
 def seconds(call: Callable[[], object]) -> float:

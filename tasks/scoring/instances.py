@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.datasets.notes import few
+from tasks.errors import few
+from tasks.labels import LabelMap
 from tasks.scoring.engines import (
     MAX_DETECTIONS,
     SCORE_NAMES,
@@ -64,10 +65,15 @@ def score_boxes(
     """
     run = run_hotcoco if backend == "hotcoco" else run_pycocotools
     twelve, precision = run(dataset, results)
-    scores = {f"box/{name}": value for name, value in zip(SCORE_NAMES, twelve, strict=True)}
-    for label, name in enumerate(dataset.label_map.names):
-        scores[f"box/AP/{name}"] = mean_defined(precision[:, :, label, 0, -1])
-    return scores
+    classes = dataset.label_map.num_classes
+    by_class = [mean_defined(precision[:, :, label, 0, -1]) for label in range(classes)]
+    return dict(zip(score_names(dataset.label_map), [*twelve, *by_class], strict=True))
+
+
+def score_names(label_map: LabelMap) -> list[str]:
+    """The names that `score_boxes` gives its scores, in order."""
+    names = [f"box/{name}" for name in SCORE_NAMES]
+    return names + [f"box/AP/{name}" for name in label_map.names]
 
 
 def final_scores(dataset: CocoDataset, results: DetectionResults) -> dict[str, float]:

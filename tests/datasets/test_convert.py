@@ -219,6 +219,38 @@ def test_yolo_settings_of_other_kinds(yolo: Path, settings: str, split: str) -> 
     assert boxes(read_yolo(yolo / "data.yaml", split=split)).keys() == {"a.png", "b.png"}
 
 
+def test_yolo_sources_may_be_absolute_and_relative(
+    yolo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = yolo / "elsewhere"
+    image(elsewhere / "images/e.png")
+    put(elsewhere / "labels/e.txt", "0 0.5 0.5 0.5 0.5\n")
+    settings = f"names: [cat, dog]\ntrain: [images/train, {elsewhere}/images]\n"
+    put(yolo / "data.yaml", settings)
+    monkeypatch.chdir(yolo.parent)
+    both = read_yolo(yolo.name)
+    assert both.image_root == yolo
+    names = [picture.file_name for picture in both.pictures]
+    assert names == ["elsewhere/images/e.png", "images/train/a.png", "images/train/b.png"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"PK\x03\x04\xe9"])
+def test_lists_that_are_no_text_are_named(voc: Path, yolo: Path, content: bytes) -> None:
+    (yolo / "list.txt").write_bytes(content)
+    put(yolo / "data.yaml", "names: [cat, dog]\ntrain: list.txt\n")
+    with pytest.raises(UserError, match=r"must be a text file \(UTF-8\), cannot read .*list\.txt"):
+        read_yolo(yolo)
+    (voc / "ImageSets/Main/train.txt").write_bytes(content)
+    with pytest.raises(UserError, match=r"must be a text file \(UTF-8\), cannot read .*train\.txt"):
+        read_voc(voc, split="train")
+
+
+def test_images_must_be_a_folder(voc: Path) -> None:
+    file = next((voc / "JPEGImages").iterdir())
+    with pytest.raises(UserError, match=f"images must be a folder, got the file {file}"):
+        read_voc(voc, split="all", images=file)
+
+
 def test_yolo_images_without_label_file(yolo: Path) -> None:
     (yolo / "labels/train/b.txt").unlink()
     assert read_yolo(yolo).warnings == (

@@ -174,6 +174,16 @@ def test_drawing_again_leaves_the_data_set_as_it_is(drawn: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in drawn.rglob("*")} == before
 
 
+def test_an_empty_working_folder_takes_it(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw_shapes(".", train=TRAIN, val=VAL, seed=5)
+    assert digests(tmp_path) == digests(drawn)
+    assert Path.cwd().exists()  # a shell that stands in it still does
+    assert not list(tmp_path.parent.glob("*.partial"))
+
+
 def test_a_folder_with_other_content_is_refused(drawn: Path, tmp_path: Path) -> None:
     (tmp_path / "precious.txt").touch()
     for folder in (tmp_path, drawn):

@@ -13,9 +13,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnet_backbones.errors import UserError
+from tasks.engine import compilation
 from tasks.engine.batches import Feed
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World
+from tasks.engine.evaluation import run_batches
 from tasks.engine.log import read_metrics
 from tasks.engine.loss_meter import LossMeter
 from tasks.engine.optim import Ema, build_optimizer
@@ -279,7 +281,7 @@ def test_a_step_does_not_synchronise(
     assert losses.means(WORLD)["skipped"] == 0
 
 
-def test_each_micro_batch_tells_cuda_graphs_that_it_begins(
+def test_each_batch_tells_cuda_graphs_that_it_begins(
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outputs of a graph are overwritten by its next replay, so torch has to know which replays
@@ -292,11 +294,23 @@ def test_each_micro_batch_tells_cuda_graphs_that_it_begins(
     optimizer = build_optimizer(model, config.optim)
     feed = Feed(toy.ToyBatches(config, WORLD).start(0), WORLD)
     objective = toy.ToyObjective(model, 0)
+    arithmetic = Arithmetic(WORLD.device, Precision("fp32", "cpu"))
     for graphs in (False, True):
-        arithmetic = Arithmetic(WORLD.device, Precision("fp32", "cpu"), cuda_graphs=graphs)
+        monkeypatch.setattr(compilation, "REPLAYS", compilation.Replays(graphs))
         statistics = RunningStatistics(model)
         train_step(objective, feed.take(2), optimizer, statistics, arithmetic, no_seed)
         assert len(begun) == 2 * graphs
+        validation = feed.take(2).batches
+        run_batches(validation, WORLD.device, lambda batch: (None, {}))
+        assert len(begun) == 4 * graphs
+
+
+def test_parts_that_are_replayed_switch_the_marks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "REPLAYS", compilation.Replays())
+    compilation.compile_parts([torch.nn.Linear(1, 1)])
+    assert not compilation.REPLAYS.on
+    compilation.compile_parts([torch.nn.Linear(1, 1)], graphs=True)
+    assert compilation.REPLAYS.on
 
 
 @pytest.mark.gpu

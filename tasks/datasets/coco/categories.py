@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.json_file import Record
 from tasks.datasets.coco.sizes import writable
-from tasks.datasets.notes import few
+from tasks.errors import few
 from tasks.labels import FileId, LabelMap
 
 

@@ -18,6 +18,7 @@ from tasks.datasets.convert.writing import (
     order_of,
 )
 from tasks.datasets.notes import Notes
+from tasks.datasets.text_files import read_text
 from tasks.images import image_size
 
 KNOWN = {  # our column to the names it goes by in other people's files, lower case
@@ -94,12 +95,7 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
 
     The separator is the header's most frequent of comma, semicolon and tab.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"a CSV must be a text file (UTF-8), cannot read {path}: {error}"
-        ) from error
+    text = read_text(path, "a CSV")
     separator = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     header = [name.strip() for name in next(reader, [])]

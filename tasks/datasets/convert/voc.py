@@ -24,6 +24,7 @@ from tasks.datasets.convert.writing import (
     order_of,
 )
 from tasks.datasets.notes import Notes
+from tasks.datasets.text_files import read_text
 from tasks.images import image_size
 
 Difficult = Literal["ignore", "keep", "drop"]
@@ -171,7 +172,8 @@ def _stems(root: Path, split: str | None, files: dict[str, Path]) -> list[str]:
         present = f"{root} has {', '.join(lists) or 'no ImageSets/Main'}"
         raise UserError(f"--split must be all or a list of ImageSets/Main, got {split}; {present}")
     stems: set[str] = set()
-    for number, line in enumerate(lists[split].read_text().splitlines(), start=1):
+    lines = read_text(lists[split], "a list of ImageSets/Main").splitlines()
+    for number, line in enumerate(lines, start=1):
         words = line.split()
         if not words:
             continue

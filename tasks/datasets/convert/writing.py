@@ -53,6 +53,8 @@ class Converted:
 
 def images_by_stem(folder: Path) -> dict[str, list[Path]]:
     """Find the image files below a folder by their path in it without suffix."""
+    if folder.is_file():
+        raise UserError(f"images must be a folder, got the file {folder}")
     files: dict[str, list[Path]] = {}
     for path in find_images(folder):
         stem = path.relative_to(folder).with_suffix("").as_posix()

@@ -15,6 +15,7 @@ import yaml
 from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import Converted, LabelledBox, Picture, box_of_corners
 from tasks.datasets.notes import Notes
+from tasks.datasets.text_files import read_text
 from tasks.images import SUFFIXES, find_images, image_size
 
 _TOLERANCE = 0.01  # of the image's side; Ultralytics allows as much
@@ -108,6 +109,8 @@ def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Pat
     for source in sources if isinstance(sources, list) else [sources]:
         images = _existing(root, str(source), path)
         files += find_images(images) if images.is_dir() else _listed(images)
+    if any(file.is_absolute() for file in files):
+        files = [Path(os.path.normpath(Path.cwd() / file)) for file in files]
     return sorted(set(files))
 
 
@@ -125,7 +128,7 @@ def _existing(root: Path, source: str, path: Path) -> Path:
 def _listed(file: Path) -> list[Path]:
     """Images that a text file names, relative to its own folder."""
     images: list[Path] = []
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    for number, line in enumerate(read_text(file, "a list of images").splitlines(), start=1):
         if not line.strip():
             continue
         image = Path(os.path.normpath(file.parent / line.strip()))
@@ -162,10 +165,7 @@ def _boxes(
     labels: Path, size: tuple[int, int], names: Sequence[str], notes: Notes
 ) -> list[LabelledBox]:
     """The boxes of a label file."""
-    try:
-        lines = labels.read_text().splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"a label file must be text, cannot read {labels}: {error}") from error
+    lines = read_text(labels, "a label file").splitlines()
     boxes: list[LabelledBox] = []
     for number, line in enumerate(lines, start=1):
         values = line.split()

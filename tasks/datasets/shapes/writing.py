@@ -52,14 +52,19 @@ def draw_shapes(
 
 def _draw_all(out: Path, recipe: dict[str, Any]) -> None:
     """Draw beside `out` and rename, so that an interrupted drawing leaves no half data set."""
-    partial = out.with_name(out.name + ".partial")
+    beside = out.resolve()  # `.` has no name
+    partial = beside.with_name(beside.name + ".partial")
     if partial.exists():
         shutil.rmtree(partial)
     _draw_split(partial, "train", recipe)
     _draw_split(partial, "val", recipe)
-    if out.exists():
-        out.rmdir()
-    partial.rename(out)
+    if not out.exists():
+        partial.rename(out)
+        return
+    # a folder that is there stays, as a shell may stand in it; what tells a whole set comes last
+    for part in sorted(partial.iterdir(), key=lambda path: path.name == "annotations"):
+        part.rename(out / part.name)
+    partial.rmdir()
 
 
 def _summary(out: Path, recipe: dict[str, Any]) -> str:

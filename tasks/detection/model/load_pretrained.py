@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.notes import few
 from tasks.detection.model.class_rows import ClassRows
+from tasks.errors import few
 from tasks.labels import LabelMap
 
 

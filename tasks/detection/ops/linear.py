@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from tasks.detection.ops import routes
 from tasks.detection.ops.kernels import linear_convolution
-from tasks.engine.timing import WORTH_IT
 
 
 def fully_connected(layer: nn.Linear, x: Tensor) -> Tensor:
@@ -19,6 +18,6 @@ def fully_connected(layer: nn.Linear, x: Tensor) -> Tensor:
     """
     on_cpu = x.device.type == "cpu" and not routes.takes_gpu_route(x)
     fp32 = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    if on_cpu and fp32 and linear_convolution.convolution_speed_up() >= WORTH_IT:
+    if on_cpu and fp32 and linear_convolution.ROUTE.is_worth_it():
         return linear_convolution.linear_as_convolution(layer, x)
     return layer(x)  # type: ignore[no-any-return]

@@ -9,13 +9,14 @@ from torch import nn
 
 from tasks.detection.ops.kernels import linear_convolution
 from tasks.detection.ops.linear import fully_connected
+from tasks.engine.timing import TimedRoute
 
 
 @pytest.mark.parametrize("rows", [20, 21])
 def test_a_convolution_has_the_products_values_and_gradients(
     monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    monkeypatch.setattr(linear_convolution, "convolution_speed_up", lambda: 2.0)
+    monkeypatch.setattr(linear_convolution.ROUTE, "taken", True)
     torch.manual_seed(0)
     layer, x = nn.Linear(48, 10), torch.randn(rows, 48, requires_grad=True)
     upstream = torch.randn(rows, 10)
@@ -31,7 +32,7 @@ def test_a_convolution_has_the_products_values_and_gradients(
 def test_the_faster_way_is_taken(
     monkeypatch: pytest.MonkeyPatch, speed_up: float, as_convolution: bool
 ) -> None:
-    monkeypatch.setattr(linear_convolution, "convolution_speed_up", lambda: speed_up)
+    monkeypatch.setattr(linear_convolution, "ROUTE", TimedRoute(lambda: speed_up))
     marker = torch.full((3, 2), 7.0)
     monkeypatch.setattr(linear_convolution, "linear_as_convolution", lambda layer, x: marker)
     assert (fully_connected(nn.Linear(4, 2), torch.ones(3, 4)) is marker) == as_convolution
@@ -39,13 +40,15 @@ def test_the_faster_way_is_taken(
 
 def test_bf16_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The slow products are those of fp32."""
-    monkeypatch.setattr(linear_convolution, "convolution_speed_up", lambda: pytest.fail("timed"))
+    untimed = TimedRoute(lambda: pytest.fail("timed"))
+    monkeypatch.setattr(linear_convolution, "ROUTE", untimed)
     with torch.autocast("cpu", torch.bfloat16):
         assert fully_connected(nn.Linear(4, 2), torch.ones(3, 4)).dtype == torch.bfloat16
 
 
 def test_a_gpu_is_not_timed(gpu_routes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear_convolution, "convolution_speed_up", lambda: pytest.fail("timed"))
+    untimed = TimedRoute(lambda: pytest.fail("timed"))
+    monkeypatch.setattr(linear_convolution, "ROUTE", untimed)
     layer, x = nn.Linear(4, 2), torch.ones(3, 4)
     assert torch.equal(fully_connected(layer, x), linear(layer, x))
 
