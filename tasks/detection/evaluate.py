@@ -22,9 +22,9 @@ from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.saved import read_detector
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
+    Evaluator,
     LossSums,
     SetScores,
-    check_best_metric,
     evaluation_mode,
     mean_losses,
     named_scores,
@@ -48,7 +48,7 @@ from tasks.scoring.results import DetectionResults, concatenate, write_results_j
 
 @dataclass(frozen=True)
 class DetectionEvaluator:
-    """Scores a detector on one data set; an `engine.evaluation.Evaluator`."""
+    """Scores a detector on one data set; an `engine.evaluation.Score`."""
 
     dataset: CocoDataset
     config: DataConfig
@@ -182,25 +182,21 @@ def make_evaluators(
     world: World,
     precision: Precision,
     log: RunLog,
-) -> dict[str, DetectionEvaluator]:
-    """An evaluator for each of run.eval_sets; that of `val` leaves files in run.output_dir.
-
-    Raises UserError where none gives run.best_metric.
-    """
-    check_best_metric(config.run, score_names(sets["val"].label_map))
-    weights = "model" if config.optim.ema_decay is None else "ema"
-    return {
-        name: DetectionEvaluator(
-            sets[name],
+) -> dict[str, Evaluator]:
+    """An evaluator of each data set; that of `val` leaves files in run.output_dir."""
+    evaluators: dict[str, Evaluator] = {}
+    for name, dataset in sets.items():
+        score = DetectionEvaluator(
+            dataset,
             config.data,
             world,
             precision,
             log,
             output_dir=Path(config.run.output_dir) if name == "val" else None,
-            about={"weights": weights},
+            about={"weights": "model" if config.optim.ema_decay is None else "ema"},
         )
-        for name in config.run.eval_sets
-    }
+        evaluators[name] = Evaluator(score_names(dataset.label_map), score)
+    return evaluators
 
 
 def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -> ValBatches:
@@ -253,5 +249,5 @@ def _run(
         found = to_original(detections, batch.scales, batch.original_sizes)
         return to_results(found, batch.image_ids), losses
 
-    results, losses = run_batches(batches, world.device, compute)
+    results, losses = run_batches(batches, world, compute)
     return concatenate(results), losses

@@ -14,7 +14,6 @@ from tasks.detection.evaluate import make_evaluators
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.saved import detector_metadata
 from tasks.engine.commands import command
-from tasks.engine.evaluation import evaluate_sets
 from tasks.engine.launch import Launch, Run, launch
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
@@ -35,12 +34,11 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
     build = partial(build_detector, config.model, train_set.label_map)
     model = launch.build(build, config.model.weights, lambda model: model.trunk)
     sets = {"val": val_set, "train": train_set}
-    evaluators = make_evaluators(sets, config, launch.world, launch.precision, launch.log)
     scores = launch.fit(
         model,
         DetectionObjective(model),
         batches,
-        evaluate_sets(evaluators),
+        make_evaluators(sets, config, launch.world, launch.precision, launch.log),
         metadata=detector_metadata(model, train_set.label_map) | {"data": fingerprint(train_set)},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )

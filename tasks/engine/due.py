@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from resnet_backbones.errors import UserError
-from tasks.engine.progress import Progress, without_details
+from tasks.engine.progress import Progress, best_so_far, without_details
 from tasks.engine.run_files import BEST, LAST
 from tasks.engine.schedule import Evaluation, is_due
 from tasks.engine.settings import RunConfig
@@ -69,20 +68,19 @@ def score(
 
 
 def _with_scores(progress: Progress, scores: dict[str, float], best_metric: str) -> Progress:
-    """Progress after an evaluation; UserError where the score that decides is not among them."""
-    if best_metric not in scores:
-        rule = f"run.best_metric must be one of {', '.join(scores)}, got {best_metric!r}"
-        saved = f"the state after step {progress.step} is saved"
-        raise UserError(f"{rule}; {saved} and run.resume=auto continues from it")
-    evaluation = Evaluation(progress.step, without_details(scores))
+    """Progress after an evaluation."""
+    value = scores[best_metric]  # one of its evaluator's names, as was checked at the start
+    evaluation = Evaluation(progress.step, without_details(scores) | {best_metric: value})
+    best = best_so_far(progress, best_metric)
     progress = replace(
         progress,
         evaluated=progress.step,
         scores=scores,
         history=(*progress.history, evaluation),
+        best=best,
+        best_metric=best_metric,
     )
-    value = scores[best_metric]
-    if value > (float("-inf") if progress.best is None else progress.best):
+    if value > (float("-inf") if best is None else best):
         progress = replace(progress, best=value, best_step=progress.step)
     return progress
 

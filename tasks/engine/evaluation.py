@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -39,20 +39,39 @@ class SetScores:
     """Mean losses by the names that the objective gives them."""
 
 
-class Evaluator(Protocol):
-    """Scores a model on one data set. Collective; every rank gets the same scores."""
-
-    def __call__(self, model: nn.Module, step: int, final: bool) -> SetScores:
-        """Score after `step` steps; `final` where no more training follows."""
+Score = Callable[[nn.Module, int, bool], SetScores]
+"""(model, finished steps, whether training may end with it) -> scores. Collective; every rank gets
+the same."""
 
 
-def evaluate_sets(evaluators: Mapping[str, Evaluator]) -> Evaluate:
-    """Join the evaluators of several data sets, by the names of the sets, into what `fit` calls."""
+@dataclass(frozen=True)
+class Evaluator:
+    """How a model is scored on one data set."""
+
+    names: Sequence[str]
+    """Of all the scores that it gives, without the losses."""
+    score: Score
+
+
+def evaluate_sets(run: RunConfig, available: Mapping[str, Evaluator]) -> Evaluate:
+    """Join the evaluators of run.eval_sets, by the names of the sets, into what `fit` calls.
+
+    UserError for a set without an evaluator, and where none gives run.best_metric.
+    """
+    unknown = [name for name in run.eval_sets if name not in available]
+    rule = f"run.eval_sets must be of {', '.join(available)} for this task"
+    require(not unknown, rule, run.eval_sets)
+    evaluators = {name: available[name] for name in run.eval_sets}
+    known: list[str] = []
+    for name, evaluator in evaluators.items():
+        known += named_scores(SetScores(dict.fromkeys(evaluator.names, 0.0), {}), name)
+    rule = f"run.best_metric must be one of {few(known)}"
+    require(run.best_metric in known, rule, run.best_metric)
 
     def evaluate(model: nn.Module, step: int, final: bool) -> dict[str, float]:
         scores: dict[str, float] = {}
         for name, evaluator in evaluators.items():
-            scores |= named_scores(evaluator(model, step, final), name)
+            scores |= named_scores(evaluator.score(model, step, final), name)
         return scores
 
     return evaluate
@@ -61,48 +80,46 @@ def evaluate_sets(evaluators: Mapping[str, Evaluator]) -> Evaluate:
 def named_scores(found: SetScores, name: str) -> dict[str, float]:
     """Flat scores of a set, `top1` as `<set>/top1`; those of `val` that have a group, `box/AP`,
     keep their names. Losses are `<set>/<loss>`, and their sum `<set>/loss`.
+
+    Details of a score without a group, `iou/cat` of `iou`, stay below it. A loss must not have the
+    name of a score.
     """
-    scores = {
-        key if name == "val" and "/" in key else f"{name}/{key}": value
-        for key, value in found.scores.items()
-    }
+    scores: dict[str, float] = {}
+    for key, value in found.scores.items():
+        group = key.partition("/")[0]
+        in_a_group = group not in (key, *found.scores)
+        scores[key if name == "val" and in_a_group else f"{name}/{key}"] = value
     losses = {f"{name}/{key}": value for key, value in found.losses.items()}
     total = {f"{name}/loss": sum(losses.values())} if losses else {}
+    assert not scores.keys() & (losses | total).keys(), "a loss has the name of a score"
     return scores | losses | total
-
-
-def check_best_metric(run: RunConfig, names: Iterable[str]) -> None:
-    """Raise UserError where no evaluation will give run.best_metric; `names` are those of a set's
-    scores, as its evaluator gives them.
-    """
-    scores = SetScores(dict.fromkeys(names, 0.0), {})
-    known = [name for which in run.eval_sets for name in named_scores(scores, which)]
-    rule = f"run.best_metric must be one of {few(known)}"
-    require(run.best_metric in known, rule, run.best_metric)
 
 
 def run_batches(
     batches: Iterable[B],
-    device: torch.device,
+    world: World,
     compute: Callable[[B], tuple[R, Mapping[str, Tensor]]],
 ) -> tuple[list[R], LossSums]:
-    """This rank's results of every batch, and the sums of its losses.
+    """This rank's results of every batch, and the sums of its losses. Collective.
 
     `compute` is called without gradients with a batch on the device, and gives its result and its
-    losses, which may be none.
+    losses, which may be none; ranks must not communicate in it. What a user can mend on one rank,
+    such as an image that cannot be read, is a UserError on all of them. Losses of a batch of weight
+    0 do not count, whatever they are.
     """
     results: list[R] = []
     sums: dict[str, Tensor] = {}
     weight = 0.0
-    with torch.no_grad():
+    with world.sharing_errors(), torch.no_grad():
         for on_host in batches:
             begin_batch()
-            batch = on_host.to(device, non_blocking=True)
+            batch = on_host.to(world.device, non_blocking=True)
             result, losses = compute(batch)
             results.append(result)
             for name, loss in losses.items():
                 term = loss.double() * on_host.weight
-                sums[name] = sums[name] + term if name in sums else term
+                counted = term if on_host.weight else torch.zeros_like(term)  # not 0 x NaN
+                sums[name] = sums[name] + counted if name in sums else counted
             weight += on_host.weight
     return results, LossSums({name: float(value) for name, value in sums.items()}, weight)
 

@@ -18,6 +18,7 @@ from tasks.engine.compilation import check_cuda_graphs, compile_parts
 from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
 from tasks.engine.environment import library_version
+from tasks.engine.evaluation import Evaluator, evaluate_sets
 from tasks.engine.files import write_text
 from tasks.engine.fit import fit
 from tasks.engine.loading import Share
@@ -29,7 +30,7 @@ from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings
 from tasks.engine.timing import agree_on_routes
-from tasks.engine.training import Evaluate, Training
+from tasks.engine.training import Training
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -125,16 +126,18 @@ class Launch(Generic[Config]):
         model: nn.Module,
         objective: nn.Module,
         batches: Batches,
-        evaluate: Evaluate,
+        evaluators: Mapping[str, Evaluator],
         metadata: Mapping[str, Any],
         name_image: Callable[[int], str] = str,
     ) -> dict[str, float]:
         """Write the run's settings and train; the scores of the last evaluation.
 
+        `evaluators` are there by the names of data sets, of which run.eval_sets takes some.
         `metadata` is what a checkpoint says of the model, in JSON's types: label_map, passport, and
         `data`, which tells one data set from another.
         """
         config = replace_schedule(self.config, batches.epoch_length)
+        evaluate = evaluate_sets(config.run, evaluators)
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
         self.on_every_rank(checkpoints.refuse_other_run)

@@ -22,9 +22,11 @@ class Progress:
     scores: dict[str, float] = field(default_factory=dict)
     """What that evaluation gave."""
     best: float | None = None
-    """Best value of run.best_metric so far."""
+    """Value of `best_metric` that the best checkpoint has."""
     best_step: int = 0
     """Steps that the best checkpoint has seen."""
+    best_metric: str = ""
+    """What `best` is a value of; empty in files of 0.1.0, which do not say."""
     window: dict[str, float] = field(default_factory=dict)
     """Loss sums since the last log line."""
     history: tuple[Evaluation, ...] = ()
@@ -47,8 +49,18 @@ class Progress:
             warnings.warn(message, UnknownSettingWarning, stacklevel=2)
         known = {name: value for name, value in values.items() if name in names}
         history = known.get("history", [])
-        known["history"] = tuple(Evaluation(**evaluation) for evaluation in history)
+        known["history"] = tuple(Evaluation(one["step"], one["scores"]) for one in history)
         return cls(**known)
+
+
+def best_so_far(progress: Progress, metric: str) -> float | None:
+    """The value that the best checkpoint has of a metric, which a resume may have changed; None
+    where there is none, or nobody knows.
+    """
+    if progress.best_metric in ("", metric):
+        return progress.best
+    of_best = [one.scores for one in progress.history if one.step == progress.best_step]
+    return of_best[0].get(metric) if of_best else None
 
 
 def without_details(scores: Mapping[str, float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ class Evaluation:
     step: int
     """Optimiser steps that its weights had seen."""
     scores: Mapping[str, float]
-    """Flat names to numbers, those of single classes left out."""
+    """Flat names to numbers, those of single classes left out that decide nothing."""
 
 
 History = Sequence[Evaluation]
@@ -72,7 +72,9 @@ def _rises(history: History, metric: str) -> Iterator[bool]:
     """Whether each evaluation that has a score of `metric` is better than all before it."""
     best = -math.inf
     for evaluation in history:
-        score = evaluation.scores.get(metric, math.nan)
+        if metric not in evaluation.scores:  # a resume may have changed which one counts
+            continue
+        score = evaluation.scores[metric]
         yield score > best
         best = max(best, score) if score == score else best
 

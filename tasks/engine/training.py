@@ -31,8 +31,8 @@ class Training:
 
     model: nn.Module
     objective: nn.Module
-    """`objective(batch)` gives named losses, each divided by the batch's weight; contains the
-    model."""
+    """`objective(batch)` gives named losses, each divided by the batch's weight, and finite where
+    that is 0 (a sum over `max(weight, 1)` is); contains the model."""
     config: TaskSettings
     checkpoints: Checkpoints
     log: RunLog

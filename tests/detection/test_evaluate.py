@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -96,6 +97,9 @@ class RankZero:
 
     def broadcast(self, value: Any) -> Any:
         return value
+
+    def sharing_errors(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 def evaluate(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tasks.engine.batches import TensorBatch
 from tasks.engine.checkpoint import load_weights
 from tasks.engine.config import load_config
-from tasks.engine.evaluation import SetScores, evaluate_sets, mean_over_ranks, run_batches
+from tasks.engine.evaluation import Evaluator, SetScores, mean_over_ranks, run_batches
 from tasks.engine.launch import Launch, Run, Start, launch
 from tasks.engine.loading import Loader, Share
 from tasks.engine.sampling import batches_per_epoch, global_batch
@@ -125,13 +125,13 @@ def run(config: ColourConfig, launch: Launch[ColourConfig]) -> dict[str, float]:
         def compute(batch: ColourBatch) -> tuple[None, dict[str, Tensor]]:
             return None, {"square": (model(batch.images) - batch.colours).square().mean()}
 
-        _, sums = run_batches(batches.every_image(), launch.world.device, compute)
+        _, sums = run_batches(batches.every_image(), launch.world, compute)
         losses = mean_over_ranks(sums, launch.world)
         return SetScores({"colour/closeness": -losses["square"]}, losses)
 
     model = launch.build(build, None)
-    evaluate_all = evaluate_sets({"val": evaluate})
-    return launch.fit(model, ColourObjective(model), batches, evaluate_all, metadata={})
+    evaluators = {"val": Evaluator(("colour/closeness",), evaluate)}
+    return launch.fit(model, ColourObjective(model), batches, evaluators, metadata={})
 
 
 def train(config: ColourConfig) -> Run:

@@ -1,11 +1,12 @@
 """Run `mean_colour.py` with something planted: `planted.py WHERE KIND ARGUMENT…`.
 
-WHERE is loss, worker or rank1 (the loss on rank 1 only); KIND is bug (an unpacking error, which is
-a ValueError) or user (a UserError).
+WHERE is loss, worker, scoring (an image of an evaluation on rank 1), or rank1 (the loss there);
+KIND is bug (an unpacking error, which is a ValueError) or user (a UserError).
 """
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -26,6 +27,7 @@ def fail(kind: str) -> None:
 def plant(where: str, kind: str) -> None:
     original = mean_colour.ColourObjective.forward
     load = mean_colour.ColourBatches.load
+    every_image = mean_colour.ColourBatches.every_image
 
     def forward(self: object, batch: object) -> object:
         if where == "loss" or os.environ.get("RANK") == "1":
@@ -37,8 +39,16 @@ def plant(where: str, kind: str) -> None:
             fail(kind)
         return load(self, plan)
 
+    def broken_images(self: object) -> Iterator[object]:
+        for batch in every_image(self):
+            if os.environ.get("RANK", "1") == "1":
+                fail(kind)
+            yield batch
+
     if where == "worker":
         mean_colour.ColourBatches.load = broken_load
+    elif where == "scoring":
+        mean_colour.ColourBatches.every_image = broken_images
     else:
         mean_colour.ColourObjective.forward = forward
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from tasks.engine.batches import Feed, TensorBatch
 from tasks.engine.distributed import World
+from tasks.engine.evaluation import mean_losses, run_batches
 from tasks.engine.optim import build_optimizer
 from tasks.engine.precision import Precision
 from tasks.engine.settings import OptimConfig
@@ -122,6 +123,18 @@ def test_ranks_of_other_weights_give_the_gradient_of_the_whole(
 def test_a_step_without_any_weight_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = parts(images(), 3, 1)[1]
     assert gradient(WORLD, [batch], monkeypatch) == (0.0, 0.0)
+
+
+def test_validation_losses_are_means_over_the_weights_and_nothing_counts_without_any() -> None:
+    def compute(batch: PixelBatch) -> tuple[int, dict[str, Tensor]]:
+        errors = (2 * batch.pixels - 1).square()[batch.valid]
+        return len(batch), {"square": errors.mean()}  # nan without a valid pixel
+
+    batches = parts(images(), 1, 1, 1, 1)
+    assert batches[-1].weight == 0
+    counts, sums = run_batches(batches, WORLD, compute)
+    assert counts == [1, 1, 1, 1]
+    assert mean_losses([sums]) == {"square": pytest.approx(by_hand()[1], rel=1e-6)}
 
 
 def test_a_failure_of_the_stream_is_raised_once_all_know_of_it() -> None:

@@ -170,17 +170,64 @@ def test_the_best_checkpoint_is_of_the_best_score_and_nan_never_wins(
     ][1] is None
 
 
-def test_a_missing_metric_is_named_and_the_run_continues_with_another(
+@pytest.mark.parametrize("metric", ["mask/AP", "val/loss", "train/box/AP"])
+def test_a_best_metric_that_no_evaluation_gives_is_refused_at_the_start(
+    toy: ModuleType, tmp_path: Path, metric: str
+) -> None:
+    with pytest.raises(UserError, match=rf"must be one of box/AP, box/AR, .*, got '{metric}'"):
+        train(toy, tmp_path, f"run.best_metric={metric}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_set_that_the_task_does_not_score_is_refused_at_the_start(
     toy: ModuleType, tmp_path: Path
 ) -> None:
-    with pytest.raises(
-        UserError,
-        match=r"run.best_metric must be one of box/AP, val/square, val/loss, got 'mask/AP'.*step 6",
-    ):
-        train(toy, tmp_path, "run.best_metric=mask/AP")
-    train(toy, tmp_path, "run.resume=auto")
-    assert steps(tmp_path) == [2, 4, 6, 8, 10, 12]
-    assert "box/AP" in read_metrics(tmp_path / "metrics.jsonl")[2]
+    with pytest.raises(UserError, match=r"run.eval_sets must be of val for this task, got .*train"):
+        train(toy, tmp_path, "run.eval_sets=[val,train]")
+
+
+def scores_of_evaluations(
+    toy: ModuleType, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, float]]
+) -> None:
+    """Have the evaluations, one every three steps, give these scores."""
+    monkeypatch.setattr(
+        toy,
+        "evaluation",
+        lambda batches: lambda model, step, final: toy.SetScores(rows[step // 3 - 1], {}),
+    )
+
+
+def test_the_score_of_a_class_can_decide(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"box/AP": 0.5, "box/AR": 0.5, "box/AP/cat": cat} for cat in (0.1, 0.2, 0.3, 0.2)]
+    scores_of_evaluations(toy, monkeypatch, rows)
+    settings = ("run.eval_every=3", "run.best_metric=box/AP/cat", "run.patience=1")
+    train(toy, tmp_path, *settings)
+    progress = read_checkpoint(tmp_path / "last.pt").progress
+    assert (progress.step, progress.best_step, progress.best) == (12, 9, 0.3)
+
+
+def test_a_resume_with_another_metric_measures_the_best_checkpoint_by_it(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"box/AP": 0.8, "box/AR": 0.1, "box/AP/cat": 0.0},
+        {"box/AP": 0.7, "box/AR": 0.3, "box/AP/cat": 0.0},
+        {"box/AP": 0.6, "box/AR": 0.2, "box/AP/cat": 0.0},
+        {"box/AP": 0.5, "box/AR": 0.1, "box/AP/cat": 0.4},
+    ]
+    scores_of_evaluations(toy, monkeypatch, rows)
+    monkeypatch.setenv("TERM_AT", "7")
+    with pytest.raises(SystemExit):
+        train(toy, tmp_path, "run.eval_every=3")
+    monkeypatch.delenv("TERM_AT")
+    assert read_checkpoint(tmp_path / "best.pt").step == 3
+    settings = ("run.eval_every=3", "run.best_metric=box/AR", "run.resume=auto", "run.patience=2")
+    train(toy, tmp_path, *settings)
+    best = read_checkpoint(tmp_path / "best.pt").progress
+    assert (best.step, best.best) == (9, 0.2)  # better than the 0.1 that the file of step 3 had
+    assert read_checkpoint(tmp_path / "last.pt").step == 12  # box/AR rose at step 6, once not since
 
 
 def test_other_classes_are_refused_on_resume(
@@ -301,7 +348,7 @@ def test_each_batch_tells_cuda_graphs_that_it_begins(
         train_step(objective, feed.take(2), optimizer, statistics, arithmetic, no_seed)
         assert len(begun) == 2 * graphs
         validation = feed.take(2).batches
-        run_batches(validation, WORLD.device, lambda batch: (None, {}))
+        run_batches(validation, WORLD, lambda batch: (None, {}))
         assert len(begun) == 4 * graphs
 
 

@@ -10,8 +10,9 @@ from tasks.engine import fit as fit_module
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
-from tasks.engine.evaluation import SetScores, evaluate_sets
+from tasks.engine.evaluation import Evaluator, SetScores, evaluate_sets
 from tasks.engine.log import read_metrics
+from tasks.engine.settings import RunConfig
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 
@@ -113,20 +114,24 @@ def test_a_plateau_lowers_the_rate_at_the_same_step_after_a_resume(
 
 
 def test_scores_of_several_sets_have_their_names() -> None:
-    def evaluator(error: float) -> object:
-        return lambda model, step, final: SetScores(
-            {"top1": 1 - error, "box/AP": 0.5}, {"ce": error, "aux": 1.0}
-        )
+    def evaluator(error: float) -> Evaluator:
+        scores = {"top1": 1 - error, "box/AP": 0.5, "top1/cat": 0.125}
+        losses = {"ce": error, "aux": 1.0}
+        return Evaluator(tuple(scores), lambda model, step, final: SetScores(scores, losses))
 
     model = torch.nn.Linear(1, 1)
-    both = evaluate_sets({"val": evaluator(0.5), "train": evaluator(0.25)})(model, 3, False)
+    run = RunConfig(eval_sets=("val", "train"), best_metric="val/top1")
+    sets = {"val": evaluator(0.5), "train": evaluator(0.25)}
+    both = evaluate_sets(run, sets)(model, 3, False)
     assert both == {
         "val/top1": 0.5,
+        "val/top1/cat": 0.125,
         "box/AP": 0.5,
         "val/ce": 0.5,
         "val/aux": 1.0,
         "val/loss": 1.5,
         "train/top1": 0.75,
+        "train/top1/cat": 0.125,
         "train/box/AP": 0.5,
         "train/ce": 0.25,
         "train/aux": 1.0,

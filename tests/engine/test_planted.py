@@ -41,7 +41,7 @@ def bug_line() -> str:
     return f'planted.py", line {number}, in fail'
 
 
-@pytest.mark.parametrize("where", ["loss", "worker"])
+@pytest.mark.parametrize("where", ["loss", "worker", "scoring"])
 def test_a_bug_keeps_its_traceback(where: str, images: Path, tmp_path: Path) -> None:
     error = run(where, "bug", images, tmp_path, "data.workers=1")
     assert bug_line() in error
@@ -49,14 +49,14 @@ def test_a_bug_keeps_its_traceback(where: str, images: Path, tmp_path: Path) -> 
     assert "error: " not in error.replace("ValueError: ", "")
 
 
-@pytest.mark.parametrize("where", ["loss", "worker"])
+@pytest.mark.parametrize("where", ["loss", "worker", "scoring"])
 def test_a_mistake_of_a_user_is_one_line(where: str, images: Path, tmp_path: Path) -> None:
     error = run(where, "user", images, tmp_path, "data.workers=1")
     assert [line for line in error.splitlines() if "error" in line.lower()] == [LINE]
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("where", ["rank1", "worker"])
+@pytest.mark.parametrize("where", ["rank1", "worker", "scoring"])
 def test_a_bug_on_another_rank_keeps_its_traceback(
     where: str, images: Path, tmp_path: Path
 ) -> None:
@@ -64,10 +64,11 @@ def test_a_bug_on_another_rank_keeps_its_traceback(
     assert bug_line() in error
 
 
+@pytest.mark.parametrize("where", ["worker", "scoring"])
 def test_a_users_mistake_on_another_rank_is_one_line_on_every_rank(
-    images: Path, tmp_path: Path
+    where: str, images: Path, tmp_path: Path
 ) -> None:
-    error = run("worker", "user", images, tmp_path, "data.workers=1", ranks=2)
+    error = run(where, "user", images, tmp_path, "data.workers=1", ranks=2)
     assert LINE in error
     assert "planted.py" not in error.split("torch.distributed.elastic")[0]
     assert "[rank" not in error, "torch's mark of a traceback"

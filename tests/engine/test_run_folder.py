@@ -76,7 +76,7 @@ def test_a_resume_may_change_how_it_is_run(toy: ModuleType, tmp_path: Path) -> N
         tmp_path,
         "run.resume=auto",
         "run.log_every=1",
-        "run.best_metric=val/square",
+        "run.best_metric=box/AR",
         "run.eval_every=3",
     )
     assert "log_every: 1" in (tmp_path / "config.yaml").read_text()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tasks.engine.batches import TensorBatch
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
-from tasks.engine.evaluation import Evaluator, SetScores, evaluate_sets
+from tasks.engine.evaluation import Evaluator, Score, SetScores
 from tasks.engine.launch import Launch, launch_in
 from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
@@ -128,11 +128,11 @@ class ToyObjective(nn.Module):
         return {"square": difference.square().mean(), "tilt": 0.1 * difference.abs().mean()}
 
 
-def evaluation(batches: ToyBatches) -> Evaluator:
+def evaluation(batches: ToyBatches) -> Score:
     def evaluate(model: nn.Module, step: int, final: bool) -> SetScores:
         difference = model(batches.images) - batches.targets
         error = float(difference.detach().square().mean())
-        return SetScores({"box/AP": -error}, {"square": error})
+        return SetScores({"box/AP": -error, "box/AR": -error}, {"square": error})
 
     return evaluate
 
@@ -144,7 +144,7 @@ def route(config: ToyConfig, launch: Launch[ToyConfig]) -> dict[str, float]:
         model,
         ToyObjective(model, 0),
         batches,
-        evaluate_sets({"val": evaluation(batches)}),
+        {"val": Evaluator(("box/AP", "box/AR", "box/AP/cat"), evaluation(batches))},
         {"label_map": LABEL_MAP},
         name_image=lambda image: f"{image:03d}.jpg",
     )
