@@ -241,8 +241,8 @@ class DetectionConfig(TaskSettings):
 
     UPGRADES: ClassVar = (_without_fast,)
     STEP_MEMORY: ClassVar = (
-        "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.short_edge"
-        " and data.long_edge"
+        "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.batch_size,"
+        " or data.short_edge and data.long_edge"
     )
     SCORING_MEMORY: ClassVar = (
         "lower data.val_short_edge and data.long_edge, or the model's test-time counts"

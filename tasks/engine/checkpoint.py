@@ -6,7 +6,6 @@ used is compared with its digest first.
 """
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,16 +17,18 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from resnet_backbones.errors import UserError
+from tasks.engine.checkpoint_file import check_archive, damaged, has_a_name_of_ours, load_mapped
 from tasks.engine.digest import digest_of
 from tasks.engine.files import AtomicFile
 from tasks.engine.optim import Ema
 from tasks.engine.progress import Progress
 from tasks.engine.run_files import BEST, LAST, find_checkpoint
+from tasks.errors import few
 
 FORMAT = 2
 GROUPS = ("model", "ema", "optimizer")
 MUST_AGREE = ("task", "label_map", "data")
-"""Metadata that a resumed run must share with its checkpoint, where both have it."""
+"""Metadata that a resumed run must share with its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ class Checkpoint:
     def _checked(self, group: str) -> dict[str, Any] | None:
         """A group of tensors that is what was saved; UserError for a damaged one."""
         if self.digests is None:
-            _check_archive(self.path)
+            check_archive(self.path)
         elif digest_of(self.content[group]) != self.digests.get(group):
-            raise UserError(_damaged(self.path, f"its {group} is not what was saved"))
+            raise UserError(damaged(self.path, f"its {group} is not what was saved"))
         value: dict[str, Any] | None = self.content[group]
         return value
 
@@ -174,11 +175,14 @@ class Checkpoints:
             return
         given = json.loads(self.metadata)
         for key in MUST_AGREE:
-            if key not in given or saved.metadata.get(key) == given[key]:
+            old, new = saved.metadata.get(key), given.get(key)
+            if old == new:
                 continue
             rule = f"a resumed run must keep its {key.replace('_', ' ')}"
-            seen = f"{saved.path} has {saved.metadata.get(key)!r}, and the run {given[key]!r}"
-            way_out = "point data.* at the old data or choose another run.output_dir"
+            seen = f"{saved.path} has {old!r}, and the run {new!r}"
+            way_out = "choose another run.output_dir"
+            if key != "task":
+                way_out = f"point data.* at the old data or {way_out}"
             raise UserError(f"{rule}, but {seen}; {way_out}")
 
 
@@ -200,10 +204,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     was scored; UserError for what is none and for one that is damaged.
     """
     file = find_checkpoint(Path(path))
-    content = _load(file)
+    content = load_mapped(file)
     version = content.get("format")
     if version == 1:
-        _check_archive(file, "data.pkl")
+        check_archive(file, "data.pkl")
     elif version != FORMAT:
         rule = f"a checkpoint must be of format {FORMAT} or 1"
         seen = f"format {version!r}" if "progress" in content else f"keys {sorted(content)[:5]}"
@@ -216,9 +220,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         progress = Progress.from_json(texts["progress"]) if whole else Progress()
         metadata = json.loads(texts["metadata"]) if whole else {}
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(_damaged(file, f"{type(error).__name__}: {error}")) from error
+        raise UserError(damaged(file, f"{type(error).__name__}: {error}")) from error
     if not whole or not set(GROUPS) <= content.keys():
-        raise UserError(_damaged(file, "its metadata are not what was saved"))
+        raise UserError(damaged(file, "its metadata are not what was saved"))
     return Checkpoint(file, progress, metadata, content, digests)
 
 
@@ -230,19 +234,26 @@ def is_checkpoint(path: str | Path) -> bool:
     if path.is_dir():
         return any((path / name).is_file() for name in (BEST, LAST))
     try:
-        content = _load(path)
+        content = load_mapped(path)
     except UserError:  # its reader will say what is wrong
-        return False
+        return path.is_file() and has_a_name_of_ours(path)
     return {"format", "progress", "metadata"} <= content.keys()
 
 
 def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Load a whole state dict; UserError, naming the file, for one of another network."""
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
+    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    names = [name for name in {**own, **given} if own.get(name) != given.get(name)]
+    if names:
+        shapes = [
+            f"{name} {given.get(name, 'missing')} for {own.get(name, 'none')}" for name in names
+        ]
         rule = f"{path} must hold the weights of this network"
-        raise UserError(f"{rule}, but they do not fit: {error}") from error
+        seen = f"{len(names)} tensors do not fit: {few(shapes, 3)}"
+        way_out = "leave model.* as it was trained with"
+        raise UserError(f"{rule}, but {seen}; {way_out}")
+    module.load_state_dict(state)
 
 
 def _on_cpu(leaf: Any) -> Any:
@@ -252,37 +263,3 @@ def _on_cpu(leaf: Any) -> Any:
 def _copied(leaf: Any) -> Any:
     """A tensor of its own for an optimiser, which would take the file's mapped memory as it is."""
     return leaf.clone() if isinstance(leaf, Tensor) else leaf
-
-
-def _load(file: Path) -> dict[str, Any]:
-    """A file's content with its tensors mapped, not read; UserError for what is no such file."""
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (
-        Exception
-    ) as error:  # torch passes on whatever foreign bytes make its reader stumble over
-        what = f"which torch cannot read as tensors and JSON ({type(error).__name__})"
-        rule = "a checkpoint must be a file that training wrote"
-        raise UserError(f"{rule}, got {file}, {what}") from error
-    if not isinstance(content, dict):
-        rule = "a checkpoint must be a file that training wrote"
-        raise UserError(f"{rule}, got a {type(content).__name__} in {file}")
-    return content
-
-
-def _check_archive(file: Path, name: str | None = None) -> None:
-    """Compare the parts of a zip archive, or the one that ends in `name`, with their checksums."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = [one for one in archive.namelist() if name is None or one.endswith(name)]
-            for member in members:
-                archive.read(member)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise UserError(_damaged(file, str(error))) from error
-
-
-def _damaged(file: Path, what: str) -> str:
-    """What to tell of a damaged file, and which others of its run there are."""
-    siblings = sorted(path.name for path in file.parent.glob("*.pt") if path != file)
-    others = f"; beside it are {', '.join(siblings)}" if siblings else ""
-    return f"the checkpoint {file} is damaged ({what}); use a copy or another one{others}"

@@ -1,19 +1,16 @@
 """Command lines that are printed for people to type.  Imports no torch."""
 
+import re
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-TOOLS = {
-    "check": "check_data.py",
-    "compare": "compare.py",
-    "eval": "eval_det.py",
-    "predict": "predict.py",
-    "report": "report.py",
-    "train": "train_det.py",
-}
-"""Scripts of the repository's tools/ that do what a command does."""
+PROGRAM = "backbones"
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+"""The scripts of a checkout, one for each command; an installed package has none."""
+IN_PYTHON = 'the same again with run={"resume": "auto"}'
 
 
 def command(name: str, *arguments: object) -> str:
@@ -21,35 +18,71 @@ def command(name: str, *arguments: object) -> str:
     started through one.
     """
     words = [str(argument) for argument in arguments]
-    script = Path(sys.argv[0])
-    if script.parent.name == "tools" and name in TOOLS:
-        return shlex.join([python(), str(script.with_name(TOOLS[name])), *words])
-    return shlex.join(["backbones", name, *words])
+    script = _script(name, Path(sys.argv[0]))
+    first = [program(PROGRAM), name] if script is None else [python(), str(script)]
+    return shlex.join([*first, *words])
+
+
+def program(name: str) -> str:
+    """How a program of this environment is typed: by its name, or by its path where the name alone
+    would not find it.
+    """
+    own = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    if not own.exists() or (found is not None and Path(found).resolve() == own.resolve()):
+        return name
+    return _shown(own)
 
 
 def python() -> str:
     """sys.executable, relative to the working directory if inside it."""
-    program = Path(sys.executable)
-    inside = program.is_relative_to(Path.cwd())
-    return str(program.relative_to(Path.cwd()) if inside else program)
+    return _shown(Path(sys.executable))
 
 
 def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """The command line that continues this run, from `sys.orig_argv` and the environment that
-    torchrun set.
+    torchrun set; words where the settings were given in Python.
     """
     kept = [argument for argument in arguments if not argument.startswith("run.resume=")]
+    started = Path(kept[1] if len(kept) > 1 and kept[1] != "-u" else "".join(kept[2:3]))
+    installed = started.name == PROGRAM
+    given = any(re.match(r"[a-z_]+\.[a-z_.]+=", argument) for argument in kept)
+    if not (installed or given or _is_ours(started)):
+        return IN_PYTHON
     kept.append("run.resume=auto")
-    installed = len(kept) > 1 and Path(kept[1]).name == "backbones"
     if installed:
-        kept = ["backbones", *kept[2:]]
+        kept = [program(PROGRAM), *kept[2:]]
     if "TORCHELASTIC_RUN_ID" not in environment:
         return shlex.join(kept)
     if installed:
-        return shlex.join(["torchrun", "--no-python", *_processes(environment), *kept])
+        launcher = [program("torchrun"), "--no-python"]
+        return shlex.join([*launcher, *_processes(environment), *kept])
     script = [argument for argument in kept[1:] if argument != "-u"]  # torchrun adds it
     launcher = [kept[0], "-m", "torch.distributed.run", *_processes(environment)]
     return shlex.join(launcher + script)
+
+
+def _script(name: str, started: Path) -> Path | None:
+    """The script of a command, beside the one that was started: of the same task, `eval_det.py`
+    beside `train_det.py`, where there is one.
+    """
+    if not _is_ours(started):
+        return None
+    task = started.stem.partition("_")[2]
+    for file in (f"{name}_{task}.py", f"{name}.py", f"{name}_data.py"):
+        if (TOOLS / file).is_file():
+            return started.with_name(file)
+    return None
+
+
+def _is_ours(script: Path) -> bool:
+    return script.name != "" and script.resolve().parent == TOOLS
+
+
+def _shown(path: Path) -> str:
+    """A path, relative to the working directory if inside it."""
+    inside = path.is_relative_to(Path.cwd())
+    return str(path.relative_to(Path.cwd()) if inside else path)
 
 
 def _processes(environment: Mapping[str, str]) -> list[str]:

@@ -5,10 +5,11 @@ environment.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from resnet_backbones.errors import UserError
-from tasks.engine.config import flatten, load_config, to_dict, to_yaml
+from tasks.engine.checkpoint import read_checkpoint
+from tasks.engine.config import flatten, from_saved, load_config, to_dict, to_yaml
 from tasks.engine.distributed import World
 from tasks.engine.environment import describe_environment
 from tasks.engine.files import write_text
@@ -17,6 +18,8 @@ from tasks.engine.settings import RunConfig, changeable
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 
 
 def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
@@ -56,9 +59,9 @@ def _refuse(folder: Path, run: RunConfig, config: "DataclassInstance") -> None:
         verb = "continues that run" if resumable else "starts that run anew, as it saved nothing"
         way_out = f"run.resume=auto {verb}, or choose another folder"
         raise UserError(f"run.output_dir must be unused, {seen}; {way_out}")
-    if LAST not in used or CONFIG not in used:
+    if LAST not in used:
         return
-    changes = list(_changes(folder / CONFIG, config))
+    changes = list(_changes(_saved_settings(folder, type(config)), config))
     if changes:
         rule = "a resumed run must keep its settings"
         seen = f"{folder} was started with {'; '.join(changes)}"
@@ -66,16 +69,26 @@ def _refuse(folder: Path, run: RunConfig, config: "DataclassInstance") -> None:
         raise UserError(f"{rule}, but {seen}; {way_out}")
 
 
-def _changes(saved: Path, config: "DataclassInstance") -> Iterator[str]:
+def _saved_settings(folder: Path, cls: type[Config]) -> Config:
+    """The settings that the run in a folder was started with, which its checkpoints hold too."""
+    if (folder / CONFIG).exists():
+        return load_config(cls, folder / CONFIG, [])
+    checkpoint = read_checkpoint(folder / LAST)
+    values = checkpoint.metadata.get("config", {})
+    return from_saved(cls, values, f"checkpoint {checkpoint.path}")
+
+
+def _changes(saved: "DataclassInstance", config: "DataclassInstance") -> Iterator[str]:
     """Each setting that differs from the saved ones and must not."""
-    old = dict(flatten(to_dict(load_config(type(config), saved, []))))
+    old: dict[str, Any] = dict(flatten(to_dict(saved)))
     new: dict[str, Any] = dict(flatten(to_dict(config)))
     free = {*changeable(config), "schedule.epochs"}
     if new.get("schedule.epochs") is not None:
         free.add("schedule.steps")  # compared once the epochs are steps
-    for key, value in new.items():
-        if key not in free and old.get(key) != value:
-            yield f"{key}={old.get(key)}, now {value}"
+    for key in {**old, **new}:  # a section that is null has none of its settings
+        before, now = (values.get(key, "none") for values in (old, new))
+        if key not in free and before != now:
+            yield f"{key}={before}, now {now}"
 
 
 def _add_environment(path: Path, world: World) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import Checkpoint, read_checkpoint
+from tasks.engine.commands import command
 from tasks.engine.config import from_saved, with_overrides
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config
     seen = checkpoint.metadata.get("task")
     if seen != task:
         what = "of no task that it names" if seen is None else f"of {seen}"
-        raise UserError(f"{checkpoint.path} must be a checkpoint of {task}, got one {what}")
+        rule = f"{checkpoint.path} must be a checkpoint of {task}"
+        take_out = command("export-weights", checkpoint.path, "OUT.safetensors")
+        raise UserError(f"{rule}, got one {what}; `{take_out}` takes out its backbone's weights")
     values = saved_metadata(checkpoint, "config")
     return from_saved(cls, values, f"checkpoint {checkpoint.path}")
 

@@ -200,7 +200,7 @@ class RunConfig:
 class TaskSettings:
     """What the engine knows of a task's settings; a task's dataclass derives from it."""
 
-    STEP_MEMORY: ClassVar[str] = "raise optim.accumulate"
+    STEP_MEMORY: ClassVar[str] = "raise optim.accumulate, or lower data.batch_size"
     """Which settings to change where a step does not fit into memory."""
     SCORING_MEMORY: ClassVar[str] = "use fewer or smaller images"
     """The same for an evaluation."""

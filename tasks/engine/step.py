@@ -163,9 +163,7 @@ def explain_out_of_memory(what: str, way_out: str) -> Iterator[None]:
             error
         ):
             raise
-        raise UserError(
-            f"{what} must fit into memory, but did not: {way_out}, or data.batch_size ({error})"
-        ) from error
+        raise UserError(f"{what} must fit into memory, but did not: {way_out} ({error})") from error
 
 
 def mean_rows(rows: Sequence[dict[str, float]]) -> dict[str, float]:

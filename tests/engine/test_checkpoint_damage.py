@@ -88,8 +88,37 @@ def test_single_flipped_bits(saved: Path, name: str, tmp_path: Path) -> None:
 def test_a_truncated_file(saved: Path, share: float, tmp_path: Path) -> None:
     whole = (saved / "last.pt").read_bytes()
     (tmp_path / "last.pt").write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(UserError, match=r"last\.pt"):
+    for step in (9, 10):
+        (tmp_path / f"step_{step}.pt").touch()
+    (tmp_path / "best.pt").touch()
+    way_out = f"cp {tmp_path}/step_10.pt {tmp_path}/last.pt` goes back to an earlier state"
+    with pytest.raises(UserError, match=rf"last\.pt is damaged \(.*\); `{way_out}"):
         everything(read_checkpoint(tmp_path / "last.pt"))
+
+
+def test_a_damaged_file_of_another_name_is_called_so_too(saved: Path, tmp_path: Path) -> None:
+    whole = (saved / "last.pt").read_bytes()
+    (tmp_path / "kept.pt").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "best.pt").touch()
+    with pytest.raises(UserError, match=r"kept\.pt is damaged \(.*\); use a copy or best\.pt"):
+        everything(read_checkpoint(tmp_path / "kept.pt"))
+
+
+def test_a_sound_file_with_other_objects_is_not_called_damaged(tmp_path: Path) -> None:
+    torch.save({"model": Path("somebody's class")}, tmp_path / "theirs.pt")
+    with pytest.raises(UserError, match=r"must be a file that training wrote, got .*theirs\.pt"):
+        read_checkpoint(tmp_path / "theirs.pt")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(saved: Path, tmp_path: Path) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "last.pt"))
+
+    shutil.copy(saved / "last.pt", tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "load", refuse)
+        with pytest.raises(PermissionError):
+            read_checkpoint(tmp_path / "last.pt")
 
 
 def test_the_texts_are_read_without_the_tensors(saved: Path, tmp_path: Path) -> None:
@@ -104,7 +133,9 @@ def test_the_texts_are_read_without_the_tensors(saved: Path, tmp_path: Path) -> 
     checkpoint = read_checkpoint(tmp_path / "last.pt")
     assert checkpoint.metadata["task"] == "toy"
     assert checkpoint.progress == PROGRESS
-    message = r"last\.pt is damaged \(its model is not what was saved\); .*beside it are step_1\.pt"
+    message = (
+        r"last\.pt is damaged \(its model is not what was saved\); `cp .*step_1\.pt .*last\.pt`"
+    )
     with pytest.raises(UserError, match=message):
         _ = checkpoint.model
 

@@ -1,6 +1,7 @@
 """A used folder is refused, a resumed run may change little, and the folder says what made it."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -66,6 +67,53 @@ def test_a_resume_that_changes_what_is_learnt_is_refused_by_name(
     with pytest.raises(UserError, match=message) as error:
         prepare(toy, tmp_path, *changes)
     assert "log_every" not in str(error.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """A section that may be left out."""
+
+    alpha: float = 0.2
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "message"),
+    [
+        ("mixing.alpha=0.3", "mixing=null", r"mixing\.alpha=0\.3, now none"),
+        ("mixing=null", "mixing.alpha=0.3", r"mixing\.alpha=none, now 0\.3"),
+    ],
+)
+def test_a_resume_without_a_section_or_with_a_new_one_is_refused(
+    toy: ModuleType, tmp_path: Path, before: str, now: str, message: str
+) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class MixingConfig(toy.ToyConfig):  # type: ignore[name-defined, misc]
+        mixing: Mixing | None = None
+
+    def prepare_with(*overrides: str) -> None:
+        given = [f"run.output_dir={tmp_path}", *toy.SETTINGS, *overrides]
+        config = load_config(MixingConfig, None, given)
+        prepare_output_dir(config.run, WORLD, config)
+
+    prepare_with(before)
+    (tmp_path / "last.pt").write_text("")
+    prepare_with(before, "run.resume=auto")
+    with pytest.raises(UserError, match=message):
+        prepare_with(now, "run.resume=auto")
+
+
+def test_a_checkpoint_without_its_settings_file_is_held_to_its_own(
+    toy: ModuleType, tmp_path: Path
+) -> None:
+    """Only last.pt was copied to another machine."""
+    toy.run(toy.toy_config(tmp_path / "there"), WORLD)
+    here = tmp_path / "here"
+    here.mkdir()
+    (tmp_path / "there/last.pt").rename(here / "last.pt")
+    with pytest.raises(UserError, match=r"optim\.lr=0\.05, now 0\.4"):
+        prepare(toy, here, "run.resume=auto", "optim.lr=0.4")
+    prepare(toy, here, "run.resume=auto")
+    assert "lr: 0.05" in (here / "config.yaml").read_text()
 
 
 def test_a_resume_may_change_how_it_is_run(toy: ModuleType, tmp_path: Path) -> None:
