@@ -85,7 +85,9 @@ class Passport:
             )
         if self.value_range not in (1.0, 255.0):
             raise UserError(f"passport: value_range must be 1 or 255, got {self.value_range!r}")
-        if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
+        numbers = all(isinstance(value, int | float) for value in (*self.mean, *self.std))
+        equal = len(self.mean) == len(self.std) > 0
+        if not numbers or not equal or min(self.std) <= 0:
             seen = f"mean {self.mean}, std {self.std}"
             raise UserError(
                 f"passport: mean and std need one value a channel and std > 0, got {seen}"
@@ -153,8 +155,11 @@ class Passport:
                 stacklevel=2,
             )
         known = {name: value for name, value in values.items() if name in names}
-        tuples = {name: tuple(known[name]) for name in _TUPLES if name in known}
-        return Passport(**known | tuples)
+        for name in _TUPLES:
+            if name in known and not isinstance(known[name], list):
+                raise UserError(f"passport: {name} must be a list, got {known[name]!r}")
+            known |= {name: tuple(known[name])} if name in known else {}
+        return Passport(**known)
 
     def __str__(self) -> str:
         mean, std = (

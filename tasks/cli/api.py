@@ -8,7 +8,7 @@ found = load(run)("photo.jpg")
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,23 +19,32 @@ if TYPE_CHECKING:
     from tasks.detection.predict import Detector
     from tasks.engine.launch import Run
     from tasks.engine.settings import TaskSettings
+    from tasks.engine.sinks import Sink
 
     Predictor: TypeAlias = Detector
     """What `load` gives: the predictors of all tasks."""
 
 
-def train(recipe: str | Path | TaskSettings, **sections: Mapping[str, object]) -> Run:
+def train(
+    recipe: str | Path | TaskSettings,
+    *,
+    sinks: Sequence[Sink] = (),
+    **sections: Mapping[str, object],
+) -> Run:
     """Train, and score: the folder of the run and the scores of its last evaluation.
 
     `recipe` is a recipe's name, a settings file or settings. Sections replace some of its settings,
-    `optim={"lr": 0.01}`; UserError for a wrong one, as on the command line.
+    `optim={"lr": 0.01}`; UserError for a wrong one, as on the command line. `sinks`, such as a
+    tracker of yours, receive what the run reports besides the console, metrics.jsonl and
+    TensorBoard.
     """
     overrides = list(_overrides(sections))
     if isinstance(recipe, str | Path):
-        return start(*read_recipe(recipe, overrides))
+        return start(*read_recipe(recipe, overrides), sinks)
     from tasks.engine.config import with_overrides
 
-    return start(find_task(recipe.task, "the settings"), with_overrides(recipe, overrides))
+    task = find_task(recipe.task, "the settings")
+    return start(task, with_overrides(recipe, overrides), sinks)
 
 
 def evaluate(run: Run | str | Path, **sections: Mapping[str, object]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.cli.command import Command
 from tasks.cli.recipes import list_recipes
-from tasks.cli.registry import TASKS, Task, find_task
+from tasks.cli.registry import BOXES, TASKS, Task, find_task
 
 SHOWN = 10
 
@@ -49,8 +49,8 @@ def _task_of(data: Sequence[str]) -> Task:
         if Path(word).is_file() and Path(word).suffix in (".yaml", ".yml"):
             from tasks.engine.config_text import read_yaml
 
-            return find_task(read_yaml(Path(word)).get("task", "detection"), word)
-    return TASKS["detection"]
+            return find_task(read_yaml(Path(word)).get("task", BOXES), word)
+    return TASKS[BOXES]
 
 
 def _check(arguments: Namespace, _: ArgumentParser) -> int:

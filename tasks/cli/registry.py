@@ -13,6 +13,9 @@ from typing import Any
 from resnet_backbones.errors import UserError
 from tasks.engine.run_files import find_checkpoint
 
+BOXES = "detection"
+"""The task of files that do not say theirs."""
+
 
 @dataclass(frozen=True)
 class Lazy:
@@ -41,7 +44,7 @@ class Task:
     check_files: Lazy
     """(settings) -> None; UserError for a file that is not there. Imports no torch."""
     train: Lazy
-    """(settings) -> tasks.engine.launch.Run."""
+    """(settings, sinks) -> tasks.engine.launch.Run."""
     evaluate: Lazy
     """(checkpoint, overrides, output folder or None) -> what is printed, with `scores`; None on
     ranks other than the first."""
@@ -49,6 +52,13 @@ class Task:
     """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
     predict: Lazy
     """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
+    results: Lazy
+    """(results file, annotations, output folder or None, image folder or None) -> what is
+    printed."""
+    report: Lazy
+    """(folder of an evaluation, image folder or None) -> the page, made again."""
+    compare: Lazy
+    """(folder of an evaluation, folder of another) -> what is printed."""
     check: Lazy
     """(arguments, shown=…, fix=…, page=…) -> (findings, text). Imports no torch."""
     export: Lazy
@@ -66,6 +76,9 @@ TASKS = {
             evaluate=Lazy("tasks.detection.evaluate.evaluate_checkpoint"),
             load=Lazy("tasks.detection.predict.load_detector"),
             predict=Lazy("tasks.detection.predict_files.predict_files"),
+            results=Lazy("tasks.detection.results.evaluate_results"),
+            report=Lazy("tasks.report.instances.build.remake_report"),
+            compare=Lazy("tasks.report.instances.compare.compare_runs"),
             check=Lazy("tasks.detection.check.check_data"),
             export=Lazy("tasks.detection.export.export_backbone"),
         ),
@@ -89,6 +102,14 @@ def saved_task(path: str | Path) -> Task:
     from tasks.engine.saved import saved_metadata
 
     return find_task(saved_metadata(read_checkpoint(file), "task"), f"the checkpoint {file}")
+
+
+def evaluated_task(folder: str | Path) -> Task:
+    """The task of an evaluation, as its evaluation.json says; those of 0.1.0 are all of boxes."""
+    from tasks.report.run import evaluation_metadata
+
+    named = evaluation_metadata(folder).get("task", BOXES)
+    return find_task(named, f"the evaluation in {folder}")
 
 
 def known_tasks() -> str:

@@ -2,7 +2,9 @@
 
 from argparse import ArgumentParser, Namespace
 
+from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
+from tasks.cli.registry import evaluated_task
 
 EVALUATED = "folder with the evaluation.json of a run, or of `backbones eval`"
 
@@ -15,9 +17,8 @@ def _report_arguments(parser: ArgumentParser) -> None:
 
 
 def _report(arguments: Namespace, _: ArgumentParser) -> None:
-    from tasks.report.instances.build import remake_report
-
-    print(f"written: {remake_report(arguments.run, arguments.images)}")
+    task = evaluated_task(arguments.run)
+    print(f"written: {task.report(arguments.run, arguments.images)}")
 
 
 def _compare_arguments(parser: ArgumentParser) -> None:
@@ -26,9 +27,11 @@ def _compare_arguments(parser: ArgumentParser) -> None:
 
 
 def _compare(arguments: Namespace, _: ArgumentParser) -> None:
-    from tasks.report.instances.compare import compare_runs
-
-    print(compare_runs(arguments.run_a, arguments.run_b))
+    first, second = (evaluated_task(run) for run in (arguments.run_a, arguments.run_b))
+    if first != second:
+        seen = f"{arguments.run_a} is of {first.name}, {arguments.run_b} of {second.name}"
+        raise UserError(f"two evaluations of the same task are compared, but {seen}")
+    print(first.compare(arguments.run_a, arguments.run_b))
 
 
 REPORT = Command(

@@ -14,6 +14,7 @@ from tasks.cli.registry import TASKS, Task, find_task, known_tasks
 
 if TYPE_CHECKING:
     from tasks.engine.launch import Run
+    from tasks.engine.sinks import Sink
 
 
 def read_recipe(
@@ -30,13 +31,13 @@ def read_recipe(
     return chosen, load_config(chosen.settings.load(), path, overrides)
 
 
-def start(task: Task, config: Any) -> Run:
+def start(task: Task, config: Any, sinks: Sequence[Sink] = ()) -> Run:
     """Train, once names and paths are known to be right: torch takes seconds to import."""
     from resnet_backbones.registry import check_name
 
     check_name(config.model.backbone)
     task.check_files(config)
-    run: Run = task.train(config)
+    run: Run = task.train(config, sinks)
     return run
 
 

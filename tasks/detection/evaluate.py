@@ -114,7 +114,8 @@ def evaluate_detector(
         scores = (final_scores if final else score_boxes)(dataset, detections)
         found = SetScores(scores, mean_losses([part for _, part in gathered]))
         if output_dir is not None:
-            facts = {**(about or {}), **scoring_facts(dataset, detections, final=final)}
+            scored = scoring_facts(dataset, detections, final=final)
+            facts = {"task": "detection", **(about or {}), **scored}
             _save(Path(output_dir), dataset, detections, found, facts)
     shared: SetScores = world.broadcast(found)
     return shared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 
 from tasks.datasets.coco.dataset import CocoDataset
@@ -15,13 +16,14 @@ from tasks.detection.losses import DetectionObjective
 from tasks.detection.saved import detector_metadata
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch, Run, launch
+from tasks.engine.sinks import Sink
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
 
 
-def train(config: DetectionConfig) -> Run:
-    """Train as one process, or as one of torchrun's."""
-    return launch(config, run)
+def train(config: DetectionConfig, sinks: Sequence[Sink] = ()) -> Run:
+    """Train as one process, or as one of torchrun's; `sinks` receive its reports too."""
+    return launch(config, run, sinks)
 
 
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:

@@ -49,7 +49,7 @@ def compile_parts(
     """Have torch.compile translate modules in place, anew for each shape of their inputs.
 
     Names of weights stay as they are; a copy of the model is not compiled. After torch's limit of
-    shapes, which data.size_divisor and fewer data.short_edge keep low, the others run as written.
+    shapes, which a coarser padding of images keeps low, the others run as written.
     `graphs` has a GPU replay them as CUDA graphs: what a batch leaves on the device is then to be
     used before the next one begins.
     """

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from resnet_backbones.errors import UserError
 from tasks.engine.config_text import parse_override, read_yaml, yaml_text
+from tasks.engine.run_files import BEST, ENVIRONMENT, LAST, METRICS
 from tasks.engine.setting_names import declared_type, setting_names, unknown_setting
 from tasks.engine.setting_types import (
     convert,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Config = TypeVar("Config", bound="DataclassInstance")
 VERSION_KEY = "settings_version"
 """Top-level key of saved settings; those of version 0.1.0 of the toolkit have none."""
-_RUN_FILES = ("last.pt", "best.pt", "metrics.jsonl", "environment.json")
+_RUN_FILES = (LAST, BEST, METRICS, ENVIRONMENT)
 
 
 class UnknownSettingWarning(UserWarning):
@@ -74,11 +75,6 @@ def load_config(cls: type[Config], path: str | Path | None, overrides: Sequence[
 def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
     """The settings with overrides such as `optim.lr=0.01` laid over them."""
     return _combine(config, _typed_sources(type(config), overrides))
-
-
-def from_dict(cls: type[Config], values: Mapping[str, object], source: str = "given") -> Config:
-    """Settings from the defaults and nested plain values; `source` names them in errors."""
-    return _combine(cls(), [_Source(source, values)])
 
 
 def from_saved(cls: type[Config], values: Mapping[str, object], source: str) -> Config:

@@ -3,6 +3,7 @@
 Imports no torch.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from resnet_backbones.errors import UserError
 from tasks.engine.setting_names import declared_type
-from tasks.engine.setting_types import may_be_absent, takes_text
+from tasks.engine.setting_types import takes_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -32,9 +33,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def yaml_text(values: Mapping[str, Any]) -> str:
-    """Nested plain values as the text of a YAML file."""
-    text: str = OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+    """Nested plain values as the text of a YAML file, which `read_yaml` reads back."""
+    text: str = OmegaConf.to_yaml(OmegaConf.create(_without_references(values)))
     return text
+
+
+def _without_references(value: Any) -> Any:
+    """The value with every `${` in its texts marked as no reference, by a backslash."""
+    if isinstance(value, Mapping):
+        return {name: _without_references(below) for name, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_references(item) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", value)
+    return value
 
 
 def parse_override(cls: type["DataclassInstance"], text: str) -> dict[str, Any]:
@@ -43,9 +55,8 @@ def parse_override(cls: type["DataclassInstance"], text: str) -> dict[str, Any]:
     if not equals or not all(part.isidentifier() for part in key.split(".")):
         raise UserError(f"an override must read section.key=value, got {text!r}")
     hint = declared_type(cls, key)
-    absent = may_be_absent(hint) and typed == "null"
     value: Any = None
-    if not absent:
+    if typed != "null":  # in quotes it is a text
         value = _unquoted(typed) if takes_text(hint) else _parse_value(text, typed)
     for part in reversed(key.split(".")):
         value = {part: value}

@@ -29,7 +29,8 @@ def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
             )
         axes.set_title(title, loc="left", fontweight="bold")
         axes.set_xlabel("step")
-        axes.set_ylim(bottom=0)
+        if axes.dataLim.ymin >= 0:
+            axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         if len(keys) > 1:

@@ -144,7 +144,7 @@ def mean_over_ranks(sums: LossSums, world: World) -> dict[str, float]:
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; afterwards every module is back in the mode it had.
 
-    Not inference mode: what the model caches in it, such as anchors, could not take part in
+    Not inference mode: what the model caches in it could not take part in
     training later.
     """
     modes = [(module, module.training) for module in model.modules()]

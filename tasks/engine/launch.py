@@ -4,13 +4,14 @@ A task's `train.py` reads its data, builds its model and says how it is scored; 
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from torch import nn
 
+from resnet_backbones.errors import UserError
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.batches import Batches
 from tasks.engine.checkpoint import Checkpoint, Checkpoints, is_checkpoint, read_checkpoint
@@ -28,9 +29,10 @@ from tasks.engine.randomness import prepare_torch
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.schedule import in_steps
-from tasks.engine.settings import RunConfig, TaskSettings
+from tasks.engine.settings import RunConfig, TaskSettings, require
+from tasks.engine.sinks import Sink
 from tasks.engine.timing import agree_on_routes
-from tasks.engine.training import Training
+from tasks.engine.training import UNKNOWN_STEPS, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -102,12 +104,12 @@ class Launch(Generic[Config]):
         self,
         make: Callable[[Start], tuple[nn.Module, str]],
         weights: str | None,
-        compiled: Callable[[Any], Iterable[nn.Module]] = lambda model: (),
+        compiled: Callable[[Any], Sequence[nn.Module]] = lambda model: (),
     ) -> Any:
         """Make the model, on rank 0 first, so that a download happens once; on its device.
 
         `make` gives it with a line that says what was loaded; `compiled(model)` names the parts
-        that run.compile translates.
+        that run.compile translates; UserError where that is asked for and there are none.
         """
         start = self.start(weights)
         with self.world.sharing_errors():
@@ -118,7 +120,10 @@ class Launch(Generic[Config]):
         self.log.note(f"model: {_parameters(model)}")
         model.to(self.world.device)
         if self.config.run.compile:
-            compile_parts(compiled(model), graphs=self.config.run.cuda_graphs)
+            parts = compiled(model)
+            rule = f"run.compile must be false for {self.config.task}, which has no part for it"
+            require(len(parts) > 0, rule, True)
+            compile_parts(parts, graphs=self.config.run.cuda_graphs)
         return model
 
     def fit(
@@ -177,21 +182,31 @@ class Launch(Generic[Config]):
             write_text(self.output_dir / LABEL_MAP, text)
 
 
-def launch(config: Config, run: Callable[[Config, Launch[Config]], dict[str, float]]) -> Run:
-    """Train as one process, or as one of torchrun's: `run` is a task's whole route to scores."""
+def launch(
+    config: Config,
+    run: Callable[[Config, Launch[Config]], dict[str, float]],
+    sinks: Sequence[Sink] = (),
+) -> Run:
+    """Train as one process, or as one of torchrun's: `run` is a task's whole route to scores.
+
+    `sinks` receive what the run reports, besides its own.
+    """
     keep_freed_memory()
     world = World.create(config.run.device)
     try:
-        return launch_in(world, config, run)
+        return launch_in(world, config, run, sinks)
     finally:
         world.close()
 
 
 def launch_in(
-    world: World, config: Config, run: Callable[[Config, Launch[Config]], dict[str, float]]
+    world: World,
+    config: Config,
+    run: Callable[[Config, Launch[Config]], dict[str, float]],
+    sinks: Sequence[Sink] = (),
 ) -> Run:
     """Train in a world that is there."""
-    with RunLog(config.run.output_dir, world) as log:
+    with RunLog(config.run.output_dir, world, sinks) as log:
         scores = run(config, _prepare(config, world, log))
     return Run(Path(config.run.output_dir), scores)
 
@@ -202,11 +217,22 @@ def replace_schedule(config: Config, epoch_length: int) -> Config:
 
 
 def _length(config: TaskSettings, epoch_length: int) -> list[str]:
-    """The run's length in epochs, where it is known."""
-    if config.schedule.minutes is not None:
-        return []
-    steps = config.schedule.steps
-    return [f"{steps} steps are {steps / epoch_length:.3g} epochs of {epoch_length} steps"]
+    """The run's length in epochs, where it is known, and settings that it is too short for."""
+    run, schedule = config.run, config.schedule
+    evaluations = UNKNOWN_STEPS if run.eval_every else 1
+    lines: list[str] = []
+    if schedule.minutes is None:
+        epochs = schedule.steps / epoch_length
+        lines = [f"{schedule.steps} steps are {epochs:.3g} epochs of {epoch_length} steps"]
+        evaluations = -(-schedule.steps // (run.eval_every or schedule.steps))
+    waiting = {"run.patience": run.patience or 0}
+    if schedule.name == "plateau":
+        waiting["schedule.plateau_evaluations"] = schedule.plateau_evaluations
+    for name, count in waiting.items():
+        if evaluations <= count:  # the first has nothing to be better than
+            seen = f"{name}={count} is never reached in a run of {evaluations} evaluations"
+            lines.append(f"warning: {seen}; lower run.eval_every={run.eval_every}")
+    return lines
 
 
 def _prepare(config: Config, world: World, log: RunLog) -> Launch[Config]:
@@ -217,9 +243,21 @@ def _prepare(config: Config, world: World, log: RunLog) -> Launch[Config]:
     with world.sharing_errors():
         last = output_dir / LAST
         resumed = read_checkpoint(last) if last.exists() else None
+    refuse_different_folders(output_dir, resumed, world)
     precision = choose_precision(config.run, resumed, world)
     routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
     return Launch(config, world, log, precision, routes, resumed)
+
+
+def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:
+    """Raise UserError on every rank where they do not all see the same last checkpoint."""
+    seen = "none" if resumed is None else f"one of step {resumed.step}"
+    answers = world.broadcast(world.gather(seen))
+    others = [rank for rank, answer in enumerate(answers) if answer != answers[0]]
+    if others:
+        rule = f"run.output_dir={output_dir} must be one folder that all ranks see"
+        found = f"rank 0 finds {answers[0]} there and rank {others[0]} {answers[others[0]]}"
+        raise UserError(f"{rule}, but of its {LAST} {found}; put it on a shared disk")
 
 
 def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:

@@ -7,7 +7,7 @@ function of the step, so that neither restarts nor the number of workers and ran
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
@@ -39,6 +39,7 @@ class Share:
     seed: int = 0
     """Every random choice follows from it, the step and the image."""
     pin_memory: bool = False
+    """Whether batches lie in memory from which copies to a GPU do not block."""
 
     @classmethod
     def of(cls, world: World, *, accumulate: int = 1, seed: int = 0) -> "Share":
@@ -65,7 +66,7 @@ class Loader(Generic[P, B]):
     """Called in workers; it must be picklable, and what it raises as UserError ends training with
     one line."""
     workers: int
-    pin_memory: bool = False
+    share: Share = field(default_factory=Share)
 
     def batches(self, plans: Iterable[P]) -> Iterator[B]:
         """The batches of the plans, in their order, read ahead by the workers.
@@ -77,7 +78,7 @@ class Loader(Generic[P, B]):
             sampler=plans,  # a plan is the index of a batch
             batch_size=None,
             num_workers=self.workers,
-            pin_memory=self.pin_memory,
+            pin_memory=self.share.pin_memory,
             worker_init_fn=_outlive_interrupts,
             # spares the global generator, from which torch would draw the workers' seeds
             generator=torch.Generator(),
@@ -87,13 +88,11 @@ class Loader(Generic[P, B]):
                 raise UserError(batch.message)
             yield batch
 
-    def training(
-        self, plan: Callable[[int], P], step: int, share: Share, batch_size: int
-    ) -> Iterator[B]:
+    def training(self, plan: Callable[[int], P], step: int, batch_size: int) -> Iterator[B]:
         """A rank's micro-batches from an optimiser step on, without end; `plan(step)` is that of
         the global batch.
         """
-        return self.batches(_parts(plan, step, share, share.micro_batch(batch_size)))
+        return self.batches(_parts(plan, step, self.share, self.share.micro_batch(batch_size)))
 
 
 def _parts(plan: Callable[[int], P], step: int, share: Share, size: int) -> Iterator[P]:

@@ -33,8 +33,12 @@ class LossMeter:
         self.suspects.append((step, result))
 
     def _start(self, device: torch.device) -> Tensor:
-        """Zeros, or the sums that a resumed run had; only these come from the host."""
-        if not self.saved:
+        """Zeros, or the sums that a resumed run had; only these come from the host.
+
+        Sums of other losses, of another version, are left out.
+        """
+        if self.saved.keys() != {*self.names, "steps"}:
+            self.steps = 0
             return torch.zeros(len(self.names), device=device)
         return torch.tensor([self.saved[name] for name in self.names], device=device)
 

@@ -93,6 +93,17 @@ def _changes(saved: "DataclassInstance", config: "DataclassInstance") -> Iterato
 
 def _add_environment(path: Path, world: World) -> None:
     """Append this start to the list of the run's starts; a resumed run has several."""
-    starts = json.loads(path.read_text()) if path.exists() else []
+    starts = _read_starts(path) if path.exists() else []
     starts.append(describe_environment(world))
     write_text(path, json.dumps(starts, indent=2) + "\n")
+
+
+def _read_starts(path: Path) -> list[Any]:
+    try:
+        starts = json.loads(path.read_text())
+    except ValueError as error:
+        starts = error
+    if not isinstance(starts, list):
+        rule = f"{path} must be the list of the run's starts"
+        raise UserError(f"{rule}, got {str(starts)[:80]}; remove it, nothing depends on it")
+    return starts

@@ -103,7 +103,7 @@ class ScheduleConfig:
     """Optimiser steps in all."""
     epochs: float | None = excluding(None, "steps", "minutes")
     """Length in passes over the training images, instead of `steps`: it becomes steps at the start,
-    images times epochs over data.batch_size."""
+    of which a pass has the images over data.batch_size, rounded up."""
     minutes: float | None = excluding(None, "steps", "epochs")
     """Length in minutes of training, evaluations apart, instead of `steps`: it becomes steps once
     the first 30 were timed."""
@@ -140,8 +140,8 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Where and how a run is carried out; nothing here changes what is learnt, apart from seed and
-    precision."""
+    """Where and how a run is carried out; what is learnt depends on seed, precision and patience
+    alone, and with schedule.name=plateau on when it is scored and by what."""
 
     output_dir: str = may_change("runs/default")
     """Folder that receives everything the run makes."""
@@ -218,8 +218,10 @@ class TaskSettings:
 
     @property
     def depends_on_micro_batches(self) -> bool:
-        """Whether another number of micro-batches of the same step would train other weights."""
-        return False
+        """Whether another number of micro-batches of the same step would train other weights, as
+        with batch norm, dropout, or a loss whose normaliser sees one micro-batch.
+        """
+        return True
 
     @property
     def follows_scores(self) -> bool:

@@ -18,6 +18,7 @@ from tasks.detection.config import DetectionConfig
 from tasks.detection.predict import load_detector
 from tasks.engine.config import load_config
 from tasks.engine.launch import Run
+from tasks.engine.sinks import Sink
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +58,7 @@ def test_sections_are_checked_as_overrides_are(sections: dict[str, Any], message
 
 def test_every_kind_of_value_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[DetectionConfig] = []
-    monkeypatch.setattr("tasks.cli.api.start", lambda task, config: seen.append(config))
+    monkeypatch.setattr("tasks.cli.api.start", lambda task, config, sinks: seen.append(config))
     sections: dict[str, Any] = {
         "data": {
             "root": tmp_path / "a b'c",
@@ -82,6 +83,15 @@ def test_every_kind_of_value_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert (config.optim.name, config.optim.lr, config.optim.clip_norm) == ("sgd", 1e-7, None)
     assert (config.run.output_dir, config.run.eval_sets) == ('"quoted"', ("val", "train"))
     assert config.data.long_edge == 224, "of the recipe"
+
+
+def test_a_tracker_receives_what_a_run_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr("tasks.cli.api.start", lambda task, config, sinks: given.append(sinks))
+    tracker = Sink()
+    train("quickstart", sinks=[tracker])
+    train(load_config(DetectionConfig, ROOT / "configs" / "quickstart.yaml", []), sinks=[tracker])
+    assert given == [[tracker], [tracker]]
 
 
 def test_a_wrong_recipe_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Recipes are found by name, files by path, and wrong names answered with right ones."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,7 @@ def test_one_is_printed_and_copied_but_never_over_a_file(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     text = (ROOT / "configs" / "quickstart.yaml").read_text()
     assert commands("recipes", "quickstart").output == text
     answer = commands("recipes", "quickstart", "--out", "mine")

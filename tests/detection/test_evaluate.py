@@ -23,7 +23,6 @@ from tiny_detector import tiny_batch, tiny_detector
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
-from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batch import DetectionBatch
@@ -37,6 +36,7 @@ from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.detections import Detections
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.ops.boxes import decode, encode
+from tasks.detection.results import evaluate_results
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import LossSums, evaluation_mode, named_scores
 from tasks.engine.precision import Precision

@@ -84,8 +84,8 @@ class ColourBatches:
         return ColourBatch(images, colours, torch.tensor(plan.places) + 1)
 
     def start(self, step: int) -> Iterator[ColourBatch]:
-        loader = Loader(self.load, self.config.workers)
-        return loader.training(self.plan, step, self.share, self.config.batch_size)
+        loader = Loader(self.load, self.config.workers, self.share)
+        return loader.training(self.plan, step, self.config.batch_size)
 
     def every_image(self) -> Iterator[ColourBatch]:
         places = range(self.share.rank, len(self.files), self.share.ranks)

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from resnet_backbones.errors import UserError
-from tasks.engine.config import from_dict, load_config, to_dict, to_yaml, with_overrides
+from tasks.engine.config import from_saved, load_config, to_saved, to_yaml, with_overrides
 from tasks.engine.setting_help import describe
 from tasks.engine.settings import require
 
@@ -161,7 +161,7 @@ def test_dict_and_yaml_read_back_to_an_equal_value(tmp_path: Path) -> None:
     config = load_config(
         WholeConfig, None, ["model.lr=0.1111111111111111", "model.part.name='null'"]
     )
-    assert from_dict(WholeConfig, to_dict(config)) == config
+    assert from_saved(WholeConfig, to_saved(config), "a test") == config
     assert load_config(WholeConfig, write(tmp_path, to_yaml(config)), []) == config
 
 

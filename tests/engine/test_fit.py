@@ -22,7 +22,7 @@ from tasks.engine.log import read_metrics
 from tasks.engine.loss_meter import LossMeter
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.precision import Precision
-from tasks.engine.step import Arithmetic, RunningStatistics, train_step
+from tasks.engine.step import Arithmetic, RunningStatistics, StepResult, train_step
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 
@@ -387,6 +387,18 @@ def test_a_step_on_a_gpu_does_not_synchronise(toy: ModuleType, tmp_path: Path, n
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert losses.means(WORLD)["skipped"] == 0
+
+
+def test_sums_of_other_losses_in_a_checkpoint_are_left_out() -> None:
+    """As a version leaves them whose losses had other names."""
+    values = torch.tensor([2.0, 2.0, 1.0])
+    finite = torch.tensor([True])
+    ids = (torch.tensor([1]),)
+    result = StepResult(("loss/new", "loss", "grad_norm"), values, torch.tensor(0.0), finite, ids)
+    losses = LossMeter({"loss/old": 9.0, "loss": 9.0, "grad_norm": 9.0, "kept": 3.0, "steps": 3.0})
+    losses.add(4, result)
+    means = losses.means(WORLD)
+    assert means == {"loss/new": 2.0, "loss": 2.0, "grad_norm": 1.0, "skipped": 0.0}
 
 
 def test_the_refusal_itself_refuses() -> None:

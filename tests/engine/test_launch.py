@@ -12,7 +12,7 @@ from tasks.engine import precision
 from tasks.engine.checkpoint import Checkpoints, read_checkpoint
 from tasks.engine.compilation import check_cuda_graphs
 from tasks.engine.distributed import World
-from tasks.engine.launch import choose_precision
+from tasks.engine.launch import choose_precision, refuse_different_folders
 from tasks.engine.progress import Progress
 from tasks.engine.settings import OptimConfig, RunConfig
 
@@ -45,3 +45,25 @@ def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:
         check_cuda_graphs(replace(asked, optim=OptimConfig(accumulate=2)), gpu)
     with pytest.raises(UserError, match=r"run.cuda_graphs=true takes run.compile=true"):
         RunConfig(cuda_graphs=True)
+
+
+class TwoMachines(World):
+    """Rank 0 of two, whose other rank sees its own disk."""
+
+    def gather(self, value: object) -> list[object]:
+        return [value, "none"]
+
+    def broadcast(self, value: object) -> object:
+        return value
+
+
+def test_ranks_that_see_different_folders_are_refused(tmp_path: Path) -> None:
+    world = TwoMachines(0, 0, 2, torch.device("cpu"))
+    refuse_different_folders(tmp_path, None, world)
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    Checkpoints(tmp_path, {}).save(("last.pt",), Progress(step=5), model, None, optimizer)
+    checkpoint = read_checkpoint(tmp_path / "last.pt")
+    message = r"one folder that all ranks see, .* rank 0 finds one of step 5 there and rank 1 none"
+    with pytest.raises(UserError, match=message):
+        refuse_different_folders(tmp_path, checkpoint, world)

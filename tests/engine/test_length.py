@@ -90,6 +90,30 @@ def test_patience_stops_a_run_that_gets_no_better(
     assert later == {"box/AP": 0.6}, "more patience goes on"
 
 
+@pytest.mark.parametrize(
+    ("settings", "evaluations"),
+    [
+        (("run.patience=3", "run.eval_every=4"), 3),
+        (("run.patience=1", "run.eval_every=0"), 1),
+        (("schedule.name=plateau", "schedule.plateau_evaluations=2", "run.eval_every=6"), 2),
+        (("schedule.name=plateau", "schedule.plateau_evaluations=1", "run.eval_every=6"), None),
+        (("run.patience=3", "run.eval_every=3"), None),
+        ((), None),
+    ],
+)
+def test_a_run_too_short_for_its_patience_is_warned_of(
+    toy: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    settings: tuple[str, ...],
+    evaluations: int | None,
+) -> None:
+    run(toy, tmp_path, *settings)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "is never reached" in line]
+    assert len(lines) == (evaluations is not None)
+    assert all(f"in a run of {evaluations} evaluations; lower" in line for line in lines)
+
+
 def test_a_plateau_lowers_the_rate_at_the_same_step_after_a_resume(
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

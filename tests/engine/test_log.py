@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from tasks.engine import sinks
+from tasks.engine.curves import draw_curves
 from tasks.engine.distributed import World
+from tasks.engine.launch import launch_in
 from tasks.engine.log import RunLog, clock, read_metrics
 from tasks.engine.sinks import Row, Sink
 from tasks.panels import choose_panels
@@ -102,6 +106,22 @@ def test_clock() -> None:
     ]
 
 
+def test_curves_of_negative_scores_are_drawn_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[float, float]] = []
+
+    def keep(figure: Figure, *_: object, **__: object) -> None:
+        drawn.extend(axes.get_ylim() for axes in figure.axes)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    rows = [{"step": step, "loss": 2.0 + step, "val/closeness": -1.0 - step} for step in (1, 2)]
+    draw_curves(rows, tmp_path / "curves.png")
+    (low, high), (lowest, highest) = drawn
+    assert (low, high > 4) == (0, True)
+    assert lowest < -3 < -2 < highest
+
+
 class Tracker(Sink):
     """Another place that rows go to."""
 
@@ -127,6 +147,14 @@ def test_a_tracker_is_one_more_sink(tmp_path: Path) -> None:
     row = {"step": 4, "loss": 1.0}
     score = {"step": 4, "val/top1": 0.5}
     assert tracker.told == [3, (row, row, True), (score, row | score, False), "closed"]
+
+
+def test_a_run_takes_more_sinks(toy: ModuleType, tmp_path: Path) -> None:
+    tracker = Tracker()
+    launch_in(WORLD, toy.toy_config(tmp_path), toy.route, [tracker])
+    steps = [told[1]["step"] for told in tracker.told[1:-1] if told[2]]
+    assert (tracker.told[0], tracker.told[-1]) == (0, "closed")
+    assert steps == [2, 4, 6, 8, 10, 12]
 
 
 class Broken(Sink):

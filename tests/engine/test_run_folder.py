@@ -138,6 +138,13 @@ def test_without_a_checkpoint_a_resume_starts_anew_with_any_settings(
     assert "lr: 0.4" in (tmp_path / "config.yaml").read_text()
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[1,"])
+def test_a_damaged_list_of_starts_is_named(toy: ModuleType, tmp_path: Path, text: str) -> None:
+    (tmp_path / "environment.json").write_text(text)
+    with pytest.raises(UserError, match=r"environment\.json must be the list of the run's starts"):
+        prepare(toy, tmp_path)
+
+
 def test_no_repository_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))

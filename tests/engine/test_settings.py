@@ -12,10 +12,8 @@ from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig, RpnConfig
 from tasks.engine.config import (
     UnknownSettingWarning,
-    from_dict,
     from_saved,
     load_config,
-    to_dict,
     to_saved,
     to_yaml,
     with_overrides,
@@ -83,7 +81,7 @@ def test_an_override_leaves_the_tasks_other_defaults_alone() -> None:
     config = load("optim.momentum=0.8", "run.seed=3")
     assert (config.optim.lr, config.optim.reference_batch, config.optim.momentum) == (0.1, 256, 0.8)
     assert (config.run.best_metric, config.run.seed) == ("val/top1", 3)
-    assert from_dict(ClassifierConfig, {"optim": {"clip_norm": 1.0}}).optim.lr == 0.1
+    assert from_saved(ClassifierConfig, {"optim": {"clip_norm": 1.0}}, "a test").optim.lr == 0.1
 
 
 def test_help_shows_the_tasks_defaults_and_a_recipes_values() -> None:
@@ -111,7 +109,7 @@ def test_a_section_may_be_absent(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("head:\n  width: 3\n")
     assert load("head.sizes=[7]", path=tmp_path / "r.yaml").head == HeadConfig(width=3, sizes=(7,))
     config = load("head.width=28")
-    assert from_dict(ClassifierConfig, to_dict(config)) == config
+    assert from_saved(ClassifierConfig, to_saved(config), "a test") == config
     with pytest.raises(UserError, match=r"head\.width must be > 0, got 0"):
         load("head.width=0")
     with pytest.raises(UserError, match=r"did you mean head\.width"):
@@ -122,6 +120,21 @@ def test_an_error_names_only_the_override_it_is_about() -> None:
     message = r"optim\.lr must be > 0, got 0\.0 \(set in override optim\.lr=0\)$"
     with pytest.raises(UserError, match=message):
         load("optim.momentum=0.5", "optim.lr=0", "optim.accumulate=2")
+
+
+@pytest.mark.parametrize(
+    "text", ["runs/${x}", "${", "\\${a}", "\\\\${", "$", "~x", "1e3", "null", "a: b"]
+)
+def test_a_saved_text_is_read_back_as_it_was(text: str, tmp_path: Path) -> None:
+    config = load(f'folder="{text}"')
+    assert config.folder == text
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert load(path=tmp_path / "config.yaml") == config
+
+
+def test_null_is_no_text() -> None:
+    with pytest.raises(UserError, match="folder must be a text, got None"):
+        load("folder=null")
 
 
 def test_a_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from resnet_backbones.errors import UserError
-from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
+from tasks.detection.results import evaluate_results
 from tasks.report.instances import build
 from tasks.report.instances.analysis import analyse, class_interval
 from tasks.report.instances.build import (

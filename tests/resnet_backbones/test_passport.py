@@ -23,6 +23,21 @@ def test_text_that_is_no_passport_is_refused(text: str) -> None:
         Passport.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ('"mean": null', "mean must be a list, got None"),
+        ('"label_map": "cat"', "label_map must be a list, got 'cat'"),
+        ('"std": 1', "std must be a list, got 1"),
+        ('"mean": ["a"], "std": [1]', "one value a channel"),
+        ('"mean": [0, null], "std": [1, 1]', "one value a channel"),
+    ],
+)
+def test_values_of_the_wrong_type_are_refused(field: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Passport.from_json(f'{{"architecture": "resnet18", {field}}}')
+
+
 def test_unknown_fields_of_a_newer_version_are_left_out_with_a_warning() -> None:
     text = '{"architecture": "resnet18", "mean": [0.5, 0.5, 0.5], "aura": 1, "mood": "blue"}'
     with pytest.warns(UnknownFieldWarning, match="holds aura, mood, which this version"):

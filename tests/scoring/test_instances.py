@@ -16,8 +16,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tasks.cli.evaluate import evaluate_results
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
+from tasks.detection.results import evaluate_results
 from tasks.scoring import instances
 from tasks.scoring.engines import SCORE_NAMES
 from tasks.scoring.instances import (

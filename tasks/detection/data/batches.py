@@ -66,8 +66,8 @@ class TrainBatches:
 
     def start(self, step: int) -> Iterator[DetectionBatch]:
         """This rank's micro-batches from an optimiser step on, without end."""
-        loader = Loader(self._load, self.config.workers, self.share.pin_memory)
-        return loader.training(self.plan, step, self.share, self.config.batch_size)
+        loader = Loader(self._load, self.config.workers, self.share)
+        return loader.training(self.plan, step, self.config.batch_size)
 
 
 class ValBatches:
@@ -96,7 +96,7 @@ class ValBatches:
 
     def __iter__(self) -> Iterator[DetectionBatch]:
         load = _Load(self.dataset, self.config)
-        loader = Loader(load, self.config.workers, self.share.pin_memory)
+        loader = Loader(load, self.config.workers, self.share)
         return loader.batches(self.plans)
 
 

@@ -1,0 +1,33 @@
+"""Anybody's results file, scored."""
+
+from pathlib import Path
+
+from tasks.datasets.coco.dataset import read_coco
+from tasks.report.instances.build import report_detections
+from tasks.scoring.instances import ScoreSheet, final_scores, scoring_facts, write_evaluation
+from tasks.scoring.results import read_results_json
+
+
+def evaluate_results(
+    results_path: str | Path,
+    annotations: str | Path,
+    output_dir: str | Path | None = None,
+    images: str | Path | None = None,
+) -> ScoreSheet:
+    """Score a COCO results file, whoever wrote it, against an annotation file, by both engines.
+
+    evaluation.json and report.html go to `output_dir`, or beside the results. The report shows
+    images of the folder `images`, the annotations' own when None, as blanks where there are none;
+    scores need no image. Raises UserError for a record that does not fit the annotations.
+    """
+    dataset = read_coco(annotations, images)
+    results = read_results_json(results_path, dataset)
+    scores = final_scores(dataset, results)
+    scored = scoring_facts(dataset, results, final=True)
+    metadata = {"task": "detection", "results": str(results_path), **scored}
+    folder = Path(results_path).parent if output_dir is None else Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "evaluation.json"
+    write_evaluation(file, scores, metadata)
+    page = report_detections(folder, dataset)
+    return ScoreSheet(scores, metadata, dataset.warnings, (file,), page)
