@@ -63,23 +63,28 @@ class DetectionEvaluator:
     def __call__(self, model: nn.Module, step: int, final: bool) -> SetScores:
         """Score a model; `final` has pycocotools confirm the scores that are kept. Collective."""
         assert isinstance(model, FasterRCNN)
-        batches = validation_batches(self.dataset, self.config, self.world)
-        tracked = self.log.track(batches, f"scoring {self.dataset.path}", batches.images)
-        found = evaluate_detector(
-            model,
-            tracked,
-            self.dataset,
-            self.world,
-            self.precision,
-            final=final and self.output_dir is not None,
-            output_dir=self.output_dir,
-            objective=DetectionObjective(model),
-            about={"step": step, "exif": self.config.exif, **self.about},
-        )
+        found = self.evaluate(model, {"step": step}, final=final and self.output_dir is not None)
         if self.world.is_main and self.output_dir is not None:
             picture = self.output_dir / "predictions.png"
             self.log.attempt(picture.name, lambda: self._draw(model, picture))
         return found
+
+    def evaluate(self, model: FasterRCNN, about: Mapping[str, object], *, final: bool) -> SetScores:
+        """Score a model, and write the files without the picture. Collective."""
+        batches = validation_batches(self.dataset, self.config, self.world)
+        ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
+        stage = f"scoring {self.dataset.path}{ours}"
+        return evaluate_detector(
+            model,
+            self.log.track(batches, stage, batches.images),
+            self.dataset,
+            self.world,
+            self.precision,
+            final=final,
+            output_dir=self.output_dir,
+            objective=DetectionObjective(model),
+            about={**about, "exif": self.config.exif, **self.about},
+        )
 
     def _draw(self, model: FasterRCNN, picture: Path) -> None:
         detector = Detector(model, self.dataset.label_map, self.config, self.precision)
@@ -139,24 +144,10 @@ def evaluate_checkpoint(
     with scoring_process(saved.config.run) as (world, precision):
         dataset = read_split(data, "val", label_map=saved.label_map)
         log = RunLog(folder, world)
-        about = saved.describe() | {
-            "device": str(world.device),
-            "precision": precision.name,
-            "exif": data.exif,
-        }
-        model = saved.build(world.device)
-        batches = validation_batches(dataset, data, world)
-        found = evaluate_detector(
-            model,
-            log.track(batches, f"scoring {dataset.path}", batches.images),
-            dataset,
-            world,
-            precision,
-            final=True,
-            output_dir=folder,
-            objective=DetectionObjective(model),
-            about=about,
-        )
+        evaluator = DetectionEvaluator(dataset, data, world, precision, log, folder)
+        arithmetic = {"device": str(world.device), "precision": precision.name}
+        about = {**saved.describe(), **arithmetic, "exif": data.exif}
+        found = evaluator.evaluate(saved.build(world.device), about, final=True)
     if not world.is_main:
         return None
     log.note("making the report")
