@@ -170,11 +170,9 @@ def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     ordered = sorted(records, key=lambda record: (isinstance(record["id"], str), record["id"]))
     for record, following in pairwise(ordered):
         if record["id"] == following["id"]:
-            rule = (
-                f"{kind} ids must be unique, got {record['id']!r} twice ({record!r} and"
-                f" {following!r})"
-            )
-            raise DataError(rule, "renumber one")
+            rule = f"{kind} ids must be unique, got {record['id']!r} twice"
+            both = f"{kind} {record['id']!r} ({record!r} and {following!r})"
+            raise DataError(rule, "renumber one", both)
     return ordered
 
 
