@@ -221,6 +221,16 @@ def violations(module: str, tree: ast.Module) -> Iterator[str]:
                 yield f"{module}:{node.lineno} imports {name}"
 
 
+def chosen_routes(module: str, tree: ast.Module) -> Iterator[str]:
+    """The routes of operations that a module imports, which an operation alone may do."""
+    if ".ops." in module:
+        return
+    for node in imports(tree):
+        for name in imported(node):
+            if ".ops.kernels" in name:
+                yield f"{module}:{node.lineno} imports {name}"
+
+
 def fingerprint(function: ast.FunctionDef) -> str:
     """A body without its docstring, local names numbered by first use; empty below six
     statements.
@@ -268,6 +278,19 @@ def test_imports_inside_functions_and_from_packages_are_seen() -> None:
         "tasks.plots:1 imports tasks.detection",
         "tasks.plots:3 imports torch",
     ]
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_only_operations_choose_routes(module: str) -> None:
+    assert list(chosen_routes(module, TREES[module])) == []
+
+
+def test_a_route_that_a_model_chooses_is_seen() -> None:
+    source = ast.parse("from tasks.detection.ops.kernels.cells import list_cells")
+    model = "tasks.detection.model.box_head"
+    route = "tasks.detection.ops.kernels.cells"
+    assert list(chosen_routes(model, source)) == [f"{model}:1 imports {route}"]
+    assert list(chosen_routes("tasks.detection.ops.roi_align", source)) == []
 
 
 def test_no_import_cycle() -> None:
