@@ -59,9 +59,22 @@ def _machine(start: Mapping[str, Any]) -> str:
 def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     """The commands that started the run, and the one that makes the page."""
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
-    lines.append(f"backbones report {folder}")
+    lines.append(f"{_report_command(starts)} {folder}")
     commands = escape("\n".join(lines))
     return f"<pre>{commands}</pre>" + paragraph("The last line makes this page again.")
+
+
+def _report_command(starts: Sequence[Mapping[str, Any]]) -> str:
+    """How the page is made: by a script, where the run was started last by one of the same folder.
+
+    It follows from the folder's files, so that they make the same page again.
+    """
+    words = starts[-1].get("command", []) if starts else []
+    for word in words[1:]:
+        script = Path(word)
+        if script.parent.name == "tools" and script.suffix == ".py":
+            return f"{words[0]} {script.with_name('report.py')}"
+    return "backbones report"
 
 
 def _chart(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -41,6 +41,30 @@ def test_a_task_brings_its_sections_and_shares_the_others(tmp_path: Path) -> Non
     assert "scores" not in content["Settings"]
 
 
+@pytest.mark.parametrize(
+    ("command", "report"),
+    [
+        (["python", "tools/train_det.py", "a.yaml"], "python tools/report.py"),
+        (
+            ["/env/bin/python", "-u", "/rb/tools/train_det.py"],
+            "/env/bin/python /rb/tools/report.py",
+        ),
+        (["/env/bin/python", "/env/bin/backbones", "train", "tools/a.yaml"], "backbones report"),
+    ],
+)
+def test_a_page_is_made_again_as_the_run_was_started(
+    tmp_path: Path, command: list[str], report: str
+) -> None:
+    starts = [{"command": ["elsewhere"]}, {"command": command}]
+    (tmp_path / "environment.json").write_text(json.dumps(starts))
+    settings = dict(sections(finished(tmp_path)))["Settings"]
+    assert f"{' '.join(command)}\n{report} {tmp_path}</pre>" in settings
+
+
+def test_a_page_without_a_training_is_made_by_the_command(tmp_path: Path) -> None:
+    assert f"<pre>backbones report {tmp_path}</pre>" in dict(sections(tmp_path))["Settings"]
+
+
 def test_a_folder_without_a_training_has_no_section_of_one(tmp_path: Path) -> None:
     assert [heading for heading, _ in sections(tmp_path)] == [
         "Scores",

@@ -32,14 +32,16 @@ def read_for_training(
     label_map: LabelMap | None = None,
     check_sizes: bool = False,
     exif: Exif = "apply",
+    check_command: str = "backbones check",
 ) -> CocoDataset:
     """Read a COCO instances file as `read_coco` does; refuse it by all that is wrong with it.
 
     Sound data take no time beyond `read_coco`'s. Others are looked through as `backbones check`
-    does, image files by their headers alone. Raises UserError that names file, record, rule and way
-    out of the first errors and says how many there are, what `read_coco` stopped at before all
-    others; that of `read_coco` where the file cannot be read at all, where its classes are not
-    those of `label_map`, and where no record is wrong by the check's rules.
+    does, image files by their headers alone; `check_command` is how the user starts that. Raises
+    UserError that names file, record, rule and way out of the first errors and says how many there
+    are, what `read_coco` stopped at before all others; that of `read_coco` where the file cannot be
+    read at all, where its classes are not those of `label_map`, and where no record is wrong by the
+    check's rules.
     """
     path = Path(annotations)
     image_root = Path(images) if images is not None else path.parent
@@ -51,7 +53,7 @@ def read_for_training(
         errors = find_errors(path, image_root, check_sizes=check_sizes, exif=exif)
         if not errors:
             raise
-        raise refusal(_in_order(errors, error, path), path) from error
+        raise refusal(_in_order(errors, error, path), path, check_command) from error
 
 
 def find_errors(path: Path, image_root: Path, *, check_sizes: bool, exif: Exif) -> list[Finding]:

@@ -13,7 +13,10 @@ from tasks.datasets.coco.categories import OtherClassesError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.datasets.coco.read_for_training import TOLERATED, find_errors, read_for_training
 from tasks.datasets.findings import Finding, only_errors, refusal
+from tasks.detection.config import DataConfig
+from tasks.detection.data.read_splits import read_split
 from tasks.labels import LabelMap
+from tasks.vision.settings import SplitConfig
 
 REFUSED = (  # of the planted defects, those that training cannot take
     "same image id",
@@ -139,6 +142,15 @@ def test_what_the_reader_stops_at_comes_first_of_all_that_it_would_stop_at(folde
     lines = listed(folder)
     assert lines[0].startswith("image 11: image ids must be unique, ")
     assert lines[1].startswith("image 13: image ids must be unique, ")
+
+
+def test_a_refusal_names_the_check_as_the_user_starts_it(folder: Path) -> None:
+    plant(folder, "missing")
+    config = DataConfig(
+        train=SplitConfig(images=str(folder / "images"), annotations=str(folder / "gt.json"))
+    )
+    with pytest.raises(UserError, match=r"`tools/check_data\.py` lists every error"):
+        read_split(config, "train", check_command="tools/check_data.py")
 
 
 def test_several_missing_images_are_told_before_records(folder: Path) -> None:
