@@ -156,7 +156,7 @@ TABLE: list[Row] = [
     *(row for task in TASKS for row in task_rows(task)),
     ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),
-    ("tools.benchmark", set(), {"benchmarks.*"}),
+    ("tools.benchmark", {"benchmarks.run"}, set()),
     ("tools.*", {"tasks.cli.main"}, set()),
     ("benchmarks.common", set(), set()),
     ("benchmarks.detectron2_peer", {*EVERYTHING, "benchmarks.*"}, {"detectron2"}),
