@@ -6,19 +6,25 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from tasks.metrics_file import read_metrics
 from tasks.panels import choose_panels, is_score_panel
 from tasks.report.charts import Axes, Point, Series, line_chart, nice_ceiling
 from tasks.report.page import facts, folded, paragraph
 
 EVALUATION = "evaluation.json"
+METRICS = "metrics.jsonl"
 POINTS = 400  # of a curve at most; more are averaged, which a chart of 300 pixels does not show
 COLORS = 6  # of lines in a chart; further lines repeat them dashed
 HARDWARE = ("processor", "cores", "gpu", "device", "processes", "python", "system", "commit")
 
 
 def training_section(folder: Path) -> str:
-    """Draw the curves of metrics.jsonl; empty without one, as in the folder of an evaluation."""
-    rows = _rows(folder / "metrics.jsonl")
+    """Draw the curves of metrics.jsonl; empty without one, as in the folder of an evaluation.
+
+    Raises UserError for a file that is damaged.
+    """
+    file = folder / METRICS
+    rows = read_metrics(file) if file.is_file() else []
     charts = [_chart(title, names, rows) for title, names in choose_panels(rows).items()]
     return f'<div class="grid">{"".join(charts)}</div>' if charts else ""
 
@@ -117,12 +123,6 @@ def _mean_point(group: Sequence[Point]) -> Point:
 
 def _times_100(points: Sequence[Point]) -> list[Point]:
     return [(step, 100 * value) for step, value in points]
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl without a last line that a killed process left unfinished."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-    return [json.loads(line) for line in lines]
 
 
 def _load(path: Path, otherwise: Any) -> Any:

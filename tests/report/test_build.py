@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet_backbones.errors import UserError
 from tasks.report.build import run_sections, try_report, write_page
 from tasks.report.page import facts, tiles
 from tasks.report.run import data_section
@@ -39,6 +40,12 @@ def test_a_task_brings_its_sections_and_shares_the_others(tmp_path: Path) -> Non
     assert content["Data"] == facts([("images", "100"), ("note", "2 files were left out")])
     assert "<dt>step</dt><dd>4</dd>" in content["Settings"]
     assert "scores" not in content["Settings"]
+
+
+def test_a_damaged_line_of_the_metrics_is_named(tmp_path: Path) -> None:
+    (finished(tmp_path) / "metrics.jsonl").write_text('{"step": 1}\nnull\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl:2: a line must be a JSON object"):
+        sections(tmp_path)
 
 
 @pytest.mark.parametrize(
