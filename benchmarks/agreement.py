@@ -35,7 +35,8 @@ def check_boxes(
     Left out of account are detections whose score is as good as at the threshold, or as the worst
     that is kept of `most`: rounding decides which of them are there.
     """
-    farthest, count = 0.0, 0
+    farthest = 0.0
+    count = 0
     for image, (theirs, ours) in enumerate(zip(expected, found, strict=True)):
         for own, partner in ((theirs, ours), (ours, theirs)):
             last = float(own.scores.min()) if len(own.scores) >= most else 0.0
@@ -53,7 +54,8 @@ def check_boxes(
                     f" of their class and score within {FARTHEST} px; the nearest is"
                     f" {float(nearest.max()):.3g} px away"
                 )
-            farthest, count = max([farthest, *nearest.tolist()]), count + int(clear.sum())
+            farthest = max([farthest, *nearest.tolist()])
+            count += int(clear.sum())
     if not count:
         raise OutputsDifferError(
             f"{name}: nothing was found, so that nothing can be compared; use a trained detector"
@@ -73,7 +75,8 @@ def share_found_again(expected: Sequence[Found], found: Sequence[Found]) -> tupl
     """Share of the confident expected boxes that were found at IoU 0.9 with their class, and how
     many there are.
     """
-    hits = count = 0
+    hits = 0
+    count = 0
     for theirs, ours in zip(expected, found, strict=True):
         confident = theirs.scores > CONFIDENT
         overlaps = box_iou(theirs.boxes[confident], ours.boxes)  # (n, m)

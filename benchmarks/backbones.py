@@ -146,7 +146,8 @@ def _random_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _forward(variant: Variant, images: Tensor) -> Callable[[], None]:
-    network, given = variant.network(training=False), variant.images(images)
+    network = variant.network(training=False)
+    given = variant.images(images)
 
     def forward() -> None:
         with torch.no_grad():
@@ -156,7 +157,8 @@ def _forward(variant: Variant, images: Tensor) -> Callable[[], None]:
 
 
 def _training(variant: Variant, images: Tensor) -> Callable[[], None]:
-    network, given = variant.network(training=True), variant.images(images)
+    network = variant.network(training=True)
+    given = variant.images(images)
     optimizer = torch.optim.SGD(variant.module.parameters(), lr=0.0, momentum=0.9)
 
     def step() -> None:

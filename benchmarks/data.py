@@ -42,7 +42,8 @@ def run(settings: DataSettings) -> Report:
     of 255.
     """
     files = find_images(settings.images)[: settings.count]
-    ours, theirs = our_pipeline(settings.short_edge), torchvision_pipeline(settings.short_edge)
+    ours = our_pipeline(settings.short_edge)
+    theirs = torchvision_pipeline(settings.short_edge)
     normalize = PixelNormalizer(Passport(architecture="any"))
     check = check_equal(files, theirs, lambda file: _normalized(ours(file), normalize))
     seconds = interleave(
@@ -129,7 +130,8 @@ def check_equal(files: Sequence[Path], theirs: Pipeline, ours: Pipeline) -> str:
     scale = 255 * torch.tensor(IMAGENET_STD)[:, None, None]
     largest = 0.0
     for file in files:
-        expected, found = theirs(file), ours(file)
+        expected = theirs(file)
+        found = ours(file)
         if expected.shape != found.shape:
             raise OutputsDifferError(
                 f"{file}: theirs is {tuple(expected.shape)}, ours {tuple(found.shape)}"

@@ -2,7 +2,7 @@
 
 Detections are compared first: boxes to 0.01 px in fp32; in bf16, which only trained weights can
 show, at least 85 % of the peer's confident boxes found again at the image size of the training.
- Then inference and a training step are timed.
+Then inference and a training step are timed.
 """
 
 from __future__ import annotations
@@ -51,26 +51,80 @@ class DetectionSettings:
 def run(settings: DetectionSettings) -> Report:
     """Compare, then time inference and training; OutputsDifferError where detections differ."""
     device = resolve_device(settings.device, 0, 1)
-    weights = (
-        random_weights() if settings.detector is None else checkpoint_weights(settings.detector)
-    )
     on_gpu = device.type == "cuda"
-    batch, train_batch = (
-        settings.batch or (16 if on_gpu else 1),
-        settings.train_batch or (16 if on_gpu else 2),
-    )
-    batches = make_batches(settings, batch, device)
-    train = _with_objects(make_batches(settings, train_batch, device)[0], weights.classes)
-    edges = settings.short_edge, settings.long_edge
-    pairings = make_pairings(
-        weights, settings.detectron2, *edges, device, compiled=settings.compile
-    )
+    weights = random_weights()
+    if settings.detector is not None:
+        weights = checkpoint_weights(settings.detector)
+    batches = make_batches(settings, inference_batch(settings, device), device)
+    train = make_batches(settings, training_batch(settings, device), device)[0]
+    train = _with_objects(train, weights.classes)
+    size = (settings.short_edge, settings.long_edge)
+    pairings = make_pairings(weights, settings.detectron2, *size, device, compiled=settings.compile)
     checks = [pairing.compare_fp32(batches) for pairing in pairings]
     if weights.trained_size is not None:
         checks += compare_bf16(settings, weights, weights.trained_size, device)
-    subjects = {
-        name: subject for pairing in pairings for name, subject in pairing.subjects().items()
-    }
+    subjects: dict[str, Subject] = {}
+    for pairing in pairings:
+        subjects |= pairing.subjects()
+    timings = time_both(settings, weights, subjects, batches, train, device)
+    notes = describe_weights(weights, device)
+    if on_gpu:
+        steps = {name: subject.training(train) for name, subject in subjects.items()}
+        notes += count_synchronisations(steps)
+    else:
+        notes += describe_limit(timings)
+    name = "detection_gpu" if on_gpu else "detection"
+    return Report(name, "Faster R-CNN", tuple(checks), timings, tuple(notes))
+
+
+def inference_batch(settings: DetectionSettings, device: torch.device) -> int:
+    """Images a call in inference."""
+    own = 16 if device.type == "cuda" else 1
+    return _at_least_one("--batch", own if settings.batch is None else settings.batch)
+
+
+def training_batch(settings: DetectionSettings, device: torch.device) -> int:
+    """Images a training step."""
+    own = 16 if device.type == "cuda" else 2
+    given = settings.train_batch
+    return _at_least_one("--train-batch", own if given is None else given)
+
+
+def _at_least_one(option: str, count: int) -> int:
+    if count < 1:
+        raise UserError(f"{option} must be >= 1, got {count}")
+    return count
+
+
+def time_both(
+    settings: DetectionSettings,
+    weights: DetectorWeights,
+    subjects: Mapping[str, Subject],
+    batches: Sequence[DetectionBatch],
+    train: DetectionBatch,
+    device: torch.device,
+) -> tuple[Timings, Timings]:
+    """Time inference on the batches, and a training step on the batch `train`."""
+
+    def detect(subject: Subject) -> Callable[[], object]:
+        return detect_all(subject, batches)
+
+    def learn(subject: Subject) -> Callable[[], object]:
+        return subject.training(train)
+
+    size = f"{weights.model.backbone}-FPN, {settings.short_edge}/{settings.long_edge}"
+    seconds, least = _time(subjects, detect, settings.rounds, device)
+    title = f"inference, {size}, batch {len(batches[0])}"
+    images = sum(map(len, batches))
+    inference = Timings(title, seconds, goals(device, training=False), images, least)
+    seconds, least = _time(subjects, learn, settings.rounds, device)
+    title = f"training step, {size}, batch {len(train)}"
+    training = Timings(title, seconds, goals(device, training=True), len(train), least)
+    return inference, training
+
+
+def describe_weights(weights: DetectorWeights, device: torch.device) -> list[str]:
+    """Say what weights were taken, and what our arithmetic is."""
     default = Precision.resolve("auto", device).name
     notes = [f"Weights: {weights.source}. Our default precision on this machine: {default}."]
     if not weights.trained:
@@ -78,33 +132,7 @@ def run(settings: DetectionSettings) -> Report:
             "bf16 needs weights that are confident of boxes: give --detector, such as"
             f" {HOW_TO_TRAIN} makes."
         )
-    inference, least = _time(
-        subjects, lambda subject: detect_all(subject, batches), settings.rounds, device
-    )
-    training, least_training = _time(
-        subjects, lambda subject: subject.training(train), settings.rounds, device
-    )
-    size = f"{weights.model.backbone}-FPN, {settings.short_edge}/{settings.long_edge}"
-    images = sum(map(len, batches))
-    title = f"inference, {size}, batch {batch}"
-    train_title = f"training step, {size}, batch {train_batch}"
-    timings = (
-        Timings(title, inference, goals(device, training=False), images, least),
-        Timings(train_title, training, goals(device, training=True), len(train), least_training),
-    )
-    if on_gpu:
-        notes += count_synchronisations(
-            {name: subject.training(train) for name, subject in subjects.items()}
-        )
-    else:
-        notes += describe_limit(timings)
-    return Report(
-        "detection" if not on_gpu else "detection_gpu",
-        "Faster R-CNN",
-        tuple(checks),
-        timings,
-        tuple(notes),
-    )
+    return notes
 
 
 def compare_bf16(
@@ -120,7 +148,7 @@ def compare_bf16(
     """
     own = replace(settings, short_edge=size[0], long_edge=size[1])
     pairings = make_pairings(weights, settings.detectron2, *size, device, compiled=settings.compile)
-    batches = make_batches(own, settings.batch or (16 if device.type == "cuda" else 1), device)
+    batches = make_batches(own, inference_batch(settings, device), device)
     lines = [line for pairing in pairings for line in pairing.compare_bf16(batches)]
     return [f"at {size[0]}/{size[1]}, for which the detector was trained: {line}" for line in lines]
 

@@ -118,7 +118,8 @@ def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device)
         ) from error
     config = get_cfg()
     config.merge_from_file(str(file))
-    config.MODEL.DEVICE, config.MODEL.WEIGHTS = str(device), ""
+    config.MODEL.DEVICE = str(device)
+    config.MODEL.WEIGHTS = ""
     config.MODEL.RESNETS.STRIDE_IN_1X1 = False
     config.MODEL.ROI_HEADS.NUM_CLASSES = weights.classes
     config.MODEL.ANCHOR_GENERATOR.SIZES = [[float(size)] for size in weights.model.anchors.sizes]

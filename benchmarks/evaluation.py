@@ -49,7 +49,8 @@ def run(settings: EvaluationSettings) -> Report:
     if not 0 < settings.scale <= 1:
         raise UserError(f"--scale must be in (0, 1], got {settings.scale}")
     with tempfile.TemporaryDirectory() as folder:
-        truth, results = Path(folder) / "truth.json", Path(folder) / "results.json"
+        truth = Path(folder) / "truth.json"
+        results = Path(folder) / "results.json"
         counts = draw(truth, results, settings.scale, settings.seed)
         first = check_equal(pycocotools_scores(truth, results), our_scores(truth, results))
         dataset = read_coco(truth)
@@ -130,15 +131,17 @@ def draw(truth: Path, results: Path, scale: float, seed: int) -> tuple[int, int,
     counts = tuple(max(1, round(scale * count)) for count in (IMAGES, OBJECTS, DETECTIONS))
     images, objects, detections = counts
     sizes = rng.integers(320, 641, (images, 2))  # (N, 2) width, height
-    owners, labels = rng.integers(0, images, objects), _classes(rng, objects)
+    owners = rng.integers(0, images, objects)
+    labels = _classes(rng, objects)
     boxes = _boxes(rng, sizes[owners])
     crowd = rng.random(objects) < CROWDS
     truth.write_text(json.dumps(_truth(sizes, owners, labels, boxes, crowd)))
     copied = rng.integers(0, objects, detections)  # the object that each detection means
-    found_owners, found_labels, found = owners[copied], labels[copied], _moved(rng, boxes[copied])
+    found = _moved(rng, boxes[copied])
     stray = rng.random(detections) < 0.6
-    found_owners = np.where(stray, rng.integers(0, images, detections), found_owners)
-    found_labels = np.where(rng.random(detections) < 0.1, _classes(rng, detections), found_labels)
+    found_owners = np.where(stray, rng.integers(0, images, detections), owners[copied])
+    wrong = rng.random(detections) < 0.1
+    found_labels = np.where(wrong, _classes(rng, detections), labels[copied])
     scores = np.where(stray, 0.6, 1.0) * rng.beta(1, 2, detections)
     scores = np.where(rng.random(detections) < 0.3, scores.round(2), scores)  # ties
     results.write_text(json.dumps(_results(found_owners, found_labels, found.round(2), scores)))

@@ -43,7 +43,8 @@ class Pairing:
         expected, found = (
             detect_all(subject, batches)() for subject in (self.reference, self.variants[1])
         )
-        name, roi = f"{self.names[1]} and {self.names[0]}", self.model.roi
+        name = f"{self.names[1]} and {self.names[0]}"
+        roi = self.model.roi
         return check_boxes(
             name, expected, found, threshold=roi.score_threshold, most=roi.detections_per_image
         )

@@ -72,7 +72,9 @@ class DetectorWeights:
         backbone = resnet_fpn_backbone(
             backbone_name=self.model.backbone, weights=None, norm_layer=norm, trainable_layers=3
         )
-        anchors, rpn, roi = self.model.anchors, self.model.rpn, self.model.roi
+        anchors = self.model.anchors
+        rpn = self.model.rpn
+        roi = self.model.roi
         theirs: nn.Module = TorchvisionFasterRCNN(
             backbone,
             self.classes + 1,
@@ -123,7 +125,8 @@ def torchvision_rules(backbone: str) -> ModelConfig:
 def random_weights(backbone: str = "resnet50") -> DetectorWeights:
     """Random weights that find something: residual branches are damped, predictors spread out."""
     torch.manual_seed(0)
-    model, passport = torchvision_rules(backbone), Passport(architecture=backbone)
+    model = torchvision_rules(backbone)
+    passport = Passport(architecture=backbone)
     state = build_faster_rcnn(model, CLASSES, passport=passport).state_dict()
     for name, value in state.items():
         if name.endswith("running_mean"):
@@ -140,7 +143,8 @@ def checkpoint_weights(path: str) -> DetectorWeights:
     them.
     """
     saved = read_detector(path)
-    own, rules = saved.config.model, torchvision_rules(saved.config.model.backbone)
+    own = saved.config.model
+    rules = torchvision_rules(own.backbone)
     fits = {
         "model.norm=batch or frozen": own.norm in ("auto", "batch", "frozen"),
         "model.pyramid_channels=256": own.pyramid_channels == rules.pyramid_channels,

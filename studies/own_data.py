@@ -21,9 +21,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parents[1])
-)  # benchmarks/ is part of the repository and not installed
+# benchmarks/ is part of the repository and not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +47,7 @@ from tasks.engine.randomness import prepare_torch
 from tasks.engine.step import set_lr
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import final_scores, format_table, scoring_facts, write_evaluation
-from tasks.scoring.results import concatenate, write_results_json
+from tasks.scoring.results import DetectionResults, concatenate, write_results_json
 
 NARROWEST = 4.0
 """Pixels of a side: torchvision takes logarithms of sides, and those of its bf16 boxes are 0 where
@@ -127,9 +126,12 @@ def train(
     """The averaged detector after so many seconds of processor time, and the number of its
     steps.
     """
-    optim, optimizer = config.optim, build_optimizer(model, config.optim)
-    ema = Ema(model, optim.ema_decay) if optim.ema_decay else None
-    peak, started, skipped = peak_lr(optim, config.data.batch_size), time.process_time(), 0
+    optim = config.optim
+    optimizer = build_optimizer(model, optim)
+    ema = None if optim.ema_decay is None else Ema(model, optim.ema_decay)
+    peak = peak_lr(optim, config.data.batch_size)
+    skipped = 0
+    started = time.process_time()
     for step, batch in enumerate(batches.start(0)):
         spent = time.process_time() - started
         if spent >= seconds:
@@ -178,7 +180,8 @@ def score(
     about: dict[str, object],
 ) -> None:
     """COCO's numbers of the validation split, printed and written with detections and report."""
-    parts, model = [], model.eval()
+    parts: list[DetectionResults] = []
+    model.eval()
     for batch in validation_batches(dataset, config.data, world):
         with torch.no_grad():
             found = _stack(model(float_images(batch)))

@@ -19,6 +19,7 @@ class DataError(UserError):
         super().__init__(f"{rule}{where}{end}")
         self.rule = rule
         self.way_out = way_out
+        self.record = record
 
 
 def few(names: Sequence[str], limit: int = 8) -> str:

@@ -64,13 +64,23 @@ def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
 
 def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, int]:
     """Read (height, width) of the decoded image from the file's header; errors as `decode`."""
+    stored, upright = image_sizes(source)
+    return upright if exif == "apply" else stored
+
+
+def image_sizes(source: str | Path | bytes) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Read (height, width) from the file's header, as stored and as EXIF turns it upright.
+
+    Errors as `decode`.
+    """
     try:
         with Image.open(_stream(source)) as image:
             width, height = image.size
-            turned = exif == "apply" and _orientation(image) >= 5
+            turned = _orientation(image) >= 5
     except _UNREADABLE as error:
         raise _unreadable(source, error) from error
-    return (width, height) if turned else (height, width)
+    stored = (height, width)
+    return stored, ((width, height) if turned else stored)
 
 
 def find_images(path: str | Path) -> list[Path]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from tasks.cli.main import main
 from tasks.engine.checkpoint import read_checkpoint
-from tasks.engine.log import Row, read_metrics
+from tasks.metrics_file import Row, read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = "tools/train_det.py"

@@ -27,6 +27,7 @@ FLOORS = {
     "tasks.labels",
     "tasks.boxes",
     "tasks.images",
+    "tasks.metrics_file",
     "tasks.panels",
     "tasks.plots",
     "tasks.datasets.*",
@@ -101,6 +102,7 @@ TABLE: list[Row] = [
     ("tasks", {"tasks.cli.api"}, {"tasks.cli.*"}),
     ("tasks.errors", set(), set()),
     ("tasks.labels", set(), set()),
+    ("tasks.metrics_file", set(), set()),
     ("tasks.panels", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
     ("tasks.images", {"numpy", "PIL", "tasks.errors"}, set()),
@@ -121,7 +123,7 @@ TABLE: list[Row] = [
         {"numpy", "PIL", "yaml", "hotcoco", *FLOORS},
         set(),
     ),
-    ("tasks.engine.sinks", {"tasks.engine.files"}, {"torch", "tqdm"}),
+    ("tasks.engine.sinks", {"tasks.engine.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
     (
@@ -134,6 +136,7 @@ TABLE: list[Row] = [
             "tqdm",
             "tasks.engine.*",
             "tasks.errors",
+            "tasks.metrics_file",
             "tasks.panels",
         },
         set(),
@@ -156,7 +159,7 @@ TABLE: list[Row] = [
     *(row for task in TASKS for row in task_rows(task)),
     ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),
-    ("tools.benchmark", set(), {"benchmarks.*"}),
+    ("tools.benchmark", {"benchmarks.run"}, set()),
     ("tools.*", {"tasks.cli.main"}, set()),
     ("benchmarks.common", set(), set()),
     ("benchmarks.detectron2_peer", {*EVERYTHING, "benchmarks.*"}, {"detectron2"}),
@@ -221,6 +224,16 @@ def violations(module: str, tree: ast.Module) -> Iterator[str]:
                 yield f"{module}:{node.lineno} imports {name}"
 
 
+def chosen_routes(module: str, tree: ast.Module) -> Iterator[str]:
+    """The routes of operations that a module imports, which an operation alone may do."""
+    if ".ops." in module:
+        return
+    for node in imports(tree):
+        for name in imported(node):
+            if ".ops.kernels" in name:
+                yield f"{module}:{node.lineno} imports {name}"
+
+
 def fingerprint(function: ast.FunctionDef) -> str:
     """A body without its docstring, local names numbered by first use; empty below six
     statements.
@@ -268,6 +281,19 @@ def test_imports_inside_functions_and_from_packages_are_seen() -> None:
         "tasks.plots:1 imports tasks.detection",
         "tasks.plots:3 imports torch",
     ]
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_only_operations_choose_routes(module: str) -> None:
+    assert list(chosen_routes(module, TREES[module])) == []
+
+
+def test_a_route_that_a_model_chooses_is_seen() -> None:
+    source = ast.parse("from tasks.detection.ops.kernels.cells import list_cells")
+    model = "tasks.detection.model.box_head"
+    route = "tasks.detection.ops.kernels.cells"
+    assert list(chosen_routes(model, source)) == [f"{model}:1 imports {route}"]
+    assert list(chosen_routes("tasks.detection.ops.roi_align", source)) == []
 
 
 def test_no_import_cycle() -> None:

@@ -10,6 +10,7 @@ def test_the_sentence_is_rule_record_and_way_out() -> None:
     error = DataError("iscrowd must be 0 or 1, got 7", "correct it", "annotation 3")
     assert str(error) == "iscrowd must be 0 or 1, got 7 in annotation 3; correct it"
     assert (error.rule, error.way_out) == ("iscrowd must be 0 or 1, got 7", "correct it")
+    assert error.record == "annotation 3"
     assert isinstance(error, UserError)
 
 

@@ -17,7 +17,7 @@ from tasks.detection.config import DetectionConfig
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.config import from_saved
 from tasks.engine.config_text import read_yaml
-from tasks.engine.log import read_metrics
+from tasks.metrics_file import read_metrics
 
 FROZEN = Path(__file__).parent / "frozen" / "0.1.0"
 RUN, DATA = FROZEN / "run", f"data.root={FROZEN / 'data'}"

@@ -27,7 +27,7 @@ from PIL import Image
 from tasks.detection.config import DetectionConfig
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.config import load_config
-from tasks.engine.log import read_metrics
+from tasks.metrics_file import read_metrics
 
 PICTURES = {"curves.png", "predictions.png"}
 RESULTS = {"metrics.jsonl", "tensorboard", "detections.json", "evaluation.json", "report.html"}

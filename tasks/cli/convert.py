@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from tasks.cli.command import Command
+from tasks.engine.commands import command
 
 if TYPE_CHECKING:
     from tasks.datasets.convert.writing import Converted
@@ -104,7 +105,9 @@ def _read(arguments: Namespace) -> Converted:
 def _run(arguments: Namespace, _: ArgumentParser) -> None:
     from tasks.datasets.convert.writing import write_coco
 
-    print(write_coco(_read(arguments), arguments.out))
+    converted = _read(arguments)
+    check, train = command("check"), command("train")
+    print(write_coco(converted, arguments.out, check_command=check, train_command=train))
 
 
 COMMAND = Command(

@@ -68,10 +68,13 @@ def only_errors(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity == "error"]
 
 
-def refusal(findings: Iterable[Finding], path: str | Path) -> UserError:
+def refusal(
+    findings: Iterable[Finding], path: str | Path, check_command: str = "backbones check"
+) -> UserError:
     """Make the error that refuses a data set: its first findings, how many there are, what to do.
 
     `path` is what the data set is read from; findings about other files name theirs.
+    `check_command` is how the user starts a check.
     """
     listed = list(findings)
     lines = [f"{path}: annotations and images must be free of errors, found {len(listed)}:"]
@@ -80,7 +83,7 @@ def refusal(findings: Iterable[Finding], path: str | Path) -> UserError:
         lines.append(f"  {file}{finding.record}: {finding.sentence}")
     if len(listed) > SHOWN:
         lines.append(f"  … and {len(listed) - SHOWN} more")
-    advice = "`backbones check` lists every error"
+    advice = f"`{check_command}` lists every error"
     fixable = sum(finding.fixable for finding in listed)
     if fixable:
         which = "" if fixable == len(listed) else f" for {fixable} of them"

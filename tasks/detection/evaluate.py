@@ -20,6 +20,7 @@ from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.inference import for_inference
 from tasks.detection.predict import Detector, save_predictions_picture
 from tasks.detection.saved import read_detector
+from tasks.engine.commands import command
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
     Evaluator,
@@ -142,7 +143,7 @@ def evaluate_checkpoint(
     data = saved.config.data
     folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
     with scoring_process(saved.config.run) as (world, precision):
-        dataset = read_split(data, "val", label_map=saved.label_map)
+        dataset = read_split(data, "val", label_map=saved.label_map, check_command=command("check"))
         log = RunLog(folder, world)
         evaluator = DetectionEvaluator(dataset, data, world, precision, log, folder)
         arithmetic = {"device": str(world.device), "precision": precision.name}
@@ -151,7 +152,7 @@ def evaluate_checkpoint(
     if not world.is_main:
         return None
     log.note("making the report")
-    page = report_detections(folder, dataset, exif=data.exif)
+    page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
     files = (folder / "evaluation.json", folder / "detections.json")
     return ScoreSheet(named_scores(found, "val"), about, dataset.warnings, files, page)
 

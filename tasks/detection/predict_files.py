@@ -25,10 +25,10 @@ class _Predictions:
     annotations: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, file: Path, found: ImageDetections) -> None:
-        image_id, (height, width) = len(self.images) + 1, found.size
-        self.images.append(
-            {"id": image_id, "file_name": str(file), "height": height, "width": width}
-        )
+        image_id = len(self.images) + 1
+        height, width = found.size
+        image = {"id": image_id, "file_name": str(file), "height": height, "width": width}
+        self.images.append(image)
         for record in found.to_records(image_id):
             self.annotations.append({"id": len(self.annotations) + 1, **record})
 

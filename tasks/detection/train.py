@@ -29,7 +29,9 @@ def train(config: DetectionConfig, sinks: Sequence[Sink] = ()) -> Run:
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:
     """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
     launch.log.note("reading the annotations")
-    train_set, val_set = launch.on_every_rank(read_splits, config.data, launch.world)
+    train_set, val_set = launch.on_every_rank(
+        read_splits, config.data, launch.world, command("check")
+    )
     batches = launch.on_every_rank(TrainBatches, train_set, config.data, launch.share)
     launch.note(describe_data(config, train_set, val_set, batches))
 
@@ -46,7 +48,12 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
     )
     if launch.world.is_main:
         launch.log.note("making the report")
-        report = report_detections(launch.output_dir, val_set, exif=config.data.exif)
+        report = report_detections(
+            launch.output_dir,
+            val_set,
+            exif=config.data.exif,
+            report_command=command("report"),
+        )
         launch.note(closing_lines(launch, scores, val_set, report))
     return scores
 

@@ -1,6 +1,5 @@
 """What a run reports: rows to sinks, lines to people, and curves.png."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +8,8 @@ from typing import Any, TypeVar
 from tasks.engine.curves import draw_curves
 from tasks.engine.distributed import World
 from tasks.engine.run_files import METRICS
-from tasks.engine.sinks import Console, MetricsFile, Row, Sink, TensorBoard, plain_row
+from tasks.engine.sinks import Console, MetricsFile, Sink, TensorBoard, plain_row
+from tasks.metrics_file import Row, read_metrics
 
 T = TypeVar("T", bound=Sized)
 
@@ -136,12 +136,6 @@ class RunLog:
     ) -> None:
         self.console.close_bar()
         self._tell("close")
-
-
-def read_metrics(path: Path) -> list[Row]:
-    """The rows of a metrics.jsonl; a last line that a killed process left unfinished is dropped."""
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]  # the last is unfinished, or nothing
 
 
 def clock(seconds: float) -> str:

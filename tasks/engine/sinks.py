@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tasks.engine.files import write_text
+from tasks.metrics_file import Row
 
-Row = dict[str, Any]
 T = TypeVar("T")
 PATIENCE = 20.0  # seconds without a line after which a long stage says how far it is
 

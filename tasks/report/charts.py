@@ -170,9 +170,9 @@ def _frame(axes: Axes) -> str:
 
 
 def _tick(value: float) -> str:
-    if value == 0 or 0.01 <= value < 100:
+    if value == 0 or 0.01 <= abs(value) < 100:
         return f"{value:.3g}"
-    if value >= 100:
+    if abs(value) >= 100:
         return f"{value:.0f}"
     digits, exponent = f"{value:.2e}".split("e")
     return f"{float(digits):g}e{int(exponent)}"

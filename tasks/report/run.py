@@ -6,19 +6,26 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from resnet_backbones.errors import UserError
+from tasks.metrics_file import read_metrics
 from tasks.panels import choose_panels, is_score_panel
 from tasks.report.charts import Axes, Point, Series, line_chart, nice_ceiling
 from tasks.report.page import facts, folded, paragraph
 
 EVALUATION = "evaluation.json"
+METRICS = "metrics.jsonl"
 POINTS = 400  # of a curve at most; more are averaged, which a chart of 300 pixels does not show
 COLORS = 6  # of lines in a chart; further lines repeat them dashed
 HARDWARE = ("processor", "cores", "gpu", "device", "processes", "python", "system", "commit")
 
 
 def training_section(folder: Path) -> str:
-    """Draw the curves of metrics.jsonl; empty without one, as in the folder of an evaluation."""
-    rows = _rows(folder / "metrics.jsonl")
+    """Draw the curves of metrics.jsonl; empty without one, as in the folder of an evaluation.
+
+    Raises UserError for a file that is damaged.
+    """
+    file = folder / METRICS
+    rows = read_metrics(file) if file.is_file() else []
     charts = [_chart(title, names, rows) for title, names in choose_panels(rows).items()]
     return f'<div class="grid">{"".join(charts)}</div>' if charts else ""
 
@@ -59,28 +66,44 @@ def _machine(start: Mapping[str, Any]) -> str:
 def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     """The commands that started the run, and the one that makes the page."""
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
-    lines.append(f"backbones report {folder}")
+    lines.append(f"{_report_command(starts)} {folder}")
     commands = escape("\n".join(lines))
     return f"<pre>{commands}</pre>" + paragraph("The last line makes this page again.")
+
+
+def _report_command(starts: Sequence[Mapping[str, Any]]) -> str:
+    """How the page is made: by a script, where the run was started last by one of the same folder.
+
+    It follows from the folder's files, so that they make the same page again.
+    """
+    words = starts[-1].get("command", []) if starts else []
+    for word in words[1:]:
+        script = Path(word)
+        if script.parent.name == "tools" and script.suffix == ".py":
+            return f"{words[0]} {script.with_name('report.py')}"
+    return "backbones report"
 
 
 def _chart(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     """The lines of those names, which some row has; scores are times 100."""
     curves = {name: _curve(name, rows) for name in names}
-    highest = max(_highest(points) for points in curves.values())
+    values = [value for points in curves.values() for _, value in points]
+    highest = max(values)
+    lowest = min(values)
     heading = title[:1].upper() + title[1:]
     if is_score_panel(title):
         heading = title
-        if highest <= 1:
+        if lowest >= -1 and highest <= 1:
             curves = {name: _times_100(points) for name, points in curves.items()}
             highest *= 100
+            lowest *= 100
             heading += ", times 100"
     lines = []
     for number, (name, points) in enumerate(curves.items()):
         color = f"var(--s{number % COLORS})"
         lines.append(Series(name, points, color, dashed=number >= COLORS))
     last_step = max(points[-1][0] for points in curves.values())
-    axes = Axes((0, max(last_step, 1)), (0, nice_ceiling(highest)), "step")
+    axes = Axes((0, max(last_step, 1)), _range(lowest, highest), "step")
     return line_chart(heading, lines, axes)
 
 
@@ -93,8 +116,11 @@ def _curve(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Point]:
     return [_mean_point(group) for group in groups]
 
 
-def _highest(points: Sequence[Point]) -> float:
-    return max(value for _, value in points)
+def _range(lowest: float, highest: float) -> tuple[float, float]:
+    """Where an axis of values begins and ends: 0 is on it."""
+    floor = -nice_ceiling(-lowest) if lowest < 0 else 0.0
+    ceiling = 0.0 if floor < 0 and highest <= 0 else nice_ceiling(highest)
+    return floor, ceiling
 
 
 def _mean_point(group: Sequence[Point]) -> Point:
@@ -106,15 +132,20 @@ def _times_100(points: Sequence[Point]) -> list[Point]:
     return [(step, 100 * value) for step, value in points]
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl without a last line that a killed process left unfinished."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-    return [json.loads(line) for line in lines]
-
-
 def _load(path: Path, otherwise: Any) -> Any:
-    """The content of a JSON file, where there is one."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
+    """The content of a JSON file, where there is one: of the kind of `otherwise`."""
+    if not path.is_file():
+        return otherwise
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):  # bytes that are no text are a ValueError
+        content = None
+    if not isinstance(content, type(otherwise)):
+        kind = "object" if isinstance(otherwise, dict) else "list"
+        raise UserError(
+            f"{path} must be a JSON {kind}, as this package writes it; it is damaged, remove it"
+        )
+    return content
 
 
 def _shown(value: Any) -> str:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 
+FILE = "data.augment"  # the setting that names the user's own transforms
+JITTER = "data.color_jitter"
 Mask = NDArray[Any]  # (H, W) of bools, or of indices in a type that OpenCV has: uint8, int16, …
 
 
@@ -44,10 +46,12 @@ def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     # loader workers run side by side already
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    transforms = [] if file is None else [_load(Path(file))]
-    if color_jitter:
-        transforms.append(_color_jitter(color_jitter))
-    return Augmenter(transforms)
+    transforms: dict[str, Any] = {}
+    if file is not None:
+        transforms[FILE] = _load(Path(file))
+    if color_jitter > 0:
+        transforms[JITTER] = _color_jitter(color_jitter)
+    return Augmenter(list(transforms.values()), settings=tuple(transforms))
 
 
 def _load(path: Path) -> Any:
@@ -55,9 +59,11 @@ def _load(path: Path) -> Any:
 
     try:
         return albumentations.load(path, data_format="json" if path.suffix == ".json" else "yaml")
+    except MemoryError:
+        raise
     except Exception as error:  # whatever a file of any content makes albumentations raise
         raise UserError(
-            "data.augment must be a .json or .yaml file written by albumentations.save, cannot"
+            f"{FILE} must be a .json or .yaml file written by albumentations.save, cannot"
             f" load {path}: {error}"
         ) from error
 
@@ -73,9 +79,10 @@ def _color_jitter(strength: float) -> Any:
 
 
 class Augmenter:
-    """albumentations transforms in a row."""
+    """albumentations transforms in a row, and the settings that ask for them."""
 
-    def __init__(self, transforms: Sequence[Any]) -> None:
+    def __init__(self, transforms: Sequence[Any], settings: Sequence[str] = (FILE,)) -> None:
+        self.settings = tuple(settings)
         self.image_pipeline = _compose(transforms, with_boxes=False)
         self.box_pipeline = _compose(transforms, with_boxes=True)
 
@@ -84,8 +91,8 @@ class Augmenter:
 
         Returns them, and which of the n boxes the m that are left come from (m,). Boxes are clipped
         to the image; those without an area are left out. Masks come back all, in their order.
-        Raises UserError where a transform fails, or makes anything but uint8 images of three
-        channels and finite boxes.
+        Raises UserError where the transforms of data.augment fail, and where any make anything but
+        uint8 images of three channels and finite boxes.
         """
         named: dict[str, Any] = {"image": targets.image}
         if targets.boxes is not None:
@@ -93,7 +100,7 @@ class Augmenter:
         if targets.masks:
             named["masks"] = [_without_bools(mask) for mask in targets.masks]
         result = self._run(named, key)
-        image = _checked_image(result["image"])
+        image = self._checked_image(result["image"])
         augmented = replace(targets, image=image)
         if targets.masks:
             augmented = replace(augmented, masks=_restored_masks(result["masks"], targets.masks))
@@ -103,7 +110,7 @@ class Augmenter:
         kept = np.asarray(result["origins"], dtype=np.int64).reshape(-1)
         if not np.isfinite(boxes).all():
             raise UserError(
-                "data.augment must return boxes of finite numbers, got"
+                f"{self._named()} must return boxes of finite numbers, got"
                 f" {boxes[~np.isfinite(boxes).all(axis=1)][0].tolist()}; leave out the transform"
                 " that makes them"
             )
@@ -114,14 +121,33 @@ class Augmenter:
         pipeline.set_random_seed(key % 2**32)
         try:
             result: dict[str, Any] = pipeline(**named)
+        except MemoryError:
+            raise
         except Exception as error:  # whatever the user's transforms raise for an image
+            if FILE not in self.settings:
+                raise  # ours cannot fail
             height, width = named["image"].shape[:2]
             reason = " ".join(str(error).split())
             raise UserError(
-                "data.augment must hold transforms that take any of the images, but for one of"
+                f"{self._named()} must hold transforms that take any of the images, but for one of"
                 f" {width}x{height} pixels (width x height) albumentations says: {reason}"
             ) from error
         return result
+
+    def _checked_image(self, image: Any) -> NDArray[np.uint8]:
+        shape = tuple(getattr(image, "shape", ()))
+        dtype = getattr(image, "dtype", type(image).__name__)
+        if not isinstance(image, np.ndarray) or dtype != np.uint8 or shape[2:] != (3,):
+            raise UserError(
+                f"{self._named()} must return uint8 images of three channels, (height, width, 3),"
+                f" got {dtype} {shape}; leave out transforms such as Normalize, ToFloat and"
+                " ToTensorV2"
+            )
+        return np.ascontiguousarray(image)
+
+    def _named(self) -> str:
+        """The settings in use, for errors."""
+        return " and ".join(self.settings)
 
 
 def _compose(transforms: Sequence[Any], *, with_boxes: bool) -> Any:
@@ -137,17 +163,6 @@ def _compose(transforms: Sequence[Any], *, with_boxes: bool) -> Any:
         return albumentations.Compose(
             copy.deepcopy(list(transforms)), bbox_params=box_params if with_boxes else None
         )
-
-
-def _checked_image(image: Any) -> NDArray[np.uint8]:
-    shape = tuple(getattr(image, "shape", ()))
-    dtype = getattr(image, "dtype", type(image).__name__)
-    if not isinstance(image, np.ndarray) or dtype != np.uint8 or shape[2:] != (3,):
-        raise UserError(
-            "data.augment must return uint8 images of three channels, (height, width, 3), got"
-            f" {dtype} {shape}; leave out transforms such as Normalize, ToFloat and ToTensorV2"
-        )
-    return np.ascontiguousarray(image)
 
 
 def _without_bools(mask: Mask) -> Mask:

@@ -135,12 +135,16 @@ def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding
         scale = min(short_edge / min(size), long_edge / max(size))
         return max(1, int(height * scale)), max(1, int(width * scale))
     scale = short_edge / min(size)
-    new_height, new_width = (
-        (short_edge, scale * width) if height < width else (scale * height, short_edge)
-    )
+    new_height = scale * height
+    new_width = scale * width
+    if height < width:
+        new_height = short_edge
+    else:
+        new_width = short_edge
     if max(new_height, new_width) > long_edge:
         shrink = long_edge / max(new_height, new_width)
-        new_height, new_width = new_height * shrink, new_width * shrink
+        new_height *= shrink
+        new_width *= shrink
     return max(1, int(new_height + 0.5)), max(1, int(new_width + 0.5))
 
 

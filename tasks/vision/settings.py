@@ -86,7 +86,9 @@ class ImageDataConfig:
         named = len(self.short_edge) > 0 and min(self.short_edge) >= 1
         rule = "data.short_edge must name at least one size, and each be >= 1"
         require(named, rule, self.short_edge)
-        longest = max(*self.short_edge, self.val_short_edge or 0)
+        sized = self.val_short_edge is None or self.val_short_edge >= 1
+        require(sized, "data.val_short_edge must be >= 1 or null", self.val_short_edge)
+        longest = max(*self.short_edge, self.test_short_edge)
         rule = "data.long_edge must be at least the largest data.short_edge"
         require(self.long_edge >= longest, rule, self.long_edge)
         require(0 <= self.flip <= 1, "data.flip must be in [0, 1]", self.flip)
@@ -98,11 +100,14 @@ class ImageDataConfig:
         require(self.workers >= 0, "data.workers must be >= 0", self.workers)
 
     def _check_scale_jitter(self) -> None:
-        low, high = self.scale_jitter or (1, 1)
-        rule = "data.scale_jitter must be null or two factors, 0 < low <= high"
-        require(0 < low <= high < float("inf"), rule, self.scale_jitter)
-        side = self.scale_jitter_side or self.size_divisor
-        inside = self.size_divisor <= side <= max(self.long_edge, self.size_divisor)
+        if self.scale_jitter is not None:
+            low, high = self.scale_jitter
+            rule = "data.scale_jitter must be null or two factors, 0 < low <= high"
+            require(0 < low <= high < float("inf"), rule, self.scale_jitter)
+        if self.scale_jitter_side is None:
+            return
+        largest = max(self.long_edge, self.size_divisor)
+        inside = self.size_divisor <= self.scale_jitter_side <= largest
         limits = "at least data.size_divisor and at most data.long_edge"
         rule = f"data.scale_jitter_side must be null or {limits}"
         require(inside, rule, self.scale_jitter_side)
@@ -110,7 +115,7 @@ class ImageDataConfig:
     @property
     def test_short_edge(self) -> int:
         """Shorter image side in evaluation and prediction, in pixels."""
-        return self.val_short_edge or max(self.short_edge)
+        return max(self.short_edge) if self.val_short_edge is None else self.val_short_edge
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,6 +77,12 @@ def test_random_weights_are_compared_and_timed_in_fp32_only(
     assert "GFLOP/s in fp32" in text
 
 
+@pytest.mark.parametrize("option", ["--batch", "--train-batch"])
+def test_a_batch_of_no_images_is_refused(run: Run, weights: DetectorWeights, option: str) -> None:
+    answer = run(weights, option, 0)
+    assert (answer.status, answer.error) == (2, f"error: {option} must be >= 1, got 0\n")
+
+
 def test_other_weights_in_one_of_them_are_refused(
     run: Run, weights: DetectorWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ outputs differ.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,19 @@ def run(tools: Tools, shapes: Path, tmp_path: Path) -> Run:
         )
 
     return start
+
+
+def test_the_tool_is_a_door() -> None:
+    """It finds benchmarks/ and calls one function of it."""
+    tool = Path(__file__).parents[2] / TOOL
+    docstring, *imported, door = ast.parse(tool.read_text()).body
+    assert TOOL in ast.unparse(docstring)
+    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in imported)
+    assert isinstance(door, ast.If)
+    assert [ast.unparse(line) for line in door.body[1:]] == [
+        "from benchmarks.run import main",
+        "main(__doc__)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -391,6 +391,19 @@ def test_the_tool_says_what_to_do_next(voc: Path, tools: Tools) -> None:
     assert re.search(r"1 ant: 0\n +2 cat: 1\n +3 dog: 1", printed)
 
 
+def test_the_next_commands_are_as_the_user_starts_them(voc: Path) -> None:
+    commands = {"check_command": "tools/check_data.py", "train_command": "tools/train_det.py"}
+    printed = write_coco(read_voc(voc, split="train"), voc / "out.json", **commands)
+    images = voc / "JPEGImages"
+    file = voc / "out.json"
+    assert printed.splitlines()[-4:] == [
+        f"check it:  tools/check_data.py {images} {file}",
+        "train:     tools/train_det.py faster_rcnn_r18_custom \\",
+        f"               data.train.images={images} data.train.annotations={file} \\",
+        "               data.val.images=IMAGES data.val.annotations=OTHER.json",
+    ]
+
+
 def test_the_tool_reads_columns_and_categories(tmp_path: Path, tools: Tools) -> None:
     image(tmp_path / "a.png")
     table = put(tmp_path / "a.csv", "pic,x,y,w,h\na.png,1,2,3,4\n")

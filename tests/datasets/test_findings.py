@@ -35,6 +35,11 @@ def test_a_refusal_names_the_first_three_and_counts_all() -> None:
     ]
 
 
+def test_a_refusal_names_the_check_as_the_user_starts_it() -> None:
+    error = refusal([finding(1)], FILE, "python tools/check_data.py")
+    assert str(error).endswith("\n`python tools/check_data.py` lists every error")
+
+
 def test_a_refusal_says_what_can_be_fixed() -> None:
     fix = Fix(remedy="drop")
     all_fixable = str(refusal([finding(1, fix=fix)], FILE))

@@ -16,6 +16,7 @@ from resnet_backbones.layers import keep_norms_apart
 from tasks.detection.model import box_head
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.region_proposer import RegionProposer
+from tasks.detection.ops import rpn
 from tasks.detection.ops.matching import gather_rows
 from tasks.detection.ops.roi_align import RoiAlign, assign_levels
 
@@ -43,10 +44,10 @@ def roi_align_by_level(align: RoiAlign, features: Mapping[str, Tensor], boxes: T
 
 
 def predict_everywhere(
-    rpn: RegionProposer, features: Mapping[str, Tensor], indices: Tensor
+    proposer: RegionProposer, features: Mapping[str, Tensor], indices: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Logits (B, S) and offsets (B, S, 4) of some anchors, out of those of all anchors."""
-    logits, offsets = rpn(features)
+    logits, offsets = proposer(features)
     return (
         gather_rows(torch.cat(logits, dim=1), indices),
         gather_rows(torch.cat(offsets, dim=1), indices),
@@ -72,6 +73,6 @@ def linear(layer: nn.Linear, x: Tensor) -> Tensor:
 def use_references(monkeypatch: pytest.MonkeyPatch, model: FasterRCNN) -> None:
     """Have a detector compute everything the plain way; the classes it is made of change too."""
     monkeypatch.setattr(RoiAlign, "__call__", roi_align_by_level)
-    monkeypatch.setattr(RegionProposer, "sparse_pays", lambda rpn, anchors: False)
+    monkeypatch.setattr(rpn, "sparse_pays", lambda *_: False)
     monkeypatch.setattr(box_head, "fully_connected", linear)
     keep_norms_apart(model.backbone)

@@ -11,7 +11,8 @@ from tasks.detection.config import ModelConfig, RpnConfig
 from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.model.faster_rcnn import FasterRCNN
-from tasks.detection.model.region_proposer import RegionProposer, rpn_losses
+from tasks.detection.model.region_proposer import rpn_losses
+from tasks.detection.ops import rpn
 from tasks.detection.ops.losses import box_loss
 from tasks.detection.ops.matching import SampledAnchors
 
@@ -129,8 +130,8 @@ def test_a_sparse_backward_pass_has_the_losses_and_gradients_of_a_dense_one(
 ) -> None:
     model, total = run(tiny_batch(BOXES))
     anchors = 3 * sum(height * width for height, width in ((24, 32), (12, 16), (6, 8), (3, 4)))
-    assert model.rpn.sparse_pays(anchors)
-    monkeypatch.setattr(RegionProposer, "sparse_pays", lambda rpn, anchors: False)
+    assert rpn.sparse_pays(TINY.rpn.samples, 3, anchors)
+    monkeypatch.setattr(rpn, "sparse_pays", lambda *_: False)
     dense, expected = run(tiny_batch(BOXES))
     torch.testing.assert_close(total, expected, rtol=1e-5, atol=1e-6)
     for (name, parameter), other in zip(model.named_parameters(), dense.parameters(), strict=True):
@@ -204,9 +205,9 @@ def test_gpu_routes_never_wait_for_the_device(
     gpu_routes: None, sparse: bool, crowd_rule: float | None
 ) -> None:
     samples = 32 if sparse else 4000
-    rpn = replace(TINY.rpn, samples=samples, nms_passes=8, ignore_crowd_iof=crowd_rule)
+    proposing = replace(TINY.rpn, samples=samples, nms_passes=8, ignore_crowd_iof=crowd_rule)
     roi = replace(TINY.roi, ignore_crowd_iof=crowd_rule)
-    objective = DetectionObjective(tiny_detector(replace(TINY, rpn=rpn, roi=roi)))
+    objective = DetectionObjective(tiny_detector(replace(TINY, rpn=proposing, roi=roi)))
     with NoSynchronisation():
         torch.stack(list(objective(tiny_batch(BOXES)).values())).sum().backward()
 

@@ -30,6 +30,7 @@ from tasks.detection.predict import (
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
 from tasks.plots import draw_boxes
+from tasks.scoring.results import DetectionResults
 
 FP32 = Precision("fp32", "cpu")
 PIXELS = picture(50, 80)
@@ -53,19 +54,19 @@ def same(one: ImageDetections, other: ImageDetections) -> bool:
 
 def test_detections_are_those_that_evaluation_scores(detector: Detector, tmp_path: Path) -> None:
     dataset = write_data(tmp_path, [(50, 80)], [[{"bbox": [1, 1, 9, 9]}]])
-    scored: list[Any] = []
+    scored: list[DetectionResults] = []
 
     class Listener(World):
-        """Keeps what evaluation gathers."""
+        """Keeps the results that evaluation gathers, next to what ranks tell of their errors."""
 
         def gather(self, value: object) -> list[Any]:
-            scored.append(value)
+            scored.extend(value[:1] if isinstance(value, tuple) else [])
             return [value]
 
     dataset = replace(dataset, label_map=CLASSES)
     world = Listener(0, 0, 1, torch.device("cpu"))
     evaluate_detector(detector.model, ValBatches(dataset, DATA), dataset, world, FP32, final=False)
-    results = scored[0][0]
+    (results,) = scored
     found = detector(dataset.image_path(0))
     assert len(found) > 0
     np.testing.assert_array_equal(found.boxes[:, :2], results.boxes[:, :2].astype(np.float32))

@@ -18,11 +18,11 @@ from tasks.engine.batches import Feed
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import run_batches
-from tasks.engine.log import read_metrics
 from tasks.engine.loss_meter import LossMeter
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.precision import Precision
 from tasks.engine.step import Arithmetic, RunningStatistics, StepResult, train_step
+from tasks.metrics_file import read_metrics
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 

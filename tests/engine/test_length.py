@@ -11,8 +11,8 @@ from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import Evaluator, SetScores, evaluate_sets
-from tasks.engine.log import read_metrics
 from tasks.engine.settings import RunConfig
+from tasks.metrics_file import read_metrics
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 

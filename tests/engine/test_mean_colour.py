@@ -15,7 +15,7 @@ from PIL import Image
 from resnet_backbones.errors import UserError
 from tasks.detection.predict import load_detector
 from tasks.engine.checkpoint import read_checkpoint
-from tasks.engine.log import read_metrics
+from tasks.metrics_file import read_metrics
 
 SCRIPT = Path(__file__).with_name("mean_colour.py")
 ROOT = SCRIPT.parents[2]

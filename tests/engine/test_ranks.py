@@ -10,8 +10,8 @@ import torch
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World, micro_batch_size, resolve_device
-from tasks.engine.log import read_metrics
 from tasks.engine.run_folder import prepare_output_dir
+from tasks.metrics_file import read_metrics
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 

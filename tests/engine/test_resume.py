@@ -10,7 +10,7 @@ import torch
 
 from tasks.engine.checkpoint import Checkpoint, read_checkpoint
 from tasks.engine.distributed import World
-from tasks.engine.log import read_metrics
+from tasks.metrics_file import read_metrics
 
 SETTINGS = ("optim.ema_decay=0.9", "optim.accumulate=2", "run.log_every=2", "run.save_every=3")
 TIMES = ("images_per_s", "data_share")

@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from PIL import Image
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
+from tasks.detection.config import DetectionConfig
 from tasks.detection.results import evaluate_results
+from tasks.engine.config import load_config, to_dict, to_yaml
 from tasks.report.instances import build
 from tasks.report.instances.analysis import analyse, class_interval
 from tasks.report.instances.build import (
@@ -338,6 +341,40 @@ def test_a_worse_run_is_worse_beyond_its_interval(
     assert re.search(r"^AP .* \*$", str(comparison), re.MULTILINE)
 
 
+def present_settings(file: Path) -> Mapping[str, Any]:
+    return to_dict(load_config(DetectionConfig, file, ()))
+
+
+def test_a_run_of_0_1_differs_from_a_new_one_in_what_was_set_alone(
+    run: Path, tmp_path: Path
+) -> None:
+    """Neither the file's form nor settings that came or went are differences."""
+    old = shutil.copytree(run, tmp_path / "old")
+    new = shutil.copytree(run, tmp_path / "new")
+    frozen = Path(__file__).parents[1] / "frozen" / "0.1.0" / "run"
+    for name in ("config.yaml", "last.pt"):
+        shutil.copy(frozen / name, old / name)
+    config = load_config(DetectionConfig, old / "config.yaml", ["optim.lr=0.5"])
+    (new / "config.yaml").write_text(to_yaml(config))
+    comparison = compare_runs(old, new, read_settings=present_settings)
+    assert comparison.settings == (("optim.lr", "0.002", "0.5"),)
+
+
+def test_the_version_of_the_settings_is_no_difference(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    text = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(f"settings_version: 2\n{text}")
+    assert compare_runs(run, copy).settings == ()
+
+
+def test_a_script_names_itself_where_an_evaluation_is_missing(tmp_path: Path) -> None:
+    words = "python tools/eval_det.py"
+    with pytest.raises(UserError, match=f"{words} CHECKPOINT --out"):
+        compare_runs(tmp_path, tmp_path, eval_command=words)
+    with pytest.raises(UserError, match=f"{words} CHECKPOINT --out"):
+        remake_report(tmp_path, eval_command=words)
+
+
 def test_runs_on_different_ground_truth_are_refused(
     run: Path, shapes: Path, tmp_path: Path
 ) -> None:
@@ -345,9 +382,9 @@ def test_runs_on_different_ground_truth_are_refused(
     folder = evaluated(tmp_path / "train", train, detections(train))
     with pytest.raises(
         UserError,
-        match=r"runs must be scored on the same ground truth, but .*score both on one file",
+        match=r"runs must be scored on the same ground truth, but .*score both on one file: eval R",
     ):
-        compare_runs(run, folder)
+        compare_runs(run, folder, eval_command="eval")
 
 
 def test_what_was_evaluated_is_read_again(run: Path, dataset: CocoDataset) -> None:

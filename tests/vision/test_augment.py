@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -99,3 +100,58 @@ def test_a_transform_that_fails_is_one_line_with_the_size(albumentations: Any) -
     with pytest.raises(UserError, match=r"data\.augment must hold .*40x32 pixels") as raised:
         Augmenter([crop])(Targets(IMAGE, BOXES), 7)
     assert "\n" not in str(raised.value)
+
+
+def save(albumentations: Any, path: Path, transform: Any) -> str:
+    """The file that data.augment names."""
+    albumentations.save(albumentations.Compose([transform]), path, data_format="json")
+    return str(path)
+
+
+def test_an_error_names_the_settings_in_use(albumentations: Any, tmp_path: Path) -> None:
+    file = save(albumentations, tmp_path / "crop.json", albumentations.RandomCrop(99, 99, p=1))
+    for jitter, settings in (
+        (0.0, r"data\.augment"),
+        (0.5, r"data\.augment and data\.color_jitter"),
+    ):
+        augmenter = build_augmenter(file, jitter)
+        assert augmenter is not None
+        with pytest.raises(UserError, match=rf"^{settings} must hold transforms"):
+            augmenter(Targets(IMAGE, BOXES), 7)
+
+
+def failing(augmenter: Augmenter | None, error: Exception) -> Augmenter:
+    """The augmenter with pipelines that raise an error."""
+    assert augmenter is not None
+
+    class Pipeline:
+        def set_random_seed(self, seed: int) -> None:
+            pass
+
+        def __call__(self, **_: object) -> None:
+            raise error
+
+    augmenter.box_pipeline = Pipeline()
+    return augmenter
+
+
+def test_a_fault_without_the_users_own_transforms_keeps_its_traceback(albumentations: Any) -> None:
+    augmenter = failing(build_augmenter(None, 0.5), ZeroDivisionError("planted"))
+    with pytest.raises(ZeroDivisionError, match="planted"):
+        augmenter(Targets(IMAGE, BOXES), 7)
+
+
+def test_an_image_that_jitter_spoils_is_not_blamed_on_a_file(
+    albumentations: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    augmenter = build_augmenter(None, 0.5)
+    assert augmenter is not None
+    monkeypatch.setattr(augmenter, "_run", lambda named, key: {"image": IMAGE / 2})
+    with pytest.raises(UserError, match=r"^data\.color_jitter must return uint8 images"):
+        augmenter(Targets(IMAGE), 7)
+
+
+def test_running_out_of_memory_is_no_mistake_of_the_user(albumentations: Any) -> None:
+    augmenter = failing(Augmenter([albumentations.VerticalFlip(p=1)]), MemoryError())
+    with pytest.raises(MemoryError):
+        augmenter(Targets(IMAGE, BOXES), 7)

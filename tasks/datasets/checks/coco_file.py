@@ -8,7 +8,6 @@ from tasks.datasets.checks.objects import read_objects
 from tasks.datasets.checks.records import Records, read_records
 from tasks.datasets.coco.dataset import read_coco
 from tasks.datasets.findings import Finding, only_errors
-from tasks.errors import DataError
 from tasks.images import Exif
 
 
@@ -33,5 +32,16 @@ def _refused_by_training(records: Records) -> Iterator[Finding]:
     try:
         read_coco(records.path, records.image_root, exif=records.exif)
     except UserError as error:
-        broken = DataError(str(error), "correct the file")
-        yield records.finding("refused by training", "error", "the file", broken)
+        yield refused_by_training(records.path, error)
+
+
+def refused_by_training(path: Path, error: UserError) -> Finding:
+    """Make the finding of what the training reader refuses and no rule of the check tells."""
+    return Finding(
+        kind="refused by training",
+        severity="error",
+        file=str(path),
+        record="the file",
+        rule=str(error),
+        way_out="correct the file",
+    )

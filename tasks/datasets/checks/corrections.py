@@ -1,4 +1,4 @@
-"""A COCO file without the defects that a check annotation.  Sizes are (height, width)."""
+"""A COCO file without the defects that a check found.  Sizes are (height, width)."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ from tasks.datasets.coco.json_file import LISTS
 from tasks.datasets.findings import Finding, Fix, only_errors
 from tasks.labels import FileId
 
-_ROUNDS = 4  # what was hidden behind a wrong size or id is annotation when that is corrected
+_ROUNDS = 4  # what was hidden behind a wrong size or id is found when that is corrected
 Size = tuple[int, int]
 
 

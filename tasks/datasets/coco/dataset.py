@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.checks.images import ListedImage, find_image_problems, read_files
 from tasks.datasets.coco.categories import OtherClassesError, read_classes
 from tasks.datasets.coco.json_file import Record, read_json, without_collection
 from tasks.datasets.coco.objects import parse_objects
-from tasks.datasets.coco.sizes import annotated_size, find_size_problems, image_file_name
+from tasks.datasets.coco.sizes import annotated_size, image_file_name
+from tasks.datasets.findings import SHOWN, only_errors
 from tasks.datasets.packed import PackedValues
 from tasks.errors import DataError
 from tasks.images import Exif
@@ -170,21 +172,24 @@ def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     ordered = sorted(records, key=lambda record: (isinstance(record["id"], str), record["id"]))
     for record, following in pairwise(ordered):
         if record["id"] == following["id"]:
-            rule = (
-                f"{kind} ids must be unique, got {record['id']!r} twice ({record!r} and"
-                f" {following!r})"
-            )
-            raise DataError(rule, "renumber one")
+            rule = f"{kind} ids must be unique, got {record['id']!r} twice"
+            both = f"{kind} {record['id']!r} ({record!r} and {following!r})"
+            raise DataError(rule, "renumber one", both)
     return ordered
 
 
 def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
     """Raise UserError with the first images that are missing or of another size."""
-    paths = map(dataset.image_path, range(len(dataset)))
-    sizes = [(height, width) for height, width in dataset.sizes.tolist()]
-    problems = find_size_problems(paths, sizes, exif)
+    sizes = dataset.sizes.tolist()
+    listed: list[ListedImage] = []
+    for index, image in enumerate(dataset.original_ids):
+        height, width = sizes[index]
+        path = dataset.image_path(index)
+        listed.append(ListedImage(record=f"image {image!r}", path=path, size=(height, width)))
+    files = read_files(listed, exif, pixels=False)
+    problems = only_errors(find_image_problems(files, exif))
     if problems:
-        shown = "\n  ".join(problems[:3])
+        shown = "\n  ".join(problem.sentence for problem in problems[:SHOWN])
         raise UserError(
             f"{dataset.path}: image files must exist and have the annotated size, {len(problems)}"
             f" of {len(dataset)} do not:\n  {shown}"

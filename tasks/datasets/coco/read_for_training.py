@@ -3,13 +3,26 @@
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.checks.coco_file import look_through
+from tasks.datasets.checks.coco_file import look_through, refused_by_training
 from tasks.datasets.checks.images import find_image_problems, read_files
 from tasks.datasets.coco.categories import OtherClassesError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.datasets.findings import Finding, only_errors, refusal
+from tasks.errors import DataError
 from tasks.images import Exif
 from tasks.labels import LabelMap
+
+TOLERATED = frozenset(
+    {
+        "bad mask",
+        "box outside",
+        "degenerate box",
+        "duplicate annotation id",
+        "duplicate file name",
+        "repeated key",
+    }
+)
+"""Kinds of errors that training takes as they are; what it stops at is told before them."""
 
 
 def read_for_training(
@@ -19,14 +32,16 @@ def read_for_training(
     label_map: LabelMap | None = None,
     check_sizes: bool = False,
     exif: Exif = "apply",
+    check_command: str = "backbones check",
 ) -> CocoDataset:
     """Read a COCO instances file as `read_coco` does; refuse it by all that is wrong with it.
 
     Sound data take no time beyond `read_coco`'s. Others are looked through as `backbones check`
-    does, image files by their headers alone. Raises UserError that names file, record, rule and way
-    out of the first errors and says how many there are; that of `read_coco` where the file cannot
-    be read at all, where its classes are not those of `label_map`, and where no record is wrong by
-    the check's rules.
+    does, image files by their headers alone; `check_command` is how the user starts that. Raises
+    UserError that names file, record, rule and way out of the first errors and says how many there
+    are, what `read_coco` stopped at before all others; that of `read_coco` where the file cannot be
+    read at all, where its classes are not those of `label_map`, and where no record is wrong by the
+    check's rules.
     """
     path = Path(annotations)
     image_root = Path(images) if images is not None else path.parent
@@ -38,7 +53,7 @@ def read_for_training(
         errors = find_errors(path, image_root, check_sizes=check_sizes, exif=exif)
         if not errors:
             raise
-        raise refusal(errors, path) from error
+        raise refusal(_in_order(errors, error, path), path, check_command) from error
 
 
 def find_errors(path: Path, image_root: Path, *, check_sizes: bool, exif: Exif) -> list[Finding]:
@@ -56,3 +71,33 @@ def find_errors(path: Path, image_root: Path, *, check_sizes: bool, exif: Exif) 
     files = read_files(listed, exif, pixels=False)
     findings += find_image_problems(files, exif)
     return only_errors(findings)
+
+
+def _in_order(errors: list[Finding], error: UserError, path: Path) -> list[Finding]:
+    """The errors in the order of telling: the reader's own, what training stops at, the rest."""
+    own = _told_by(errors, error)
+    if not own:
+        own = [refused_by_training(path, error)]
+        errors = [*own, *errors]
+    return sorted(errors, key=lambda finding: (finding not in own, finding.kind in TOLERATED))
+
+
+def _told_by(errors: list[Finding], error: UserError) -> list[Finding]:
+    """The findings that say what the reader's error says; none where no check has its rule.
+
+    The error of image files quotes findings. That of a record says what must hold in the same
+    words as the finding, and perhaps what was seen in others.
+    """
+    quoted = [finding for finding in errors if finding.sentence in str(error)]
+    cause = error.__cause__
+    if quoted or not isinstance(cause, DataError):
+        return quoted
+    record = f"{cause.record} "  # "annotation 7 of image 3 " begins with "annotation 7 "
+    same = [finding for finding in errors if _must_hold(finding.rule) == _must_hold(cause.rule)]
+    of_record = [finding for finding in same if record.startswith(f"{finding.record} ")]
+    return of_record[:1] or same[:1]
+
+
+def _must_hold(rule: str) -> str:
+    """A rule without what was seen: "image ids must be unique"."""
+    return rule.partition(", ")[0]

@@ -1,10 +1,7 @@
 """Image records of a COCO file: file names and sizes.  Sizes are (height, width) in pixels."""
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from resnet_backbones.errors import UserError
 from tasks.datasets.coco.json_file import Record
 from tasks.errors import DataError
 from tasks.images import Exif, image_size
@@ -56,28 +53,6 @@ def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, i
         )
         raise DataError(rule, "correct them", f"image {record['id']!r}")
     return size
-
-
-def find_size_problems(
-    paths: Iterable[Path], sizes: Iterable[tuple[int, int]], exif: Exif
-) -> list[str]:
-    """Compare image files' headers with their annotated sizes; a sentence for each difference."""
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        problems = pool.map(lambda path, size: _size_problem(path, size, exif), paths, sizes)
-        return [problem for problem in problems if problem is not None]
-
-
-def _size_problem(path: Path, annotated: tuple[int, int], exif: Exif) -> str | None:
-    try:
-        size = image_size(path, exif)
-        return None if size == annotated else size_mismatch(path, size, annotated, exif)
-    except UserError as error:
-        return str(error)
-
-
-def size_mismatch(path: Path, size: tuple[int, ...], annotated: tuple[int, ...], exif: Exif) -> str:
-    """Say what is wrong with an image whose (height, width) is not the annotated one."""
-    return str(size_error(path, size, annotated, exif))
 
 
 def size_error(

@@ -89,10 +89,17 @@ def check_label(label: str, categories: Sequence[str], where: str) -> None:
         )
 
 
-def write_coco(converted: Converted, out: str | Path) -> str:
+def write_coco(
+    converted: Converted,
+    out: str | Path,
+    *,
+    check_command: str = "backbones check",
+    train_command: str = "backbones train",
+) -> str:
     """Write a COCO instances file and say what was written and what to do next.
 
-    Raises UserError where the file cannot be written.
+    The commands are how the user starts a check and a training. Raises UserError where the file
+    cannot be written.
     """
     path = Path(out)
     try:
@@ -102,7 +109,16 @@ def write_coco(converted: Converted, out: str | Path) -> str:
         raise UserError(
             f"OUT.json must be a file that can be written, cannot write {path}: {error}"
         ) from error
-    return "\n".join((*_summary(converted, path), *_next_commands(converted, path)))
+    images = shlex.quote(str(converted.image_root))
+    annotations = shlex.quote(str(path))
+    lines = _summary(converted, path)
+    lines += [
+        f"check it:  {check_command} {images} {annotations}",
+        f"train:     {train_command} faster_rcnn_r18_custom \\",
+        f"               data.train.images={images} data.train.annotations={annotations} \\",
+        "               data.val.images=IMAGES data.val.annotations=OTHER.json",
+    ]
+    return "\n".join(lines)
 
 
 def _content(converted: Converted) -> dict[str, list[dict[str, object]]]:
@@ -159,15 +175,3 @@ def _summary(converted: Converted, path: Path) -> list[str]:
     for number, name in enumerate(converted.categories, start=1):
         lines.append(f"  {number:>4} {name}: {counts[name]}")
     return lines + [f"warning: {line}" for line in converted.warnings]
-
-
-def _next_commands(converted: Converted, path: Path) -> list[str]:
-    """How the file is checked and trained on, line by line."""
-    images = shlex.quote(str(converted.image_root))
-    annotations = shlex.quote(str(path))
-    return [
-        f"check it:  backbones check {images} {annotations}",
-        "train:     backbones train faster_rcnn_r18_custom \\",
-        f"               data.train.images={images} data.train.annotations={annotations} \\",
-        "               data.val.images=IMAGES data.val.annotations=OTHER.json",
-    ]

@@ -50,7 +50,7 @@ class TrainBatches:
         self.micro_batch = self.share.micro_batch(config.batch_size)
         self.plan = TrainPlans(dataset, config, self.share.seed)
         self.num_classes = dataset.label_map.num_classes
-        segmentations = read_segmentations(dataset) if config.copy_paste else None  # (M,)
+        segmentations = read_segmentations(dataset) if config.copy_paste > 0 else None  # (M,)
         augmenter = build_augmenter(config.augment, config.color_jitter)
         self._load = _Load(dataset, config, augmenter, segmentations)
 

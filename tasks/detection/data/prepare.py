@@ -12,11 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_backbones.errors import UserError
 from tasks.boxes import to_corners
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.coco.objects import decode_mask
-from tasks.datasets.coco.sizes import size_mismatch
+from tasks.datasets.coco.sizes import size_error
 from tasks.detection.config import DataConfig
 from tasks.images import decode
 from tasks.labels import FileId
@@ -124,7 +123,7 @@ def _read_pixels(dataset: CocoDataset, index: int, config: DataConfig) -> NDArra
     pixels = decode(path, config.exif)
     annotated = tuple(dataset.sizes[index].tolist())
     if pixels.shape[:2] != annotated:
-        raise UserError(size_mismatch(path, pixels.shape[:2], annotated, config.exif))
+        raise size_error(path, pixels.shape[:2], annotated, config.exif)
     return pixels
 
 

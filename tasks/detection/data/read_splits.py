@@ -4,6 +4,7 @@ no torch.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from tasks.datasets.coco.dataset import CocoDataset, first_images
@@ -14,13 +15,19 @@ from tasks.engine.distributed import World
 from tasks.labels import LabelMap
 
 
-def read_splits(config: DataConfig, world: World) -> tuple[CocoDataset, CocoDataset]:
+def read_splits(
+    config: DataConfig, world: World, check_command: str = "backbones check"
+) -> tuple[CocoDataset, CocoDataset]:
     """Training and validation split, the latter with the former's labels; one rank a machine checks
     the image files.
+
+    Raises UserError as `read_split` does.
     """
-    check = world.local_rank == 0
-    train_set = read_split(config, "train", check_sizes=check)
-    val_set = read_split(config, "val", label_map=train_set.label_map, check_sizes=check)
+    read = partial(
+        read_split, config, check_sizes=world.local_rank == 0, check_command=check_command
+    )
+    train_set = read("train")
+    val_set = read("val", label_map=train_set.label_map)
     return train_set, val_set
 
 
@@ -30,16 +37,22 @@ def read_split(
     *,
     label_map: LabelMap | None = None,
     check_sizes: bool = True,
+    check_command: str = "backbones check",
 ) -> CocoDataset:
     """The images and objects of a split, with the labels of `label_map` if given.
 
     `check_sizes=False` spares a rank the reading of image headers that another one does;
-    data.check_sizes=false spares all. UserError says what is wrong with the paths or the data.
+    data.check_sizes=false spares all. Raises UserError that says what is wrong with the paths or
+    the data, and that `check_command` tells more.
     """
     own = config.train if split == "train" else config.val
     images, annotations = locate_split(config.root, split, own.images, own.annotations)
-    check = check_sizes and config.check_sizes
     dataset = read_for_training(
-        annotations, images, label_map=label_map, check_sizes=check, exif=config.exif
+        annotations,
+        images,
+        label_map=label_map,
+        check_sizes=check_sizes and config.check_sizes,
+        exif=config.exif,
+        check_command=check_command,
     )
     return dataset if own.limit is None else first_images(dataset, own.limit)

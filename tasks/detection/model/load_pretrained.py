@@ -66,7 +66,8 @@ def load_pretrained(
         raise UserError(
             "model.weights is a detector of another architecture,"
             f" {len(problems)} tensors do not fit: {few(problems)}; set model.backbone,"
-            " model.norm, model.pyramid_channels and model.roi to what it was trained with"
+            " model.norm, model.pyramid_channels, model.anchors.ratios and model.roi to what it was"
+            " trained with"
         )
     shared = [
         (old.names.index(name), label) for label, name in enumerate(new.names) if name in old.names

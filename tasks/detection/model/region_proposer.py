@@ -7,6 +7,7 @@ are (x1, y1, x2, y2) in pixels of the resized image.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,10 @@ from tasks.detection.model.anchors import AnchorGenerator
 from tasks.detection.model.ground_truth import GroundTruth
 from tasks.detection.model.proposals import Proposals, select_proposals
 from tasks.detection.ops.boxes import OffsetWeights, encode
-from tasks.detection.ops.kernels.cells import shapes_of
-from tasks.detection.ops.kernels.rpn_sparse import predict_at
 from tasks.detection.ops.losses import Losses, loss_normalizer, positive_box_loss
 from tasks.detection.ops.matching import Matches, SampledAnchors, gather_rows, match, sample_anchors
+from tasks.detection.ops.pyramid import shapes_of
+from tasks.detection.ops.rpn import predict_anchors
 from tasks.engine.randomness import Stream
 from tasks.vision.padding import Size
 
@@ -78,19 +79,21 @@ class RegionProposer(nn.Module):
         anchors = self._anchors(features, padded_size)
         all_anchors = torch.cat(anchors)[None]  # (1, A, 4)
         matches, sampled = self._sample(all_anchors, truth)
-        sparse = self.sparse_pays(all_anchors.shape[1])
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not sparse):
-            logits, offsets = self(features)
-        proposals = self._propose(logits, offsets, anchors, sizes, training=True)
-        if sparse and torch.is_grad_enabled():
-            sampled_logits, sampled_offsets = self.predict_at(features, sampled.indices)
-        else:
-            sampled_logits = gather_rows(torch.cat(logits, dim=1), sampled.indices)
-            sampled_offsets = gather_rows(torch.cat(offsets, dim=1), sampled.indices)
+        predicted = predict_anchors(
+            partial(self, features),
+            (self.conv, self.objectness, self.offsets),
+            self._pyramid(features),
+            sampled.indices,
+        )
+        proposals = self._propose(
+            predicted.logits, predicted.offsets, anchors, sizes, training=True
+        )
         objects = gather_rows(truth.boxes, gather_rows(matches.objects, sampled.indices))
         sampled_anchors = gather_rows(all_anchors, sampled.indices)
         targets = encode(objects, sampled_anchors, self.offset_weights)
-        losses = rpn_losses(sampled_logits, sampled_offsets, targets, sampled, self.config)
+        losses = rpn_losses(
+            predicted.sampled_logits, predicted.sampled_offsets, targets, sampled, self.config
+        )
         return losses, proposals
 
     def _sample(self, all_anchors: Tensor, truth: GroundTruth) -> tuple[Matches, SampledAnchors]:
@@ -114,17 +117,6 @@ class RegionProposer(nn.Module):
             config.positive_fraction,
         )
         return matches, sampled
-
-    def sparse_pays(self, anchors: int) -> bool:
-        """Tell whether most cells carry no loss when some of so many anchors are sampled."""
-        return 2 * self.config.samples * self.anchors.per_cell < anchors
-
-    def predict_at(self, features: Mapping[str, Tensor], indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Predict logits (B, S) and offsets (B, S, 4) of the anchors at `indices` (B, S) alone, the
-        same numbers as `forward`'s.
-        """
-        pyramid = self._pyramid(features)
-        return predict_at(self.conv, self.objectness, self.offsets, pyramid, indices)
 
     def _pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
         """The maps (B, C, h, w) that this part looks at, fine to coarse."""

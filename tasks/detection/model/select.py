@@ -62,7 +62,9 @@ def _select(
     decoded = decode(offsets[proposal, label], boxes[proposal], offset_weights)
     box = clip_to_image(decoded[None], size)[0]
     large = is_nonempty(box, config.min_side)
-    box, score, label = box[large], score[large], label[large]
+    box = box[large]
+    score = score[large]
+    label = label[large]
     keep = batched_nms(box, score, label, config.nms_threshold)[: config.detections_per_image]
     return box[keep], score[keep], label[keep]
 

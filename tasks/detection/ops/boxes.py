@@ -75,7 +75,8 @@ def decode(offsets: Tensor, anchors: Tensor, weights: OffsetWeights) -> Tensor:
     scaled = offsets.float() / device_constant(weights, offsets.device)
     shift_x, shift_y, ratio_x, ratio_y = scaled.unbind(-1)
     x, y, width, height = _centres(anchors.float())
-    x, y = shift_x * width + x, shift_y * height + y
+    x = shift_x * width + x
+    y = shift_y * height + y
     half_width = 0.5 * width * ratio_x.clamp(max=MAX_LOG_RATIO).exp()
     half_height = 0.5 * height * ratio_y.clamp(max=MAX_LOG_RATIO).exp()
     return torch.stack((x - half_width, y - half_height, x + half_width, y + half_height), dim=-1)

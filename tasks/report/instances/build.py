@@ -69,37 +69,57 @@ def write_report(
     return write_page(folder, title, f"{dataset.path}: {counts}", sections)
 
 
-def report_detections(folder: str | Path, dataset: CocoDataset, *, exif: Exif = "apply") -> str:
-    """Write the report of a folder's detections and say where it is, or why there is none."""
+def report_detections(
+    folder: str | Path,
+    dataset: CocoDataset,
+    *,
+    exif: Exif = "apply",
+    report_command: str = "backbones report",
+) -> str:
+    """Write the report of a folder's detections and say where it is, or why there is none.
+
+    `report_command` is how the user has a report made again.
+    """
 
     def make() -> Path:
         return write_report(folder, dataset, _read_detections(Path(folder), dataset), exif=exif)
 
-    return try_report(make, f"backbones report {folder}")
+    return try_report(make, f"{report_command} {folder}")
 
 
-def remake_report(folder: str | Path, images: str | Path | None = None) -> Path:
+def remake_report(
+    folder: str | Path,
+    images: str | Path | None = None,
+    *,
+    eval_command: str = "backbones eval",
+) -> Path:
     """Write the report of a run or an evaluation again, from its files and the data they name.
 
-    `images` replaces the folder of images. Raises UserError where evaluation.json or what it names
-    is missing.
+    `images` replaces the folder of images, `eval_command` is how the user starts an evaluation.
+    Raises UserError where evaluation.json or what it names is missing.
     """
-    dataset, results = read_evaluated(folder, images, _label_map(Path(folder)))
+    label_map = _label_map(Path(folder))
+    dataset, results = read_evaluated(folder, images, label_map, eval_command=eval_command)
     exif: Exif = evaluation_metadata(folder).get("exif", "apply")
     return write_report(folder, dataset, results, exif=exif)
 
 
 def read_evaluated(
-    folder: str | Path, images: str | Path | None = None, label_map: LabelMap | None = None
+    folder: str | Path,
+    images: str | Path | None = None,
+    label_map: LabelMap | None = None,
+    *,
+    eval_command: str = "backbones eval",
 ) -> tuple[CocoDataset, DetectionResults]:
     """Read the data set and the detections that a folder's evaluation.json is about.
 
-    `label_map=None` takes the file's classes.
+    `label_map=None` takes the file's classes; `eval_command` is how the user starts an evaluation.
+    Raises UserError where there is no evaluation.json, and for what it names.
     """
     folder = Path(folder)
     metadata = evaluation_metadata(folder)
     if "annotations" not in metadata:
-        way_out = f"found none in {folder}; backbones eval CHECKPOINT --out {folder} writes it"
+        way_out = f"found none in {folder}; {eval_command} CHECKPOINT --out {folder} writes it"
         raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
     image_root = images or metadata.get("image_root")
     exif: Exif = metadata.get("exif", "apply")

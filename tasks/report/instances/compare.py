@@ -1,7 +1,7 @@
 """Two evaluations of the same ground truth side by side, with hotcoco's paired intervals."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hotcoco import COCOeval
 
 COMPARED = ("boxes", "labels", "crowd", "areas", "sizes", "first")
+VERSION_KEY = "settings_version"  # of the file's form, which is no setting
 Setting = tuple[str, str, str]  # name, and the value in both runs
 
 
@@ -86,14 +87,35 @@ class Comparison:
         return "\n".join(lines)
 
 
-def compare_runs(run_a: str | Path, run_b: str | Path) -> Comparison:
+def as_written(file: Path) -> Mapping[str, Any]:
+    """Read the nested values of a YAML file as they stand there."""
+    values: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    return values
+
+
+def compare_runs(
+    run_a: str | Path,
+    run_b: str | Path,
+    *,
+    read_settings: Callable[[Path], Mapping[str, Any]] = as_written,
+    eval_command: str = "backbones eval",
+) -> Comparison:
     """Compare the last evaluations in two folders.
 
-    Raises UserError where they are not of the same ground truth.
+    `read_settings` reads the nested values of a config.yaml; one that brings those of older
+    versions to the present form keeps settings that came later from being told as differences.
+    `eval_command` is how the user starts an evaluation. Raises UserError where the two are not of
+    the same ground truth.
     """
-    dataset, results_a = read_evaluated(run_a)
-    dataset_b, results_b = read_evaluated(run_b)
-    _check_same(dataset, dataset_b, run_a, run_b)
+    dataset, results_a = read_evaluated(run_a, eval_command=eval_command)
+    dataset_b, results_b = read_evaluated(run_b, eval_command=eval_command)
+    differing = _differences(dataset, dataset_b)
+    if differing:
+        raise UserError(
+            f"runs must be scored on the same ground truth, but {_scored_on(run_a, dataset)} and"
+            f" {_scored_on(run_b, dataset_b)}, which differ in {', '.join(differing)}; score both"
+            f" on one file: {eval_command} RUN data.val.annotations=FILE data.val.images=FOLDER"
+        )
     evaluator_a = hotcoco_evaluator(dataset, results_a)
     evaluator_b = hotcoco_evaluator(dataset, results_b)
     samples = _samples(dataset, results_a, results_b)
@@ -104,27 +126,19 @@ def compare_runs(run_a: str | Path, run_b: str | Path) -> Comparison:
         samples=samples,
         scores=tuple(_difference(summary, name) for name in SCORE_NAMES),
         classes=_class_differences(dataset, evaluator_a, evaluator_b),
-        settings=_differing_settings(Path(run_a), Path(run_b)),
+        settings=_differing_settings(Path(run_a), Path(run_b), read_settings),
     )
 
 
-def _check_same(
-    dataset_a: CocoDataset, dataset_b: CocoDataset, run_a: str | Path, run_b: str | Path
-) -> None:
-    """Refuse ground truths that are not equal in what counts; paths and file names do not."""
+def _differences(dataset_a: CocoDataset, dataset_b: CocoDataset) -> list[str]:
+    """In what counts of two ground truths they differ; paths and file names do not count."""
     differing: list[str] = []
     for name in COMPARED:
         if not np.array_equal(getattr(dataset_a, name), getattr(dataset_b, name)):
             differing.append(name)
     if dataset_a.label_map.names != dataset_b.label_map.names:
         differing.append("classes")
-    if not differing:
-        return
-    raise UserError(
-        f"runs must be scored on the same ground truth, but {_scored_on(run_a, dataset_a)} and"
-        f" {_scored_on(run_b, dataset_b)}, which differ in {', '.join(differing)}; score both on"
-        " one file: backbones eval RUN data.val.annotations=FILE data.val.images=FOLDER"
-    )
+    return differing
 
 
 def _scored_on(run: str | Path, dataset: CocoDataset) -> str:
@@ -168,27 +182,29 @@ def _class_aps(evaluator: "COCOeval") -> list[float]:
     return [mean_defined(precision[:, :, label]) for label in range(precision.shape[2])]
 
 
-def _differing_settings(run_a: Path, run_b: Path) -> tuple[Setting, ...] | None:
+def _differing_settings(
+    run_a: Path, run_b: Path, read: Callable[[Path], Mapping[str, Any]]
+) -> tuple[Setting, ...] | None:
     """Settings of two runs that differ; the folder's own name is none."""
-    settings_a = _settings(run_a)
-    settings_b = _settings(run_b)
-    if not settings_a or not settings_b:
+    file_a = _settings_file(run_a)
+    file_b = _settings_file(run_b)
+    if file_a is None or file_b is None:
         return None
+    settings_a = dict(_flat(read(file_a), ""))
+    settings_b = dict(_flat(read(file_b), ""))
     differing: list[Setting] = []
     for name in dict.fromkeys([*settings_a, *settings_b]):
         a = str(settings_a.get(name, "absent"))
         b = str(settings_b.get(name, "absent"))
-        if a != b and name != "run.output_dir":
+        if a != b and name not in ("run.output_dir", VERSION_KEY):
             differing.append((name, a, b))
     return tuple(differing)
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    """config.yaml as flat names, of a run's folder or of the run that an evaluation/ lies in."""
-    for file in (folder / "config.yaml", folder.resolve().parent / "config.yaml"):
-        if file.is_file():
-            return dict(_flat(yaml.safe_load(file.read_text(encoding="utf-8")), ""))
-    return {}
+def _settings_file(folder: Path) -> Path | None:
+    """The config.yaml of a run's folder or of the run that an evaluation/ lies in."""
+    files = (folder / "config.yaml", folder.resolve().parent / "config.yaml")
+    return next((file for file in files if file.is_file()), None)
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

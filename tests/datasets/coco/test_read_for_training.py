@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from planted_defects import FILES, RECORDS, content, make_images, plant, write
+from planted_defects import FILES, RECORDS, Content, content, make_images, plant, write
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
@@ -11,9 +11,12 @@ from tasks.datasets.checks.check import Split, check
 from tasks.datasets.coco import read_for_training as module
 from tasks.datasets.coco.categories import OtherClassesError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
-from tasks.datasets.coco.read_for_training import find_errors, read_for_training
+from tasks.datasets.coco.read_for_training import TOLERATED, find_errors, read_for_training
 from tasks.datasets.findings import Finding, only_errors, refusal
+from tasks.detection.config import DataConfig
+from tasks.detection.data.read_splits import read_split
 from tasks.labels import LabelMap
+from tasks.vision.settings import SplitConfig
 
 REFUSED = (  # of the planted defects, those that training cannot take
     "same image id",
@@ -94,6 +97,86 @@ def test_five_defects_are_refused_by_the_first_three_and_their_number(folder: Pa
         "  … and 2 more",
         "`backbones check` lists every error; with --fix OUT.json it writes a corrected file",
     ]
+
+
+def listed(folder: Path) -> list[str]:
+    """The lines of a refusal that name findings."""
+    with pytest.raises(UserError) as refused:
+        read(folder)
+    return [line.strip() for line in str(refused.value).splitlines() if line.startswith("  ")]
+
+
+def with_four_repeated_ids() -> Content:
+    """Defects that training takes, and that the check finds before those of image files."""
+    made = content()
+    for annotation in made["annotations"][1:5]:
+        annotation["id"] = 110
+    return made
+
+
+def test_a_missing_image_is_told_before_what_training_takes(folder: Path) -> None:
+    write(folder, with_four_repeated_ids())
+    (folder / "images" / "b.png").unlink()
+    lines = listed(folder)
+    assert lines[0].startswith(f"{folder / 'images' / 'b.png'}: image 12: image file ")
+    assert [line.split(":")[0] for line in lines[1:3]] == ["annotation 110", "annotation 110"]
+    assert lines[3:] == ["… and 2 more"]
+
+
+def test_a_record_that_training_refuses_is_told_before_what_it_takes(folder: Path) -> None:
+    made = with_four_repeated_ids()
+    made["annotations"][0]["bbox"] = [50, 2, 5, 5]  # outside its image
+    made["annotations"][5]["image_id"] = 77
+    write(folder, made)
+    assert listed(folder)[0].startswith("annotation 131: every image_id must be listed")
+
+
+def test_what_the_reader_stops_at_comes_first_of_all_that_it_would_stop_at(folder: Path) -> None:
+    """The reader looks at images by their ids, the check by their places, objects before files."""
+    made = content(("a.png", "b.png", "c.png"))
+    made["images"] += [{**made["images"][2], "file_name": "b.png"}]
+    made["images"] += [{**made["images"][0], "file_name": "c.png"}]
+    made["annotations"][5]["image_id"] = 77
+    write(folder, made)
+    (folder / "images" / "b.png").unlink()
+    lines = listed(folder)
+    assert lines[0].startswith("image 11: image ids must be unique, ")
+    assert lines[1].startswith("image 13: image ids must be unique, ")
+
+
+def test_a_refusal_names_the_check_as_the_user_starts_it(folder: Path) -> None:
+    plant(folder, "missing")
+    config = DataConfig(
+        train=SplitConfig(images=str(folder / "images"), annotations=str(folder / "gt.json"))
+    )
+    with pytest.raises(UserError, match=r"`tools/check_data\.py` lists every error"):
+        read_split(config, "train", check_command="tools/check_data.py")
+
+
+def test_several_missing_images_are_told_before_records(folder: Path) -> None:
+    write(folder, with_four_repeated_ids())
+    for name in ("a.png", "b.png"):
+        (folder / "images" / name).unlink()
+    assert [line.split(":")[1].strip() for line in listed(folder)[:2]] == ["image 11", "image 12"]
+
+
+def test_a_rule_of_no_check_is_told_before_the_findings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UserError("a rule of no check")
+
+    monkeypatch.setattr(module, "read_coco", refuse)
+    write(folder, with_four_repeated_ids())
+    assert listed(folder)[0] == "the file: a rule of no check; correct the file"
+    assert listed(folder)[1].startswith("annotation 110: ")
+
+
+@pytest.mark.parametrize("defect", sorted(RECORDS.keys() | FILES.keys()))
+def test_what_is_tolerated_is_what_training_can_take(folder: Path, defect: str) -> None:
+    planted = plant(folder, defect)
+    if planted.severity == "error" and defect != "crowd in words":  # a malformed record, as others
+        assert (planted.kind in TOLERATED) == (defect not in REFUSED)
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_its_own_words(folder: Path) -> None:

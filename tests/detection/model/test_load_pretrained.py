@@ -43,6 +43,15 @@ def test_another_architecture_is_refused_with_the_tensors() -> None:
         load_pretrained(model, state, OLD, NEW)
 
 
+def test_another_number_of_anchors_is_refused_with_the_setting_that_says_it() -> None:
+    state = tiny_detector(classes=3).state_dict()
+    anchors = replace(TINY.anchors, ratios=(0.5, 2.0))
+    model = tiny_detector(replace(TINY, anchors=anchors), classes=2)
+    message = r"4 tensors do not fit: rpn\.objectness\.weight.*; set .*model\.anchors\.ratios"
+    with pytest.raises(UserError, match=message):
+        load_pretrained(model, state, OLD, NEW)
+
+
 def test_tensors_with_rows_for_each_class_are_the_predictors() -> None:
     """A detector of one class more has more rows in these, and in nothing else."""
     model = tiny_detector(classes=3)

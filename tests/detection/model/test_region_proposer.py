@@ -11,6 +11,7 @@ from tasks.detection.model.anchors import AnchorGenerator, cell_anchors
 from tasks.detection.model.proposals import select_proposals
 from tasks.detection.model.region_proposer import RegionProposer
 from tasks.detection.ops.kernels.cells import list_bordered_cells
+from tasks.detection.ops.kernels.rpn_sparse import predict_at
 
 LEVELS = tuple(FeatureLevel(f"p{k}", 8, 2**k) for k in range(2, 7))
 SHAPES = {"p2": (16, 24), "p3": (8, 12), "p4": (4, 6), "p5": (2, 3), "p6": (1, 2)}
@@ -49,7 +50,8 @@ def test_head_at_anchors_equals_dense_head_forward_and_backward() -> None:
     count = sum(3 * height * width for height, width in SHAPES.values())
     indices = torch.randperm(count, generator=torch.Generator().manual_seed(1))[:80].view(2, 40)
     expected = predict_everywhere(rpn, features, indices)
-    sparse = rpn.predict_at(features, indices)
+    layers = (rpn.conv, rpn.objectness, rpn.offsets)
+    sparse = predict_at(*layers, list(features.values()), indices)
     for ours, theirs in zip(sparse, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     inputs = [*features.values(), *rpn.parameters()]

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tasks.detection.ops.pyramid import Shapes
 from tasks.engine.constants import device_constant
-
-Shapes = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,3 @@ def bordered_indices(shapes: Shapes, device: torch.device) -> tuple[Tensor, Tens
         indices.append((offset + below + torch.arange(width, device=device)).flatten())
         row_strides.append(torch.full((height * width,), width + 2, device=device))
     return torch.cat(indices), torch.cat(row_strides)
-
-
-def shapes_of(pyramid: Sequence[Tensor]) -> Shapes:
-    """Heights and widths of feature maps (B, C, h, w)."""
-    return tuple((features.shape[2], features.shape[3]) for features in pyramid)

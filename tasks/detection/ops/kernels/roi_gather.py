@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tasks.detection.ops.kernels.cells import level_layout, list_cells, shapes_of
+from tasks.detection.ops.kernels.cells import level_layout, list_cells
+from tasks.detection.ops.pyramid import shapes_of
 
 POINTS_AT_ONCE = 1 << 23
 """Most points whose cells and weights are in memory at once where their number follows the boxes:

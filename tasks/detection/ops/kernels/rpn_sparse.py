@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tasks.detection.ops.kernels.cells import bordered_indices, list_bordered_cells, shapes_of
+from tasks.detection.ops.kernels.cells import bordered_indices, list_bordered_cells
+from tasks.detection.ops.pyramid import shapes_of
 
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
 

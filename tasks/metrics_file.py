@@ -1,0 +1,33 @@
+"""metrics.jsonl: what was measured in a training, a JSON object a line, a line a step."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from resnet_backbones.errors import UserError
+
+Row = dict[str, Any]
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """Read the rows, each with its `step`, a whole number.
+
+    A last line that a killed process left unfinished is dropped. Raises UserError, naming file and
+    line, for any other that is no such row.
+    """
+    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last break is unfinished
+    return [_row(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+
+
+def _row(line: bytes, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):  # bytes that are no text are a ValueError
+        row = None
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        seen = line.decode(errors="replace")[:60]
+        raise UserError(
+            f"{where}: a line must be a JSON object with a whole number `step`, got {seen!r};"
+            " remove the line"
+        )
+    return row
