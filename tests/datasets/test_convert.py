@@ -386,7 +386,7 @@ def test_the_tool_says_what_to_do_next(voc: Path, tools: Tools) -> None:
     printed = tools(
         "tools/convert_data.py", "voc", str(voc), str(voc / "out.json"), "--split", "train"
     ).output
-    assert f"backbones check {voc}/JPEGImages {voc}/out.json" in printed
+    assert f"tools/check_data.py {voc}/JPEGImages {voc}/out.json" in printed
     assert "2 images, 1 of them without objects\n  2 objects, 1 of them ignored" in printed
     assert re.search(r"1 ant: 0\n +2 cat: 1\n +3 dog: 1", printed)
 
