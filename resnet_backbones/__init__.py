@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from resnet_backbones.errors import UserError
     from resnet_backbones.features import Backbone, FeatureLevel
     from resnet_backbones.passport import Passport, PixelNormalizer
-    from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
+    from resnet_backbones.registry import build, create_backbone, list_backbones
     from resnet_backbones.report import WeightReport
+    from resnet_backbones.spec import BackboneSpec
     from resnet_backbones.weights import load_weights, save_weights
 
 __all__ = [
     "Backbone",
+    "BackboneSpec",
     "Classifier",
     "FeatureLevel",
     "Passport",
@@ -25,7 +27,7 @@ __all__ = [
     "UserError",
     "WeightReport",
     "__version__",
-    "build_backbone",
+    "build",
     "create_backbone",
     "create_classifier",
     "list_backbones",
@@ -35,13 +37,14 @@ __all__ = [
 
 _MODULES = {
     "Backbone": "features",
+    "BackboneSpec": "spec",
     "Classifier": "classifier",
     "FeatureLevel": "features",
     "Passport": "passport",
     "PixelNormalizer": "passport",
     "UserError": "errors",
     "WeightReport": "report",
-    "build_backbone": "registry",
+    "build": "registry",
     "create_backbone": "registry",
     "create_classifier": "classifier",
     "list_backbones": "registry",

@@ -5,7 +5,7 @@ B images of C channels, H x W pixels; K classes.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -13,8 +13,9 @@ from resnet_backbones.adapt import Adaptation, check_adaptation
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport
-from resnet_backbones.registry import FreezeThrough, Norm, build_backbone
+from resnet_backbones.registry import build
 from resnet_backbones.sources import read_source
+from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, StrideIn
 from resnet_backbones.weights import load_tensors, torchvision_names
 
 _BACKBONE = "backbone."
@@ -56,7 +57,7 @@ def create_classifier(
     freeze_through: FreezeThrough | None = None,
     in_channels: int = 3,
     adapt: Adaptation = "auto",
-    stride_in: Literal["3x3", "1x1"] = "3x3",
+    stride_in: StrideIn = "3x3",
     checkpoint_activations: bool = False,
     options: object | None = None,
 ) -> Classifier:
@@ -70,7 +71,7 @@ def create_classifier(
     if num_classes < 1:
         raise UserError(f"num_classes must be >= 1, got {num_classes}")
     check_adaptation(adapt)
-    backbone = build_backbone(
+    spec = BackboneSpec(
         name,
         pretrained=weights is not None,
         norm=norm,
@@ -80,6 +81,7 @@ def create_classifier(
         checkpoint_activations=checkpoint_activations,
         options=options,
     )
+    backbone = build(spec)
     classifier = Classifier(backbone, num_classes)
     if weights is not None:
         tensors, passport = read_source(weights)

@@ -15,8 +15,9 @@ from resnet_backbones.dialects import Dialect, detect, from_torchvision, to_torc
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport, PixelNormalizer
-from resnet_backbones.registry import build_backbone, list_backbones, make_options
+from resnet_backbones.registry import build, list_backbones, make_options
 from resnet_backbones.sources import read_source
+from resnet_backbones.spec import BackboneSpec, StrideIn
 from resnet_backbones.weights import assumed_passport, file_metadata, load_tensors, save_weights
 
 State = dict[str, Tensor]
@@ -171,17 +172,16 @@ def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _built(name: str, passport: Passport, device: str = "cpu") -> Backbone:
-    stride_in: Literal["3x3", "1x1"] = "1x1" if passport.stride_in == "1x1" else "3x3"
+    stride_in: StrideIn = "1x1" if passport.stride_in == "1x1" else "3x3"
     with torch.device(device):
-        return build_backbone(
+        spec = BackboneSpec(
             name,
-            pretrained=False,
-            norm="batch",
             in_channels=len(passport.mean),
             output_stride=passport.options.get("output_stride", 32),
             stride_in=stride_in,
             options=_options(name, passport),
-        ).eval()
+        )
+        return build(spec).eval()
 
 
 def _options(name: str, passport: Passport) -> object | None:

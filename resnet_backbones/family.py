@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from resnet_backbones.errors import UserError
+from resnet_backbones.spec import BackboneSpec
 
 T = TypeVar("T")
 _NOT_DESCRIBED = {
@@ -13,21 +14,20 @@ _NOT_DESCRIBED = {
 }
 
 
-def refuse_foreign(name: str, stride_in: str, options: object | None) -> None:
+def refuse_foreign(spec: BackboneSpec) -> None:
     """Raise UserError for settings that only other families have."""
-    if stride_in != "3x3":
+    if spec.stride_in != "3x3":
         raise UserError(
-            f"stride_in must be 3x3 for {name}, which has no bottlenecks; got {stride_in}"
+            f"stride_in must be 3x3 for {spec.name}, which has no bottlenecks; got {spec.stride_in}"
         )
-    if options is not None:
+    if spec.options is not None:
         raise UserError(
-            f"options must be None for {name}, which has none, got {type(options).__name__}"
+            f"options must be None for {spec.name}, which has none, got"
+            f" {type(spec.options).__name__}"
         )
 
 
-def choose_levels(
-    names: Sequence[str] | None, known: Sequence[str], output_stride: int
-) -> tuple[str, ...]:
+def choose_levels(names: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
     """The asked levels fine to coarse, c2 to c5 for None; UserError for unknown or
     repeated ones.
     """
@@ -36,25 +36,24 @@ def choose_levels(
         raise UserError(
             f"levels must be different names out of {', '.join(known)}, got {tuple(names)}"
         )
-    if output_stride not in (8, 16, 32):
-        raise UserError(f"output_stride must be 8, 16 or 32, got {output_stride}")
     return tuple(name for name in known if name in names)
 
 
-def own_options(name: str, options: object | None, kind: type[T]) -> T:
+def own_options(spec: BackboneSpec, kind: type[T]) -> T:
     """The family's options, its defaults for None; UserError for another family's."""
-    if options is None:
+    if spec.options is None:
         return kind()
-    if not isinstance(options, kind):
-        raise UserError(f"options of {name} must be {kind.__name__}, got {type(options).__name__}")
-    return options
+    if not isinstance(spec.options, kind):
+        seen = type(spec.options).__name__
+        raise UserError(f"options of {spec.name} must be {kind.__name__}, got {seen}")
+    return spec.options
 
 
-def refuse_bottleneck_stride(name: str, stride_in: str) -> None:
+def refuse_bottleneck_stride(spec: BackboneSpec) -> None:
     """Raise UserError where the stride is asked in a 1x1 convolution that the blocks have not."""
-    if stride_in == "1x1":
+    if spec.stride_in == "1x1":
         raise UserError(
-            f"stride_in must be 3x3 for {name}, whose blocks have no 1x1 convolution; got 1x1"
+            f"stride_in must be 3x3 for {spec.name}, whose blocks have no 1x1 convolution; got 1x1"
         )
 
 

@@ -6,8 +6,7 @@ the published one: biases and local response normalisation, 5x5 branches, as in 
 prototxt of Caffe.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -16,10 +15,11 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
-from resnet_backbones.layers import NormName, conv_norm, make_norm
+from resnet_backbones.layers import conv_norm, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.pooling import DenseMaxPool, max_pool
 from resnet_backbones.recompute import recomputed
+from resnet_backbones.spec import BackboneSpec, NormName
 
 EPS = 1e-3
 """Of torchvision's batch norms."""
@@ -52,37 +52,19 @@ class GoogLeNet(Backbone):
     `output_stride` is 8 or 16, the last poolings trade their stride for dilation.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        levels: Sequence[str] | None,
-        norm: NormName,
-        freeze_through: str | None,
-        in_channels: int,
-        output_stride: Literal[8, 16, 32],
-        checkpoint_activations: bool,
-    ) -> None:
-        self.published = name == "googlenet_lrn"
-        if self.published and norm not in ("batch", "frozen"):
-            raise UserError(
-                f"norm must be auto for {name}, which has none, got {norm}; use googlenet"
-            )
-        if norm == "group":
-            raise UserError(
-                f"norm must be auto, batch, frozen or sync for {name}, whose widths have no 32"
-                " groups"
-            )
-        outputs = _feature_levels(levels, output_stride)
-        passport = Passport(architecture=name, norm_eps=EPS, options=described(None, output_stride))
-        super().__init__(outputs, passport.with_channels(in_channels))
-        self.checkpoint_activations = checkpoint_activations
-        self.norm_name = None if self.published else norm
-        self._add_layers(in_channels, output_stride)
+    def __init__(self, spec: BackboneSpec) -> None:
+        self.published = _is_published(spec)
+        outputs = _feature_levels(spec)
+        told = described(None, spec.output_stride)
+        passport = Passport(architecture=spec.name, norm_eps=EPS, options=told)
+        super().__init__(outputs, passport.with_channels(spec.in_channels))
+        self.checkpoint_activations = spec.checkpoint_activations
+        self.norm_name = None if self.published else spec.norm_name
+        self._add_layers(spec.in_channels, spec.output_stride)
         self._drop_after(LEVELS[outputs[-1].name][0])
         _initialise(self)
         self.to(memory_format=torch.channels_last)
-        self.freeze(self._modules_through(freeze_through))
+        self.freeze(self._modules_through(spec.freeze_through))
 
     def _add_layers(self, in_channels: int, output_stride: int) -> None:
         norm = self.norm_name
@@ -235,35 +217,31 @@ class AuxiliaryHead(nn.Module):
         return self.fc2(self.dropout(F.relu(self.fc1(hidden))))  # type: ignore[no-any-return]
 
 
-def build(
-    name: str,
-    *,
-    levels: Sequence[str] | None,
-    norm: NormName,
-    freeze_through: str | None,
-    in_channels: int,
-    output_stride: Literal[8, 16, 32],
-    stride_in: Literal["3x3", "1x1"],
-    checkpoint_activations: bool,
-    options: object | None,
-) -> GoogLeNet:
-    """The registry's entry: a GoogLeNet, or a UserError for what the family has not."""
-    refuse_foreign(name, stride_in, options)
-    return GoogLeNet(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=freeze_through,
-        in_channels=in_channels,
-        output_stride=output_stride,
-        checkpoint_activations=checkpoint_activations,
-    )
+def check(spec: BackboneSpec) -> None:
+    """Raise UserError for what the family has not."""
+    refuse_foreign(spec)
+    if _is_published(spec) and spec.norm not in ("batch", "frozen"):
+        raise UserError(
+            f"norm must be auto for {spec.name}, which has none, got {spec.norm}; use googlenet"
+        )
+    if spec.norm == "group":
+        raise UserError(
+            f"norm must be auto, batch, frozen or sync for {spec.name}, whose widths have no 32"
+            " groups"
+        )
 
 
-def _feature_levels(names: Sequence[str] | None, output_stride: int) -> tuple[FeatureLevel, ...]:
-    chosen = choose_levels(names, tuple(LEVELS), output_stride)
+build = GoogLeNet
+
+
+def _is_published(spec: BackboneSpec) -> bool:
+    return spec.name == "googlenet_lrn"
+
+
+def _feature_levels(spec: BackboneSpec) -> tuple[FeatureLevel, ...]:
+    chosen = choose_levels(spec.levels, tuple(LEVELS))
     return tuple(
-        FeatureLevel(name, LEVELS[name][1], min(2 ** int(name[1:]), output_stride))
+        FeatureLevel(name, LEVELS[name][1], min(2 ** int(name[1:]), spec.output_stride))
         for name in chosen
     )
 

@@ -2,14 +2,14 @@
 channels out.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-NormName = Literal["batch", "frozen", "sync", "group"]
+from resnet_backbones.spec import NormName
 
 GROUPS = 32  # Wu and He 2018
 

@@ -1,20 +1,18 @@
 """Backbones by name. Names and near misses are known without importing torch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from resnet_backbones.errors import UserError
+from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, OutputStride, StrideIn
 
 if TYPE_CHECKING:
     from resnet_backbones.adapt import Adaptation
     from resnet_backbones.features import Backbone
-
-Norm = Literal["auto", "batch", "frozen", "sync", "group"]
-FreezeThrough = Literal["auto", "none", "stem", "c1", "c2", "c3", "c4", "c5"]
 
 _DEPTHS = (18, 34, 50, 101, 152, 200)
 _CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
@@ -64,8 +62,8 @@ def create_backbone(
     freeze_through: FreezeThrough | None = "auto",
     in_channels: int = 3,
     adapt: "Adaptation" = "auto",
-    output_stride: Literal[8, 16, 32] = 32,
-    stride_in: Literal["3x3", "1x1"] = "3x3",
+    output_stride: OutputStride = 32,
+    stride_in: StrideIn = "3x3",
     checkpoint_activations: bool = False,
     options: object | None = None,
 ) -> "Backbone":
@@ -92,7 +90,7 @@ def create_backbone(
     from resnet_backbones.adapt import check_adaptation
 
     check_adaptation(adapt)
-    backbone = build_backbone(
+    spec = BackboneSpec(
         name,
         pretrained=weights is not None,
         levels=levels,
@@ -104,6 +102,7 @@ def create_backbone(
         checkpoint_activations=checkpoint_activations,
         options=options,
     )
+    backbone = build(spec)
     if weights is not None:
         from resnet_backbones.weights import load_weights
 
@@ -111,48 +110,13 @@ def create_backbone(
     return backbone
 
 
-def build_backbone(
-    name: str,
-    *,
-    pretrained: bool,
-    levels: Sequence[str] | None = None,
-    norm: Norm = "auto",
-    freeze_through: FreezeThrough | None = "auto",
-    in_channels: int = 3,
-    output_stride: Literal[8, 16, 32] = 32,
-    stride_in: Literal["3x3", "1x1"] = "3x3",
-    checkpoint_activations: bool = False,
-    options: object | None = None,
-) -> "Backbone":
-    """Build a backbone with random weights, for callers that load a state dict themselves
-    (`pretrained`) or train it.
-
-    The other arguments are those of `create_backbone`, `auto` meaning what it means there with
-    weights if `pretrained`.
+def build(spec: BackboneSpec) -> "Backbone":
+    """Build a backbone with random weights, for callers that train it or load a state dict
+    themselves. UserError for a name that nothing has, and for what its family has not.
     """
-    if norm not in ("auto", "batch", "frozen", "sync", "group"):
-        raise UserError(f"norm must be auto, batch, frozen, sync or group, got {norm!r}")
-    if freeze_through not in (None, "auto", "none", "stem", "c1", "c2", "c3", "c4", "c5"):
-        raise UserError(
-            f"freeze_through must be auto, none, stem, c1, c2, c3, c4 or c5, got {freeze_through!r}"
-        )
-    if stride_in not in ("3x3", "1x1"):
-        raise UserError(f"stride_in must be 3x3 or 1x1, got {stride_in!r}")
-    if in_channels < 1:
-        raise UserError(f"in_channels must be >= 1, got {in_channels}")
-    norm = ("frozen" if pretrained else "batch") if norm == "auto" else norm
-    freeze_through = ("c2" if pretrained else None) if freeze_through == "auto" else freeze_through
-    return _builder(name)(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=None if freeze_through == "none" else freeze_through,
-        in_channels=in_channels,
-        output_stride=output_stride,
-        stride_in=stride_in,
-        checkpoint_activations=checkpoint_activations,
-        options=options,
-    )
+    family = _family(spec.name)
+    family.check(spec)
+    return cast("Backbone", family.build(spec))
 
 
 def check_name(name: str) -> None:
@@ -179,10 +143,6 @@ def make_options(name: str, values: Mapping[str, Any]) -> object | None:
             f"options of {name} must be {', '.join(known) or 'none'}, got {', '.join(values)}"
         )
     return cast(object, kind(**values))
-
-
-def _builder(name: str) -> Callable[..., "Backbone"]:
-    return cast(Callable[..., "Backbone"], _family(name).build)
 
 
 def _family(name: str) -> ModuleType:

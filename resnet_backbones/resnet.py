@@ -4,7 +4,6 @@ parameter names.
 B images of C channels, H x W pixels.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,10 +14,11 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
-from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.layers import conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
-from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, Shortcut, StrideIn
+from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, Shortcut
 from resnet_backbones.resnet_stages import Dilation, StagedBackbone, make_stage, plan_units
+from resnet_backbones.spec import BackboneSpec
 
 LEVELS = ("c1", "c2", "c3", "c4", "c5")
 WIDTHS = (64, 128, 256, 512)
@@ -125,55 +125,41 @@ class ResNet(StagedBackbone):
     one.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        levels: Sequence[str] | None,
-        norm: NormName,
-        freeze_through: str | None,
-        in_channels: int,
-        output_stride: Literal[8, 16, 32],
-        stride_in: StrideIn,
-        checkpoint_activations: bool,
-        options: ResNetOptions,
-    ) -> None:
-        variant = VARIANTS[name]
-        outputs = resnet_levels(variant, levels, output_stride)
-        told = described(options, output_stride, {"shortcut": None} if variant.plain else {})
-        passport = Passport(architecture=name, stride_in=stride_in, pool=options.pool, options=told)
-        super().__init__(outputs, passport.with_channels(in_channels))
-        self.checkpoint_activations = checkpoint_activations
+    def __init__(self, spec: BackboneSpec) -> None:
+        variant = VARIANTS[spec.name]
+        options = own_options(spec, ResNetOptions)
+        outputs = resnet_levels(variant, spec)
+        told = described(options, spec.output_stride, {"shortcut": None} if variant.plain else {})
+        passport = Passport(
+            architecture=spec.name, stride_in=spec.stride_in, pool=options.pool, options=told
+        )
+        super().__init__(outputs, passport.with_channels(spec.in_channels))
+        self.checkpoint_activations = spec.checkpoint_activations
         self.caffe_pool = options.pool == "caffe"
         self.stem_modules = ("conv1", "bn1")
-        self.conv1 = _deep_stem(in_channels, norm) if variant.deep_stem else _conv7x7(in_channels)
-        self.bn1 = make_norm(norm, 64)
+        self.conv1 = _deep_stem(spec) if variant.deep_stem else _conv7x7(spec.in_channels)
+        self.bn1 = make_norm(spec.norm_name, 64)
         self.stage_of = {
             f"c{index + 1}": f"layer{index}" for index in range(1, int(outputs[-1].name[1:]))
         }
-        self._add_stages(variant, norm, output_stride, stride_in, options)
+        self._add_stages(variant, spec, options)
         init_residual(self)
         if options.zero_init_residual:
             zero_last_norms(self)
         self.to(memory_format=torch.channels_last)
-        self.freeze(self.modules_through(freeze_through))
+        self.freeze(self.modules_through(spec.freeze_through))
 
-    def _add_stages(
-        self,
-        variant: Variant,
-        norm: NormName,
-        output_stride: int,
-        stride_in: StrideIn,
-        options: ResNetOptions,
-    ) -> None:
+    def _add_stages(self, variant: Variant, spec: BackboneSpec, options: ResNetOptions) -> None:
         width = 64
-        plan = plan_units(variant.depths, 4, output_stride, options.dilation, options.drop_path)
+        plan = plan_units(
+            variant.depths, 4, spec.output_stride, options.dilation, options.drop_path
+        )
         for path, channels, units in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
             shape = Shape(
                 in_channels=width,
                 channels=channels,
-                stride_in=stride_in,
-                norm=norm,
+                stride_in=spec.stride_in,
+                norm=spec.norm_name,
                 groups=variant.groups,
                 base_width=variant.base_width,
                 shortcut="none" if variant.plain else options.shortcut,
@@ -211,38 +197,20 @@ class ResNet(StagedBackbone):
         )
 
 
-def build(
-    name: str,
-    *,
-    levels: Sequence[str] | None,
-    norm: NormName,
-    freeze_through: str | None,
-    in_channels: int,
-    output_stride: Literal[8, 16, 32],
-    stride_in: StrideIn,
-    checkpoint_activations: bool,
-    options: object | None,
-) -> ResNet:
-    """The registry's entry: a ResNet, or a UserError for what the family has not."""
-    chosen = own_options(name, options, ResNetOptions)
-    if VARIANTS[name].block is BasicBlock:
-        refuse_bottleneck_stride(name, stride_in)
-    if VARIANTS[name].plain and chosen != ResNetOptions(pool=chosen.pool, dilation=chosen.dilation):
+def check(spec: BackboneSpec) -> None:
+    """Raise UserError for what the family has not."""
+    variant = VARIANTS[spec.name]
+    options = own_options(spec, ResNetOptions)
+    if variant.block is BasicBlock:
+        refuse_bottleneck_stride(spec)
+    if variant.plain and options != ResNetOptions(pool=options.pool, dilation=options.dilation):
         raise UserError(
-            f"options of {name}, which has no shortcuts, must be pool and dilation only, got"
-            f" {chosen}"
+            f"options of {spec.name}, which has no shortcuts, must be pool and dilation only, got"
+            f" {options}"
         )
-    return ResNet(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=freeze_through,
-        in_channels=in_channels,
-        output_stride=output_stride,
-        stride_in=stride_in,
-        checkpoint_activations=checkpoint_activations,
-        options=chosen,
-    )
+
+
+build = ResNet
 
 
 def zero_last_norms(module: nn.Module) -> None:
@@ -254,16 +222,14 @@ def zero_last_norms(module: nn.Module) -> None:
             nn.init.zeros_(weight)
 
 
-def resnet_levels(
-    variant: Variant, names: Sequence[str] | None, output_stride: int
-) -> tuple[FeatureLevel, ...]:
+def resnet_levels(variant: Variant, spec: BackboneSpec) -> tuple[FeatureLevel, ...]:
     """The asked levels fine to coarse, c2 to c5 for None."""
     channels = dict(
         zip(LEVELS[1:], (width * variant.block.expansion for width in WIDTHS), strict=True)
     ) | {"c1": 64}
-    chosen = choose_levels(names, LEVELS, output_stride)
+    chosen = choose_levels(spec.levels, LEVELS)
     return tuple(
-        FeatureLevel(name, channels[name], min(2 ** int(name[1:]), output_stride))
+        FeatureLevel(name, channels[name], min(2 ** int(name[1:]), spec.output_stride))
         for name in chosen
     )
 
@@ -272,11 +238,13 @@ def _conv7x7(in_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
 
-def _deep_stem(in_channels: int, norm: NormName) -> nn.Sequential:
+def _deep_stem(spec: BackboneSpec) -> nn.Sequential:
     """Three convolutions, the last one's norm being the net's `bn1`."""
-    first = nn.Conv2d(in_channels, 32, 3, stride=2, padding=1, bias=False)
+    first = nn.Conv2d(spec.in_channels, 32, 3, stride=2, padding=1, bias=False)
     second, third = (nn.Conv2d(32, channels, 3, padding=1, bias=False) for channels in (32, 64))
     relus = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
     return nn.Sequential(
-        first, make_norm(norm, 32), relus[0], second, make_norm(norm, 32), relus[1], third
+        *(first, make_norm(spec.norm_name, 32), relus[0]),
+        *(second, make_norm(spec.norm_name, 32), relus[1]),
+        third,
     )

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from resnet_backbones.layers import NormName, conv_norm, make_norm
+from resnet_backbones.layers import conv_norm, make_norm
+from resnet_backbones.spec import NormName, StrideIn
 
-StrideIn = Literal["3x3", "1x1"]
 Shortcut = Literal["A", "A_centred", "B", "C", "none"]
 
 

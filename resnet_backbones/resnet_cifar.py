@@ -6,7 +6,6 @@ B images of C channels, H x W pixels. Names of parameters are those of torchvisi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,17 +14,17 @@ from torch import Tensor
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
-from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.layers import conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import (
     BasicBlock,
     Bottleneck,
     Shape,
     Shortcut,
-    StrideIn,
     conv3x3,
 )
 from resnet_backbones.resnet_stages import StagedBackbone, make_stage, plan_units
+from resnet_backbones.spec import BackboneSpec
 
 LEVELS = ("c1", "c2", "c3")
 WIDTHS = (16, 32, 64)
@@ -61,42 +60,36 @@ OPTIONS = CifarOptions
 class CifarResNet(StagedBackbone):
     """A 3x3 convolution and three stages: c1 has stride 1, c2 stride 2, c3 stride 4."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        levels: Sequence[str] | None,
-        norm: NormName,
-        freeze_through: str | None,
-        in_channels: int,
-        stride_in: StrideIn,
-        checkpoint_activations: bool,
-        options: CifarOptions,
-    ) -> None:
-        bottleneck, blocks = cifar_depth(name)
+    def __init__(self, spec: BackboneSpec) -> None:
+        options = own_options(spec, CifarOptions)
+        bottleneck, blocks = cifar_depth(spec.name)
         block = Bottleneck if bottleneck else BasicBlock
-        outputs = cifar_levels(levels, block.expansion)
+        outputs = cifar_levels(spec.levels, block.expansion)
         kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
-        kind = "none" if name.startswith("plain") else kind
+        kind = "none" if spec.name.startswith("plain") else kind
         told = described(options, settled={"shortcut": None if kind == "none" else kind})
-        passport = Passport(architecture=name, stride_in=stride_in, options=told)
-        super().__init__(outputs, passport.with_channels(in_channels))
-        self.checkpoint_activations = checkpoint_activations
+        passport = Passport(architecture=spec.name, stride_in=spec.stride_in, options=told)
+        super().__init__(outputs, passport.with_channels(spec.in_channels))
+        self.checkpoint_activations = spec.checkpoint_activations
         self.stem_modules = ("conv1", "bn1")
-        self.conv1 = conv3x3(in_channels, 16, 1, 1)
-        self.bn1 = make_norm(norm, 16)
+        self.conv1 = conv3x3(spec.in_channels, 16, 1, 1)
+        self.bn1 = make_norm(spec.norm_name, 16)
         self.stage_of = {name: f"layer{name[1:]}" for name in LEVELS if name <= outputs[-1].name}
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
         for path, channels, units in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
             shape = Shape(
-                in_channels=width, channels=channels, stride_in=stride_in, norm=norm, shortcut=kind
+                in_channels=width,
+                channels=channels,
+                stride_in=spec.stride_in,
+                norm=spec.norm_name,
+                shortcut=kind,
             )
             self.add_module(path, make_stage(block, shape, units))
             width = channels * block.expansion
         init_residual(self)
         self.to(memory_format=torch.channels_last)
-        self.freeze(self.modules_through(freeze_through))
+        self.freeze(self.modules_through(spec.freeze_through))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
@@ -110,33 +103,17 @@ class CifarResNet(StagedBackbone):
         return features
 
 
-def build(
-    name: str,
-    *,
-    levels: Sequence[str] | None,
-    norm: NormName,
-    freeze_through: str | None,
-    in_channels: int,
-    output_stride: Literal[8, 16, 32],
-    stride_in: StrideIn,
-    checkpoint_activations: bool,
-    options: object | None,
-) -> CifarResNet:
-    """The registry's entry: a CIFAR net, or a UserError for what the family has not."""
-    chosen = own_options(name, options, CifarOptions)
-    if name.startswith("plain") and chosen != CifarOptions():
-        raise UserError(f"options of {name}, which has no shortcuts, must be None, got {chosen}")
-    check_cifar(name, norm, freeze_through, output_stride, stride_in)
-    return CifarResNet(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=freeze_through,
-        in_channels=in_channels,
-        stride_in=stride_in,
-        checkpoint_activations=checkpoint_activations,
-        options=chosen,
-    )
+def check(spec: BackboneSpec) -> None:
+    """Raise UserError for what the family has not."""
+    options = own_options(spec, CifarOptions)
+    if spec.name.startswith("plain") and options != CifarOptions():
+        raise UserError(
+            f"options of {spec.name}, which has no shortcuts, must be None, got {options}"
+        )
+    check_cifar(spec)
+
+
+build = CifarResNet
 
 
 def cifar_depth(name: str) -> tuple[bool, int]:
@@ -149,29 +126,29 @@ def cifar_depth(name: str) -> tuple[bool, int]:
 
 def cifar_levels(names: Sequence[str] | None, expansion: int) -> tuple[FeatureLevel, ...]:
     """The asked levels fine to coarse, all three for None."""
-    chosen = choose_levels(LEVELS if names is None else names, LEVELS, 32)
+    chosen = choose_levels(LEVELS if names is None else names, LEVELS)
     places = {name: index for index, name in enumerate(LEVELS)}
     return tuple(
         FeatureLevel(name, WIDTHS[places[name]] * expansion, 2 ** places[name]) for name in chosen
     )
 
 
-def check_cifar(
-    name: str, norm: NormName, freeze_through: str | None, output_stride: int, stride_in: StrideIn
-) -> None:
+def check_cifar(spec: BackboneSpec) -> None:
     """Raise UserError for what no net of stride 1 to 4 and 16 to 64 channels can do."""
-    if norm == "group":
+    if spec.norm == "group":
         raise UserError(
-            f"norm must be auto, batch, frozen or sync for {name}, whose 16 channels have no 32"
-            " groups"
+            f"norm must be auto, batch, frozen or sync for {spec.name}, whose 16 channels have no"
+            " 32 groups"
         )
-    if freeze_through in ("c4", "c5"):
+    if spec.freeze_through in ("c4", "c5"):
         raise UserError(
-            f"freeze_through must be none, stem, c1, c2 or c3 for {name}, got {freeze_through}"
+            f"freeze_through must be none, stem, c1, c2 or c3 for {spec.name}, got"
+            f" {spec.freeze_through}"
         )
-    if output_stride != 32:
+    if spec.output_stride != 32:
         raise UserError(
-            f"output_stride must be 32 for {name}, whose coarsest stride is 4, got {output_stride}"
+            f"output_stride must be 32 for {spec.name}, whose coarsest stride is 4, got"
+            f" {spec.output_stride}"
         )
-    if not cifar_depth(name)[0]:
-        refuse_bottleneck_stride(name, stride_in)
+    if not cifar_depth(spec.name)[0]:
+        refuse_bottleneck_stride(spec)

@@ -5,7 +5,6 @@ B images of C channels, H x W pixels; N channels inside a unit, K out of it. Nam
 those of the other CIFAR nets, the last norm being `norm`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,19 +14,19 @@ from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options
-from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.layers import conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import (
     DropPath,
     Shape,
     Shortcut,
-    StrideIn,
     conv1x1,
     conv3x3,
     make_shortcut,
 )
 from resnet_backbones.resnet_cifar import LEVELS, WIDTHS, check_cifar, cifar_depth, cifar_levels
 from resnet_backbones.resnet_stages import StagedBackbone, plan_units
+from resnet_backbones.spec import BackboneSpec
 
 Order = Literal["original", "norm_after", "relu_before", "relu_only", "full"]
 Gate = Literal["none", "constant", "exclusive", "shortcut_only", "dropout"]
@@ -177,32 +176,22 @@ class IdentityResNet(StagedBackbone):
     activation.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        levels: Sequence[str] | None,
-        norm: NormName,
-        freeze_through: str | None,
-        in_channels: int,
-        stride_in: StrideIn,
-        checkpoint_activations: bool,
-        options: IdentityOptions,
-    ) -> None:
-        bottleneck, blocks = cifar_depth(name)
-        outputs = cifar_levels(levels, 4 if bottleneck else 1)
+    def __init__(self, spec: BackboneSpec) -> None:
+        options = own_options(spec, IdentityOptions)
+        bottleneck, blocks = cifar_depth(spec.name)
+        outputs = cifar_levels(spec.levels, 4 if bottleneck else 1)
         kind: Shortcut = options.shortcut or ("B" if bottleneck else "A")
         unused = (
             {} if options.gate == "constant" else {"shortcut_scale": None, "branch_scale": None}
         )
         told = described(options, settled={"shortcut": kind, **unused})
-        passport = Passport(architecture=name, stride_in=stride_in, options=told)
-        super().__init__(outputs, passport.with_channels(in_channels))
-        self.checkpoint_activations = checkpoint_activations
+        passport = Passport(architecture=spec.name, stride_in=spec.stride_in, options=told)
+        super().__init__(outputs, passport.with_channels(spec.in_channels))
+        self.checkpoint_activations = spec.checkpoint_activations
         self.order = options.order
         self.stem_modules = ("conv1", "bn1")
-        self.conv1 = conv3x3(in_channels, 16, 1, 1)
-        self.bn1 = make_norm(norm, 16)
+        self.conv1 = conv3x3(spec.in_channels, 16, 1, 1)
+        self.bn1 = make_norm(spec.norm_name, 16)
         self.stage_of = {
             level: f"layer{level[1:]}" for level in LEVELS if level <= outputs[-1].name
         }
@@ -215,8 +204,8 @@ class IdentityResNet(StagedBackbone):
                     in_channels=width,
                     channels=channels,
                     stride=place.stride,
-                    stride_in=stride_in,
-                    norm=norm,
+                    stride_in=spec.stride_in,
+                    norm=spec.norm_name,
                     shortcut=kind,
                     drop_path=place.drop_path,
                 )
@@ -225,12 +214,14 @@ class IdentityResNet(StagedBackbone):
                 width = channels * (4 if bottleneck else 1)
             self.add_module(path, units)
         self.norm = (
-            make_norm(norm, width) if self.order == "full" and "c3" in self.stage_of else None
+            make_norm(spec.norm_name, width)
+            if self.order == "full" and "c3" in self.stage_of
+            else None
         )
         init_residual(self)
         self.to(memory_format=torch.channels_last)
-        last = ("norm",) if freeze_through == "c3" and self.norm is not None else ()
-        self.freeze((*self.modules_through(freeze_through), *last))
+        last = ("norm",) if spec.freeze_through == "c3" and self.norm is not None else ()
+        self.freeze((*self.modules_through(spec.freeze_through), *last))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
@@ -246,32 +237,13 @@ class IdentityResNet(StagedBackbone):
         return features
 
 
-def build(
-    name: str,
-    *,
-    levels: Sequence[str] | None,
-    norm: NormName,
-    freeze_through: str | None,
-    in_channels: int,
-    output_stride: Literal[8, 16, 32],
-    stride_in: StrideIn,
-    checkpoint_activations: bool,
-    options: object | None,
-) -> IdentityResNet:
-    """The registry's entry: a net of Identity Mappings, or a UserError for what the family has
-    not.
-    """
-    check_cifar(name, norm, freeze_through, output_stride, stride_in)
-    return IdentityResNet(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=freeze_through,
-        in_channels=in_channels,
-        stride_in=stride_in,
-        checkpoint_activations=checkpoint_activations,
-        options=own_options(name, options, IdentityOptions),
-    )
+def check(spec: BackboneSpec) -> None:
+    """Raise UserError for what the family has not."""
+    own_options(spec, IdentityOptions)
+    check_cifar(spec)
+
+
+build = IdentityResNet
 
 
 def _convs(shape: Shape, outer: int, bottleneck: bool) -> list[nn.Conv2d]:

@@ -4,9 +4,8 @@ parameter names.
 B images of C channels, H x W pixels; N channels inside a block, K out of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +13,12 @@ from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options, refuse_bottleneck_stride
-from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.layers import conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.resnet import BLOCK, DEPTHS, WIDTHS, Variant, resnet_levels
-from resnet_backbones.resnet_blocks import DropPath, Shape, StrideIn, conv1x1, conv3x3
+from resnet_backbones.resnet_blocks import DropPath, Shape, conv1x1, conv3x3
 from resnet_backbones.resnet_stages import Dilation, StagedBackbone, plan_units
+from resnet_backbones.spec import BackboneSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,56 +102,39 @@ class PreActResNet(StagedBackbone):
     timm, and c5 comes after the last norm and ReLU.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        levels: Sequence[str] | None,
-        norm: NormName,
-        freeze_through: str | None,
-        in_channels: int,
-        output_stride: Literal[8, 16, 32],
-        stride_in: StrideIn,
-        checkpoint_activations: bool,
-        options: PreActOptions,
-    ) -> None:
-        depth = int(name.rpartition("_")[2])
+    def __init__(self, spec: BackboneSpec) -> None:
+        options = own_options(spec, PreActOptions)
+        depth = _depth(spec)
         variant = Variant(block=BLOCK[depth], depths=DEPTHS[depth])
-        outputs = resnet_levels(variant, levels, output_stride)
-        passport = Passport(
-            architecture=name, stride_in=stride_in, options=described(options, output_stride)
-        )
-        super().__init__(outputs, passport.with_channels(in_channels))
-        self.checkpoint_activations = checkpoint_activations
+        outputs = resnet_levels(variant, spec)
+        told = described(options, spec.output_stride)
+        passport = Passport(architecture=spec.name, stride_in=spec.stride_in, options=told)
+        super().__init__(outputs, passport.with_channels(spec.in_channels))
+        self.checkpoint_activations = spec.checkpoint_activations
         self.stem_modules = ("stem",)
         self.stem = nn.Sequential()
         self.stem.add_module(
-            "conv", nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+            "conv", nn.Conv2d(spec.in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         )
         self.stage_of = {
             f"c{index + 2}": f"stages.{index}.blocks"
             for index in range(int(outputs[-1].name[1:]) - 1)
         }
         self.stages = nn.Sequential()
-        self._add_stages(variant, norm, output_stride, stride_in, options)
+        self._add_stages(variant, spec, options)
         if outputs[-1].name == "c5":
-            self.norm = make_norm(norm, outputs[-1].channels)
+            self.norm = make_norm(spec.norm_name, outputs[-1].channels)
         init_residual(self)
         self.to(memory_format=torch.channels_last)
-        self.freeze(
-            (*self.modules_through(freeze_through), *(["norm"] if freeze_through == "c5" else []))
-        )
+        last = ("norm",) if spec.freeze_through == "c5" else ()
+        self.freeze((*self.modules_through(spec.freeze_through), *last))
 
-    def _add_stages(
-        self,
-        variant: Variant,
-        norm: NormName,
-        output_stride: int,
-        stride_in: StrideIn,
-        options: PreActOptions,
-    ) -> None:
-        width, bottleneck = 64, variant.block.expansion > 1
-        plan = plan_units(variant.depths, 4, output_stride, options.dilation, options.drop_path)
+    def _add_stages(self, variant: Variant, spec: BackboneSpec, options: PreActOptions) -> None:
+        width = 64
+        bottleneck = variant.block.expansion > 1
+        plan = plan_units(
+            variant.depths, 4, spec.output_stride, options.dilation, options.drop_path
+        )
         for _, channels, units in zip(self.stage_of, WIDTHS, plan, strict=False):
             blocks = nn.Sequential()
             for unit in units:
@@ -159,10 +142,10 @@ class PreActResNet(StagedBackbone):
                     in_channels=width,
                     channels=channels,
                     stride=unit.stride,
-                    stride_in=stride_in,
+                    stride_in=spec.stride_in,
                     first_dilation=unit.first_dilation,
                     dilation=unit.dilation,
-                    norm=norm,
+                    norm=spec.norm_name,
                     drop_path=unit.drop_path,
                 )
                 blocks.append(PreActBlock(shape, bottleneck=bottleneck))
@@ -195,31 +178,15 @@ class PreActResNet(StagedBackbone):
         return {"main": head["head"](coarsest.mean((2, 3), keepdim=True)).flatten(1)}
 
 
-def build(
-    name: str,
-    *,
-    levels: Sequence[str] | None,
-    norm: NormName,
-    freeze_through: str | None,
-    in_channels: int,
-    output_stride: Literal[8, 16, 32],
-    stride_in: StrideIn,
-    checkpoint_activations: bool,
-    options: object | None,
-) -> PreActResNet:
-    """The registry's entry: a pre-activation ResNet, or a UserError for what the family
-    has not.
-    """
-    if int(name.rpartition("_")[2]) < 50:
-        refuse_bottleneck_stride(name, stride_in)
-    return PreActResNet(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=freeze_through,
-        in_channels=in_channels,
-        output_stride=output_stride,
-        stride_in=stride_in,
-        checkpoint_activations=checkpoint_activations,
-        options=own_options(name, options, PreActOptions),
-    )
+def check(spec: BackboneSpec) -> None:
+    """Raise UserError for what the family has not."""
+    own_options(spec, PreActOptions)
+    if _depth(spec) < 50:
+        refuse_bottleneck_stride(spec)
+
+
+build = PreActResNet
+
+
+def _depth(spec: BackboneSpec) -> int:
+    return int(spec.name.rpartition("_")[2])

@@ -6,7 +6,7 @@ Keys of the state dict are timm's own, so that timm's weights load as they are.
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
-from resnet_backbones.layers import NormName
 from resnet_backbones.passport import IMAGENET_MEAN, IMAGENET_STD, Passport
+from resnet_backbones.spec import BackboneSpec, NormName
 
 _ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 """Arguments by which timm's transformers take any image size; convolutional nets take none
@@ -31,42 +31,27 @@ class TimmBackbone(Backbone):
     model's own, frozen or synchronised where it has batch norms.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        levels: Sequence[str] | None,
-        norm: NormName,
-        freeze_through: str | None,
-        in_channels: int,
-        output_stride: Literal[8, 16, 32],
-        checkpoint_activations: bool,
-    ) -> None:
-        if norm == "group":
-            raise UserError(
-                f"norm must be auto, batch, frozen or sync for {name}, got group; take a _gn model"
-                " of timm's"
-            )
+    def __init__(self, spec: BackboneSpec) -> None:
+        name = spec.name
+        output_stride = spec.output_stride
         size_settings = _check_model(name)
         places = _places(_create(name, size_settings, "meta"), name)
         names = tuple(places)
-        wanted = (
-            tuple(level for level in names if int(level[1:]) >= 2) if levels is None else levels
-        )
-        chosen = choose_levels(wanted, names, output_stride)
-        model = _create(name, size_settings | _settings(in_channels, output_stride), None)
+        default = tuple(level for level in names if int(level[1:]) >= 2)
+        chosen = choose_levels(default if spec.levels is None else spec.levels, names)
+        model = _create(name, size_settings | _settings(spec.in_channels, output_stride), None)
         outputs = _feature_levels(model, places, chosen, name, output_stride)
-        super().__init__(outputs, _passport(model, name, in_channels, output_stride))
+        super().__init__(outputs, _passport(model, name, spec.in_channels, output_stride))
         paths = {level: str(model.feature_info[index]["module"]) for level, index in places.items()}
         self.indices = [places[level] for level in chosen]
         model.prune_intermediate_layers(self.indices, prune_norm=True, prune_head=True)
-        self.model = _with_norm(model, norm, name)
-        if checkpoint_activations:
+        self.model = _with_norm(model, spec.norm_name, name)
+        if spec.checkpoint_activations:
             _checkpoint(model, name)
         self.register_state_dict_post_hook(_take_prefix_off)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_put_prefix_on)  # type: ignore[no-untyped-call]
         self.to(memory_format=torch.channels_last)
-        self.freeze(_modules_through(self.model, freeze_through, paths, name))
+        self.freeze(_modules_through(self.model, spec.freeze_through, paths, name))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
@@ -76,31 +61,19 @@ class TimmBackbone(Backbone):
         return {level.name: x for level, x in zip(self.levels, maps, strict=True)}
 
 
-def build(
-    name: str,
-    *,
-    levels: Sequence[str] | None,
-    norm: NormName,
-    freeze_through: str | None,
-    in_channels: int,
-    output_stride: Literal[8, 16, 32],
-    stride_in: Literal["3x3", "1x1"],
-    checkpoint_activations: bool,
-    options: object | None,
-) -> TimmBackbone:
-    """The registry's entry for `timm:NAME`: its backbone, or a UserError for what the model has
-    not.
+def check(spec: BackboneSpec) -> None:
+    """Raise UserError for what no model of timm's has; the model itself says the rest when it is
+    built.
     """
-    refuse_foreign(name, stride_in, options)
-    return TimmBackbone(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=freeze_through,
-        in_channels=in_channels,
-        output_stride=output_stride,
-        checkpoint_activations=checkpoint_activations,
-    )
+    refuse_foreign(spec)
+    if spec.norm == "group":
+        raise UserError(
+            f"norm must be auto, batch, frozen or sync for {spec.name}, got group; take a _gn"
+            " model of timm's"
+        )
+
+
+build = TimmBackbone
 
 
 def _check_model(name: str) -> dict[str, Any]:

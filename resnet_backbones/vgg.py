@@ -3,9 +3,8 @@
 B images of C channels, H x W pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +13,11 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
-from resnet_backbones.layers import NormName, conv_norm, init_residual, make_norm
+from resnet_backbones.layers import conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.pooling import max_pool
 from resnet_backbones.recompute import recomputed
+from resnet_backbones.spec import BackboneSpec
 
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of the five stages."""
@@ -56,39 +56,26 @@ class VGG(Backbone):
     trade their stride for dilation: every cell of the strided net is a cell of the dilated one.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        levels: Sequence[str] | None,
-        norm: NormName,
-        freeze_through: str | None,
-        in_channels: int,
-        output_stride: Literal[8, 16, 32],
-        checkpoint_activations: bool,
-    ) -> None:
-        variant = VARIANTS[name.removesuffix("_bn")]
-        if not name.endswith("_bn") and norm not in ("batch", "frozen"):
-            raise UserError(
-                f"norm must be auto for {name}, which has none, got {norm}; use {name}_bn"
-            )
-        outputs = _feature_levels(variant, levels, output_stride)
-        passport = Passport(architecture=name, options=described(None, output_stride))
-        super().__init__(outputs, passport.with_channels(in_channels))
-        self.checkpoint_activations = checkpoint_activations
-        self.norm_name = norm if name.endswith("_bn") else None
+    def __init__(self, spec: BackboneSpec) -> None:
+        variant = VARIANTS[spec.name.removesuffix("_bn")]
+        outputs = _feature_levels(variant, spec)
+        passport = Passport(architecture=spec.name, options=described(None, spec.output_stride))
+        super().__init__(outputs, passport.with_channels(spec.in_channels))
+        self.checkpoint_activations = spec.checkpoint_activations
+        self.norm_name = spec.norm_name if spec.name.endswith("_bn") else None
         self.ends: dict[str, int] = {}
         """Level name -> number of layers in `features` that lead to it, fine to coarse."""
         self.features: nn.Sequential = Layers()
+        channels = spec.in_channels
         for index in range(1, 6):
-            in_channels = self._add_stage(variant, index, in_channels, output_stride)
+            channels = self._add_stage(variant, index, channels, spec.output_stride)
         last = self.ends[outputs[-1].name]
         self.features = self.features[:last]
         self.ends = {level: end for level, end in self.ends.items() if end <= last}
         init_residual(self)
         _zero_biases(self)
         self.to(memory_format=torch.channels_last)
-        self.freeze(self._modules_through(freeze_through))
+        self.freeze(self._modules_through(spec.freeze_through))
 
     def _add_stage(self, variant: Variant, index: int, in_channels: int, output_stride: int) -> int:
         """Add a stage's convolutions and its pooling, and return the number of its output
@@ -167,29 +154,17 @@ class Layers(nn.Sequential):
         return x
 
 
-def build(
-    name: str,
-    *,
-    levels: Sequence[str] | None,
-    norm: NormName,
-    freeze_through: str | None,
-    in_channels: int,
-    output_stride: Literal[8, 16, 32],
-    stride_in: Literal["3x3", "1x1"],
-    checkpoint_activations: bool,
-    options: object | None,
-) -> VGG:
-    """The registry's entry: a VGG, or a UserError for what the family has not."""
-    refuse_foreign(name, stride_in, options)
-    return VGG(
-        name,
-        levels=levels,
-        norm=norm,
-        freeze_through=freeze_through,
-        in_channels=in_channels,
-        output_stride=output_stride,
-        checkpoint_activations=checkpoint_activations,
-    )
+def check(spec: BackboneSpec) -> None:
+    """Raise UserError for what the family has not."""
+    refuse_foreign(spec)
+    if not spec.name.endswith("_bn") and spec.norm not in ("batch", "frozen"):
+        raise UserError(
+            f"norm must be auto for {spec.name}, which has none, got {spec.norm}; use"
+            f" {spec.name}_bn"
+        )
+
+
+build = VGG
 
 
 def fc6_fc7(in_channels: int = 512, size: int = 7, dropout: float = 0.5) -> nn.Sequential:
@@ -201,14 +176,12 @@ def fc6_fc7(in_channels: int = 512, size: int = 7, dropout: float = 0.5) -> nn.S
     return nn.Sequential(fc6, nn.ReLU(inplace=True), drops[0], fc7, nn.ReLU(inplace=True), drops[1])
 
 
-def _feature_levels(
-    variant: Variant, names: Sequence[str] | None, output_stride: int
-) -> tuple[FeatureLevel, ...]:
+def _feature_levels(variant: Variant, spec: BackboneSpec) -> tuple[FeatureLevel, ...]:
     strides = {f"c{index}": 2**index for index in range(1, 5)} | {_conv5(variant): 16, "c5": 32}
     widths = dict(zip(strides, (*WIDTHS, WIDTHS[-1]), strict=True))
-    chosen = choose_levels(names, tuple(strides), output_stride)
+    chosen = choose_levels(spec.levels, tuple(strides))
     return tuple(
-        FeatureLevel(name, widths[name], min(strides[name], output_stride)) for name in chosen
+        FeatureLevel(name, widths[name], min(strides[name], spec.output_stride)) for name in chosen
     )
 
 

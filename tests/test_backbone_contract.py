@@ -17,7 +17,8 @@ from torch import Tensor
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.layers import FrozenBatchNorm2d
-from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
+from resnet_backbones.registry import build, create_backbone, list_backbones
+from resnet_backbones.spec import BackboneSpec
 
 SIZE = 64
 LARGEST = 15_000_000
@@ -80,7 +81,7 @@ def _built_or_refused(name: str, **arguments: object) -> Backbone | None:
     """The backbone, or None where a UserError that names it says that it cannot be had."""
     try:
         with torch.device("meta"):
-            return build_backbone(name, pretrained=True, **arguments)
+            return build(BackboneSpec(name, pretrained=True, **arguments))
     except UserError as error:
         if name not in str(error):
             raise

@@ -5,7 +5,7 @@ counted without data.
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,8 @@ from torch.utils.flop_counter import flop_registry
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.registry import build_backbone
+from resnet_backbones.registry import build
+from resnet_backbones.spec import BackboneSpec, StrideIn
 
 HEADER = (
     "stage",
@@ -109,7 +110,7 @@ def measure(
     *,
     size: int | None = None,
     num_classes: int = 1000,
-    stride_in: Literal["3x3", "1x1"] = "3x3",
+    stride_in: StrideIn = "3x3",
     options: object | None = None,
 ) -> Complexity:
     """Costs of a registered network by stage, its classifier last; `size` None is 224, or 32 for
@@ -119,17 +120,15 @@ def measure(
     level has more than one up to the level before.
     """
 
-    def build(levels: list[str] | None) -> Backbone:
+    def make(levels: list[str] | None) -> Backbone:
         with torch.device("meta"):
-            return build_backbone(
-                name, pretrained=False, levels=levels, stride_in=stride_in, options=options
-            )
+            return build(BackboneSpec(name, levels=levels, stride_in=stride_in, options=options))
 
-    names = _levels(build)
-    size = size or (32 if build([names[0]]).levels[0].stride == 1 else 224)
+    names = _levels(make)
+    size = size or (32 if make([names[0]]).levels[0].stride == 1 else 224)
     stages, before = [], Cost()
     for level in names:
-        backbone = build([level])
+        backbone = make([level])
         cost, maps = _cost(backbone, size)
         height, width = maps[level].shape[-2:]
         (made,) = backbone.levels
@@ -143,7 +142,7 @@ def measure(
         )
         stages.append(stage)
         before = cost
-    total = _total(build(None), size, num_classes)
+    total = _total(make(None), size, num_classes)
     stages.append(
         Stage(
             name="classifier",
@@ -157,11 +156,11 @@ def measure(
     return Complexity(name=name, size=size, stages=tuple(stages), total=total)
 
 
-def _levels(build: Callable[[list[str] | None], Backbone]) -> list[str]:
+def _levels(make: Callable[[list[str] | None], Backbone]) -> list[str]:
     """Default levels, and the finer c1 where the network has it."""
-    names = [level.name for level in build(None).levels]
+    names = [level.name for level in make(None).levels]
     try:
-        build(["c1"])
+        make(["c1"])
     except UserError:
         return names
     return list(dict.fromkeys(["c1", *names]))

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from resnet_backbones.adapt import Adaptation
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
-from resnet_backbones.registry import FreezeThrough, Norm, create_backbone, make_options
+from resnet_backbones.registry import create_backbone, make_options
+from resnet_backbones.spec import FreezeThrough, Norm
 
 TYPE = "RBBackbone"
 

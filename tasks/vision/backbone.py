@@ -5,7 +5,8 @@ from __future__ import annotations
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import Passport
-from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.registry import build, create_backbone
+from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights import adopt_passport
 from tasks.vision.settings import BackboneConfig
 
@@ -28,7 +29,7 @@ def build_from_config(config: BackboneConfig, passport: Passport | None) -> Back
     if passport.stride_in != config.stride_in:  # the weights would fit all the same
         rule = "model.stride_in must be what the weights were trained with"
         raise UserError(f"{rule}, {passport.stride_in}, got {config.stride_in}")
-    backbone = build_backbone(
+    spec = BackboneSpec(
         config.backbone,
         pretrained=config.weights is not None,
         norm=config.norm,
@@ -36,5 +37,6 @@ def build_from_config(config: BackboneConfig, passport: Passport | None) -> Back
         stride_in=config.stride_in,
         checkpoint_activations=config.checkpoint_activations,
     )
+    backbone = build(spec)
     adopt_passport(backbone, passport)
     return backbone

@@ -17,9 +17,10 @@ from resnet_backbones.convert import convert_weights, infer_architecture
 from resnet_backbones.dialects import DIALECTS, from_torchvision
 from resnet_backbones.errors import UserError
 from resnet_backbones.passport import MSRA_MEAN, Passport
-from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.resnet import ResNetOptions
 from resnet_backbones.sources import read_source, read_tensors
+from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights import load_weights, save_weights
 
 MSRA = Passport(
@@ -96,9 +97,7 @@ def test_checkpoints_of_others_load(
 
 
 def test_msras_files_have_their_statistics_merged(tmp_path: Path) -> None:
-    trained = build_backbone(
-        "resnet50", pretrained=False, levels=["c2"], stride_in="1x1"
-    ).state_dict()
+    trained = build(BackboneSpec("resnet50", levels=["c2"], stride_in="1x1")).state_dict()
     merged = {n: t.numpy() for n, t in trained.items() if "running" not in n and "tracked" not in n}
     named = from_torchvision(merged, "caffe2")
     (tmp_path / "R-50.pkl").write_bytes(pickle.dumps({"blobs": named}, protocol=2))
@@ -131,7 +130,7 @@ def test_msras_files_have_their_statistics_merged(tmp_path: Path) -> None:
 def test_what_the_network_was_built_for_is_not_contradicted(
     tmp_path: Path, field: str, value: str, message: str
 ) -> None:
-    network = build_backbone("resnet50", pretrained=False, levels=["c2"])
+    network = build(BackboneSpec("resnet50", levels=["c2"]))
     save_weights(
         tmp_path / "file.safetensors", network, replace(network.passport, **{field: value})
     )
@@ -152,7 +151,7 @@ def test_what_the_network_was_built_for_is_not_contradicted(
 def test_what_the_input_has_to_be_is_taken_from_the_file(
     tmp_path: Path, field: str, value: object
 ) -> None:
-    network = build_backbone("resnet18", pretrained=False, levels=["c2"])
+    network = build(BackboneSpec("resnet18", levels=["c2"]))
     save_weights(
         tmp_path / "file.safetensors", network, replace(network.passport, **{field: value})
     )
@@ -162,7 +161,7 @@ def test_what_the_input_has_to_be_is_taken_from_the_file(
 
 
 def test_bgr_files_are_refused_for_other_channels_with_the_way_out(tmp_path: Path) -> None:
-    network = build_backbone("resnet18", pretrained=False, levels=["c2"])
+    network = build(BackboneSpec("resnet18", levels=["c2"]))
     save_weights(
         tmp_path / "file.safetensors", network, replace(network.passport, channel_order="bgr")
     )
@@ -175,7 +174,7 @@ def test_bgr_files_are_refused_for_other_channels_with_the_way_out(tmp_path: Pat
 @pytest.mark.parametrize("how", ["repeat", "mean"])
 def test_the_adaptation_is_recorded(state: dict[str, Tensor], tmp_path: Path, how: str) -> None:
     torch.save(state, tmp_path / "file.pth")
-    network = build_backbone("resnet18", pretrained=False, levels=["c2"], in_channels=6)
+    network = build(BackboneSpec("resnet18", levels=["c2"], in_channels=6))
     load_weights(network, str(tmp_path / "file.pth"), adapt=how)
     assert "trained on 3 channels, in_channels is 6" in network.passport.adapted
     torch.testing.assert_close(network.conv1.weight.sum(1), state["conv1.weight"].sum(1))

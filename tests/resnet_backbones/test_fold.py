@@ -8,7 +8,8 @@ from torch import nn
 
 from resnet_backbones.fold import fold_norms
 from resnet_backbones.layers import FrozenBatchNorm2d
-from resnet_backbones.registry import build_backbone
+from resnet_backbones.registry import build
+from resnet_backbones.spec import BackboneSpec
 
 
 def fill_statistics(module: nn.Module) -> None:
@@ -35,7 +36,7 @@ def test_a_folded_backbone_has_the_features_of_one_with_norms(
     name: str, norm: str, left: int
 ) -> None:
     torch.manual_seed(0)
-    backbone = build_backbone(name, pretrained=False, norm=norm)
+    backbone = build(BackboneSpec(name, norm=norm))
     fill_statistics(backbone)
     folded = fold_norms(backbone)
     assert (
@@ -52,7 +53,7 @@ def test_a_folded_backbone_has_the_features_of_one_with_norms(
 
 
 def test_the_original_stays_as_it_was() -> None:
-    backbone = build_backbone("resnet18", pretrained=False).train()
+    backbone = build(BackboneSpec("resnet18")).train()
     before = copy.deepcopy(backbone.state_dict())
     fold_norms(backbone)
     assert backbone.training
@@ -62,7 +63,7 @@ def test_the_original_stays_as_it_was() -> None:
 
 
 def test_memory_layout_is_kept() -> None:
-    folded = fold_norms(build_backbone("resnet18", pretrained=False))
+    folded = fold_norms(build(BackboneSpec("resnet18")))
     for conv in folded.modules():
         if isinstance(conv, nn.Conv2d) and conv.kernel_size != (1, 1):
             assert conv.weight.is_contiguous(memory_format=torch.channels_last)

@@ -10,17 +10,17 @@ import torchvision
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.googlenet import GoogLeNet, build
+from resnet_backbones.googlenet import GoogLeNet
+from resnet_backbones.registry import build
+from resnet_backbones.spec import BackboneSpec
 
 ALL = ("c1", "c2", "c3", "c4", "c5")
 
 
 def googlenet(name: str = "googlenet", **changes: Any) -> GoogLeNet:
-    settings: dict[str, Any] = {
-        "levels": None, "norm": "batch", "freeze_through": None, "in_channels": 3, "output_stride": 32,
-        "stride_in": "3x3", "checkpoint_activations": False, "options": None,
-    }  # fmt: skip
-    return build(name, **(settings | changes))
+    backbone = build(BackboneSpec(name, **changes))
+    assert isinstance(backbone, GoogLeNet)
+    return backbone
 
 
 def both() -> tuple[nn.Module, GoogLeNet, dict[str, nn.Module]]:

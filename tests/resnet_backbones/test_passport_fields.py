@@ -19,12 +19,13 @@ from resnet_backbones.classifier import Classifier, create_classifier
 from resnet_backbones.convert import convert_weights
 from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
-from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.resnet import ResNetOptions
 from resnet_backbones.resnet_cifar import CifarOptions
 from resnet_backbones.resnet_identity import IdentityOptions
 from resnet_backbones.resnet_preact import PreActOptions
 from resnet_backbones.sources import read_source
+from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights import load_weights, save_weights
 
 DILATED = {"output_stride": 8, "levels": ["c5"]}
@@ -88,13 +89,11 @@ def _identity(**options: object) -> dict[str, object]:
 def test_weights_that_fit_in_shape_only_are_refused(
     tmp_path: Path, name: str, trained: dict[str, object], built: dict[str, object], message: str
 ) -> None:
-    save_weights(tmp_path / "file.safetensors", build_backbone(name, pretrained=False, **trained))
+    save_weights(tmp_path / "file.safetensors", build(BackboneSpec(name, **trained)))
     with pytest.raises(UserError, match=message):
         create_backbone(name, weights=str(tmp_path / "file.safetensors"), **built)
     again = create_backbone(name, weights=str(tmp_path / "file.safetensors"), **trained)
-    assert (
-        again.passport.options == build_backbone(name, pretrained=False, **trained).passport.options
-    )
+    assert again.passport.options == build(BackboneSpec(name, **trained)).passport.options
 
 
 @pytest.mark.parametrize(
@@ -114,11 +113,9 @@ def test_weights_that_fit_in_shape_only_are_refused(
 def test_weights_serve_what_differs_in_training_or_in_their_own_stride(
     tmp_path: Path, name: str, trained: dict[str, object], built: dict[str, object]
 ) -> None:
-    save_weights(tmp_path / "file.safetensors", build_backbone(name, pretrained=False, **trained))
+    save_weights(tmp_path / "file.safetensors", build(BackboneSpec(name, **trained)))
     network = create_backbone(name, weights=str(tmp_path / "file.safetensors"), **built)
-    assert (
-        network.passport.options == build_backbone(name, pretrained=False, **built).passport.options
-    )
+    assert network.passport.options == build(BackboneSpec(name, **built)).passport.options
 
 
 def test_our_weights_and_timms_serve_each_other(tmp_path: Path) -> None:
@@ -128,7 +125,7 @@ def test_our_weights_and_timms_serve_each_other(tmp_path: Path) -> None:
 
 
 def test_an_option_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    network = build_backbone("resnet18", pretrained=False, levels=["c2"])
+    network = build(BackboneSpec("resnet18", levels=["c2"]))
     save_weights(
         tmp_path / "file.safetensors",
         network,
@@ -139,7 +136,7 @@ def test_an_option_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_of_earlier_versions_load(tmp_path: Path) -> None:
-    network = build_backbone("resnet18", pretrained=False, levels=["c2"])
+    network = build(BackboneSpec("resnet18", levels=["c2"]))
     later = ("options", "resize_size", "crop_size", "interpolation", "label_map", "library_version")
     values = {
         name: x for name, x in json.loads(network.passport.to_json()).items() if name not in later
@@ -190,7 +187,7 @@ def test_the_example_has_no_default_value() -> None:
 )
 def test_a_conversion_keeps_every_field(tmp_path: Path, dialect: str, ending: str) -> None:
     source, target = tmp_path / "in.safetensors", tmp_path / f"out.{ending}"
-    save_weights(source, build_backbone("resnet18", pretrained=False), EVERYTHING)
+    save_weights(source, build(BackboneSpec("resnet18")), EVERYTHING)
     convert_weights(source, target, to_dialect=dialect)
     written = replace(EVERYTHING, source=str(target), library_version=version("resnet-backbones"))
     assert read_source(str(target))[1] == written

@@ -8,7 +8,8 @@ from torch import nn
 from resnet_backbones import resnet
 from resnet_backbones.errors import UserError
 from resnet_backbones.layers import FrozenBatchNorm2d
-from resnet_backbones.registry import build_backbone, create_backbone, list_backbones
+from resnet_backbones.registry import build, create_backbone, list_backbones
+from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights import save_weights
 
 PUBLISHED = (
@@ -63,7 +64,7 @@ def test_frozen_norms_without_weights_are_refused_with_the_way_out() -> None:
 
 
 def test_a_caller_that_loads_a_state_dict_may_build_frozen_norms() -> None:
-    assert _norms(build_backbone("resnet18", pretrained=True, levels=["c2"])) == {
+    assert _norms(build(BackboneSpec("resnet18", pretrained=True, levels=["c2"]))) == {
         "FrozenBatchNorm2d"
     }
 

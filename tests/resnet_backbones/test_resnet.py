@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.resnet import ResNetOptions
 from resnet_backbones.resnet_blocks import DropPath, ZeroPad
 from resnet_backbones.resnet_cifar import CifarOptions
+from resnet_backbones.spec import BackboneSpec
 
 ALL = ("c1", "c2", "c3", "c4", "c5")
 PARAMETERS = {  # He et al. 2016, counted by hand with the classifier's 1000 x channels + 1000 taken off
@@ -85,8 +86,8 @@ def test_features_equal_torchvisions_with_frozen_norms_and_with_batch_norm_in_bo
 ) -> None:
     network = _torchvision(name)
     images = torch.randn(2, 3, 64, 64)
-    frozen = build_backbone(name, pretrained=True, levels=ALL)
-    batch = build_backbone(name, pretrained=False, levels=ALL)
+    frozen = build(BackboneSpec(name, pretrained=True, levels=ALL))
+    batch = build(BackboneSpec(name, levels=ALL))
     _load(frozen, network)
     _load(batch, network)
     with torch.no_grad():
@@ -102,7 +103,7 @@ def test_features_equal_torchvisions_with_frozen_norms_and_with_batch_norm_in_bo
 @pytest.mark.parametrize("size", [(65, 97), (33, 31), (32, 1), (1, 1)])
 def test_odd_sizes_round_up_as_torchvisions(size: tuple[int, int]) -> None:
     network = _torchvision("resnet18")
-    backbone = build_backbone("resnet18", pretrained=True, levels=ALL)
+    backbone = build(BackboneSpec("resnet18", pretrained=True, levels=ALL))
     _load(backbone, network)
     images = torch.randn(1, 3, *size)
     features = backbone(images)
@@ -116,7 +117,9 @@ def test_dilated_bottlenecks_equal_torchvisions(output_stride: int) -> None:
     network = _torchvision(
         "resnet50", replace_stride_with_dilation=[False, output_stride == 8, True]
     )
-    backbone = build_backbone("resnet50", pretrained=True, levels=ALL, output_stride=output_stride)
+    backbone = build(
+        BackboneSpec("resnet50", pretrained=True, levels=ALL, output_stride=output_stride)
+    )
     _load(backbone, network)
     images = torch.randn(1, 3, 96, 64)
     _assert_equal(backbone(images), _torchvision_features(network, images))
@@ -128,7 +131,9 @@ def test_dilated_basic_blocks_equal_timms(output_stride: int) -> None:
     reference = _torchvision("resnet18").state_dict()
     network = timm.create_model("resnet18", features_only=True, output_stride=output_stride).eval()
     network.load_state_dict({name: reference[name] for name in network.state_dict()})
-    backbone = build_backbone("resnet18", pretrained=True, levels=ALL, output_stride=output_stride)
+    backbone = build(
+        BackboneSpec("resnet18", pretrained=True, levels=ALL, output_stride=output_stride)
+    )
     backbone.load_state_dict({name: reference[name] for name in backbone.state_dict()})
     images = torch.randn(1, 3, 64, 96)
     _assert_equal(backbone(images), dict(zip(ALL, network(images), strict=True)))
@@ -252,7 +257,7 @@ def test_stride_in_1x1_moves_the_stride_to_the_first_convolution() -> None:
     network = _torchvision("resnet50")
     for stage in (network.layer2, network.layer3, network.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
-    backbone = build_backbone("resnet50", pretrained=True, levels=ALL, stride_in="1x1")
+    backbone = build(BackboneSpec("resnet50", pretrained=True, levels=ALL, stride_in="1x1"))
     _load(backbone, network)
     images = torch.randn(1, 3, 64, 64)
     _assert_equal(backbone(images), _torchvision_features(network, images))
@@ -343,7 +348,7 @@ def test_checkpointing_keeps_fewer_activations() -> None:
 
 def test_frozen_norms_under_bf16_autocast_keep_features_bf16_and_close() -> None:
     network = _torchvision("resnet18")
-    backbone = build_backbone("resnet18", pretrained=True)
+    backbone = build(BackboneSpec("resnet18", pretrained=True))
     _load(backbone, network)
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -357,7 +362,7 @@ def test_frozen_norms_under_bf16_autocast_keep_features_bf16_and_close() -> None
 
 def test_channels_last_images_give_channels_last_features() -> None:
     images = torch.randn(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
-    features = build_backbone("resnet18", pretrained=True)(images)
+    features = build(BackboneSpec("resnet18", pretrained=True))(images)
     assert all(
         feature.is_contiguous(memory_format=torch.channels_last) for feature in features.values()
     )
@@ -367,8 +372,10 @@ def test_channels_last_images_give_channels_last_features() -> None:
     ("pretrained", "recompute"), [(True, False), (False, False), (False, True)]
 )
 def test_compiles_without_graph_breaks(pretrained: bool, recompute: bool) -> None:
-    backbone = build_backbone(
-        "resnet18", pretrained=pretrained, levels=["c2", "c3"], checkpoint_activations=recompute
+    backbone = build(
+        BackboneSpec(
+            "resnet18", pretrained=pretrained, levels=["c2", "c3"], checkpoint_activations=recompute
+        )
     )
     images = torch.randn(2, 3, 32, 32)
     compiled = torch.compile(backbone, backend="eager", fullgraph=True)(images)
@@ -377,7 +384,7 @@ def test_compiles_without_graph_breaks(pretrained: bool, recompute: bool) -> Non
 
 
 def test_exports() -> None:
-    backbone = build_backbone("resnet18", pretrained=True, levels=["c2", "c3"]).eval()
+    backbone = build(BackboneSpec("resnet18", pretrained=True, levels=["c2", "c3"])).eval()
     images = torch.randn(2, 3, 32, 32)
     exported = torch.export.export(backbone, (images,)).module()
     for name, feature in exported(images).items():

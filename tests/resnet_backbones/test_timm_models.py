@@ -9,19 +9,18 @@ import timm
 import torch
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.registry import create_backbone
-from resnet_backbones.timm_models import TimmBackbone, build
+from resnet_backbones.registry import build, create_backbone
+from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.timm_models import TimmBackbone
 from resnet_backbones.weights import save_weights
 
 CONVNEXT, RESNET, SWIN = "timm:convnext_atto", "timm:resnet10t", "timm:swin_tiny_patch4_window7_224"
 
 
 def model(name: str, **changes: Any) -> TimmBackbone:
-    settings: dict[str, Any] = {
-        "levels": None, "norm": "batch", "freeze_through": None, "in_channels": 3, "output_stride": 32,
-        "stride_in": "3x3", "checkpoint_activations": False, "options": None,
-    }  # fmt: skip
-    return build(name, **(settings | changes))
+    backbone = build(BackboneSpec(name, **changes))
+    assert isinstance(backbone, TimmBackbone)
+    return backbone
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ import torchvision
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.vgg import VARIANTS, VGG, build, fc6_fc7
+from resnet_backbones.registry import build
+from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.vgg import VARIANTS, VGG, fc6_fc7
 
 PARAMETERS = {  # with fc6, fc7 and 1000 classes: Simonyan and Zisserman 2015, table 2, to the unit
     "vgg11": 132_863_336, "vgg11_bn": 132_868_840, "vgg11_lrn": 132_863_336, "vgg11_lrn_bn": 132_868_840,
@@ -22,11 +24,9 @@ ALL = ("c1", "c2", "c3", "c4", "conv5_3", "c5")
 
 
 def vgg(name: str = "vgg16", **changes: Any) -> VGG:
-    settings: dict[str, Any] = {
-        "levels": None, "norm": "batch", "freeze_through": None, "in_channels": 3, "output_stride": 32,
-        "stride_in": "3x3", "checkpoint_activations": False, "options": None,
-    }  # fmt: skip
-    return build(name, **(settings | changes))
+    backbone = build(BackboneSpec(name, **changes))
+    assert isinstance(backbone, VGG)
+    return backbone
 
 
 def torchvisions(name: str) -> nn.Module:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.passport import IMAGENET_MEAN, Passport
-from resnet_backbones.registry import build_backbone, create_backbone
+from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.sources import read_tensors
+from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights import load_weights, save_weights
 
 State = dict[str, Tensor]
@@ -252,7 +253,7 @@ def test_saved_weights_come_back_with_their_passport(tmp_path: Path) -> None:
 
 
 def test_frozen_and_batch_norm_read_each_others_files(tmp_path: Path) -> None:
-    frozen = build_backbone("resnet18", pretrained=True, levels=["c2"])
+    frozen = build(BackboneSpec("resnet18", pretrained=True, levels=["c2"]))
     save_weights(tmp_path / "file.safetensors", frozen)
     assert not _c2(tmp_path / "file.safetensors", norm="batch").report.missing
 
@@ -337,6 +338,6 @@ def test_unknown_online_names_are_refused(source: str, message: str) -> None:
 
 def test_loading_into_an_existing_backbone(head: State, tmp_path: Path) -> None:
     torch.save(head, tmp_path / "file.pth")
-    backbone = build_backbone("resnet18", pretrained=False, levels=["c2"])
+    backbone = build(BackboneSpec("resnet18", levels=["c2"]))
     assert load_weights(backbone, str(tmp_path / "file.pth")) is backbone.report
     _assert_holds(backbone, head)
