@@ -33,7 +33,7 @@ class Classifier(nn.Module):
     def __init__(self, backbone: Backbone, num_classes: int) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = nn.ModuleDict(backbone.classifier_head(num_classes))
+        self.head = backbone.classifier_head(num_classes)
         self.register_state_dict_post_hook(_flatten)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_nest)  # type: ignore[no-untyped-call]
 
@@ -45,7 +45,7 @@ class Classifier(nn.Module):
         """Logits by head: `main`, and in training those of auxiliary heads where the family has
         them, (B, K) each.
         """
-        return self.backbone.logits(images, dict(self.head.items()))
+        return self.backbone.logits(images, self.head)
 
 
 def create_classifier(

@@ -1,13 +1,16 @@
 """The contract between a backbone and what stands on it.  B images of C channels, H x W pixels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Literal, Self, overload
 
 from torch import Tensor, nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.passport import Passport
 from resnet_backbones.report import WeightReport
+from resnet_backbones.rows import Stage
+from resnet_backbones.spec import BackboneSpec
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,33 @@ class FeatureLevel:
     """Nominal number of input pixels per feature cell; real maps round their size up."""
 
 
+class Head(nn.ModuleDict):
+    """Modules that turn maps into logits of K classes, by the names that the field gives them.
+
+    This one is a linear layer `fc` on the mean of the coarsest level's cells.
+    """
+
+    def __init__(self, level: str, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__(modules)
+        self.level = level
+
+    def also(self) -> tuple[str, ...]:
+        """Names of maps that it needs besides the levels, as things are."""
+        return ()
+
+    def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """{"main": (B, K)} of maps (B, C, h, w) by name, and in training the logits of auxiliary
+        heads where there are any.
+        """
+        return {"main": self["fc"](maps[self.level].mean((2, 3)))}
+
+
 class Backbone(nn.Module):
     """(B, C, H, W) -> {level.name: (B, level.channels, h, w)}, fine to coarse; h, w are about H, W
     over level.stride.
 
-    Subclasses implement `forward` and call `freeze` at the end of their constructor.
+    Subclasses implement `forward` and `modules_through`, and call `settle` at the end of their
+    constructor.
     """
 
     levels: tuple[FeatureLevel, ...]
@@ -39,32 +64,141 @@ class Backbone(nn.Module):
         self.levels = levels
         self.passport = passport
         self.report = None
+        self.checkpoint_activations = False
         self._frozen_modules: tuple[str, ...] = ()
+
+    def settle(self, spec: BackboneSpec) -> None:
+        """Freeze and recompute what the spec asks for, once all modules are there."""
+        if spec.checkpoint_activations:
+            self.set_grad_checkpointing()
+        self.freeze(self.modules_through(spec.freeze_through))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
         raise NotImplementedError
 
-    def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
-        """Modules that turn the coarsest level into logits, by the names that the field
-        gives them.
-        """
-        return {"fc": nn.Linear(self.levels[-1].channels, num_classes)}
+    @overload
+    def forward_intermediates(
+        self,
+        images: Tensor,
+        indices: int | Sequence[int | str] | None = None,
+        *,
+        intermediates_only: Literal[True],
+    ) -> list[Tensor]: ...
 
-    def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-        """{"main": (B, K)} for K classes, and in training the logits of auxiliary heads where there
-        are any.
-        """
-        coarsest = self(images)[self.levels[-1].name]
-        return {"main": head["fc"](coarsest.mean((2, 3)))}
+    @overload
+    def forward_intermediates(
+        self,
+        images: Tensor,
+        indices: int | Sequence[int | str] | None = None,
+        *,
+        intermediates_only: Literal[False] = False,
+    ) -> tuple[Tensor, list[Tensor]]: ...
 
-    def freeze(self, modules: tuple[str, ...]) -> None:
-        """Stop training these submodules: no gradient, and evaluation mode whatever `train()` says
-        later.
+    def forward_intermediates(
+        self,
+        images: Tensor,
+        indices: int | Sequence[int | str] | None = None,
+        *,
+        intermediates_only: bool = False,
+    ) -> Any:
+        """The coarsest map and the maps of `indices`, or these alone, of normalised images.
+
+        `indices` are places in `levels`, negative ones from the end, or names of levels; a number
+        is that many of the coarsest, None all. As timm's method of that name. UserError for a
+        level that there is not.
         """
-        self._frozen_modules = modules
-        for name in modules:
-            self.get_submodule(name).eval().requires_grad_(False)
+        maps = self(images)
+        chosen = [maps[name] for name in self._chosen(indices)]
+        return chosen if intermediates_only else (maps[self.levels[-1].name], chosen)
+
+    def _chosen(self, indices: int | Sequence[int | str] | None) -> list[str]:
+        names = [level.name for level in self.levels]
+        if indices is None:
+            return names
+        places = range(-indices, 0) if isinstance(indices, int) else indices
+        chosen: list[str] = []
+        for place in places:
+            if isinstance(place, int) and -len(names) <= place < len(names):
+                chosen.append(names[place])
+            elif place in names:
+                chosen.append(str(place))
+            else:
+                raise UserError(
+                    f"indices must be places or names of the {len(names)} levels"
+                    f" {', '.join(names)}, got {place!r}; build the backbone with levels=…"
+                )
+        return chosen
+
+    def classifier_head(self, num_classes: int) -> Head:
+        """What turns the coarsest level into logits, with the names that the field gives it."""
+        coarsest = self.levels[-1]
+        return Head(coarsest.name, {"fc": nn.Linear(coarsest.channels, num_classes)})
+
+    def logits(self, images: Tensor, head: Head) -> dict[str, Tensor]:
+        """Logits (B, K) by head of normalised images (B, C, H, W): `main`, and in training those of
+        auxiliary heads where there are any.
+        """
+        also = head.also()
+        return head(self(images, also) if also else self(images))  # type: ignore[no-any-return]
+
+    def modules_through(self, level: str | None) -> tuple[str, ...]:
+        """Names of the modules that make the levels up to one; `stem` is before every level, and
+        None names no module.
+        """
+        raise NotImplementedError
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Have activations computed again in the backward pass instead of being kept, or not."""
+        self.checkpoint_activations = enable
+        for module in self.modules():
+            if isinstance(module, Stage):
+                module.recompute = enable
+
+    def freeze(self, modules: str | Sequence[str] = "") -> None:
+        """Stop training submodules, by default all: no gradient, and evaluation mode whatever
+        `train()` says later. UserError for a name that there is not.
+
+        `freeze(backbone.modules_through("c3"))` is `freeze_through="c3"` of an existing backbone.
+        """
+        names = [modules] if isinstance(modules, str) else list(modules)
+        for name in names:
+            self._find(name).eval().requires_grad_(False)
+        self._frozen_modules = tuple(dict.fromkeys((*self._frozen_modules, *names)))
+
+    @property
+    def frozen_modules(self) -> tuple[str, ...]:
+        """Names of the modules that stay in evaluation mode and are not trained, with theirs."""
+        return self._frozen_modules
+
+    def unfreeze(self, modules: str | Sequence[str] = "") -> None:
+        """Train submodules again, by default all, in the mode that the backbone is in. Norms that
+        were built frozen stay constant. UserError for a name that there is not.
+        """
+        for name in [modules] if isinstance(modules, str) else modules:
+            self._find(name).train(self.training).requires_grad_(True)
+            frozen = [rest for root in self._frozen_modules for rest in self._without(root, name)]
+            self._frozen_modules = tuple(frozen)
+        self.train(self.training)
+
+    def _find(self, name: str) -> nn.Module:
+        try:
+            return self.get_submodule(name)
+        except AttributeError as error:
+            known = ", ".join(child for child, _ in self.named_children())
+            raise UserError(f"no module is called {name!r}, only {known} and theirs") from error
+
+    def _without(self, root: str, name: str) -> Iterator[str]:
+        """The frozen module `root` without the module `name`: itself, nothing, or its other
+        children.
+        """
+        if _is_inside(root, name):
+            return
+        if not _is_inside(name, root):
+            yield root
+            return
+        for child, _ in self.get_submodule(root).named_children():
+            yield from self._without(f"{root}.{child}" if root else child, name)
 
     def frozen_names(self) -> tuple[str, ...]:
         """Names of the parameters that are not trained."""
@@ -78,5 +212,13 @@ class Backbone(nn.Module):
         """
         super().train(mode)
         for name in self._frozen_modules:
-            self.get_submodule(name).eval()
+            if name:
+                self.get_submodule(name).eval()
+            else:
+                super().train(False)
         return self
+
+
+def _is_inside(name: str, other: str) -> bool:
+    """Whether a module is another one or below it; "" is the whole."""
+    return other in ("", name) or name.startswith(f"{other}.")

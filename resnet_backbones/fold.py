@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from resnet_backbones.layers import is_constant, scale_and_shift
+from resnet_backbones.layers import is_constant, is_foldable, scale_and_shift
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -41,7 +41,7 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     for parent in module.modules():
         for (first, conv), (second, norm) in pairwise(parent.named_children()):
             follows = isinstance(parent, nn.Sequential) or _number(first) == _number(second)
-            if follows and isinstance(conv, nn.Conv2d) and is_constant(norm):
+            if follows and is_foldable(conv) and is_constant(norm):
                 yield parent, first, second
 
 

@@ -6,7 +6,7 @@ the published one: biases and local response normalisation, 5x5 branches, as in 
 prototxt of Caffe.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
-from resnet_backbones.features import Backbone, FeatureLevel
+from resnet_backbones.features import Backbone, FeatureLevel, Head
 from resnet_backbones.layers import conv_norm, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.pooling import DenseMaxPool, max_pool
 from resnet_backbones.recompute import recomputed
+from resnet_backbones.rows import is_trained
 from resnet_backbones.spec import BackboneSpec, NormName
 
 EPS = 1e-3
@@ -58,13 +59,11 @@ class GoogLeNet(Backbone):
         told = described(None, spec.output_stride)
         passport = Passport(architecture=spec.name, norm_eps=EPS, options=told)
         super().__init__(outputs, passport.with_channels(spec.in_channels))
-        self.checkpoint_activations = spec.checkpoint_activations
         self.norm_name = None if self.published else spec.norm_name
         self._add_layers(spec.in_channels, spec.output_stride)
         self._drop_after(LEVELS[outputs[-1].name][0])
         _initialise(self)
-        self.to(memory_format=torch.channels_last)
-        self.freeze(self._modules_through(spec.freeze_through))
+        self.settle(spec)
 
     def _add_layers(self, in_channels: int, output_stride: int) -> None:
         norm = self.norm_name
@@ -91,34 +90,34 @@ class GoogLeNet(Backbone):
         for name in names[names.index(last) + 1 :]:
             delattr(self, name)
 
-    def _modules_through(self, level: str | None) -> tuple[str, ...]:
+    def modules_through(self, level: str | None) -> tuple[str, ...]:
+        """Names of the modules to freeze for `freeze_through`; `stem` is up to c1."""
         if level is None:
             return ()
         names = [name for name, _ in self.named_children()]
         last = LEVELS["c1" if level == "stem" else level][0]
         return tuple(names[: names.index(last) + 1] if last in names else names)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
-        maps = self._maps(images, {LEVELS[level.name][0] for level in self.levels})
-        return {level.name: maps[LEVELS[level.name][0]] for level in self.levels}
-
-    def _maps(self, images: Tensor, wanted: set[str]) -> dict[str, Tensor]:
-        """Outputs of the wanted modules by name."""
-        maps, x = {}, images
+    def forward(self, images: Tensor, also: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W); the
+        outputs of the modules `also` by their own names besides.
+        """
+        wanted = {LEVELS[level.name][0]: level.name for level in self.levels}
+        maps: dict[str, Tensor] = {}
+        x = images
         for name, module in self.named_children():
             x = self._run(module, x)
             if name in wanted:
+                maps[wanted[name]] = x
+            if name in also:
                 maps[name] = x
         return maps
 
     def _run(self, module: nn.Module, x: Tensor) -> Tensor:
-        trained = torch.is_grad_enabled() and any(
-            parameter.requires_grad for parameter in module.parameters()
-        )
-        return recomputed(module, x) if self.checkpoint_activations and trained else module(x)
+        again = self.checkpoint_activations and torch.is_grad_enabled() and is_trained(module)
+        return recomputed(module, x) if again else module(x)
 
-    def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
+    def classifier_head(self, num_classes: int) -> Head:
         """Dropout and `fc`, and the two auxiliary heads that help training; needs the level c5."""
         heads: dict[str, nn.Module] = {"dropout": nn.Dropout(0.4 if self.published else 0.2)}
         for name, (_, channels) in AUXILIARY.items():
@@ -126,17 +125,24 @@ class GoogLeNet(Backbone):
         fc = nn.Linear(LEVELS["c5"][1], num_classes)
         for module in (*heads.values(), fc):
             _initialise(module)
-        return {**heads, "fc": fc}
+        return GoogLeNetHead("c5", {**heads, "fc": fc})
 
-    def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+
+class GoogLeNetHead(Head):
+    """A linear layer on the mean of c5, and two auxiliary classifiers in training."""
+
+    def also(self) -> tuple[str, ...]:
+        """The maps of the auxiliary heads, in training."""
+        return tuple(module for module, _ in AUXILIARY.values()) if self.training else ()
+
+    def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{"main": (B, K)}, and in training "aux1" and "aux2", whose losses the paper adds with the
         weight 0.3.
         """
-        sources = {name: module for name, (module, _) in AUXILIARY.items()} if self.training else {}
-        maps = self._maps(images, {"inception5b", *sources.values()})
-        pooled = maps["inception5b"].mean((2, 3))
-        logits = {"main": head["fc"](head["dropout"](pooled))}
-        return logits | {name: head[name](maps[source]) for name, source in sources.items()}
+        logits = {"main": self["fc"](self["dropout"](maps["c5"].mean((2, 3))))}
+        for name, (source, _) in AUXILIARY.items() if self.training else ():
+            logits[name] = self[name](maps[source])
+        return logits
 
 
 class ConvUnit(nn.Module):
@@ -157,10 +163,12 @@ class ConvUnit(nn.Module):
             in_channels, channels, kernel, stride, padding, dilation, bias=norm is None
         )
         self.bn = None if norm is None else make_norm(norm, channels, EPS)
+        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, channels, h, w)."""
-        return F.relu_(self.conv(x) if self.bn is None else conv_norm(self.conv, self.bn, x))
+        normed = self.conv(x) if self.bn is None else conv_norm(self.conv, self.bn, x)
+        return self.relu(normed)  # type: ignore[no-any-return]
 
 
 class Inception(nn.Module):

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.fx import Proxy
+from torch.nn.modules import module as _ALL_MODULES
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_backbones.spec import NormName
@@ -61,16 +63,16 @@ def make_norm(name: NormName, channels: int, eps: float = 1e-5) -> nn.Module:
     return nn.GroupNorm(GROUPS, channels, eps=eps)
 
 
-def conv_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(conv(x))` (B, K, h, w); one convolution with scaled weights where the statistics are
-    constants.
+def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """`norm(conv(x))` (B, K, h, w); one convolution with scaled weights where `merges` says so.
 
     That is one pass less over the activations, and it leaves autocast's bf16 activations bf16: fp32
     statistics touch the weights only. Gradients reach `conv.weight`, and the norm's own parameters
     if it has any.
     """
-    if not is_constant(norm) or getattr(norm, "kept_apart", False):
+    if not merges(conv, norm, x):
         return norm(conv(x))  # type: ignore[no-any-return]
+    assert isinstance(conv, nn.Conv2d)
     assert isinstance(conv.padding, tuple)
     scale, shift = scale_and_shift(norm)
     shift = shift if conv.bias is None else shift + conv.bias * scale
@@ -78,24 +80,51 @@ def conv_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:
     return F.conv2d(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
-def is_constant(norm: nn.Module) -> bool:
-    """Whether a norm multiplies and adds the same numbers whatever it is given."""
-    if isinstance(norm, nn.BatchNorm2d | nn.SyncBatchNorm):
-        own = type(norm) in (
-            nn.BatchNorm2d,
-            nn.SyncBatchNorm,
-        )  # a subclass may do more than normalise
-        return own and not norm.training and norm.affine and norm.running_mean is not None
-    return isinstance(norm, FrozenBatchNorm2d)
-
-
-def keep_norms_apart(module: nn.Module) -> None:
-    """Have `conv_norm` apply the norms of `module` after their convolutions, in a pass of their
-    own.
+def merges(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
+    """Whether one convolution of `x` with scaled weights is provably `norm(conv(x))`, and nobody
+    watches or changes what either does: no hook, no wrapper, no parametrisation, no fx tracer.
     """
-    for norm in module.modules():
-        if isinstance(norm, FrozenBatchNorm2d | _BatchNorm):
-            norm.kept_apart = True  # type: ignore[assignment]  # a plain attribute that `conv_norm` asks for
+    return (
+        is_foldable(conv)
+        and is_constant(norm)
+        and is_unobserved(conv)
+        and is_unobserved(norm)
+        and not isinstance(x, Proxy)
+    )
+
+
+def is_foldable(conv: nn.Module) -> bool:
+    """Whether a module is a plain convolution with zero padding, whose weights a scale may be
+    multiplied into. A subclass, as parametrisations and FSDP make one, may do more.
+    """
+    plain = type(conv) is nn.Conv2d
+    return plain and conv.padding_mode == "zeros" and isinstance(conv.padding, tuple)
+
+
+def is_constant(norm: nn.Module) -> bool:
+    """Whether a norm multiplies and adds the same numbers whatever it is given; a subclass may do
+    more.
+    """
+    kind = type(norm)
+    if kind is nn.BatchNorm2d or kind is nn.SyncBatchNorm:
+        assert isinstance(norm, _BatchNorm)
+        return not norm.training and norm.affine and norm.running_mean is not None
+    return kind is FrozenBatchNorm2d
+
+
+def is_unobserved(module: nn.Module) -> bool:
+    """Whether calling the module does no more than its class's `forward`."""
+    return not (
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or module._backward_pre_hooks
+        or module._backward_hooks
+        or "forward" in module.__dict__  # replaced, as by accelerate
+        or _ALL_MODULES._global_forward_pre_hooks
+        or _ALL_MODULES._global_forward_hooks
+        or _ALL_MODULES._global_backward_pre_hooks
+        or _ALL_MODULES._global_backward_hooks
+    )
 
 
 def scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:

@@ -7,17 +7,16 @@ B images of C channels, H x W pixels.
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
-from resnet_backbones.layers import conv_norm, init_residual, make_norm
+from resnet_backbones.layers import init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, Shortcut
 from resnet_backbones.resnet_stages import Dilation, StagedBackbone, make_stage, plan_units
+from resnet_backbones.rows import Row, row_norm
 from resnet_backbones.spec import BackboneSpec
 
 LEVELS = ("c1", "c2", "c3", "c4", "c5")
@@ -134,20 +133,20 @@ class ResNet(StagedBackbone):
             architecture=spec.name, stride_in=spec.stride_in, pool=options.pool, options=told
         )
         super().__init__(outputs, passport.with_channels(spec.in_channels))
-        self.checkpoint_activations = spec.checkpoint_activations
-        self.caffe_pool = options.pool == "caffe"
         self.stem_modules = ("conv1", "bn1")
         self.conv1 = _deep_stem(spec) if variant.deep_stem else _conv7x7(spec.in_channels)
         self.bn1 = make_norm(spec.norm_name, 64)
+        self.relu = nn.ReLU(inplace=True)
         self.stage_of = {
             f"c{index + 1}": f"layer{index}" for index in range(1, int(outputs[-1].name[1:]))
         }
+        if self.stage_of:
+            self.maxpool = _max_pool(options)
         self._add_stages(variant, spec, options)
         init_residual(self)
         if options.zero_init_residual:
             zero_last_norms(self)
-        self.to(memory_format=torch.channels_last)
-        self.freeze(self.modules_through(spec.freeze_through))
+        self.settle(spec)
 
     def _add_stages(self, variant: Variant, spec: BackboneSpec, options: ResNetOptions) -> None:
         width = 64
@@ -172,29 +171,13 @@ class ResNet(StagedBackbone):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
         wanted = {level.name for level in self.levels}
-        x = self._run_stem(images)  # (B, 64, H / 2, W / 2)
+        x = self.relu(row_norm(self.conv1, self.bn1, images))  # (B, 64, H / 2, W / 2)
         features = {"c1": x} if "c1" in wanted else {}
         for name in self.stage_of:
-            x = self.run_stage(name, self._pool(x) if name == "c2" else x)
+            x = self.run_stage(name, self.maxpool(x) if name == "c2" else x)
             if name in wanted:
                 features[name] = x
         return features
-
-    def _run_stem(self, x: Tensor) -> Tensor:
-        if isinstance(self.conv1, nn.Conv2d):
-            return F.relu_(conv_norm(self.conv1, self.bn1, x))
-        first, norm1, _, second, norm2, _, third = self.conv1
-        for conv, norm in ((first, norm1), (second, norm2), (third, self.bn1)):
-            assert isinstance(conv, nn.Conv2d)
-            x = F.relu_(conv_norm(conv, norm, x))
-        return x
-
-    def _pool(self, x: Tensor) -> Tensor:
-        return (
-            F.max_pool2d(x, 3, 2, ceil_mode=True)
-            if self.caffe_pool
-            else F.max_pool2d(x, 3, 2, padding=1)
-        )
 
 
 def check(spec: BackboneSpec) -> None:
@@ -238,12 +221,18 @@ def _conv7x7(in_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
 
-def _deep_stem(spec: BackboneSpec) -> nn.Sequential:
+def _max_pool(options: ResNetOptions) -> nn.MaxPool2d:
+    if options.pool == "caffe":
+        return nn.MaxPool2d(3, 2, ceil_mode=True)
+    return nn.MaxPool2d(3, 2, padding=1)
+
+
+def _deep_stem(spec: BackboneSpec) -> Row:
     """Three convolutions, the last one's norm being the net's `bn1`."""
     first = nn.Conv2d(spec.in_channels, 32, 3, stride=2, padding=1, bias=False)
     second, third = (nn.Conv2d(32, channels, 3, padding=1, bias=False) for channels in (32, 64))
     relus = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
-    return nn.Sequential(
+    return Row(
         *(first, make_norm(spec.norm_name, 32), relus[0]),
         *(second, make_norm(spec.norm_name, 32), relus[1]),
         third,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from resnet_backbones.layers import conv_norm, make_norm
+from resnet_backbones.rows import Row
 from resnet_backbones.spec import NormName, StrideIn
 
 Shortcut = Literal["A", "A_centred", "B", "C", "none"]
@@ -55,6 +56,8 @@ class Shape:
 class ResidualBlock(nn.Module):
     """What both blocks share: how the branch meets the shortcut."""
 
+    relu: nn.Module
+
     def add_shortcut(self, shape: Shape, out_channels: int) -> None:
         """Add the modules between the branch's last norm and the block's last ReLU."""
         reduction = shape.squeeze_excite
@@ -70,7 +73,9 @@ class ResidualBlock(nn.Module):
         """
         branch = branch if self.se is None else self.se(branch)
         branch = branch if self.drop_path is None else self.drop_path(branch)
-        return F.relu_(branch if self.plain else branch.add_(run_shortcut(self.downsample, x)))
+        if self.plain:
+            return self.relu(branch)  # type: ignore[no-any-return]
+        return self.relu(branch.add_(x if self.downsample is None else self.downsample(x)))  # type: ignore[no-any-return]
 
 
 class BasicBlock(ResidualBlock):
@@ -83,6 +88,7 @@ class BasicBlock(ResidualBlock):
         inner = shape.channels
         self.conv1 = conv3x3(shape.in_channels, inner, shape.stride, shape.first_dilation)
         self.bn1 = make_norm(shape.norm, inner)
+        self.relu = nn.ReLU(inplace=True)
         self.conv2 = conv3x3(inner, inner, 1, shape.dilation)
         self.bn2 = make_norm(shape.norm, inner)
         self.add_shortcut(shape, inner * self.expansion)
@@ -93,7 +99,7 @@ class BasicBlock(ResidualBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, N, h, w), h and w being H and W over the stride."""
-        out = F.relu_(conv_norm(self.conv1, self.bn1, x))
+        out = self.relu(conv_norm(self.conv1, self.bn1, x))
         return self.join(conv_norm(self.conv2, self.bn2, out), x)
 
 
@@ -114,6 +120,7 @@ class Bottleneck(ResidualBlock):
         self.bn2 = make_norm(shape.norm, inner)
         self.conv3 = conv1x1(inner, outer, 1)
         self.bn3 = make_norm(shape.norm, outer)
+        self.relu = nn.ReLU(inplace=True)
         self.add_shortcut(shape, outer)
 
     def last_norm(self) -> nn.Module:
@@ -122,8 +129,8 @@ class Bottleneck(ResidualBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, 4 N, h, w), h and w being H and W over the stride."""
-        out = F.relu_(conv_norm(self.conv1, self.bn1, x))
-        out = F.relu_(conv_norm(self.conv2, self.bn2, out))
+        out = self.relu(conv_norm(self.conv1, self.bn1, x))
+        out = self.relu(conv_norm(self.conv2, self.bn2, out))
         return self.join(conv_norm(self.conv3, self.bn3, out), x)
 
 
@@ -161,12 +168,13 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         reduced = max(8, (channels // reduction + 4) // 8 * 8)
         self.fc1 = nn.Conv2d(channels, reduced, 1)
+        self.relu = nn.ReLU(inplace=True)
         self.fc2 = nn.Conv2d(reduced, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
         mean = x.mean((2, 3), keepdim=True)
-        gate: Tensor = self.fc2(F.relu_(self.fc1(mean)))
+        gate: Tensor = self.fc2(self.relu(self.fc1(mean)))
         return x * gate.sigmoid()
 
 
@@ -216,19 +224,8 @@ def make_shortcut(shape: Shape, out_channels: int) -> nn.Module | None:
         )
     norm = make_norm(shape.norm, out_channels)
     if shape.average:
-        return nn.Sequential(_average(shape), conv1x1(shape.in_channels, out_channels, 1), norm)
-    return nn.Sequential(conv1x1(shape.in_channels, out_channels, shape.stride), norm)
-
-
-def run_shortcut(module: nn.Module | None, x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, K, h, w): what is added to a block's branch."""
-    if not isinstance(module, nn.Sequential):
-        return x if module is None else module(x)
-    *pools, conv, norm = module
-    for pool in pools:
-        x = pool(x)
-    assert isinstance(conv, nn.Conv2d)
-    return conv_norm(conv, norm, x)
+        return Row(_average(shape), conv1x1(shape.in_channels, out_channels, 1), norm)
+    return Row(conv1x1(shape.in_channels, out_channels, shape.stride), norm)
 
 
 def _average(shape: Shape) -> nn.Module:

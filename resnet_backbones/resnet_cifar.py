@@ -7,9 +7,7 @@ B images of C channels, H x W pixels. Names of parameters are those of torchvisi
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
@@ -70,10 +68,10 @@ class CifarResNet(StagedBackbone):
         told = described(options, settled={"shortcut": None if kind == "none" else kind})
         passport = Passport(architecture=spec.name, stride_in=spec.stride_in, options=told)
         super().__init__(outputs, passport.with_channels(spec.in_channels))
-        self.checkpoint_activations = spec.checkpoint_activations
         self.stem_modules = ("conv1", "bn1")
         self.conv1 = conv3x3(spec.in_channels, 16, 1, 1)
         self.bn1 = make_norm(spec.norm_name, 16)
+        self.relu = nn.ReLU(inplace=True)
         self.stage_of = {name: f"layer{name[1:]}" for name in LEVELS if name <= outputs[-1].name}
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
@@ -88,13 +86,12 @@ class CifarResNet(StagedBackbone):
             self.add_module(path, make_stage(block, shape, units))
             width = channels * block.expansion
         init_residual(self)
-        self.to(memory_format=torch.channels_last)
-        self.freeze(self.modules_through(spec.freeze_through))
+        self.settle(spec)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
         wanted = {level.name for level in self.levels}
-        x = F.relu_(conv_norm(self.conv1, self.bn1, images))  # (B, 16, H, W)
+        x = self.relu(conv_norm(self.conv1, self.bn1, images))  # (B, 16, H, W)
         features = {}
         for name in self.stage_of:
             x = self.run_stage(name, x)

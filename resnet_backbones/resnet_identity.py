@@ -8,8 +8,6 @@ those of the other CIFAR nets, the last norm being `norm`.
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
@@ -26,6 +24,7 @@ from resnet_backbones.resnet_blocks import (
 )
 from resnet_backbones.resnet_cifar import LEVELS, WIDTHS, check_cifar, cifar_depth, cifar_levels
 from resnet_backbones.resnet_stages import StagedBackbone, plan_units
+from resnet_backbones.rows import Row, Stage
 from resnet_backbones.spec import BackboneSpec
 
 Order = Literal["original", "norm_after", "relu_before", "relu_only", "full"]
@@ -104,45 +103,42 @@ class Unit(nn.Module):
                 self.add_module(f"bn{index + 1}", make_norm(shape.norm, width))
         for index, conv in enumerate(convs):
             self.add_module(f"conv{index + 1}", conv)
+        self.relu = nn.ReLU()  # not in place: a norm before it may be replaced by the identity
         self.changes_shape = shape.stride > 1 or shape.in_channels != outer
         self.downsample = _shortcut(shape, outer, normed=options.order != "full")
         self.junction = Junction(shape, outer, options)
-
-    def _own_convs(self) -> list[nn.Conv2d]:
-        found = (self.get_submodule(f"conv{index + 1}") for index in range(self.convs))
-        return [conv for conv in found if isinstance(conv, nn.Conv2d)]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, K, h, w)."""
         activated = self._activate(x)
         source = activated if self.changes_shape else x
         branch = self._full_branch(activated) if self.order == "full" else self._branch(activated)
-        total = self.junction(
-            branch, source if self.downsample is None else self.downsample(source), source
-        )
+        shortcut = source if self.downsample is None else self.downsample(source)
+        total: Tensor = self.junction(branch, shortcut, source)
         if self.order == "norm_after":
             total = self.get_submodule(f"bn{self.convs}")(total)
-        return F.relu(total) if self.order in ("original", "norm_after") else total
+        return self.relu(total) if self.order in ("original", "norm_after") else total
 
     def _activate(self, x: Tensor) -> Tensor:
         if self.first or self.order not in PRE:
             return x
-        return F.relu(self.get_submodule("bn1")(x) if self.order == "full" else x)
+        return self.relu(self.get_submodule("bn1")(x) if self.order == "full" else x)  # type: ignore[no-any-return]
 
     def _full_branch(self, x: Tensor) -> Tensor:
-        *before, last = self._own_convs()
-        for index, conv in enumerate(before):
-            x = F.relu_(conv_norm(conv, self.get_submodule(f"bn{index + 2}"), x))
-        return last(x)  # type: ignore[no-any-return]
+        for index in range(1, self.convs):
+            x = self.relu(self._conv_norm(index, f"bn{index + 1}", x))
+        return self.get_submodule(f"conv{self.convs}")(x)  # type: ignore[no-any-return]
 
     def _branch(self, x: Tensor) -> Tensor:
-        *before, last = self._own_convs()
-        for index, conv in enumerate(before):
-            x = F.relu_(conv_norm(conv, self.get_submodule(f"bn{index + 1}"), x))
+        for index in range(1, self.convs):
+            x = self.relu(self._conv_norm(index, f"bn{index}", x))
         if self.order == "norm_after":
-            return last(x)  # type: ignore[no-any-return]
-        x = conv_norm(last, self.get_submodule(f"bn{self.convs}"), x)
-        return F.relu_(x) if self.order == "relu_before" else x
+            return self.get_submodule(f"conv{self.convs}")(x)  # type: ignore[no-any-return]
+        x = self._conv_norm(self.convs, f"bn{self.convs}", x)
+        return self.relu(x) if self.order == "relu_before" else x
+
+    def _conv_norm(self, index: int, norm: str, x: Tensor) -> Tensor:
+        return conv_norm(self.get_submodule(f"conv{index}"), self.get_submodule(norm), x)
 
 
 class Junction(nn.Module):
@@ -187,18 +183,18 @@ class IdentityResNet(StagedBackbone):
         told = described(options, settled={"shortcut": kind, **unused})
         passport = Passport(architecture=spec.name, stride_in=spec.stride_in, options=told)
         super().__init__(outputs, passport.with_channels(spec.in_channels))
-        self.checkpoint_activations = spec.checkpoint_activations
         self.order = options.order
         self.stem_modules = ("conv1", "bn1")
         self.conv1 = conv3x3(spec.in_channels, 16, 1, 1)
         self.bn1 = make_norm(spec.norm_name, 16)
+        self.relu = nn.ReLU(inplace=True)
         self.stage_of = {
             level: f"layer{level[1:]}" for level in LEVELS if level <= outputs[-1].name
         }
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
         for path, channels, places in zip(self.stage_of.values(), WIDTHS, plan, strict=False):
-            units = nn.Sequential()
+            units = Stage()
             for place in places:
                 shape = Shape(
                     in_channels=width,
@@ -218,20 +214,25 @@ class IdentityResNet(StagedBackbone):
             if self.order == "full" and "c3" in self.stage_of
             else None
         )
+        activated = self.order in PRE and "c3" in self.stage_of
+        self.last_relu = nn.ReLU() if activated else None
         init_residual(self)
-        self.to(memory_format=torch.channels_last)
-        last = ("norm",) if spec.freeze_through == "c3" and self.norm is not None else ()
-        self.freeze((*self.modules_through(spec.freeze_through), *last))
+        self.settle(spec)
+
+    def modules_through(self, level: str | None) -> tuple[str, ...]:
+        """As of any net of stages; the last norm belongs to c3."""
+        last = ("norm",) if level == "c3" and self.norm is not None else ()
+        return (*super().modules_through(level), *last)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
         wanted = {level.name for level in self.levels}
-        x = F.relu_(conv_norm(self.conv1, self.bn1, images))  # (B, 16, H, W)
+        x = self.relu(conv_norm(self.conv1, self.bn1, images))  # (B, 16, H, W)
         features = {}
         for name in self.stage_of:
             x = self.run_stage(name, x)
-            if name == "c3" and self.order in PRE:
-                x = F.relu(x if self.norm is None else self.norm(x))
+            if name == "c3" and self.last_relu is not None:
+                x = self.last_relu(x if self.norm is None else self.norm(x))
             if name in wanted:
                 features[name] = x
         return features
@@ -258,4 +259,4 @@ def _convs(shape: Shape, outer: int, bottleneck: bool) -> list[nn.Conv2d]:
 def _shortcut(shape: Shape, outer: int, *, normed: bool) -> nn.Module | None:
     """Zero padding or projection; with full pre-activation the next unit normalises it."""
     module = make_shortcut(shape, outer)
-    return module if normed or not isinstance(module, nn.Sequential) else module[:1]
+    return module if normed or not isinstance(module, Row) else module[:1]

@@ -7,17 +7,17 @@ B images of C channels, H x W pixels; N channels inside a block, K out of it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options, refuse_bottleneck_stride
+from resnet_backbones.features import Head
 from resnet_backbones.layers import conv_norm, init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.resnet import BLOCK, DEPTHS, WIDTHS, Variant, resnet_levels
 from resnet_backbones.resnet_blocks import DropPath, Shape, conv1x1, conv3x3
 from resnet_backbones.resnet_stages import Dilation, StagedBackbone, plan_units
+from resnet_backbones.rows import Row, Stage, Taps
 from resnet_backbones.spec import BackboneSpec
 
 
@@ -67,16 +67,16 @@ class PreActBlock(nn.Module):
         else:
             self.conv1 = conv3x3(shape.in_channels, inner, shape.stride, shape.first_dilation)
             self.conv2 = conv3x3(inner, outer, 1, shape.dilation)
+        self.relu = nn.ReLU()  # not in place: a norm before it may be replaced by the identity
         self.count = len(widths)
         self.drop_path = DropPath(shape.drop_path) if shape.drop_path > 0 else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, K, h, w), the sum before any activation."""
-        out = activated = F.relu_(self.get_submodule("norm1")(x))
+        out = activated = self.relu(self.get_submodule("norm1")(x))
         for index in range(1, self.count):
             conv = self.get_submodule(f"conv{index}")
-            assert isinstance(conv, nn.Conv2d)
-            out = F.relu_(conv_norm(conv, self.get_submodule(f"norm{index + 1}"), out))
+            out = self.relu(conv_norm(conv, self.get_submodule(f"norm{index + 1}"), out))
         branch: Tensor = self.get_submodule(f"conv{self.count}")(out)
         branch = branch if self.drop_path is None else self.drop_path(branch)
         return branch.add_(x if self.downsample is None else self.downsample(activated))
@@ -110,9 +110,8 @@ class PreActResNet(StagedBackbone):
         told = described(options, spec.output_stride)
         passport = Passport(architecture=spec.name, stride_in=spec.stride_in, options=told)
         super().__init__(outputs, passport.with_channels(spec.in_channels))
-        self.checkpoint_activations = spec.checkpoint_activations
         self.stem_modules = ("stem",)
-        self.stem = nn.Sequential()
+        self.stem = Row()
         self.stem.add_module(
             "conv", nn.Conv2d(spec.in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         )
@@ -120,14 +119,15 @@ class PreActResNet(StagedBackbone):
             f"c{index + 2}": f"stages.{index}.blocks"
             for index in range(int(outputs[-1].name[1:]) - 1)
         }
-        self.stages = nn.Sequential()
+        if self.stage_of:
+            self.stem.add_module("pool", nn.MaxPool2d(3, 2, padding=1))
+        self.stages = Row()
         self._add_stages(variant, spec, options)
         if outputs[-1].name == "c5":
             self.norm = make_norm(spec.norm_name, outputs[-1].channels)
+            self.relu = nn.ReLU()
         init_residual(self)
-        self.to(memory_format=torch.channels_last)
-        last = ("norm",) if spec.freeze_through == "c5" else ()
-        self.freeze((*self.modules_through(spec.freeze_through), *last))
+        self.settle(spec)
 
     def _add_stages(self, variant: Variant, spec: BackboneSpec, options: PreActOptions) -> None:
         width = 64
@@ -136,7 +136,7 @@ class PreActResNet(StagedBackbone):
             variant.depths, 4, spec.output_stride, options.dilation, options.drop_path
         )
         for _, channels, units in zip(self.stage_of, WIDTHS, plan, strict=False):
-            blocks = nn.Sequential()
+            blocks = Stage()
             for unit in units:
                 shape = Shape(
                     in_channels=width,
@@ -156,26 +156,33 @@ class PreActResNet(StagedBackbone):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
-        wanted = {level.name for level in self.levels}
-        x = self.stem(images)  # (B, 64, H / 2, W / 2)
-        features = {"c1": x} if "c1" in wanted else {}
-        for name in self.stage_of:
-            x = self.run_stage(name, F.max_pool2d(x, 3, 2, padding=1) if name == "c2" else x)
-            x = F.relu_(self.norm(x)) if name == "c5" else x
-            if name in wanted:
-                features[name] = x
-        return features
+        stem = Taps({"conv": "c1"})
+        stages = Taps({path.split(".")[1]: level for level, path in self.stage_of.items()})
+        x = self.stages(self.stem(images, taps=stem), taps=stages)
+        maps = {**stem.maps, **stages.maps}
+        if "c5" in maps:
+            maps["c5"] = self.relu(self.norm(x))
+        return {level.name: maps[level.name] for level in self.levels}
 
-    def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
+    def modules_through(self, level: str | None) -> tuple[str, ...]:
+        """As of any net of stages; the last norm belongs to c5."""
+        last = ("norm",) if level == "c5" and "c5" in self.stage_of else ()
+        return (*super().modules_through(level), *last)
+
+    def classifier_head(self, num_classes: int) -> Head:
         """A 1x1 convolution called `head.fc`, as in timm."""
         head = nn.Sequential()
         head.add_module("fc", nn.Conv2d(self.levels[-1].channels, num_classes, 1))
-        return {"head": head}
+        return ConvHead(self.levels[-1].name, {"head": head})
 
-    def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+
+class ConvHead(Head):
+    """A 1x1 convolution of the mean of the coarsest level's cells."""
+
+    def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{"main": (B, K)} for K classes."""
-        coarsest = self(images)[self.levels[-1].name]
-        return {"main": head["head"](coarsest.mean((2, 3), keepdim=True)).flatten(1)}
+        pooled = maps[self.level].mean((2, 3), keepdim=True)
+        return {"main": self["head"](pooled).flatten(1)}
 
 
 def check(spec: BackboneSpec) -> None:

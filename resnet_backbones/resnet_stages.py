@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from resnet_backbones.features import Backbone
-from resnet_backbones.recompute import recomputed
 from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape
+from resnet_backbones.rows import Stage
 
 Dilation = Literal["torchvision", "detectron2"]
 
@@ -60,9 +59,9 @@ def plan_units(
 
 def make_stage(
     block: type[BasicBlock] | type[Bottleneck], shape: Shape, units: Sequence[Unit]
-) -> nn.Sequential:
+) -> Stage:
     """A stage of blocks; `shape` is the first one's, what `units` say of each apart."""
-    blocks = nn.Sequential()
+    blocks = Stage()
     for unit in units:
         placed = replace(
             shape,
@@ -83,7 +82,6 @@ class StagedBackbone(Backbone):
     """Names of the modules before the first stage."""
     stage_of: dict[str, str]
     """Level -> name of the module that makes it, fine to coarse."""
-    checkpoint_activations: bool
 
     def modules_through(self, level: str | None) -> tuple[str, ...]:
         """Names of the modules to freeze for `freeze_through`; `stem` is before every level."""
@@ -95,14 +93,6 @@ class StagedBackbone(Backbone):
             *(stage for name, stage in self.stage_of.items() if int(name[1:]) <= last),
         )
 
-    def run_stage(self, name: str, x: Tensor) -> Tensor:
+    def run_stage(self, level: str, x: Tensor) -> Tensor:
         """The map that a level's stage makes of the one before it."""
-        path = self.stage_of[name]
-        recompute = (
-            self.checkpoint_activations
-            and torch.is_grad_enabled()
-            and path not in self._frozen_modules
-        )
-        for block in self.get_submodule(path).children():
-            x = recomputed(block, x) if recompute else block(x)
-        return x
+        return self.get_submodule(self.stage_of[level])(x)  # type: ignore[no-any-return]

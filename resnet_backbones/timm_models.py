@@ -46,12 +46,28 @@ class TimmBackbone(Backbone):
         self.indices = [places[level] for level in chosen]
         model.prune_intermediate_layers(self.indices, prune_norm=True, prune_head=True)
         self.model = _with_norm(model, spec.norm_name, name)
-        if spec.checkpoint_activations:
-            _checkpoint(model, name)
         self.register_state_dict_post_hook(_take_prefix_off)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_put_prefix_on)  # type: ignore[no-untyped-call]
-        self.to(memory_format=torch.channels_last)
-        self.freeze(_modules_through(self.model, spec.freeze_through, paths, name))
+        self._paths = paths
+        self.settle(spec)
+
+    def modules_through(self, level: str | None) -> tuple[str, ...]:
+        """Names of the modules to freeze for `freeze_through`; UserError where timm has no such
+        module.
+        """
+        return _modules_through(self.model, level, self._paths, self.passport.architecture)
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """As of any backbone; UserError for a model that timm cannot recompute."""
+        self.checkpoint_activations = enable
+        try:
+            self.model.set_grad_checkpointing(enable)
+        except (AssertionError, AttributeError) as error:
+            if enable:
+                raise UserError(
+                    f"checkpoint_activations must be False for {self.passport.architecture}: timm"
+                    " cannot recompute it"
+                ) from error
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
@@ -162,15 +178,6 @@ def _with_norm(model: Any, norm: NormName, name: str) -> Any:
     if norm == "sync" and not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
         raise UserError(f"norm must be auto for {name}, which has no batch norms, got sync")
     return convert_sync_batchnorm(model) if norm == "sync" else model
-
-
-def _checkpoint(model: Any, name: str) -> None:
-    try:
-        model.set_grad_checkpointing(True)
-    except (AssertionError, AttributeError) as error:
-        raise UserError(
-            f"checkpoint_activations must be False for {name}: timm cannot recompute it"
-        ) from error
 
 
 def _modules_through(

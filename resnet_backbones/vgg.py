@@ -6,17 +6,16 @@ B images of C channels, H x W pixels.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
-from resnet_backbones.features import Backbone, FeatureLevel
-from resnet_backbones.layers import conv_norm, init_residual, make_norm
+from resnet_backbones.features import Backbone, FeatureLevel, Head
+from resnet_backbones.layers import init_residual, make_norm
 from resnet_backbones.passport import Passport
 from resnet_backbones.pooling import max_pool
-from resnet_backbones.recompute import recomputed
+from resnet_backbones.rows import Stage, Taps
 from resnet_backbones.spec import BackboneSpec
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -61,21 +60,20 @@ class VGG(Backbone):
         outputs = _feature_levels(variant, spec)
         passport = Passport(architecture=spec.name, options=described(None, spec.output_stride))
         super().__init__(outputs, passport.with_channels(spec.in_channels))
-        self.checkpoint_activations = spec.checkpoint_activations
         self.norm_name = spec.norm_name if spec.name.endswith("_bn") else None
         self.ends: dict[str, int] = {}
         """Level name -> number of layers in `features` that lead to it, fine to coarse."""
-        self.features: nn.Sequential = Layers()
+        self.features = Stage()
         channels = spec.in_channels
         for index in range(1, 6):
             channels = self._add_stage(variant, index, channels, spec.output_stride)
         last = self.ends[outputs[-1].name]
-        self.features = self.features[:last]
+        del self.features[last:]
         self.ends = {level: end for level, end in self.ends.items() if end <= last}
+        self.features.ends = tuple(self.ends.values())
         init_residual(self)
         _zero_biases(self)
-        self.to(memory_format=torch.channels_last)
-        self.freeze(self._modules_through(spec.freeze_through))
+        self.settle(spec)
 
     def _add_stage(self, variant: Variant, index: int, in_channels: int, output_stride: int) -> int:
         """Add a stage's convolutions and its pooling, and return the number of its output
@@ -104,7 +102,8 @@ class VGG(Backbone):
     def _norms(self, channels: int) -> list[nn.Module]:
         return [] if self.norm_name is None else [make_norm(self.norm_name, channels)]
 
-    def _modules_through(self, level: str | None) -> tuple[str, ...]:
+    def modules_through(self, level: str | None) -> tuple[str, ...]:
+        """Names of the modules to freeze for `freeze_through`; `stem` is up to c1."""
         if level is None:
             return ()
         end = self.ends.get("c1" if level == "stem" else level, len(self.features))
@@ -112,46 +111,25 @@ class VGG(Backbone):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
-        wanted = {level.name for level in self.levels}
-        features, x, start = {}, images, 0
-        for name, end in self.ends.items():
-            x = self._run(self.features[start:end], x)
-            start = end
-            if name in wanted:
-                features[name] = x
-        return features
+        taps = Taps({str(end - 1): level for level, end in self.ends.items()})
+        self.features(images, taps=taps)
+        return {level.name: taps.maps[level.name] for level in self.levels}
 
-    def _run(self, layers: nn.Sequential, x: Tensor) -> Tensor:
-        trained = torch.is_grad_enabled() and any(
-            parameter.requires_grad for parameter in layers.parameters()
-        )
-        return recomputed(layers, x) if self.checkpoint_activations and trained else layers(x)
-
-    def classifier_head(self, num_classes: int) -> dict[str, nn.Module]:
+    def classifier_head(self, num_classes: int) -> Head:
         """The paper's fc6, fc7 and fc8, called `classifier` as in torchvision; needs the
         level c5.
         """
-        return {"classifier": nn.Sequential(*fc6_fc7(), _linear(FC_CHANNELS, num_classes))}
+        layers = nn.Sequential(*fc6_fc7(), _linear(FC_CHANNELS, num_classes))
+        return VGGHead("c5", {"classifier": layers})
 
-    def logits(self, images: Tensor, head: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+
+class VGGHead(Head):
+    """The paper's three fully connected layers, on 7 x 7 cells."""
+
+    def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{"main": (B, K)}, c5 being brought to 7 x 7 cells, which it has at 224 pixels."""
-        pooled = F.adaptive_avg_pool2d(self(images)["c5"], 7)
-        return {"main": head["classifier"](pooled.flatten(1))}
-
-
-class Layers(nn.Sequential):
-    """Layers in a row, a convolution and the norm after it taken together."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, K, h, w)."""
-        pairs = iter(zip(self, [*list(self)[1:], nn.Identity()], strict=True))
-        for layer, after in pairs:
-            if isinstance(layer, nn.Conv2d) and not isinstance(after, nn.ReLU):
-                x = conv_norm(layer, after, x)
-                next(pairs)
-            else:
-                x = layer(x)
-        return x
+        pooled = F.adaptive_avg_pool2d(maps["c5"], 7)
+        return {"main": self["classifier"](pooled.flatten(1))}
 
 
 def check(spec: BackboneSpec) -> None:

@@ -168,13 +168,11 @@ def _levels(make: Callable[[list[str] | None], Backbone]) -> list[str]:
 
 def _total(backbone: Backbone, size: int, num_classes: int) -> Cost:
     with torch.device("meta"):
-        head = nn.ModuleDict(backbone.classifier_head(num_classes))
+        head = backbone.classifier_head(num_classes)
     main = [
         module for name, module in head.items() if not name.startswith("aux")
     ]  # those help training only
-    cost, _ = _cost(
-        backbone, size, [*main], lambda images: backbone.logits(images, dict(head.items())), head
-    )
+    cost, _ = _cost(backbone, size, [*main], lambda images: backbone.logits(images, head), head)
     return cost
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_backbones.features import Backbone
-from resnet_backbones.layers import FrozenBatchNorm2d, keep_norms_apart
+from resnet_backbones.layers import FrozenBatchNorm2d
 
 NORMS = (_BatchNorm, FrozenBatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
@@ -81,7 +81,6 @@ def measure_responses(backbone: Backbone, images: Tensor, *, batch_statistics: b
     different depth are compared without labels.
     """
     subject = copy.deepcopy(backbone).requires_grad_(True).train(batch_statistics)
-    keep_norms_apart(subject)
     watch = _Watch(subject)
     features = subject(images)
     generator = torch.Generator().manual_seed(0)

@@ -48,7 +48,7 @@ class HuggingfaceView(View):
         """Set training mode; frozen parts stay so, although `from_pretrained` puts new parameters
         in their place.
         """
-        self.backbone.freeze(self.backbone._frozen_modules)
+        self.backbone.freeze(self.backbone.frozen_modules)
         return super().train(mode)
 
     @classmethod

@@ -62,11 +62,12 @@ def test_the_original_stays_as_it_was() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
 
 
-def test_memory_layout_is_kept() -> None:
-    folded = fold_norms(build(BackboneSpec("resnet18")))
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_memory_layout_is_kept(layout: torch.memory_format) -> None:
+    folded = fold_norms(build(BackboneSpec("resnet18")).to(memory_format=layout))
     for conv in folded.modules():
         if isinstance(conv, nn.Conv2d) and conv.kernel_size != (1, 1):
-            assert conv.weight.is_contiguous(memory_format=torch.channels_last)
+            assert conv.weight.is_contiguous(memory_format=layout)
 
 
 def test_a_bias_is_folded_by_hand() -> None:

@@ -10,6 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
+from resnet_backbones.features import Head
 from resnet_backbones.googlenet import GoogLeNet
 from resnet_backbones.registry import build
 from resnet_backbones.spec import BackboneSpec
@@ -23,7 +24,7 @@ def googlenet(name: str = "googlenet", **changes: Any) -> GoogLeNet:
     return backbone
 
 
-def both() -> tuple[nn.Module, GoogLeNet, dict[str, nn.Module]]:
+def both() -> tuple[nn.Module, GoogLeNet, Head]:
     """torchvision's net with dropout off, ours with its values, and our head."""
     torch.manual_seed(0)
     network = torchvision.models.googlenet(
@@ -36,15 +37,14 @@ def both() -> tuple[nn.Module, GoogLeNet, dict[str, nn.Module]]:
             nn.init.uniform_(module.running_var, 0.1, 0.3)
     backbone = googlenet()
     head = backbone.classifier_head(5)
-    nn.ModuleDict({"backbone": backbone, **head}).double()
-    heads = nn.ModuleDict(head)
-    for module in heads.modules():
+    nn.ModuleList([backbone, head]).double()
+    for module in head.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     state = network.double().state_dict()
     known = backbone.state_dict()
     backbone.load_state_dict({key: value for key, value in state.items() if key in known})
-    heads.load_state_dict({key: value for key, value in state.items() if key not in known})
+    head.load_state_dict({key: value for key, value in state.items() if key not in known})
     return network, backbone, head
 
 
@@ -58,8 +58,7 @@ def close(ours: Tensor | None, theirs: Tensor | None, tolerance: float) -> bool:
 def test_logits_equal_torchvisions_in_eval_mode(size: tuple[int, int]) -> None:
     network, backbone, head = both()
     images = torch.randn(2, 3, *size).double()
-    nn.ModuleDict(head).eval()
-    ours = backbone.eval().logits(images, head)
+    ours = head.eval()(backbone.eval()(images))
     assert list(ours) == ["main"]
     assert close(ours["main"], network.eval()(images), 1e-5)
 

@@ -202,8 +202,8 @@ def test_checkpointed_drop_path_draws_the_same_masks_again() -> None:
     [
         ("A", "ZeroPad", None),
         ("A_centred", "ZeroPad", None),
-        ("B", "Sequential", None),
-        ("C", "Sequential", "Sequential"),
+        ("B", "Row", None),
+        ("C", "Row", "Row"),
     ],
 )
 def test_shortcuts_pad_or_project(shortcut: str, first: str, other: str | None) -> None:
@@ -285,9 +285,9 @@ def test_levels_have_the_papers_channels_and_strides() -> None:
 @pytest.mark.parametrize(
     ("levels", "built"),
     [
-        (("c1",), ["conv1", "bn1"]),
-        (("c3", "c1"), ["conv1", "bn1", "layer1", "layer2"]),
-        (("c4",), ["conv1", "bn1", "layer1", "layer2", "layer3"]),
+        (("c1",), ["conv1", "bn1", "relu"]),
+        (("c3", "c1"), ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2"]),
+        (("c4",), ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3"]),
     ],
 )
 def test_only_what_the_asked_levels_need_is_built(

@@ -83,7 +83,7 @@ def test_logits_equal_torchvisions() -> None:
     head["classifier"].eval()
     images = torch.randn(1, 3, 96, 96)
     with torch.no_grad():
-        assert close(backbone.eval().logits(images, head)["main"], network.eval()(images), 1e-5)
+        assert close(head(backbone.eval()(images))["main"], network.eval()(images), 1e-5)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

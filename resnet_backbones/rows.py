@@ -1,0 +1,93 @@
+"""Modules in a row: called as one module, and still open to what asks for maps inside.  B images,
+C channels in, K channels out, H x W cells.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from resnet_backbones.layers import conv_norm, is_unobserved, merges
+from resnet_backbones.recompute import recomputed
+
+
+class Taps:
+    """Where a row is tapped: names of its modules to names of maps, and the maps that came."""
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        self.wanted = dict(wanted)
+        self.maps: dict[str, Tensor] = {}
+
+    def pass_by(self, module: str, x: Tensor) -> None:
+        """Keep the output of a module if it is wanted."""
+        if module in self.wanted:
+            self.maps[self.wanted[module]] = x
+
+
+class Row(nn.Sequential):
+    """Modules in a row, a convolution and the norm after it merged where that is the same."""
+
+    def forward(self, x: Tensor, taps: Taps | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, K, h, w)."""
+        return self.run(x, 0, len(self), taps)
+
+    def run(self, x: Tensor, start: int, end: int, taps: Taps | None = None) -> Tensor:
+        """The output of the modules from `start` to before `end`, of the input of the first."""
+        named = list(self._modules.items())[start:end]
+        index = 0
+        while index < len(named):
+            name, module = named[index]
+            index += 1
+            if index < len(named) and merges(module, named[index][1], x):
+                name, norm = named[index]
+                index += 1
+                x = conv_norm(module, norm, x)
+            else:
+                x = module(x)
+            if taps is not None:
+                taps.pass_by(name, x)
+        return x
+
+
+def row_norm(row: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """`norm(row(x))` of a convolution, or of a row that ends with one, as `conv_norm`."""
+    if isinstance(row, Row) and is_unobserved(row) and merges(row[-1], norm, x):
+        last = len(row) - 1
+        return conv_norm(row[last], norm, row.run(x, 0, last))
+    return conv_norm(row, norm, x)
+
+
+class Stage(Row):
+    """A row whose activations may be computed again in the backward pass instead of being kept.
+
+    What is computed again at a time is each module, or with `ends` what lies between two of these
+    numbers of modules.
+    """
+
+    def __init__(self, *modules: nn.Module) -> None:
+        super().__init__(*modules)
+        self.recompute = False
+        self.ends: tuple[int, ...] | None = None
+
+    def forward(self, x: Tensor, taps: Taps | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, K, h, w)."""
+        if not (self.recompute and torch.is_grad_enabled()):
+            return super().forward(x, taps)
+        names = list(self._modules)
+        for start, end in self._parts():
+            part = self[start] if end == start + 1 else Row(*self[start:end])
+            x = recomputed(part, x) if is_trained(part) else part(x)
+            if taps is not None:
+                taps.pass_by(names[end - 1], x)
+        return x
+
+    def _parts(self) -> Iterator[tuple[int, int]]:
+        start = 0
+        for end in range(1, len(self) + 1) if self.ends is None else self.ends:
+            yield start, end
+            start = end
+
+
+def is_trained(module: nn.Module) -> bool:
+    """Whether any parameter of a module is trained."""
+    return any(parameter.requires_grad for parameter in module.parameters())
