@@ -69,8 +69,10 @@ class BoxHead(nn.Module):
     def forward(self, roi_features: Tensor) -> tuple[Tensor, Tensor]:
         """Predict logits (N, F + 1) and offsets (N, F, 4), both fp32, from (N, C, r, r)."""
         if self.expects_channels_last:
-            roi_features = roi_features.permute(0, 2, 3, 1)
-        hidden = F.relu_(fully_connected(self.fc6, roi_features.flatten(1)))
+            columns = roi_features.permute(0, 2, 3, 1).flatten(1)
+            hidden = F.relu_(fully_connected(self.fc6_channels_last, columns))
+        else:
+            hidden = F.relu_(fully_connected(self.fc6, roi_features.flatten(1)))
         hidden = F.relu_(fully_connected(self.fc7, hidden))
         with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.float()
@@ -110,14 +112,18 @@ class BoxHead(nn.Module):
         return logits | offsets
 
     def expect_channels_last(self) -> None:
-        """Give fc6 the column order of channels_last RoI features, which it then reads where they
-        lie; for inference.
+        """Put `fc6_channels_last` in the place of fc6, with the column order of channels_last RoI
+        features, which it reads where they lie; for inference.
+
+        The other name keeps the weights from being taken for a trained detector's.
         """
         if self.expects_channels_last:
             return
         weight = self.fc6.weight.detach()
         columns = weight.view(len(weight), self.channels, -1).transpose(1, 2).flatten(1)
-        self.fc6.weight = nn.Parameter(columns, requires_grad=False)
+        self.fc6_channels_last = self.fc6
+        self.fc6_channels_last.weight = nn.Parameter(columns, requires_grad=False)
+        del self.fc6
         self.expects_channels_last = True
 
 

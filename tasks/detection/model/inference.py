@@ -23,7 +23,7 @@ def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
     for head in copy.modules():
         if isinstance(head, BoxHead):
             kept_fp32 |= {head.classes, head.offsets}
-            if head.roi_align.gathers(head.fc6.weight):
+            if head.roi_align.gathers(head.fc7.weight):
                 head.expect_channels_last()
     if bf16:
         for module in copy.modules():

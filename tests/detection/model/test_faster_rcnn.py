@@ -172,6 +172,12 @@ def test_features_are_channels_last_for_fc6_only_where_they_are_gathered(
     assert not model.box_head.expects_channels_last
 
 
+def test_weights_in_another_order_have_another_name() -> None:
+    names = for_inference(tiny_detector()).state_dict()
+    assert "box_head.fc6_channels_last.weight" in names
+    assert "box_head.fc6.weight" not in names
+
+
 def spread_statistics(model: torch.nn.Module) -> None:
     """Norms that change what they are given, the same in every model."""
     generator = torch.Generator().manual_seed(0)
@@ -206,7 +212,8 @@ def test_a_copy_for_bf16_computes_what_autocast_does() -> None:
     batch = tiny_batch([[]])
     copies = for_inference(model), for_inference(model, bf16=True)
     assert {weight.dtype for weight in copies[1].box_head.classes.parameters()} == {torch.float32}
-    assert copies[1].rpn.conv.weight.dtype == copies[1].box_head.fc6.weight.dtype == torch.bfloat16
+    assert copies[1].rpn.conv.weight.dtype == torch.bfloat16
+    assert copies[1].box_head.fc6_channels_last.weight.dtype == torch.bfloat16
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         expected, found = (copy(batch.images, batch.sizes) for copy in copies)
     assert found.valid.any()
