@@ -46,10 +46,10 @@ DEVELOP := '.[train,dev]'
 .venv/quickstart: pyproject.toml constraints.txt
 	$(call install,.venv,constraints.txt,$(USE))
 
-# transformers is no part of `dev`: it wants a newer safetensors than the lowest that test-oldest installs. Its tests then
-# skip; here it is a small download that has its view tested with all the rest.
+# transformers and ONNX's packages are no part of `dev`: they want newer versions of others than the lowest, which test-oldest
+# installs. Their tests then skip; here they are small downloads that have their views tested with all the rest.
 .venv/installed: pyproject.toml constraints.txt
-	$(call install,.venv,constraints.txt,$(DEVELOP) transformers)
+	$(call install,.venv,constraints.txt,$(DEVELOP) transformers onnx onnxscript onnxruntime)
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
 	$(call install,.venv-oldest,constraints-oldest.txt,$(DEVELOP))

@@ -34,10 +34,6 @@ class Head(nn.ModuleDict):
         super().__init__(modules)
         self.level = level
 
-    def also(self) -> tuple[str, ...]:
-        """Names of maps that it needs besides the levels, as things are."""
-        return ()
-
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{"main": (B, K)} of maps (B, C, h, w) by name, and in training the logits of auxiliary
         heads where there are any.
@@ -139,8 +135,7 @@ class Backbone(nn.Module):
         """Logits (B, K) by head of normalised images (B, C, H, W): `main`, and in training those of
         auxiliary heads where there are any.
         """
-        also = head.also()
-        return head(self(images, also) if also else self(images))  # type: ignore[no-any-return]
+        return head(self(images))  # type: ignore[no-any-return]
 
     def modules_through(self, level: str | None) -> tuple[str, ...]:
         """Names of the modules that make the levels up to one; `stem` is before every level, and

@@ -6,7 +6,7 @@ the published one: biases and local response normalisation, 5x5 branches, as in 
 prototxt of Caffe.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -60,6 +60,7 @@ class GoogLeNet(Backbone):
         passport = Passport(architecture=spec.name, norm_eps=EPS, options=told)
         super().__init__(outputs, passport.with_channels(spec.in_channels))
         self.norm_name = None if self.published else spec.norm_name
+        self._also: tuple[str, ...] = ()
         self._add_layers(spec.in_channels, spec.output_stride)
         self._drop_after(LEVELS[outputs[-1].name][0])
         _initialise(self)
@@ -98,10 +99,8 @@ class GoogLeNet(Backbone):
         last = LEVELS["c1" if level == "stem" else level][0]
         return tuple(names[: names.index(last) + 1] if last in names else names)
 
-    def forward(self, images: Tensor, also: Sequence[str] = ()) -> dict[str, Tensor]:
-        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W); the
-        outputs of the modules `also` by their own names besides.
-        """
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
         wanted = {LEVELS[level.name][0]: level.name for level in self.levels}
         maps: dict[str, Tensor] = {}
         x = images
@@ -109,13 +108,23 @@ class GoogLeNet(Backbone):
             x = self._run(module, x)
             if name in wanted:
                 maps[wanted[name]] = x
-            if name in also:
+            if name in self._also:
                 maps[name] = x
         return maps
 
     def _run(self, module: nn.Module, x: Tensor) -> Tensor:
         again = self.checkpoint_activations and torch.is_grad_enabled() and is_trained(module)
         return recomputed(module, x) if again else module(x)
+
+    def logits(self, images: Tensor, head: Head) -> dict[str, Tensor]:
+        """As of any backbone; in training the head gets the maps of its auxiliary classifiers too,
+        by their modules' names.
+        """
+        self._also = tuple(module for module, _ in AUXILIARY.values()) if head.training else ()
+        try:
+            return head(self(images))  # type: ignore[no-any-return]
+        finally:
+            self._also = ()
 
     def classifier_head(self, num_classes: int) -> Head:
         """Dropout and `fc`, and the two auxiliary heads that help training; needs the level c5."""
@@ -130,10 +139,6 @@ class GoogLeNet(Backbone):
 
 class GoogLeNetHead(Head):
     """A linear layer on the mean of c5, and two auxiliary classifiers in training."""
-
-    def also(self) -> tuple[str, ...]:
-        """The maps of the auxiliary heads, in training."""
-        return tuple(module for module, _ in AUXILIARY.values()) if self.training else ()
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{"main": (B, K)}, and in training "aux1" and "aux2", whose losses the paper adds with the
