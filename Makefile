@@ -54,8 +54,11 @@ DEVELOP := '.[train,dev]'
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
 	$(call install,.venv-oldest,constraints-oldest.txt,$(DEVELOP))
 
+# Tools that people use on backbones.
+TOOLS := accelerate fvcore grad-cam peft thop torchinfo
+
 .venv-interop/installed: pyproject.toml constraints.txt
-	$(call install,.venv-interop,constraints.txt,$(DEVELOP) mmengine transformers)
+	$(call install,.venv-interop,constraints.txt,$(DEVELOP) mmengine transformers onnx onnxscript onnxruntime $(TOOLS))
 
 # detectron2 wants an older omegaconf than we do, hence a folder of its own, and is compiled against the torch in it. Its
 # stamp is its own too, so that it is installed although the folder was first made without it.

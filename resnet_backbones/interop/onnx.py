@@ -33,11 +33,11 @@ def export_onnx(
     if not dynamic:
         axes: dict[str, Any] = {}
     elif options.get("dynamo", True):
-        dimensions = {place: torch.export.Dim.DYNAMIC for place in AXES}
+        dimensions = dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)
         axes = {"dynamic_shapes": (dimensions,)}
     else:
         names = [level.name for level in backbone.levels]
-        axes = {"dynamic_axes": {INPUT: AXES} | {name: AXES for name in names}}
+        axes = {"dynamic_axes": {INPUT: AXES} | dict.fromkeys(names, AXES)}
     training = backbone.training
     backbone.eval()
     try:
