@@ -1,26 +1,33 @@
-"""The README's snippets of views run as they are printed."""
+"""The README's snippets of views, and those of docs/backbones.md, run as they are printed."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).resolve().parents[3] / "README.md"
-SNIPPETS = [
-    block
-    for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    if "interop." in block
-]
+ROOT = Path(__file__).resolve().parents[3]
+NEEDS = {"interop.onnx": "onnxscript"}
 
 
-@pytest.mark.parametrize(
-    "snippet", SNIPPETS, ids=lambda snippet: re.findall(r"interop\.(\w+)", snippet)[0]
-)
-def test_snippet_runs(snippet: str) -> None:
-    for library in re.findall(
+def blocks(page: Path) -> list[str]:
+    """The Python of a page."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+SNIPPETS = [block for block in blocks(ROOT / "README.md") if "interop." in block]
+SNIPPETS += blocks(ROOT / "docs" / "backbones.md")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_snippet_runs(snippet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    libraries = re.findall(
         r"^(?:from|import) (segmentation_models_pytorch|detectron2|mmengine|transformers)",
         snippet,
         re.M,
-    ):
+    )
+    libraries += [library for text, library in NEEDS.items() if text in snippet]
+    for library in libraries:
         pytest.importorskip(library, reason=f"needs {library}")
-    exec(compile(snippet, str(README), "exec"), {})
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet, "snippet", "exec"), {})
