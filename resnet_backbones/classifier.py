@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from resnet_backbones.adapt import Adaptation, check_adaptation
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.passport import Passport
 from resnet_backbones.registry import build
-from resnet_backbones.sources import read_source
 from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, StrideIn
-from resnet_backbones.weights import load_tensors, torchvision_names
+from resnet_backbones.weights.adapt import Adaptation, check_adaptation
+from resnet_backbones.weights.loading import load_tensors, torchvision_names
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.sources import read_source
 
 _BACKBONE = "backbone."
 _HEAD = "head."

@@ -6,8 +6,8 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from resnet_backbones.passport import Passport
-from resnet_backbones.report import WeightReport
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.report import WeightReport
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, OutputStride, StrideIn
 
 if TYPE_CHECKING:
-    from resnet_backbones.adapt import Adaptation
     from resnet_backbones.features import Backbone
+    from resnet_backbones.weights.adapt import Adaptation
 
 _DEPTHS = (18, 34, 50, 101, 152, 200)
 _CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
@@ -87,7 +87,7 @@ def create_backbone(
             "norm=frozen needs weights, got none: frozen random statistics normalise nothing; "
             "give weights, or use norm=batch, sync or group"
         )
-    from resnet_backbones.adapt import check_adaptation
+    from resnet_backbones.weights.adapt import check_adaptation
 
     check_adaptation(adapt)
     spec = BackboneSpec(
@@ -104,7 +104,7 @@ def create_backbone(
     )
     backbone = build(spec)
     if weights is not None:
-        from resnet_backbones.weights import load_weights
+        from resnet_backbones.weights.loading import load_weights
 
         load_weights(backbone, weights, adapt)
     return backbone

@@ -15,7 +15,6 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import conv_norm, init_residual, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import (
     BasicBlock,
     Bottleneck,
@@ -25,6 +24,7 @@ from resnet_backbones.resnet_blocks import (
 )
 from resnet_backbones.resnet_stages import StagedBackbone, make_stage, plan_units
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 LEVELS = ("c1", "c2", "c3")
 WIDTHS = (16, 32, 64)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options
 from resnet_backbones.layers import conv_norm, init_residual, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import (
     DropPath,
     Shape,
@@ -27,6 +26,7 @@ from resnet_backbones.resnet_blocks import (
 from resnet_backbones.resnet_cifar import LEVELS, WIDTHS, check_cifar, cifar_depth, cifar_levels
 from resnet_backbones.resnet_stages import StagedBackbone, plan_units
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 Order = Literal["original", "norm_after", "relu_before", "relu_only", "full"]
 Gate = Literal["none", "constant", "exclusive", "shortcut_only", "dropout"]

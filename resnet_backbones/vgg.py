@@ -14,10 +14,10 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
 from resnet_backbones.layers import conv_norm, init_residual, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.pooling import max_pool
 from resnet_backbones.recompute import recomputed
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of the five stages."""

@@ -5,8 +5,14 @@ import torch
 import torchvision
 from torch import Tensor
 
-from resnet_backbones.dialects import DIALECTS, Dialect, detect, from_torchvision, to_torchvision
 from resnet_backbones.errors import UserError
+from resnet_backbones.weights.dialects import (
+    DIALECTS,
+    Dialect,
+    detect,
+    from_torchvision,
+    to_torchvision,
+)
 
 COUNTER = "num_batches_tracked"
 

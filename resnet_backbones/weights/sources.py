@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resnet_backbones.dialects import WRAPPINGS
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport
-from resnet_backbones.pickles import read_pickle
+from resnet_backbones.weights.dialects import WRAPPINGS
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.pickles import read_pickle
 
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
 

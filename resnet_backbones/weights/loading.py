@@ -1,26 +1,20 @@
-"""Read weights from files, torchvision or timm into a backbone, and write them with their
-passport.
-"""
+"""Read weights from files, torchvision or timm into a backbone."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resnet_backbones.adapt import Adaptation, adapt_channels, first_convolution
-from resnet_backbones.dialects import Dialect, detect, to_torchvision
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.layers import FrozenBatchNorm2d
-from resnet_backbones.passport import MSRA_MEAN, Passport
-from resnet_backbones.report import WeightReport
-from resnet_backbones.sources import content_hash, read_source
+from resnet_backbones.weights.adapt import Adaptation, adapt_channels, first_convolution
+from resnet_backbones.weights.dialects import Dialect, detect, to_torchvision
+from resnet_backbones.weights.passport import MSRA_MEAN, Passport
+from resnet_backbones.weights.report import WeightReport
+from resnet_backbones.weights.sources import read_source
 
 SMALLEST_SHARE = 0.95
 """Of the tensors that a backbone needs, the share that a file must hold."""
@@ -33,7 +27,7 @@ def load_weights(backbone: Backbone, source: str, adapt: Adaptation = "auto") ->
     """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1` or
     `timm:resnet50.a1_in1k`.
 
-    Names of any dialect (`resnet_backbones.dialects`) and wrappers' prefixes are understood;
+    Names of any dialect (`weights.dialects`) and wrappers' prefixes are understood;
     `adapt` says how the first convolution takes other `in_channels`. Sets `backbone.passport` and
     `backbone.report`. UserError when fewer than 95 % of the tensors that the backbone needs are
     found (`num_batches_tracked` apart), when the file is of another network, or when its passport
@@ -84,46 +78,6 @@ def adopt_passport(backbone: Backbone, passport: Passport) -> None:
     _set_eps(backbone, passport.norm_eps)
     passport = replace(passport, options=backbone.passport.options, label_map=())
     backbone.passport = passport.with_channels(len(backbone.passport.mean))
-
-
-def save_weights(
-    path: str | Path, weights: Backbone | Mapping[str, Tensor], passport: Passport | None = None
-) -> None:
-    """Write a .safetensors file that carries the passport (a backbone's own by default) and a hash
-    of its content.
-
-    The file is written beside `path` and then renamed, so that no half-written file is ever seen.
-    """
-    passport = weights.passport if passport is None and isinstance(weights, Backbone) else passport
-    if passport is None:
-        raise UserError(
-            "save_weights needs a passport for a plain state dict, got none; pass"
-            " passport=Passport(…)"
-        )
-    named = weights.state_dict() if isinstance(weights, Backbone) else weights
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
-    metadata = {"format": "pt", **file_metadata(tensors, passport)}
-    target = Path(path)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        safetensors.torch.save_file(tensors, unfinished, metadata=metadata)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def file_metadata(tensors: Mapping[str, Tensor], passport: Passport) -> dict[str, str]:
-    """What a file says of its tensors: the passport with this library's version, and the hash of
-    the content.
-    """
-    try:
-        written_by = version("resnet-backbones")
-    except PackageNotFoundError:  # run from its source tree
-        written_by = "unknown"
-    return {
-        "passport": replace(passport, library_version=written_by).to_json(),
-        "content_hash": content_hash(tensors),
-    }
 
 
 def torchvision_names(

@@ -16,17 +16,18 @@ import torchvision
 from command_line import Tools
 
 from resnet_backbones.classifier import Classifier, create_classifier
-from resnet_backbones.convert import convert_weights
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport
 from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.resnet import ResNetOptions
 from resnet_backbones.resnet_cifar import CifarOptions
 from resnet_backbones.resnet_identity import IdentityOptions
 from resnet_backbones.resnet_preact import PreActOptions
-from resnet_backbones.sources import read_source
 from resnet_backbones.spec import BackboneSpec
-from resnet_backbones.weights import load_weights, save_weights
+from resnet_backbones.weights.converting import convert_weights
+from resnet_backbones.weights.loading import load_weights
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.saving import save_weights
+from resnet_backbones.weights.sources import read_source
 
 DILATED = {"output_stride": 8, "levels": ["c5"]}
 EVERYTHING = Passport(
@@ -270,7 +271,7 @@ def test_torchvision_and_timm_say_how_their_weights_were_tested(
     assert found.label_map[:2] == ("tench", "goldfish")
     assert found.recipe.startswith("https://github.com/pytorch/vision/")
     network = timm.create_model("resnet50")
-    monkeypatch.setattr("resnet_backbones.sources._check_hub", lambda _: None)
+    monkeypatch.setattr("resnet_backbones.weights.sources._check_hub", lambda _: None)
     monkeypatch.setattr(timm, "create_model", lambda *_, **__: network)
     found = read_source("timm:resnet50.a1_in1k")[1]
     assert (found.resize_size, found.crop_size, found.interpolation) == (235, 224, "bicubic")
