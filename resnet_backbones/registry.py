@@ -62,6 +62,7 @@ def create_backbone(
     freeze_through: FreezeThrough | None = "auto",
     in_channels: int = 3,
     adapt: "Adaptation" = "auto",
+    strict: bool = True,
     output_stride: OutputStride = 32,
     stride_in: StrideIn = "3x3",
     checkpoint_activations: bool = False,
@@ -76,7 +77,8 @@ def create_backbone(
     `in_channels` other than those of the weights adapt the first convolution as `adapt` says: `sum`
     for one channel, `repeat` the trained filters in turn, `mean` for each, `auto` sum for one
     channel and else repeat; mean and std repeat cyclically; the passport's `adapted` says what was
-    done. `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the
+    done. Weights must hold all that the backbone needs; `strict=False` loads what fits and warns.
+    `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the
     bottleneck's convolution with the stride. `checkpoint_activations` recomputes activations in the
     backward pass to save memory. `options` are the family's own, such as
     `resnet.ResNetOptions(shortcut="C")`. UserError for a wrong argument, for frozen norms without
@@ -106,7 +108,7 @@ def create_backbone(
     if weights is not None:
         from resnet_backbones.weights.loading import load_weights
 
-        load_weights(backbone, weights, adapt)
+        load_weights(backbone, weights, adapt, strict=strict)
     return backbone
 
 

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -17,13 +17,20 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.weights.dialects import WRAPPINGS
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.pickles import read_pickle
 
+_WRAPPINGS = ("state_dict", "model", "blobs")
+"""Entries of a file that hold the tensors; `blobs` is Detectron's."""
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
 
-Source = tuple[dict[str, Tensor], Passport | None]
+
+class Source(NamedTuple):
+    """What was found where weights come from."""
+
+    tensors: dict[str, Tensor]
+    """By the names that they have there."""
+    passport: Passport | None
 
 
 def read_source(source: str) -> Source:
@@ -35,8 +42,9 @@ def read_source(source: str) -> Source:
         return _read_torchvision(source, name)
     if kind == "timm":
         return _read_timm(source, name)
-    tensors, passport = _read_file(Path(source))
-    return tensors, replace(passport, source=source) if passport else None
+    found = _read_file(Path(source))
+    passport = None if found.passport is None else replace(found.passport, source=source)
+    return found._replace(passport=passport)
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -46,7 +54,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     A `state_dict`, `model` or `blobs` wrapping and `module.` prefixes are taken off, and what is no
     tensor is left out.
     """
-    return _read_file(Path(path))[0]
+    return _read_file(Path(path)).tensors
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
@@ -86,9 +94,8 @@ def _read_torchvision(source: str, name: str) -> Source:
         tensors: dict[str, Tensor] = known[tag].get_state_dict(progress=True, check_hash=True)
     except OSError as error:  # urllib's errors are OSErrors
         raise _no_download(source, error) from error
-    return tensors, Passport(
-        architecture=architecture, source=source, **_torchvisions_fields(architecture, known[tag])
-    )
+    stated = _torchvisions_fields(architecture, known[tag])
+    return Source(tensors, Passport(architecture=architecture, source=source, **stated))
 
 
 def _torchvisions_fields(architecture: str, weights: Any) -> dict[str, Any]:
@@ -136,7 +143,7 @@ def _read_timm(source: str, name: str) -> Source:
         norm_eps=eps,
         licence=config.license or "",
     )
-    return network.state_dict(), passport
+    return Source(network.state_dict(), passport)
 
 
 def _check_hub(repository: str | None) -> None:
@@ -187,7 +194,7 @@ def _read_file(path: Path) -> Source:
             " altered"
         )
     passport = Passport.from_json(metadata["passport"]) if "passport" in metadata else None
-    return {_bare(name): tensor for name, tensor in tensors.items()}, passport
+    return Source({_bare(name): tensor for name, tensor in tensors.items()}, passport)
 
 
 def _read_safetensors(path: Path) -> tuple[object, dict[str, str]]:
@@ -212,7 +219,7 @@ def _read_pickled(path: Path) -> tuple[object, dict[str, str]]:
 
 
 def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    for wrapping in WRAPPINGS * 2:  # in either order
+    for wrapping in _WRAPPINGS * 2:  # in either order
         if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):
             content = content[wrapping]
     if not isinstance(content, Mapping):

@@ -6,7 +6,7 @@ from pathlib import Path
 from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
 
-DIALECTS = ("torchvision", "timm", "detectron2", "caffe2", "mmdet")
+DIALECTS = ("torchvision", "timm", "detectron2", "caffe2", "mmdet", "kuangliu")
 
 
 def _add_arguments(parser: ArgumentParser) -> None:

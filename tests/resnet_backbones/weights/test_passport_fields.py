@@ -64,7 +64,7 @@ def _identity(**options: object) -> dict[str, object]:
             "resnet20",
             {"options": CifarOptions(shortcut="A_centred")},
             {},
-            r"shortcut='A_centred', got shortcut='A'; build .* options=…\(shortcut='A_centred'\)",
+            r"shortcut='A_centred', got shortcut='A'; build .* options=resnet_backbones\.resnet_cifar\.CifarOptions\(shortcut='A_centred'\)",
         ),
         ("resnet18", {"options": ResNetOptions(shortcut="A")}, {"options": ResNetOptions(shortcut="A_centred")},
          r"shortcut='A', got shortcut='A_centred'"),
@@ -245,7 +245,9 @@ def test_class_names_come_with_the_head_only(tmp_path: Path) -> None:
         "resnet20", num_classes=2, weights=str(path)
     ).backbone.passport.label_map == ("cat", "dog")
     assert (
-        create_classifier("resnet20", num_classes=3, weights=str(path)).backbone.passport.label_map
+        create_classifier(
+            "resnet20", num_classes=3, weights=str(path), head="new"
+        ).backbone.passport.label_map
         == ()
     )
     assert create_backbone("resnet20", weights=str(path)).passport.label_map == ()
