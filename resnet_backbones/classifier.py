@@ -14,11 +14,12 @@ from resnet_backbones.features import Backbone
 from resnet_backbones.registry import build
 from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, StrideIn
 from resnet_backbones.weights.adapt import Adaptation, check_adaptation
+from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.loading import COUNTER, fits, is_finite, load_tensors
 from resnet_backbones.weights.naming import settle
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.report import shorten
-from resnet_backbones.weights.sources import Source, read_source
+from resnet_backbones.weights.sources import read_source
 
 _BACKBONE = "backbone."
 _HEAD = "head."
@@ -111,7 +112,9 @@ def fill_classifier(
     tensors, passport = settle(
         found.tensors, found.passport, classifier.state_dict().keys(), backbone.passport, source
     )
-    report = load_tensors(backbone, tensors, passport, source, adapt, strict=strict)
+    report = load_tensors(
+        backbone, tensors, passport, source, adapt, strict=strict, notes=found.notes
+    )
     loaded = _load_head(classifier, tensors, source) if head == "load" else []
     parts = [name for name, module in classifier.head.items() if module.state_dict()]
     mine = {name for name in classifier.state_dict() if name.partition(".")[0] in loaded}

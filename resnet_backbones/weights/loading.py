@@ -40,7 +40,9 @@ def load_weights(
     tensors, passport = settle(
         found.tensors, found.passport, backbone.state_dict().keys(), backbone.passport, source
     )
-    return load_tensors(backbone, tensors, passport, source, adapt, strict=strict)
+    return load_tensors(
+        backbone, tensors, passport, source, adapt, strict=strict, notes=found.notes
+    )
 
 
 def load_tensors(
@@ -51,6 +53,7 @@ def load_tensors(
     adapt: Adaptation = "auto",
     *,
     strict: bool = True,
+    notes: tuple[str, ...] = (),
 ) -> WeightReport:
     """`load_weights` of tensors under the backbone's names; errors and the report call them
     `source`.
@@ -64,7 +67,8 @@ def load_tensors(
         "assumed, as the file has no passport" if passport.assumed else "from the weights' passport"
     )
     told = f"input is {passport}, stride in the {passport.stride_in} convolution: {origin}"
-    report = _compare(tensors, backbone, source, (told, adapted) if adapted else (told,))
+    notes = (*notes, told, adapted) if adapted else (*notes, told)
+    report = _compare(tensors, backbone, source, notes)
     _check_report(report, backbone, strict)
     counters = [
         name for name in backbone.state_dict() if name.endswith(COUNTER) and name in tensors

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
+from resnet_backbones.weights.files import content_hash
 from resnet_backbones.weights.passport import Passport
-from resnet_backbones.weights.sources import content_hash
 
 
 def save_weights(

@@ -24,10 +24,11 @@ from resnet_backbones.weights.adapt import (
 )
 from resnet_backbones.weights.converting import convert_weights, infer_architecture
 from resnet_backbones.weights.dialects import DIALECTS, from_torchvision
+from resnet_backbones.weights.files import read_tensors
 from resnet_backbones.weights.loading import load_weights
 from resnet_backbones.weights.passport import MSRA_MEAN, Passport
 from resnet_backbones.weights.saving import save_weights
-from resnet_backbones.weights.sources import read_source, read_tensors
+from resnet_backbones.weights.sources import read_source
 
 MSRA = Passport(
     architecture="resnet50",

@@ -18,10 +18,10 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.files import read_tensors
 from resnet_backbones.weights.loading import load_weights
 from resnet_backbones.weights.passport import IMAGENET_MEAN, Passport
 from resnet_backbones.weights.saving import save_weights
-from resnet_backbones.weights.sources import read_tensors
 
 State = dict[str, Tensor]
 
