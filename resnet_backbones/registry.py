@@ -34,6 +34,7 @@ _NAMES_IN = {
         *(f"{kind}{depth}" for kind in ("resnet", "plain") for depth in _CIFAR_DEPTHS),
         *("resnet164", "resnet1001"),
     ),
+    "resnet_cifar_wide": ("resnet18_cifar", "resnet34_cifar"),
     "resnet_preact": tuple(f"resnetv2_{depth}" for depth in _DEPTHS),
     "resnet_identity": tuple(f"resnetv2_{depth}" for depth in (*_CIFAR_DEPTHS, 164, 1001)),
     "vgg": (
