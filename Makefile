@@ -28,7 +28,7 @@ test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported 
 	.venv-oldest/bin/python $(PYTEST) -m "not slow"
 
 test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test backbones in other libraries; DETECTRON2=path to its source
-	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/test_dialects.py
+	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/weights/test_dialects.py
 
 lint: .venv/installed  ## check style, formatting and types
 	.venv/bin/python -m ruff check .

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import Goal, OutputsDifferError, Report, Timings, interleave
-from resnet_backbones.passport import IMAGENET_MEAN, IMAGENET_STD, Passport, PixelNormalizer
+from resnet_backbones.weights.passport import IMAGENET_MEAN, IMAGENET_STD, Passport, PixelNormalizer
 from tasks.detection.config import DataConfig
 from tasks.images import decode, find_images
 from tasks.vision.placement import resize, resized_size

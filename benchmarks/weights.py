@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.common import ROOT
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport
+from resnet_backbones.weights.passport import Passport
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.model.torchvision_names import from_torchvision

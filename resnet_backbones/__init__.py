@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from resnet_backbones.classifier import Classifier, create_classifier
     from resnet_backbones.errors import UserError
     from resnet_backbones.features import Backbone, FeatureLevel
-    from resnet_backbones.passport import Passport, PixelNormalizer
     from resnet_backbones.registry import build, create_backbone, list_backbones
-    from resnet_backbones.report import WeightReport
     from resnet_backbones.spec import BackboneSpec
-    from resnet_backbones.weights import load_weights, save_weights
+    from resnet_backbones.weights.loading import load_weights
+    from resnet_backbones.weights.passport import Passport, PixelNormalizer
+    from resnet_backbones.weights.report import WeightReport
+    from resnet_backbones.weights.saving import save_weights
 
 __all__ = [
     "Backbone",
@@ -40,16 +41,16 @@ _MODULES = {
     "BackboneSpec": "spec",
     "Classifier": "classifier",
     "FeatureLevel": "features",
-    "Passport": "passport",
-    "PixelNormalizer": "passport",
+    "Passport": "weights.passport",
+    "PixelNormalizer": "weights.passport",
     "UserError": "errors",
-    "WeightReport": "report",
+    "WeightReport": "weights.report",
     "build": "registry",
     "create_backbone": "registry",
     "create_classifier": "classifier",
     "list_backbones": "registry",
-    "load_weights": "weights",
-    "save_weights": "weights",
+    "load_weights": "weights.loading",
+    "save_weights": "weights.saving",
 }
 
 

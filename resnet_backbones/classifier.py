@@ -3,24 +3,29 @@
 B images of C channels, H x W pixels; K classes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
-from resnet_backbones.adapt import Adaptation, check_adaptation
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.passport import Passport
 from resnet_backbones.registry import build
-from resnet_backbones.sources import read_source
 from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, StrideIn
-from resnet_backbones.weights import load_tensors, torchvision_names
+from resnet_backbones.weights.adapt import Adaptation, check_adaptation
+from resnet_backbones.weights.files import Source
+from resnet_backbones.weights.loading import COUNTER, fits, is_finite, load_tensors
+from resnet_backbones.weights.naming import settle
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.report import shorten
+from resnet_backbones.weights.sources import read_source
 
 _BACKBONE = "backbone."
 _HEAD = "head."
-_LOADED = "is loaded"
+_AUXILIARY = "aux"
+"""What the names of heads that only training uses begin with, as in torchvision."""
+HeadSource = Literal["load", "new"]
 
 
 class Classifier(nn.Module):
@@ -32,6 +37,7 @@ class Classifier(nn.Module):
 
     def __init__(self, backbone: Backbone, num_classes: int) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.backbone = backbone
         self.head = backbone.classifier_head(num_classes)
         self.register_state_dict_post_hook(_flatten)  # type: ignore[no-untyped-call]
@@ -53,23 +59,28 @@ def create_classifier(
     *,
     num_classes: int = 1000,
     weights: str | None = None,
+    head: HeadSource = "load",
     norm: Norm = "batch",
     freeze_through: FreezeThrough | None = None,
     in_channels: int = 3,
     adapt: Adaptation = "auto",
+    strict: bool = True,
     stride_in: StrideIn = "3x3",
     checkpoint_activations: bool = False,
     options: object | None = None,
 ) -> Classifier:
     """Build a classifier with `weights` as in `create_backbone`, whose other arguments are the
-    same.
+    same; `strict` is the backbone's.
 
-    Modules of the head that the weights have for `num_classes` classes are loaded too, the others
-    stay random; the backbone's report says which. UserError for a wrong argument, and for weights
-    that do not fit or cannot be had.
+    The head is loaded too, and must be in the file for `num_classes` classes; with `head="new"` it
+    starts at random. Auxiliary heads, which only training uses, start at random where the file has
+    none. The backbone's report says which. UserError for a wrong argument, and for weights that do
+    not fit or cannot be had.
     """
     if num_classes < 1:
         raise UserError(f"num_classes must be >= 1, got {num_classes}")
+    if head not in get_args(HeadSource):
+        raise UserError(f"head must be load or new, got {head!r}")
     check_adaptation(adapt)
     spec = BackboneSpec(
         name,
@@ -81,35 +92,89 @@ def create_classifier(
         checkpoint_activations=checkpoint_activations,
         options=options,
     )
-    backbone = build(spec)
-    classifier = Classifier(backbone, num_classes)
+    classifier = Classifier(build(spec), num_classes)
     if weights is not None:
-        tensors, passport = read_source(weights)
-        report = load_tensors(backbone, tensors, passport, weights, adapt)
-        notes = tuple(_load_head(classifier.head, torchvision_names(tensors, backbone)[0]))
-        backbone.report = replace(report, notes=(*report.notes, *notes))
-        if passport is not None and all(note.endswith(_LOADED) for note in notes):
-            _check_labels(passport, num_classes, weights)
-            backbone.passport = replace(backbone.passport, label_map=passport.label_map)
+        fill_classifier(classifier, read_source(weights), weights, head, adapt, strict=strict)
     return classifier
 
 
-def _load_head(head: nn.ModuleDict, tensors: Mapping[str, Tensor]) -> Iterator[str]:
-    """Load the modules that `tensors` hold whole and in the right shape, and tell of each."""
-    for name, module in head.items():
-        wanted = {key: x.shape for key, x in module.state_dict(prefix=f"{name}.").items()}
-        found = {
-            key: tensors[key]
-            for key in wanted
-            if key in tensors and tensors[key].shape == wanted[key]
+def fill_classifier(
+    classifier: Classifier,
+    found: Source,
+    source: str,
+    head: HeadSource = "load",
+    adapt: Adaptation = "auto",
+    *,
+    strict: bool = True,
+) -> None:
+    """Load what was found at `source` into a classifier, as `create_classifier` does."""
+    backbone = classifier.backbone
+    tensors, passport = settle(
+        found.tensors, found.passport, classifier.state_dict().keys(), backbone.passport, source
+    )
+    report = load_tensors(
+        backbone, tensors, passport, source, adapt, strict=strict, notes=found.notes
+    )
+    loaded = _load_head(classifier, tensors, source) if head == "load" else []
+    parts = [name for name, module in classifier.head.items() if module.state_dict()]
+    mine = {name for name in classifier.state_dict() if name.partition(".")[0] in loaded}
+    backbone.report = replace(
+        report,
+        unexpected=tuple(name for name in report.unexpected if name not in mine),
+        head_loaded=tuple(loaded),
+        head_new=tuple(name for name in parts if name not in loaded),
+    )
+    if loaded:
+        _check_labels(passport, classifier.num_classes, source)
+        backbone.passport = replace(backbone.passport, label_map=passport.label_map)
+
+
+def _load_head(classifier: Classifier, tensors: Mapping[str, Tensor], source: str) -> list[str]:
+    """Load the head's modules and return their names; UserError where the file has not the main
+    one, or another one in another shape.
+    """
+    loaded = []
+    for name, module in classifier.head.items():
+        wanted = {
+            key: tensor
+            for key, tensor in module.state_dict(prefix=f"{name}.").items()
+            if not key.endswith(COUNTER)
         }
-        if wanted and len(found) == len(wanted):
-            module.load_state_dict({key.removeprefix(f"{name}."): x for key, x in found.items()})
-        if wanted:
-            fate = (
-                _LOADED if len(found) == len(wanted) else "is random, as none of its shape is there"
-            )
-            yield f"head: {name} {fate}"
+        if not wanted or (name.startswith(_AUXILIARY) and not wanted.keys() & tensors.keys()):
+            continue
+        if not all(key in tensors and fits(tensors[key], wanted[key]) for key in wanted):
+            raise _head_error(classifier, wanted, tensors, source)
+        module.load_state_dict(
+            {key.removeprefix(f"{name}."): tensors[key] for key in wanted}, strict=False
+        )
+        loaded.append(name)
+    return loaded
+
+
+def _head_error(
+    classifier: Classifier, wanted: dict[str, Tensor], tensors: Mapping[str, Tensor], source: str
+) -> UserError:
+    """What the head should be, what the file has in its place, and the way out."""
+    amiss = {k: x for k, x in wanted.items() if k not in tensors or not fits(tensors[k], x)}
+    stages = {name for name, _ in classifier.backbone.named_children()}
+    others = {key: x for key, x in tensors.items() if key.partition(".")[0] not in stages}
+    seen = {key: tensors[key] for key in amiss if key in tensors} or others
+    way_out = "head='new' for one that starts at random"
+    last = next(reversed(wanted))
+    if last in amiss and last in tensors and tensors[last].shape != wanted[last].shape:
+        way_out = f"num_classes={len(tensors[last])}, or {way_out}"
+    return UserError(
+        f"weights {source} must hold the head for num_classes={classifier.num_classes}, with finite"
+        f" {_listed(amiss)}, got {_listed(seen) or 'none'}; use {way_out}"
+    )
+
+
+def _listed(tensors: Mapping[str, Tensor]) -> str:
+    return shorten([f"{name} {_shape(tensor)}" for name, tensor in tensors.items()])
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)}" + ("" if is_finite(tensor) else " with values not finite")
 
 
 def _check_labels(passport: Passport, num_classes: int, source: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any, Literal, Self, overload
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport
-from resnet_backbones.report import WeightReport
 from resnet_backbones.rows import Stage
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.report import WeightReport
 
 
 @dataclass(frozen=True)

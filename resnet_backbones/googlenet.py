@@ -16,11 +16,11 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel, Head
 from resnet_backbones.layers import conv_norm, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.pooling import DenseMaxPool, max_pool
 from resnet_backbones.recompute import recomputed
 from resnet_backbones.rows import is_trained
 from resnet_backbones.spec import BackboneSpec, NormName
+from resnet_backbones.weights.passport import Passport
 
 EPS = 1e-3
 """Of torchvision's batch norms."""

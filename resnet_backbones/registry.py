@@ -11,8 +11,8 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, OutputStride, StrideIn
 
 if TYPE_CHECKING:
-    from resnet_backbones.adapt import Adaptation
     from resnet_backbones.features import Backbone
+    from resnet_backbones.weights.adapt import Adaptation
 
 _DEPTHS = (18, 34, 50, 101, 152, 200)
 _CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
@@ -34,6 +34,7 @@ _NAMES_IN = {
         *(f"{kind}{depth}" for kind in ("resnet", "plain") for depth in _CIFAR_DEPTHS),
         *("resnet164", "resnet1001"),
     ),
+    "resnet_cifar_wide": ("resnet18_cifar", "resnet34_cifar"),
     "resnet_preact": tuple(f"resnetv2_{depth}" for depth in _DEPTHS),
     "resnet_identity": tuple(f"resnetv2_{depth}" for depth in (*_CIFAR_DEPTHS, 164, 1001)),
     "vgg": (
@@ -62,6 +63,7 @@ def create_backbone(
     freeze_through: FreezeThrough | None = "auto",
     in_channels: int = 3,
     adapt: "Adaptation" = "auto",
+    strict: bool = True,
     output_stride: OutputStride = 32,
     stride_in: StrideIn = "3x3",
     checkpoint_activations: bool = False,
@@ -76,7 +78,8 @@ def create_backbone(
     `in_channels` other than those of the weights adapt the first convolution as `adapt` says: `sum`
     for one channel, `repeat` the trained filters in turn, `mean` for each, `auto` sum for one
     channel and else repeat; mean and std repeat cyclically; the passport's `adapted` says what was
-    done. `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the
+    done. Weights must hold all that the backbone needs; `strict=False` loads what fits and warns.
+    `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the
     bottleneck's convolution with the stride. `checkpoint_activations` recomputes activations in the
     backward pass to save memory. `options` are the family's own, such as
     `resnet.ResNetOptions(shortcut="C")`. UserError for a wrong argument, for frozen norms without
@@ -87,7 +90,7 @@ def create_backbone(
             "norm=frozen needs weights, got none: frozen random statistics normalise nothing; "
             "give weights, or use norm=batch, sync or group"
         )
-    from resnet_backbones.adapt import check_adaptation
+    from resnet_backbones.weights.adapt import check_adaptation
 
     check_adaptation(adapt)
     spec = BackboneSpec(
@@ -104,9 +107,9 @@ def create_backbone(
     )
     backbone = build(spec)
     if weights is not None:
-        from resnet_backbones.weights import load_weights
+        from resnet_backbones.weights.loading import load_weights
 
-        load_weights(backbone, weights, adapt)
+        load_weights(backbone, weights, adapt, strict=strict)
     return backbone
 
 

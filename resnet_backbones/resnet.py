@@ -13,11 +13,11 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
 from resnet_backbones.layers import init_residual, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, Shortcut
 from resnet_backbones.resnet_stages import Dilation, StagedBackbone, make_stage, plan_units
 from resnet_backbones.rows import Row, row_norm
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 LEVELS = ("c1", "c2", "c3", "c4", "c5")
 WIDTHS = (64, 128, 256, 512)

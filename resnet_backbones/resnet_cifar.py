@@ -7,22 +7,19 @@ B images of C channels, H x W pixels. Names of parameters are those of torchvisi
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
-
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import FeatureLevel
-from resnet_backbones.layers import conv_norm, init_residual, make_norm
-from resnet_backbones.passport import Passport
+from resnet_backbones.layers import init_residual
 from resnet_backbones.resnet_blocks import (
     BasicBlock,
     Bottleneck,
     Shape,
     Shortcut,
-    conv3x3,
 )
-from resnet_backbones.resnet_stages import StagedBackbone, make_stage, plan_units
+from resnet_backbones.resnet_stages import SmallStemBackbone, make_stage, plan_units
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 LEVELS = ("c1", "c2", "c3")
 WIDTHS = (16, 32, 64)
@@ -55,7 +52,7 @@ class CifarOptions:
 OPTIONS = CifarOptions
 
 
-class CifarResNet(StagedBackbone):
+class CifarResNet(SmallStemBackbone):
     """A 3x3 convolution and three stages: c1 has stride 1, c2 stride 2, c3 stride 4."""
 
     def __init__(self, spec: BackboneSpec) -> None:
@@ -68,10 +65,7 @@ class CifarResNet(StagedBackbone):
         told = described(options, settled={"shortcut": None if kind == "none" else kind})
         passport = Passport(architecture=spec.name, stride_in=spec.stride_in, options=told)
         super().__init__(outputs, passport.with_channels(spec.in_channels))
-        self.stem_modules = ("conv1", "bn1")
-        self.conv1 = conv3x3(spec.in_channels, 16, 1, 1)
-        self.bn1 = make_norm(spec.norm_name, 16)
-        self.relu = nn.ReLU(inplace=True)
+        self.add_stem(spec, 16)
         self.stage_of = {name: f"layer{name[1:]}" for name in LEVELS if name <= outputs[-1].name}
         width = 16
         plan = plan_units((blocks,) * 3, 1, 32, "torchvision", options.drop_path)
@@ -87,17 +81,6 @@ class CifarResNet(StagedBackbone):
             width = channels * block.expansion
         init_residual(self)
         self.settle(spec)
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
-        wanted = {level.name for level in self.levels}
-        x = self.relu(conv_norm(self.conv1, self.bn1, images))  # (B, 16, H, W)
-        features = {}
-        for name in self.stage_of:
-            x = self.run_stage(name, x)
-            if name in wanted:
-                features[name] = x
-        return features
 
 
 def check(spec: BackboneSpec) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options
 from resnet_backbones.layers import conv_norm, init_residual, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.resnet_blocks import (
     DropPath,
     Shape,
@@ -26,6 +25,7 @@ from resnet_backbones.resnet_cifar import LEVELS, WIDTHS, check_cifar, cifar_dep
 from resnet_backbones.resnet_stages import StagedBackbone, plan_units
 from resnet_backbones.rows import Row, Stage
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 Order = Literal["original", "norm_after", "relu_before", "relu_only", "full"]
 Gate = Literal["none", "constant", "exclusive", "shortcut_only", "dropout"]

@@ -13,12 +13,12 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.family import described, own_options, refuse_bottleneck_stride
 from resnet_backbones.features import Head
 from resnet_backbones.layers import conv_norm, init_residual, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.resnet import BLOCK, DEPTHS, WIDTHS, Variant, resnet_levels
 from resnet_backbones.resnet_blocks import DropPath, Shape, conv1x1, conv3x3
 from resnet_backbones.resnet_stages import Dilation, StagedBackbone, plan_units
 from resnet_backbones.rows import Row, Stage, Taps
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnet_backbones.features import Backbone
-from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape
+from resnet_backbones.layers import conv_norm, make_norm
+from resnet_backbones.resnet_blocks import BasicBlock, Bottleneck, Shape, conv3x3
 from resnet_backbones.rows import Stage
+from resnet_backbones.spec import BackboneSpec
 
 Dilation = Literal["torchvision", "detectron2"]
 
@@ -96,3 +98,25 @@ class StagedBackbone(Backbone):
     def run_stage(self, level: str, x: Tensor) -> Tensor:
         """The map that a level's stage makes of the one before it."""
         return self.get_submodule(self.stage_of[level])(x)  # type: ignore[no-any-return]
+
+
+class SmallStemBackbone(StagedBackbone):
+    """Stages behind a 3x3 convolution of stride 1, as for images of 32 x 32 pixels."""
+
+    def add_stem(self, spec: BackboneSpec, channels: int) -> None:
+        """Add the modules before the first stage."""
+        self.stem_modules = ("conv1", "bn1")
+        self.conv1 = conv3x3(spec.in_channels, channels, 1, 1)
+        self.bn1 = make_norm(spec.norm_name, channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
+        wanted = {level.name for level in self.levels}
+        x = self.relu(conv_norm(self.conv1, self.bn1, images))  # (B, channels, H, W)
+        features = {}
+        for name in self.stage_of:
+            x = self.run_stage(name, x)
+            if name in wanted:
+                features[name] = x
+        return features

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel
-from resnet_backbones.passport import IMAGENET_MEAN, IMAGENET_STD, Passport
 from resnet_backbones.spec import BackboneSpec, NormName
+from resnet_backbones.weights.passport import IMAGENET_MEAN, IMAGENET_STD, Passport
 
 _ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 """Arguments by which timm's transformers take any image size; convolutional nets take none

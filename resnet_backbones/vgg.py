@@ -13,10 +13,10 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.family import choose_levels, described, refuse_foreign
 from resnet_backbones.features import Backbone, FeatureLevel, Head
 from resnet_backbones.layers import init_residual, make_norm
-from resnet_backbones.passport import Passport
 from resnet_backbones.pooling import max_pool
 from resnet_backbones.rows import Stage, Taps
 from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
 
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of the five stages."""

@@ -83,11 +83,11 @@ TORCHLESS = {
 TABLE: list[Row] = [
     (ERRORS, set(), set()),
     (
-        "resnet_backbones.sources",
+        "resnet_backbones.weights.sources",
         {"torch", "safetensors", "resnet_backbones.*"},
         {"torchvision", "timm", "huggingface_hub"},
     ),  # the hub is timm's
-    ("resnet_backbones.pickles", {"torch"}, {"numpy"}),
+    ("resnet_backbones.weights.pickles", {"torch"}, {"numpy"}),
     *(
         (f"resnet_backbones.interop.{module}", {"torch", "resnet_backbones.*"}, {library})
         for module, library in VIEWS.items()

@@ -63,6 +63,7 @@ TRACED = [name for name in list_backbones() if not _is_giant(name)]
 ONE_OF_EACH = (
     "resnet18",
     "resnet20",
+    "resnet18_cifar",
     "plain20",
     "resnetv2_20",
     "resnetv2_18",

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from resnet_backbones.analysis.responses import Responses, measure_responses, write_csv
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import PixelNormalizer
 from resnet_backbones.registry import create_backbone
+from resnet_backbones.weights.passport import PixelNormalizer
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 

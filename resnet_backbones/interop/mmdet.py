@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from resnet_backbones.adapt import Adaptation
 from resnet_backbones.features import Backbone
 from resnet_backbones.interop.view import View
 from resnet_backbones.registry import create_backbone, make_options
 from resnet_backbones.spec import FreezeThrough, Norm
+from resnet_backbones.weights.adapt import Adaptation
 
 TYPE = "RBBackbone"
 

@@ -45,7 +45,7 @@ def _describe(arguments: Namespace, parser: ArgumentParser) -> None:
 
     check_name(arguments.name)  # answers before torch is imported
     from resnet_backbones.analysis.complexity import measure
-    from resnet_backbones.convert import parse_fields
+    from resnet_backbones.weights.converting import parse_fields
 
     costs = measure(
         arguments.name,

@@ -6,7 +6,7 @@ from pathlib import Path
 from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
 
-DIALECTS = ("torchvision", "timm", "detectron2", "caffe2", "mmdet")
+DIALECTS = ("torchvision", "timm", "detectron2", "caffe2", "mmdet", "kuangliu")
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -67,7 +67,7 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         parser.error("--rename takes OLD=NEW, --passport FIELD=VALUE")
     if not arguments.source.is_file():  # answered before torch is imported
         raise UserError(f"IN must be an existing file, got {arguments.source}")
-    from resnet_backbones.convert import convert_weights, parse_fields
+    from resnet_backbones.weights.converting import convert_weights, parse_fields
 
     report = convert_weights(
         arguments.source,

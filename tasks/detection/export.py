@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from resnet_backbones.weights import save_weights
+from resnet_backbones.weights.saving import save_weights
 from tasks.detection.config import ModelConfig
 from tasks.detection.saved import read_detector
 

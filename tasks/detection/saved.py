@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from resnet_backbones.passport import Passport
+from resnet_backbones.weights.passport import Passport
 from tasks.detection.config import DetectionConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.engine.checkpoint import Checkpoint, load_weights

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.passport import Passport
 from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.spec import BackboneSpec
-from resnet_backbones.weights import adopt_passport
+from resnet_backbones.weights.loading import adopt_passport
+from resnet_backbones.weights.passport import Passport
 from tasks.vision.settings import BackboneConfig
 
 

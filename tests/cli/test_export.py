@@ -14,7 +14,7 @@ from tiny_detector import TINY, tiny_detector
 
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import create_backbone
-from resnet_backbones.sources import read_source
+from resnet_backbones.weights.sources import read_source
 from tasks import evaluate, load
 from tasks.detection.saved import read_detector
 from tasks.engine.checkpoint import read_checkpoint

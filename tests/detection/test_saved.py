@@ -9,7 +9,7 @@ from saved_detector import CLASSES, save_detector
 from tiny_detector import TINY, tiny_detector
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport
+from resnet_backbones.weights.passport import Passport
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.saved import read_detector
 from tasks.engine.checkpoint import Checkpoints

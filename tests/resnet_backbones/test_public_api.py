@@ -38,7 +38,7 @@ def test_names_are_known_without_torch() -> None:
 def test_a_forward_pass_needs_neither_torchvision_nor_timm_nor_tasks() -> None:
     code = (
         "import torch, resnet_backbones\n"
-        "import resnet_backbones.weights\n"
+        "import resnet_backbones.weights.loading\n"
         "resnet_backbones.create_backbone('resnet18', levels=['c1'])(torch.zeros(1, 3, 32, 32))"
     )
     assert not _modules_after(code) & {"torchvision", "timm", "tasks"}

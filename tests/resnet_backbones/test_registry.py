@@ -10,7 +10,7 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.registry import build, create_backbone, list_backbones
 from resnet_backbones.spec import BackboneSpec
-from resnet_backbones.weights import save_weights
+from resnet_backbones.weights.saving import save_weights
 
 PUBLISHED = (
     "vgg16",

@@ -12,7 +12,7 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.timm_models import TimmBackbone
-from resnet_backbones.weights import save_weights
+from resnet_backbones.weights.saving import save_weights
 
 CONVNEXT, RESNET, SWIN = "timm:convnext_atto", "timm:resnet10t", "timm:swin_tiny_patch4_window7_224"
 

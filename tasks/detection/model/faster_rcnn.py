@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.passport import Passport, PixelNormalizer
+from resnet_backbones.weights.passport import Passport, PixelNormalizer
 from tasks.detection.config import ModelConfig
 from tasks.detection.model.box_head import BoxHead
 from tasks.detection.model.class_rows import ClassRows

@@ -9,7 +9,7 @@ from detection.references import use_references
 from tiny_detector import TINY, tiny_batch, tiny_detector
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport
+from resnet_backbones.weights.passport import Passport
 from tasks.detection.config import RoiConfig
 from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.losses import DetectionObjective

@@ -6,11 +6,11 @@ import pytest
 import torch
 from consumer import assert_copies_are_independent, assert_one_step_trains, tiny_backbone
 
-from resnet_backbones.dialects import to_torchvision
 from resnet_backbones.errors import UserError
 from resnet_backbones.interop.detectron2 import as_detectron2
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.resnet import ResNetOptions
+from resnet_backbones.weights.dialects import to_torchvision
 
 REASON = "needs detectron2: make test-interop DETECTRON2=path"
 pytest.importorskip("detectron2.modeling", reason=REASON)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport
+from resnet_backbones.weights.passport import Passport
 
 Adaptation = Literal["auto", "sum", "repeat", "mean"]
 State = dict[str, Tensor]

@@ -25,6 +25,20 @@ def read_pickle(path: Path) -> object:
         return _with_tensors(_ArraysOnly(file, encoding="latin1").load())
 
 
+def numpy_scalars() -> list[Any]:
+    """What `torch.load(weights_only=True)` has to be allowed to read numpy's numbers, which scripts
+    save as scores: it makes values and runs nothing. Empty without numpy.
+    """
+    try:
+        import numpy as np
+    except ImportError:
+        return []
+    scalar = import_module("numpy._core.multiarray").scalar
+    kinds = [type(np.dtype(kind)) for kind in np.typecodes["AllInteger"] + "?efdg"]
+    names = ("numpy._core.multiarray.scalar", "numpy.core.multiarray.scalar")  # of numpy 2 and 1
+    return [*((scalar, name) for name in names), np.dtype, *dict.fromkeys(kinds)]
+
+
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         allowed = _allowed(module, name)

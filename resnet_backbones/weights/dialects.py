@@ -1,28 +1,33 @@
-"""The names that five libraries give to the same ResNet tensors, both ways; torchvision's are the
+"""The names that six libraries give to the same ResNet tensors, both ways; torchvision's are the
 ones used inside.
 
 timm's are torchvision's. mmdet's are torchvision's under `backbone.`, the classifier under `head.`.
 detectron2 calls the stages res2 … res5; caffe2 (Detectron's and MSRA's files) abbreviates and knows
-no counters of batch norm.
+no counters of batch norm. kuangliu (pytorch-cifar, and akamaster's nets made from it) says
+`shortcut` for `downsample` and `linear` for `fc`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, get_args
 
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
 
-Dialect = Literal["torchvision", "timm", "detectron2", "caffe2", "mmdet"]
-DIALECTS: tuple[Dialect, ...] = ("torchvision", "timm", "detectron2", "caffe2", "mmdet")
-WRAPPINGS = ("state_dict", "model", "blobs")
-"""Entries of a file that hold the tensors; `blobs` is Detectron's."""
-_PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.", "bottom_up.", "body.")
+Dialect = Literal["torchvision", "timm", "detectron2", "caffe2", "mmdet", "kuangliu"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+_PREFIXES = (
+    *("module.", "_orig_mod."),  # of DistributedDataParallel and torch.compile
+    *("model.", "net.", "backbone.", "encoder.", "bottom_up.", "body.", "resnet."),
+    *("student.", "teacher."),
+)
+_FEATURES = re.compile(r"features\.(?=(conv1|bn1|layer\d)\.)")
+"""A prefix before names of ResNets; VGG's own names start with `features.` too."""
 _HEADS = {"linear": "fc", "classifier": "fc", "head.fc": "fc"}
 _NORM = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}
 _NORM_BACK = {short: name for name, short in _NORM.items()}
-_FOREIGN_HEAD = {"detectron2": "linear", "mmdet": "head.fc"}
+_FOREIGN_HEAD = {"detectron2": "linear", "mmdet": "head.fc", "kuangliu": "linear"}
 _END_OF_STEM = "7"  # of mmdet's deep stem: the norm that torchvision's and timm's names call bn1
 
 
@@ -35,6 +40,9 @@ def detect(names: Iterable[str]) -> Dialect:
         return "detectron2"
     if any(re.match(r"backbone\.(conv1|bn1|stem|layer\d)\.", name) for name in names):
         return "mmdet"
+    blocks = any(re.search(r"(^|\.)layer1\.\d+\.conv1\.weight$", name) for name in names)
+    if blocks and any(re.search(r"(^|\.)(linear|shortcut\.\d)\.weight$", name) for name in names):
+        return "kuangliu"
     return "torchvision"
 
 
@@ -42,13 +50,41 @@ def to_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str,
     """The same tensors under torchvision's names; prefixes of wrappers (`module.`, `encoder.`, …)
     are taken off.
     """
-    bare = {without_prefixes(name): tensor for name, tensor in tensors.items()}
-    renamed = {_inward(name, dialect): tensor for name, tensor in bare.items()}
-    if len(renamed) < len(tensors):
-        raise UserError(
-            f"weights must keep {len(tensors)} different names without prefixes, got {len(renamed)}"
-        )
+    return _rename(tensors, lambda name: _inward(without_prefixes(name), dialect))
+
+
+def bare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors without the prefixes of wrappers, and else under their own names."""
+    return _rename(tensors, _bare)
+
+
+def _rename(tensors: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
+    """UserError where two tensors would have one name."""
+    renamed: dict[str, Tensor] = {}
+    first: dict[str, str] = {}
+    for name, tensor in tensors.items():
+        short = rename(name)
+        if short in renamed:
+            raise UserError(
+                f"weights must hold one network, got {first[short]} and {name}, which without"
+                f" prefixes are both {short}; leave one of them out with `backbones"
+                f" convert-weights --rename {_beginning(first[short], name)}=unused.`"
+            )
+        renamed[short] = tensor
+        first[short] = name
     return renamed
+
+
+def _beginning(one: str, other: str) -> str:
+    """What the longer of two names, the second of equals, begins with and the other does not."""
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    parts = longer.split(".")
+    same = 0
+    for part, counterpart in zip(parts, shorter.split("."), strict=False):
+        if part != counterpart:
+            break
+        same += 1
+    return ".".join(parts[: same + 1]) + "."
 
 
 def from_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str, Tensor]:
@@ -69,10 +105,15 @@ def without_prefixes(name: str) -> str:
     """A name without the prefixes of wrappers, and with torchvision's for a classifier of another
     name.
     """
-    while name.startswith(_PREFIXES):
-        name = name.partition(".")[2]
+    name = _bare(name)
     head, _, last = name.rpartition(".")
     return f"{_HEADS[head]}.{last}" if head in _HEADS and last in ("weight", "bias") else name
+
+
+def _bare(name: str) -> str:
+    while name.startswith(_PREFIXES):
+        name = name.partition(".")[2]
+    return _FEATURES.sub("", name, count=1) if name.startswith("features.") else name
 
 
 def _inward(name: str, dialect: Dialect) -> str:
@@ -82,6 +123,8 @@ def _inward(name: str, dialect: Dialect) -> str:
         return _from_detectron2(name)
     if dialect == "mmdet" and name.startswith(f"stem.{_END_OF_STEM}."):
         return f"bn1.{name.split('.')[-1]}"
+    if dialect == "kuangliu":
+        return name.replace(".shortcut.", ".downsample.")
     return re.sub(r"^stem\.", "conv1.", name) if dialect == "mmdet" else name
 
 
@@ -91,6 +134,8 @@ def _outward(name: str, dialect: Dialect, deep: bool) -> str:
     head, _, last = name.rpartition(".")
     if head == "fc":
         return f"pred_{last[0]}" if dialect == "caffe2" else f"{_FOREIGN_HEAD[dialect]}.{last}"
+    if dialect == "kuangliu":
+        return name.replace(".downsample.", ".shortcut.")
     if dialect == "mmdet":
         stem = (
             re.sub(r"^bn1\.", f"stem.{_END_OF_STEM}.", re.sub(r"^conv1\.", "stem.", name))

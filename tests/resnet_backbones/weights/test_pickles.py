@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_backbones.pickles import read_pickle
+from resnet_backbones.weights.pickles import read_pickle
 
 
 class Calls:

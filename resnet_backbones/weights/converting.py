@@ -10,15 +10,22 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from resnet_backbones.adapt import first_convolution, fold_mean_std, fold_std, reorder_channels
-from resnet_backbones.dialects import Dialect, detect, from_torchvision, to_torchvision
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.passport import Passport, PixelNormalizer
 from resnet_backbones.registry import build, list_backbones, make_options
-from resnet_backbones.sources import read_source
 from resnet_backbones.spec import BackboneSpec, StrideIn
-from resnet_backbones.weights import assumed_passport, file_metadata, load_tensors, save_weights
+from resnet_backbones.weights.adapt import (
+    first_convolution,
+    fold_mean_std,
+    fold_std,
+    reorder_channels,
+)
+from resnet_backbones.weights.dialects import Dialect, detect, from_torchvision, to_torchvision
+from resnet_backbones.weights.loading import load_tensors
+from resnet_backbones.weights.naming import assumed_passport
+from resnet_backbones.weights.passport import Passport, PixelNormalizer
+from resnet_backbones.weights.saving import file_metadata, save_weights
+from resnet_backbones.weights.sources import read_source
 
 State = dict[str, Tensor]
 _ENDINGS = (".safetensors", ".pth", ".pkl")
@@ -45,12 +52,12 @@ def convert_weights(
     """
     if target.suffix not in _ENDINGS:
         raise UserError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
-    raw, passport = read_source(str(source))
-    raw = _renamed(raw, rename)
+    found = read_source(str(source))
+    raw = _renamed(found.tensors, rename)
     dialect = detect(raw) if from_dialect == "auto" else from_dialect
     tensors = to_torchvision(raw, dialect)
     passport = _passport(
-        tensors, passport, dialect, architecture, str(source), passport_fields or {}
+        tensors, found.passport, dialect, architecture, str(source), passport_fields or {}
     )
     before, plain = _features(tensors, passport), passport
     tensors, passport = _reprocessed(tensors, passport, channel_order, fold)

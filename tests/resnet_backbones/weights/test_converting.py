@@ -11,17 +11,24 @@ import torchvision
 from command_line import Tools
 from torch import Tensor
 
-from resnet_backbones.adapt import adapt_channels, first_convolution, fold_std, reorder_channels
 from resnet_backbones.classifier import create_classifier
-from resnet_backbones.convert import convert_weights, infer_architecture
-from resnet_backbones.dialects import DIALECTS, from_torchvision
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import MSRA_MEAN, Passport
 from resnet_backbones.registry import build, create_backbone
 from resnet_backbones.resnet import ResNetOptions
-from resnet_backbones.sources import read_source, read_tensors
 from resnet_backbones.spec import BackboneSpec
-from resnet_backbones.weights import load_weights, save_weights
+from resnet_backbones.weights.adapt import (
+    adapt_channels,
+    first_convolution,
+    fold_std,
+    reorder_channels,
+)
+from resnet_backbones.weights.converting import convert_weights, infer_architecture
+from resnet_backbones.weights.dialects import DIALECTS, from_torchvision
+from resnet_backbones.weights.files import read_tensors
+from resnet_backbones.weights.loading import load_weights
+from resnet_backbones.weights.passport import MSRA_MEAN, Passport
+from resnet_backbones.weights.saving import save_weights
+from resnet_backbones.weights.sources import read_source
 
 MSRA = Passport(
     architecture="resnet50",

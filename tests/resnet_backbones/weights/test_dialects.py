@@ -1,12 +1,18 @@
-"""Five names for every tensor."""
+"""Six names for every tensor."""
 
 import pytest
 import torch
 import torchvision
 from torch import Tensor
 
-from resnet_backbones.dialects import DIALECTS, Dialect, detect, from_torchvision, to_torchvision
 from resnet_backbones.errors import UserError
+from resnet_backbones.weights.dialects import (
+    DIALECTS,
+    Dialect,
+    detect,
+    from_torchvision,
+    to_torchvision,
+)
 
 COUNTER = "num_batches_tracked"
 
@@ -40,21 +46,21 @@ def test_names_tell_the_dialect(state: dict[str, Tensor], dialect: Dialect) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "detectron2", "caffe2", "mmdet"),
+    ("name", "detectron2", "caffe2", "mmdet", "kuangliu"),
     [
-        ("conv1.weight", "stem.conv1.weight", "conv1_w", "backbone.conv1.weight"),
-        ("bn1.running_var", "stem.conv1.norm.running_var", "res_conv1_bn_riv", "backbone.bn1.running_var"),
-        ("layer1.2.conv3.weight", "res2.2.conv3.weight", "res2_2_branch2c_w", "backbone.layer1.2.conv3.weight"),
-        ("layer4.0.bn2.bias", "res5.0.conv2.norm.bias", "res5_0_branch2b_bn_b", "backbone.layer4.0.bn2.bias"),
+        ("conv1.weight", "stem.conv1.weight", "conv1_w", "backbone.conv1.weight", "conv1.weight"),
+        ("bn1.running_var", "stem.conv1.norm.running_var", "res_conv1_bn_riv", "backbone.bn1.running_var", "bn1.running_var"),
+        ("layer1.2.conv3.weight", "res2.2.conv3.weight", "res2_2_branch2c_w", "backbone.layer1.2.conv3.weight", "layer1.2.conv3.weight"),
+        ("layer4.0.bn2.bias", "res5.0.conv2.norm.bias", "res5_0_branch2b_bn_b", "backbone.layer4.0.bn2.bias", "layer4.0.bn2.bias"),
         ("layer3.0.downsample.0.weight", "res4.0.shortcut.weight", "res4_0_branch1_w",
-         "backbone.layer3.0.downsample.0.weight"),
+         "backbone.layer3.0.downsample.0.weight", "layer3.0.shortcut.0.weight"),
         ("layer3.0.downsample.1.weight", "res4.0.shortcut.norm.weight", "res4_0_branch1_bn_s",
-         "backbone.layer3.0.downsample.1.weight"),
-        ("fc.bias", "linear.bias", "pred_b", "head.fc.bias"),
+         "backbone.layer3.0.downsample.1.weight", "layer3.0.shortcut.1.weight"),
+        ("fc.bias", "linear.bias", "pred_b", "head.fc.bias", "linear.bias"),
     ],
 )  # fmt: skip
 def test_names_are_those_of_the_libraries(
-    name: str, detectron2: str, caffe2: str, mmdet: str
+    name: str, detectron2: str, caffe2: str, mmdet: str, kuangliu: str
 ) -> None:
     expected = {
         "torchvision": name,
@@ -62,6 +68,7 @@ def test_names_are_those_of_the_libraries(
         "detectron2": detectron2,
         "caffe2": caffe2,
         "mmdet": mmdet,
+        "kuangliu": kuangliu,
     }
     assert {d: next(iter(from_torchvision({name: torch.ones(1)}, d))) for d in DIALECTS} == expected
 
@@ -90,14 +97,44 @@ def test_deep_stems_are_renamed_for_mmdet_and_refused_for_caffe2() -> None:
 
 
 @pytest.mark.parametrize(
-    "prefix", ["module.", "model.", "backbone.", "encoder.", "module.backbone.body.", ""]
+    "prefix",
+    [
+        *("module.", "_orig_mod.", "model.", "net.", "backbone.", "encoder.", "resnet.", ""),
+        *("student.", "teacher.", "features.", "body.", "bottom_up."),
+        *("module.backbone.body.", "model.encoder.features.", "teacher.module.backbone."),
+    ],
 )
 @pytest.mark.parametrize("head", ["fc", "linear", "classifier"])
 def test_wrappers_prefixes_and_heads_of_others_are_understood(prefix: str, head: str) -> None:
-    names = {f"{prefix}conv1.weight": torch.ones(1), f"{prefix}{head}.bias": torch.ones(1)}
-    assert list(to_torchvision(names, "torchvision")) == ["conv1.weight", "fc.bias"]
+    names = {
+        f"{prefix}conv1.weight": torch.ones(1),
+        f"{prefix}layer1.0.conv1.weight": torch.ones(1),
+    }
+    names[f"{head}.bias"] = torch.ones(1)
+    assert list(to_torchvision(names, "torchvision")) == [
+        "conv1.weight",
+        "layer1.0.conv1.weight",
+        "fc.bias",
+    ]
 
 
-def test_names_that_would_fall_together_are_refused() -> None:
-    with pytest.raises(UserError, match="2 different names without prefixes, got 1"):
-        to_torchvision({"model.fc.bias": torch.ones(1), "fc.bias": torch.ones(1)}, "torchvision")
+def test_features_stay_in_the_names_of_vgg() -> None:
+    names = {"module.features.0.weight": torch.ones(1), "features.1.bias": torch.ones(1)}
+    assert list(to_torchvision(names, "torchvision")) == ["features.0.weight", "features.1.bias"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "left_out"),
+    [
+        ("student.conv1.weight", "teacher.conv1.weight", "teacher."),
+        ("model.student.backbone.bn1.bias", "model.teacher.bn1.bias", "model.student."),
+        ("fc.bias", "model.fc.bias", "model."),
+        ("model.fc.bias", "fc.bias", "model."),
+    ],
+)
+def test_two_networks_in_a_file_are_refused_with_the_way_out(
+    one: str, other: str, left_out: str
+) -> None:
+    names = {one: torch.ones(1), other: torch.ones(1)}
+    with pytest.raises(UserError, match=f"must hold one network.* --rename {left_out}=unused"):
+        to_torchvision(names, "torchvision")

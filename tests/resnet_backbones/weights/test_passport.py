@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.passport import Passport, PixelNormalizer, UnknownFieldWarning
+from resnet_backbones.weights.passport import Passport, PixelNormalizer, UnknownFieldWarning
 
 IMAGENET = Passport(architecture="resnet18")
 

@@ -1,0 +1,162 @@
+"""Read files of tensors, however they are wrapped.  Nothing that a file names is ever run."""
+
+import argparse
+import ctypes
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from resnet_backbones.errors import UserError
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.pickles import numpy_scalars, read_pickle
+
+_WRAPPINGS = (
+    *("state_dict", "model_state_dict", "model", "net", "network", "module"),
+    *("blobs", "weights", "params", "state"),
+    *("model_ema", "state_dict_ema", "params_ema", "ema"),
+)
+"""Entries of a file that hold the tensors, in the order in which they are looked for; `blobs` is
+Detectron's."""
+_PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
+
+
+class Source(NamedTuple):
+    """What was found where weights come from."""
+
+    tensors: dict[str, Tensor]
+    """By the names that they have there."""
+    passport: Passport | None
+    notes: tuple[str, ...] = ()
+    """What was read of a file that holds several networks."""
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Tensors by name of a .safetensors file, or of a torch.save file or pickle that holds tensors
+    only, on the CPU.
+
+    Wrappings such as `state_dict`, `model` or `net` and `module.` prefixes are taken off, and what
+    is no tensor is left out.
+    """
+    return read_file(Path(path)).tensors
+
+
+def content_hash(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values, whatever the order or memory layout."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        if tensor.nbytes:
+            digest.update((ctypes.c_char * tensor.nbytes).from_address(tensor.data_ptr()))
+    return digest.hexdigest()
+
+
+def read_file(path: Path) -> Source:
+    """Tensors of a file by its names, and its passport."""
+    if not path.is_file():
+        raise UserError(
+            "weights must be an existing file, torchvision:<model>.<weights> or"
+            f" timm:<model>.<tag>, got {str(path)!r}; check the path, or set model.weights=null to"
+            " start from scratch"
+        )
+    try:
+        content, metadata = (
+            _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
+        )
+    except (pickle.UnpicklingError, safetensors.SafetensorError, RuntimeError, EOFError) as error:
+        foreign = isinstance(
+            error, pickle.UnpicklingError
+        )  # torch then advises to run whatever the file holds
+        seen = (
+            "a file of another kind or with other objects in it" if foreign else first_line(error)
+        )
+        raise UserError(
+            f"weights {path} must be a .safetensors file or a torch.save of tensors, got {seen}; "
+            "write it anew with torch.save(model.state_dict(), path)"
+        ) from error
+    tensors, notes = _unwrap(content, path)
+    if "content_hash" in metadata and metadata["content_hash"] != content_hash(tensors):
+        raise UserError(
+            f"weights {path} must have the content that its hash states, but differ: damaged or"
+            " altered"
+        )
+    passport = Passport.from_json(metadata["passport"]) if "passport" in metadata else None
+    return Source({_bare(name): tensor for name, tensor in tensors.items()}, passport, notes)
+
+
+def _read_safetensors(path: Path) -> tuple[object, dict[str, str]]:
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata: dict[str, str] = file.metadata() or {}
+    return safetensors.torch.load_file(path), metadata
+
+
+def _read_pickled(path: Path) -> tuple[object, dict[str, str]]:
+    content: Any
+    if path.suffix == ".pkl" and not zipfile.is_zipfile(
+        path
+    ):  # Detectron's; torch.save writes zip files
+        content = read_pickle(path)
+    else:
+        # training scripts save their arguments and scores beside
+        with torch.serialization.safe_globals([argparse.Namespace, *numpy_scalars()]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    meta = content.get("meta") if isinstance(content, dict) else None
+    return content, meta if isinstance(meta, dict) and isinstance(meta.get("passport"), str) else {}
+
+
+def _unwrap(content: object, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of the first wrapping that holds any, else those of every entry; and what of
+    several networks was read.
+    """
+    if not isinstance(content, Mapping):
+        raise UserError(f"weights {path} must hold tensors by name, got {type(content).__name__}")
+    tensors, notes = _find(content)
+    if not tensors:
+        raise UserError(
+            f"weights {path} must hold tensors by name, got the entries {list(content)[:5]}"
+        )
+    return tensors, notes
+
+
+def _find(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    wrapped = {name: content[name] for name in _WRAPPINGS if isinstance(content.get(name), Mapping)}
+    networks = {name: found for name, entry in wrapped.items() if (found := _find(entry))[0]}
+    if networks:
+        first, *others = networks
+        tensors, notes = networks[first]
+        told = f"the file holds {' and '.join(networks)}: {first} was read"
+        return tensors, (*notes, told) if others else notes
+    own = _tensors(content)
+    if any(tensor.dim() for tensor in own.values()):
+        return own, ()
+    entries = {
+        name: _tensors(entry) for name, entry in content.items() if isinstance(entry, Mapping)
+    }
+    inside = {f"{name}.{key}": x for name, entry in entries.items() for key, x in entry.items()}
+    return inside or own, ()
+
+
+def _tensors(content: Mapping[Any, Any]) -> dict[str, Tensor]:
+    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _bare(name: str) -> str:
+    while name.startswith(_PREFIXES):
+        name = name.partition(".")[2]
+    return name
+
+
+def first_line(error: Exception) -> str:
+    """An error in one line."""
+    return (
+        f"{type(error).__name__}:"
+        f" {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+    )

@@ -1,0 +1,180 @@
+"""Read weights from files, torchvision or timm into a backbone.  Nothing is left out in silence."""
+
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from resnet_backbones.errors import UserError
+from resnet_backbones.features import Backbone
+from resnet_backbones.layers import FrozenBatchNorm2d
+from resnet_backbones.weights.adapt import Adaptation, adapt_channels, first_convolution
+from resnet_backbones.weights.contradictions import check_norms, check_passport
+from resnet_backbones.weights.naming import settle
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.report import PartialWeightsWarning, WeightReport, count, shorten
+from resnet_backbones.weights.sources import read_source
+
+COUNTER = "num_batches_tracked"
+"""Of batch norms: needed by no network, and absent in many files."""
+_LISTED = 10
+
+
+def load_weights(
+    backbone: Backbone, source: str, adapt: Adaptation = "auto", *, strict: bool = True
+) -> WeightReport:
+    """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1` or
+    `timm:resnet50.a1_in1k`.
+
+    Names of any dialect (`weights.dialects`) and wrappers' prefixes are understood; `adapt` says
+    how the first convolution takes other `in_channels`. Sets `backbone.passport` and
+    `backbone.report`. UserError where a tensor that the backbone needs is missing, of another shape
+    or not finite (`num_batches_tracked` apart), where the file is of another network, or where its
+    passport says so. With `strict=False` what fits of such tensors is loaded, and a
+    PartialWeightsWarning names the others.
+    """
+    found = read_source(source)
+    tensors, passport = settle(
+        found.tensors, found.passport, backbone.state_dict().keys(), backbone.passport, source
+    )
+    return load_tensors(
+        backbone, tensors, passport, source, adapt, strict=strict, notes=found.notes
+    )
+
+
+def load_tensors(
+    backbone: Backbone,
+    tensors: dict[str, Tensor],
+    passport: Passport,
+    source: str,
+    adapt: Adaptation = "auto",
+    *,
+    strict: bool = True,
+    notes: tuple[str, ...] = (),
+) -> WeightReport:
+    """`load_weights` of tensors under the backbone's names; errors and the report call them
+    `source`.
+    """
+    check_passport(passport, backbone, source)
+    check_norms(tensors, backbone, source)
+    channels = len(backbone.passport.mean)
+    tensors, adapted = adapt_channels(tensors, first_convolution(backbone), channels, adapt)
+    passport = replace(passport, adapted=adapted) if adapted else passport
+    origin = (
+        "assumed, as the file has no passport" if passport.assumed else "from the weights' passport"
+    )
+    told = f"input is {passport}, stride in the {passport.stride_in} convolution: {origin}"
+    notes = (*notes, told, adapted) if adapted else (*notes, told)
+    report = _compare(tensors, backbone, source, notes)
+    _check_report(report, backbone, strict)
+    counters = [
+        name for name in backbone.state_dict() if name.endswith(COUNTER) and name in tensors
+    ]
+    backbone.load_state_dict(
+        {name: tensors[name] for name in (*report.matched, *counters)}, strict=False
+    )
+    adopt_passport(backbone, passport)
+    backbone.report = report
+    return report
+
+
+def adopt_passport(backbone: Backbone, passport: Passport) -> None:
+    """Make the backbone expect what `passport` says of input and norms, when a state dict is loaded
+    without a file.
+
+    The options stay those that the backbone was built with, and class names are a classifier's.
+    """
+    _set_eps(backbone, passport.norm_eps)
+    passport = replace(passport, options=backbone.passport.options, label_map=())
+    backbone.passport = passport.with_channels(len(backbone.passport.mean))
+
+
+def fits(tensor: Tensor, wanted: Tensor) -> bool:
+    """Whether a file's tensor is of the wanted shape and finite."""
+    return tensor.shape == wanted.shape and is_finite(tensor)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no value is infinite or no number."""
+    return bool(torch.isfinite(tensor).all())
+
+
+def _compare(
+    tensors: Mapping[str, Tensor], backbone: Backbone, source: str, notes: tuple[str, ...]
+) -> WeightReport:
+    needed = {
+        name: tensor for name, tensor in backbone.state_dict().items() if not name.endswith(COUNTER)
+    }
+    found = [name for name in needed if name in tensors]
+    shaped = [name for name in found if tensors[name].shape == needed[name].shape]
+    finite = [name for name in shaped if is_finite(tensors[name])]
+    return WeightReport(
+        source=source,
+        matched=tuple(finite),
+        missing=tuple(name for name in needed if name not in tensors),
+        unexpected=tuple(
+            name for name in tensors if name not in needed and not name.endswith(COUNTER)
+        ),
+        mismatched=tuple(
+            f"{name}: file {tuple(tensors[name].shape)}, backbone {tuple(needed[name].shape)}"
+            for name in found
+            if name not in set(shaped)
+        ),
+        not_finite=tuple(name for name in shaped if name not in set(finite)),
+        notes=notes,
+    )
+
+
+def _check_report(report: WeightReport, backbone: Backbone, strict: bool) -> None:
+    """Refuse what is not whole, or warn of it; tensors of another network inside the stages that
+    were built count too.
+    """
+    foreign = foreign_names(report.unexpected, backbone)
+    if not report.random and not foreign:
+        return
+    faults = report.faults(_LISTED)
+    faults += [count("not of this network", foreign, _LISTED)] if foreign else []
+    seen = f"got {len(report.matched)}; {'; '.join(faults)}"
+    rule = (
+        f"the {report.needed} tensors that {backbone.passport.architecture} needs, finite and in"
+        " their shapes, and none of another network"
+    )
+    if strict or not report.matched:
+        raise UserError(
+            f"weights {report.source} must hold {rule}, {seen}; check the name, the levels and the"
+            " norm (model.backbone and model.norm of a recipe) against `backbones describe FILE`"
+            + (", or load what fits with strict=False" if report.matched else _rename_hint(report))
+        )
+    message = f"weights {report.source} do not hold {rule}, {seen}; the rest keeps its initial"
+    warnings.warn(f"{message} values", PartialWeightsWarning, stacklevel=4)
+
+
+def _rename_hint(report: WeightReport) -> str:
+    names = shorten(report.unexpected)
+    return f"; its names are {names}: `backbones convert-weights --rename OLD=NEW` changes them"
+
+
+def foreign_names(names: Collection[str], backbone: Backbone) -> list[str]:
+    """Those of left-over names that lie inside the modules that were built."""
+    built = {name for name, _ in backbone.named_children()}
+    inside = [name for name in names if name.partition(".")[0] in built]
+    layers = [
+        int(name.split(".")[1]) for name in backbone.state_dict() if name.startswith("features.")
+    ]
+    return [name for name in inside if not _is_later_layer(name, max(layers, default=-1))]
+
+
+def _is_later_layer(name: str, last: int) -> bool:
+    """Whether a name is that of a VGG's layer after those that the asked levels need."""
+    owner, _, rest = name.partition(".")
+    index = rest.partition(".")[0]
+    return owner == "features" and last >= 0 and index.isdigit() and int(index) > last
+
+
+def _set_eps(backbone: Backbone, eps: float) -> None:
+    for module in backbone.modules():
+        if isinstance(module, FrozenBatchNorm2d | _BatchNorm | nn.GroupNorm):
+            module.eps = eps

@@ -1,0 +1,55 @@
+"""Write weights with their passport."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from resnet_backbones.errors import UserError
+from resnet_backbones.features import Backbone
+from resnet_backbones.weights.files import content_hash
+from resnet_backbones.weights.passport import Passport
+
+
+def save_weights(
+    path: str | Path, weights: Backbone | Mapping[str, Tensor], passport: Passport | None = None
+) -> None:
+    """Write a .safetensors file that carries the passport (a backbone's own by default) and a hash
+    of its content.
+
+    The file is written beside `path` and then renamed, so that no half-written file is ever seen.
+    """
+    passport = weights.passport if passport is None and isinstance(weights, Backbone) else passport
+    if passport is None:
+        raise UserError(
+            "save_weights needs a passport for a plain state dict, got none; pass"
+            " passport=Passport(…)"
+        )
+    named = weights.state_dict() if isinstance(weights, Backbone) else weights
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+    metadata = {"format": "pt", **file_metadata(tensors, passport)}
+    target = Path(path)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        safetensors.torch.save_file(tensors, unfinished, metadata=metadata)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def file_metadata(tensors: Mapping[str, Tensor], passport: Passport) -> dict[str, str]:
+    """What a file says of its tensors: the passport with this library's version, and the hash of
+    the content.
+    """
+    try:
+        written_by = version("resnet-backbones")
+    except PackageNotFoundError:  # run from its source tree
+        written_by = "unknown"
+    return {
+        "passport": replace(passport, library_version=written_by).to_json(),
+        "content_hash": content_hash(tensors),
+    }
