@@ -53,14 +53,12 @@ class WideCifarResNet(StagedBackbone):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Feature maps by level name, fine to coarse, of normalised images (B, C, H, W)."""
-        wanted = {level.name for level in self.levels}
         x = F.relu_(conv_norm(self.conv1, self.bn1, images))  # (B, 64, H, W)
-        features = {}
+        maps = {}
         for name in self.stage_of:
             x = self.run_stage(name, x)
-            if name in wanted:
-                features[name] = x
-        return features
+            maps[name] = x
+        return {level.name: maps[level.name] for level in self.levels}
 
 
 def check(spec: BackboneSpec) -> None:
