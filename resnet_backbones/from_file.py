@@ -19,7 +19,7 @@ from resnet_backbones.weights.naming import network_names, settle
 from resnet_backbones.weights.recognition import identify, stated_spec
 from resnet_backbones.weights.sources import read_source
 
-_WAY_OUT = "give name=…, and options=… where several kinds of shortcut have them"
+WAY_OUT = "give name=…, and options=… where several kinds of shortcut have them"
 _OF_SPEC = {field.name for field in fields(BackboneSpec)} - {"pretrained"}
 
 
@@ -80,7 +80,12 @@ def load_classifier(file: str, **overrides: Unpack[ClassifierOverrides]) -> Clas
     found, spec = _described(file, given, ClassifierOverrides.__optional_keys__)
     num_classes = overrides.get("num_classes")
     if num_classes is None:
-        num_classes = _count_classes(found.tensors, spec, file)
+        num_classes = count_classes(found.tensors, spec)
+    if num_classes is None:
+        raise UserError(
+            f"weights {file} must hold the head of a classifier of {spec.name}, got none; use"
+            " load_backbone, or give num_classes=… and head='new'"
+        )
     classifier = Classifier(build(spec), num_classes)
     head = overrides.get("head", "load")
     adapt = overrides.get("adapt", "auto")
@@ -101,7 +106,7 @@ def _described(
     tensors, passport = identify(
         found,
         file,
-        _WAY_OUT,
+        WAY_OUT,
         name=overrides.get("name"),
         settled=overrides.get("options") is not None,
     )
@@ -120,14 +125,10 @@ def _lacks_statistics(tensors: Mapping[str, Tensor], spec: BackboneSpec) -> bool
     return not has and any(name.endswith("running_mean") for name in needed)
 
 
-def _count_classes(tensors: dict[str, Tensor], spec: BackboneSpec, file: str) -> int:
+def count_classes(tensors: dict[str, Tensor], spec: BackboneSpec) -> int | None:
+    """Of the head that a file holds for this network; None where it holds none."""
     with torch.device("meta"):
         backbone = build(spec)
         name = last_bias(backbone)
     named, _ = network_names(tensors, {*backbone.state_dict(), name})
-    if name not in named:
-        raise UserError(
-            f"weights {file} must hold a classifier's head, with {name}, to be a classifier, got"
-            " none; use load_backbone, or give num_classes=… and head='new'"
-        )
-    return len(named[name])
+    return len(named[name]) if name in named else None

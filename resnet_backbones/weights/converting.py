@@ -40,13 +40,14 @@ def convert_weights(
     passport_fields: Mapping[str, Any] | None = None,
     channel_order: Literal["rgb", "bgr"] | None = None,
     fold: Literal["std", "mean-std"] | None = None,
+    commit: str = "",
 ) -> str:
     """Write `target` (.safetensors, .pth or .pkl) from `source`, and return a report with the
     difference of features.
 
     `rename` replaces beginnings of names first; `architecture` is found from names and shapes where
     it is not given, and `passport_fields` replace what the file's passport says or what is assumed.
-    UserError for what does not fit.
+    `commit` is that of this code, for the passport. UserError for what does not fit.
     """
     if target.suffix not in _ENDINGS:
         raise UserError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
@@ -66,7 +67,7 @@ def convert_weights(
     before, plain = _features(tensors, passport), passport
     tensors, passport = _reprocessed(tensors, passport, channel_order, fold)
     named = from_torchvision(tensors, to_dialect)
-    write_weights(target, named, passport)
+    write_weights(target, named, passport, commit)
     after = _features(to_torchvision(read_source(str(target))[0], to_dialect), passport)
     largest = max((after[name] - before[name]).abs().max().item() for name in before)
     scale = max(before[name].abs().max().item() for name in before)
@@ -82,14 +83,14 @@ def convert_weights(
     )
 
 
-def write_weights(path: Path, tensors: State, passport: Passport) -> None:
+def write_weights(path: Path, tensors: State, passport: Passport, commit: str = "") -> None:
     """A file of the kind that the path's ending says; all kinds carry the passport and a hash of
     the content.
     """
     if path.suffix == ".safetensors":
-        return save_weights(path, tensors, passport)
+        return save_weights(path, tensors, passport, commit=commit)
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    meta = file_metadata(tensors, passport)
+    meta = file_metadata(tensors, passport, commit)
     if path.suffix == ".pth":
         torch.save({"state_dict": tensors, "meta": meta}, path)
         return None

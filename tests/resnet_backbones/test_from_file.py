@@ -251,7 +251,7 @@ def test_msras_files_are_recognised_with_their_stride(tmp_path: Path) -> None:
 def test_a_file_without_a_head_is_no_classifier(tmp_path: Path) -> None:
     path = str(tmp_path / "file.safetensors")
     save_weights(path, create_backbone("resnet20"))
-    with pytest.raises(UserError, match=r"with fc\.bias, to be a classifier, got none; use load_b"):
+    with pytest.raises(UserError, match=r"head of a classifier of resnet20, got none; use load_b"):
         load_classifier(path)
     new = load_classifier(path, num_classes=7, head="new")
     assert (new.num_classes, new.backbone.report.head_new) == (7, ("fc",))
