@@ -8,6 +8,7 @@ from typing import Any
 from resnet_backbones.errors import UserError
 from resnet_backbones.from_file import WAY_OUT, count_classes
 from resnet_backbones.weights.files import Source, read_file
+from resnet_backbones.weights.loading import COUNTER
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.recognition import identify, stated_spec
 
@@ -79,7 +80,11 @@ def _counts(found: Source) -> dict[str, Any]:
     return {
         "content hash": "verified" if found.hashed else "none in the file",
         "tensors": len(found.tensors),
-        "values": sum(tensor.numel() for tensor in found.tensors.values()),
+        "parameters": sum(
+            tensor.numel()
+            for name, tensor in found.tensors.items()
+            if not name.endswith(("running_mean", "running_var", COUNTER))
+        ),
         "note": "; ".join(found.notes),
     }
 

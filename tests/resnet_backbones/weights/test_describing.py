@@ -50,7 +50,7 @@ def test_a_passport_is_told_whole(tmp_path: Path) -> None:
         "load with": f"resnet_backbones.load_classifier({path!r})",
         "content hash": "verified",
         "tensors": len(network.state_dict()),
-        "values": sum(tensor.numel() for tensor in network.state_dict().values()),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
 
 
@@ -79,7 +79,7 @@ def test_candidates_and_strangers_are_told(tmp_path: Path) -> None:
     torch.save({"a.weight": torch.zeros(2, 3)}, path)
     facts = describe_file(path).facts
     assert "got a.weight" in facts["load with"]
-    assert (facts["tensors"], facts["values"]) == (1, 6)
+    assert (facts["tensors"], facts["parameters"]) == (1, 6)
 
 
 def test_a_network_of_a_later_version_is_told_with_its_passport(tmp_path: Path) -> None:
