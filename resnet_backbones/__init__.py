@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from resnet_backbones.classifier import Classifier, create_classifier
     from resnet_backbones.errors import UserError
     from resnet_backbones.features import Backbone, FeatureLevel
+    from resnet_backbones.from_file import load_backbone, load_classifier
     from resnet_backbones.registry import build, create_backbone, list_backbones
     from resnet_backbones.spec import BackboneSpec
     from resnet_backbones.weights.loading import load_weights
@@ -32,6 +33,8 @@ __all__ = [
     "create_backbone",
     "create_classifier",
     "list_backbones",
+    "load_backbone",
+    "load_classifier",
     "load_weights",
     "save_weights",
 ]
@@ -49,6 +52,8 @@ _MODULES = {
     "create_backbone": "registry",
     "create_classifier": "classifier",
     "list_backbones": "registry",
+    "load_backbone": "from_file",
+    "load_classifier": "from_file",
     "load_weights": "weights.loading",
     "save_weights": "weights.saving",
 }

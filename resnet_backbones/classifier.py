@@ -129,6 +129,13 @@ def fill_classifier(
         backbone.passport = replace(backbone.passport, label_map=passport.label_map)
 
 
+def last_bias(backbone: Backbone) -> str:
+    """Name of the tensor of the head that has one value a class."""
+    modules = backbone.classifier_head(1).items()
+    main = {name: module for name, module in modules if not name.startswith(_AUXILIARY)}
+    return [f"{name}.{key}" for name, module in main.items() for key in module.state_dict()][-1]
+
+
 def _load_head(classifier: Classifier, tensors: Mapping[str, Tensor], source: str) -> list[str]:
     """Load the head's modules and return their names; UserError where the file has not the main
     one, or another one in another shape.

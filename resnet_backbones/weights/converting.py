@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.features import Backbone
-from resnet_backbones.registry import build, list_backbones, make_options
-from resnet_backbones.spec import BackboneSpec, StrideIn
+from resnet_backbones.registry import build
 from resnet_backbones.weights.adapt import (
     first_convolution,
     fold_mean_std,
@@ -22,8 +20,8 @@ from resnet_backbones.weights.adapt import (
 )
 from resnet_backbones.weights.dialects import Dialect, detect, from_torchvision, to_torchvision
 from resnet_backbones.weights.loading import load_tensors
-from resnet_backbones.weights.naming import assumed_passport
 from resnet_backbones.weights.passport import Passport, PixelNormalizer
+from resnet_backbones.weights.recognition import identify, stated_spec
 from resnet_backbones.weights.saving import file_metadata, save_weights
 from resnet_backbones.weights.sources import read_source
 
@@ -42,36 +40,41 @@ def convert_weights(
     passport_fields: Mapping[str, Any] | None = None,
     channel_order: Literal["rgb", "bgr"] | None = None,
     fold: Literal["std", "mean-std"] | None = None,
+    commit: str = "",
 ) -> str:
     """Write `target` (.safetensors, .pth or .pkl) from `source`, and return a report with the
     difference of features.
 
     `rename` replaces beginnings of names first; `architecture` is found from names and shapes where
     it is not given, and `passport_fields` replace what the file's passport says or what is assumed.
-    UserError for what does not fit.
+    `commit` is that of this code, for the passport. UserError for what does not fit.
     """
     if target.suffix not in _ENDINGS:
         raise UserError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
+    fields = passport_fields or {}
     found = read_source(str(source))
-    raw = _renamed(found.tensors, rename)
-    dialect = detect(raw) if from_dialect == "auto" else from_dialect
-    tensors = to_torchvision(raw, dialect)
-    passport = _passport(
-        tensors, found.passport, dialect, architecture, str(source), passport_fields or {}
+    found = found._replace(tensors=_renamed(found.tensors, rename))
+    dialect = detect(found.tensors) if from_dialect == "auto" else from_dialect
+    tensors, passport = identify(
+        found,
+        str(source),
+        """say which with --architecture NAME and --passport 'options={"shortcut": "B"}'""",
+        name=architecture or fields.get("architecture"),
+        settled="options" in fields,
+        dialect=dialect,
     )
+    passport = _stated(passport, fields)
     before, plain = _features(tensors, passport), passport
     tensors, passport = _reprocessed(tensors, passport, channel_order, fold)
     named = from_torchvision(tensors, to_dialect)
-    write_weights(target, named, passport)
+    write_weights(target, named, passport, commit)
     after = _features(to_torchvision(read_source(str(target))[0], to_dialect), passport)
     largest = max((after[name] - before[name]).abs().max().item() for name in before)
     scale = max(before[name].abs().max().item() for name in before)
+    read = f"{source} ({dialect}, {len(found.tensors)} tensors)"
     return "\n".join(
         [
-            (
-                f"{source} ({dialect}, {len(raw)} tensors) -> {target} ({to_dialect}, {len(named)}"
-                " tensors)"
-            ),
+            f"{read} -> {target} ({to_dialect}, {len(named)} tensors)",
             f"passport: {plain.architecture}, stride in the {plain.stride_in} convolution, {plain}"
             + (" (assumed, as the file has none)" if plain.assumed else ""),
             *([f"now: {passport}"] if passport != plain else []),
@@ -80,14 +83,14 @@ def convert_weights(
     )
 
 
-def write_weights(path: Path, tensors: State, passport: Passport) -> None:
+def write_weights(path: Path, tensors: State, passport: Passport, commit: str = "") -> None:
     """A file of the kind that the path's ending says; all kinds carry the passport and a hash of
     the content.
     """
     if path.suffix == ".safetensors":
-        return save_weights(path, tensors, passport)
+        return save_weights(path, tensors, passport, commit=commit)
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    meta = file_metadata(tensors, passport)
+    meta = file_metadata(tensors, passport, commit)
     if path.suffix == ".pth":
         torch.save({"state_dict": tensors, "meta": meta}, path)
         return None
@@ -131,78 +134,21 @@ def _renamed(tensors: State, rename: Sequence[tuple[str, str]]) -> State:
     return tensors
 
 
-def _passport(
-    tensors: State,
-    found: Passport | None,
-    dialect: Dialect,
-    architecture: str | None,
-    source: str,
-    fields: Mapping[str, Any],
-) -> Passport:
-    if found is None:
-        named = Passport(architecture=architecture or infer_architecture(tensors))
-        found = assumed_passport(named, tensors, dialect, source)
+def _stated(passport: Passport, fields: Mapping[str, Any]) -> Passport:
+    """The passport with what the user says of the file."""
     try:
-        return replace(found, **{"assumed": found.assumed and not fields, **fields})
+        return replace(passport, **{"assumed": passport.assumed and not fields, **fields})
     except TypeError as error:
         raise UserError(
             f"--passport must name fields of a passport, got {sorted(fields)}"
         ) from error
 
 
-def infer_architecture(tensors: Mapping[str, Tensor]) -> str:
-    """The first registered backbone whose tensors are all in the file, with nothing else inside its
-    stages.
-    """
-    shapes = {
-        name: t.shape for name, t in tensors.items() if not name.endswith("num_batches_tracked")
-    }
-    for name in (
-        name for name in list_backbones() if name.startswith(("resne", "wide", "vgg", "google"))
-    ):
-        needed = {
-            n: t.shape
-            for n, t in _built(name, Passport(architecture=name), "meta").named_parameters()
-        }
-        stages = {n.partition(".")[0] for n in needed}
-        inside = {
-            n
-            for n in shapes
-            if n.partition(".")[0] in stages and not n.endswith(("running_mean", "running_var"))
-        }
-        if inside == needed.keys() and all(shapes[n] == shape for n, shape in needed.items()):
-            return name
-    raise UserError(
-        f"no registered backbone has these tensors, got names like {list(tensors)[:4]}; use"
-        " --architecture"
-    )
-
-
-def _built(name: str, passport: Passport, device: str = "cpu") -> Backbone:
-    stride_in: StrideIn = "1x1" if passport.stride_in == "1x1" else "3x3"
-    with torch.device(device):
-        spec = BackboneSpec(
-            name,
-            in_channels=len(passport.mean),
-            output_stride=passport.options.get("output_stride", 32),
-            stride_in=stride_in,
-            options=_options(name, passport),
-        )
-        return build(spec).eval()
-
-
-def _options(name: str, passport: Passport) -> object | None:
-    """The family's options as the passport states them."""
-    stated = {key: value for key, value in passport.options.items() if key != "output_stride"}
-    return make_options(
-        name, stated if passport.pool == "padded" else {**stated, "pool": passport.pool}
-    )
-
-
 def _reprocessed(
     tensors: State, passport: Passport, channel_order: str | None, fold: str | None
 ) -> tuple[State, Passport]:
-    first = first_convolution(_built(passport.architecture, passport, "meta"))
+    with torch.device("meta"):
+        first = first_convolution(build(stated_spec(passport)))
     if channel_order not in (None, passport.channel_order):
         tensors, passport = reorder_channels(tensors, first, passport)
     if fold is not None:
@@ -213,7 +159,7 @@ def _reprocessed(
 @torch.no_grad()
 def _features(tensors: State, passport: Passport) -> dict[str, Tensor]:
     """Features of one image of noise, which says whether two files are of the same function."""
-    backbone = _built(passport.architecture, passport)
+    backbone = build(stated_spec(passport)).eval()
     load_tensors(backbone, tensors, passport, passport.source)
     images = torch.rand(1, len(passport.mean), 64, 64, generator=torch.Generator().manual_seed(0))
     return backbone(PixelNormalizer(passport)(images))  # type: ignore[no-any-return]

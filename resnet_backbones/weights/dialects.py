@@ -24,7 +24,7 @@ _PREFIXES = (
 )
 _FEATURES = re.compile(r"features\.(?=(conv1|bn1|layer\d)\.)")
 """A prefix before names of ResNets; VGG's own names start with `features.` too."""
-_HEADS = {"linear": "fc", "classifier": "fc", "head.fc": "fc"}
+_HEADS = {"linear": "fc", "classifier": "fc"}
 _NORM = {"weight": "s", "bias": "b", "running_mean": "rm", "running_var": "riv"}
 _NORM_BACK = {short: name for name, short in _NORM.items()}
 _FOREIGN_HEAD = {"detectron2": "linear", "mmdet": "head.fc", "kuangliu": "linear"}
@@ -123,6 +123,8 @@ def _inward(name: str, dialect: Dialect) -> str:
         return _from_detectron2(name)
     if dialect == "mmdet" and name.startswith(f"stem.{_END_OF_STEM}."):
         return f"bn1.{name.split('.')[-1]}"
+    if dialect == "mmdet" and name.startswith("head.fc."):
+        return name.removeprefix("head.")
     if dialect == "kuangliu":
         return name.replace(".shortcut.", ".downsample.")
     return re.sub(r"^stem\.", "conv1.", name) if dialect == "mmdet" else name

@@ -36,6 +36,8 @@ class Source(NamedTuple):
     passport: Passport | None
     notes: tuple[str, ...] = ()
     """What was read of a file that holds several networks."""
+    hashed: bool = False
+    """Whether the file holds a hash of its content, which was right."""
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -88,8 +90,10 @@ def read_file(path: Path) -> Source:
             f"weights {path} must have the content that its hash states, but differ: damaged or"
             " altered"
         )
+    hashed = "content_hash" in metadata
     passport = Passport.from_json(metadata["passport"]) if "passport" in metadata else None
-    return Source({_bare(name): tensor for name, tensor in tensors.items()}, passport, notes)
+    bare = {_bare(name): tensor for name, tensor in tensors.items()}
+    return Source(bare, passport, notes, hashed)
 
 
 def _read_safetensors(path: Path) -> tuple[object, dict[str, str]]:

@@ -71,8 +71,12 @@ class Passport:
     """How the weights were trained: a configuration's name or address."""
     library_version: str = ""
     """Of resnet-backbones, which wrote the file; empty for files of others."""
+    commit: str = ""
+    """Of the code that wrote the file, as git names it; empty where it is not known."""
     assumed: bool = False
     """Whether the preprocessing was assumed because the file said nothing."""
+    extra: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Fields of a later version by name, which are written again as they are."""
 
     def __post_init__(self) -> None:
         if self.stride_in not in ("3x3", "1x1"):
@@ -128,14 +132,15 @@ class Passport:
 
     def to_json(self) -> str:
         """One line of JSON that `from_json` reads."""
-        return json.dumps(asdict(self), sort_keys=True)
+        values = asdict(self)
+        return json.dumps({**values.pop("extra"), **values}, sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> "Passport":
         """Read what `to_json` of this version or another wrote.
 
-        Fields that this version does not know are left out with an UnknownFieldWarning. UserError
-        for text that is no passport.
+        Fields that this version does not know are kept in `extra`, with an UnknownFieldWarning.
+        UserError for text that is no passport.
         """
         try:
             values = json.loads(text)
@@ -145,12 +150,12 @@ class Passport:
             raise UserError(
                 f"passport: must be an object that names its architecture, got {text[:80]!r}"
             )
-        names = {entry.name for entry in fields(Passport)}
-        unknown = [name for name in values if name not in names]
+        names = {entry.name for entry in fields(Passport)} - {"extra"}
+        unknown = {name: value for name, value in values.items() if name not in names}
         if unknown:
             message = f"the passport of these weights holds {', '.join(unknown)}, which this"
             warnings.warn(
-                f"{message} version of resnet-backbones does not know; they are left out",
+                f"{message} version of resnet-backbones does not know; they are kept, not used",
                 UnknownFieldWarning,
                 stacklevel=2,
             )
@@ -159,7 +164,7 @@ class Passport:
             if name in known and not isinstance(known[name], list):
                 raise UserError(f"passport: {name} must be a list, got {known[name]!r}")
             known |= {name: tuple(known[name])} if name in known else {}
-        return Passport(**known)
+        return Passport(**known, extra=unknown)
 
     def __str__(self) -> str:
         mean, std = (

@@ -16,11 +16,16 @@ from resnet_backbones.weights.passport import Passport
 
 
 def save_weights(
-    path: str | Path, weights: Backbone | Mapping[str, Tensor], passport: Passport | None = None
+    path: str | Path,
+    weights: Backbone | Mapping[str, Tensor],
+    passport: Passport | None = None,
+    *,
+    commit: str = "",
 ) -> None:
     """Write a .safetensors file that carries the passport (a backbone's own by default) and a hash
     of its content.
 
+    `commit` is that of the code that trained or converted the weights, for the passport.
     The file is written beside `path` and then renamed, so that no half-written file is ever seen.
     """
     passport = weights.passport if passport is None and isinstance(weights, Backbone) else passport
@@ -31,7 +36,7 @@ def save_weights(
         )
     named = weights.state_dict() if isinstance(weights, Backbone) else weights
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
-    metadata = {"format": "pt", **file_metadata(tensors, passport)}
+    metadata = {"format": "pt", **file_metadata(tensors, passport, commit)}
     target = Path(path)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -41,15 +46,17 @@ def save_weights(
         unfinished.unlink(missing_ok=True)
 
 
-def file_metadata(tensors: Mapping[str, Tensor], passport: Passport) -> dict[str, str]:
-    """What a file says of its tensors: the passport with this library's version, and the hash of
-    the content.
+def file_metadata(
+    tensors: Mapping[str, Tensor], passport: Passport, commit: str = ""
+) -> dict[str, str]:
+    """What a file says of its tensors: the passport with this library's version and the commit, and
+    the hash of the content.
     """
     try:
         written_by = version("resnet-backbones")
     except PackageNotFoundError:  # run from its source tree
         written_by = "unknown"
     return {
-        "passport": replace(passport, library_version=written_by).to_json(),
+        "passport": replace(passport, library_version=written_by, commit=commit).to_json(),
         "content_hash": content_hash(tensors),
     }

@@ -6,11 +6,16 @@ from argparse import ArgumentParser, Namespace
 from importlib import import_module
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
+
+_ENDINGS = (".safetensors", ".pth", ".pt", ".pkl", ".th", ".bin", ".ckpt")
 
 
 def _describe_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="registered backbone, or timm:MODEL")
+    parser.add_argument(
+        "name", metavar="NAME|FILE", help="registered backbone, timm:MODEL, or a file of weights"
+    )
     parser.add_argument(
         "--size", type=int, help="image side in pixels (default: 224, or 32 for CIFAR nets)"
     )
@@ -41,6 +46,9 @@ def _describe(arguments: Namespace, parser: ArgumentParser) -> None:
         parser.error(f"--size must be >= 1, got {arguments.size}")
     if any("=" not in entry for entry in arguments.option):
         parser.error("--option takes NAME=VALUE")
+    if _is_file(arguments.name):
+        _describe_file(arguments, parser)
+        return
     from resnet_backbones.registry import check_name, make_options
 
     check_name(arguments.name)  # answers before torch is imported
@@ -58,6 +66,26 @@ def _describe(arguments: Namespace, parser: ArgumentParser) -> None:
         print(costs.to_json())
     else:
         print(costs.to_markdown() if arguments.markdown else costs)
+
+
+def _is_file(name: str) -> bool:
+    """Whether an argument is a path: it has a folder or an ending, or is there."""
+    from resnet_backbones.registry import list_backbones
+
+    if name in list_backbones() or name.startswith("timm:"):
+        return False
+    return "/" in name or Path(name).suffix in _ENDINGS or Path(name).is_file()
+
+
+def _describe_file(arguments: Namespace, parser: ArgumentParser) -> None:
+    if arguments.size is not None or arguments.option or arguments.markdown:
+        parser.error("--size, --option and --markdown are for a NAME, got a FILE")
+    if not Path(arguments.name).is_file():  # answers before torch is imported
+        raise UserError(f"FILE must be an existing file of weights, got {arguments.name}")
+    from resnet_backbones.weights.describing import describe_file
+
+    described = describe_file(arguments.name)
+    print(described.to_json() if arguments.json else described)
 
 
 def _responses_arguments(parser: ArgumentParser) -> None:
@@ -99,12 +127,14 @@ def _responses(arguments: Namespace, parser: ArgumentParser) -> None:
 
 DESCRIBE = Command(
     name="describe",
-    summary="Show what a backbone is and costs.",
-    details="A table of levels, parameters, MACs and FLOPs, activations and memory by stage.",
+    summary="Show what a backbone costs, or what a file holds.",
+    details="Of a NAME a table of levels, parameters, MACs and FLOPs, activations and memory by"
+    " stage; of a FILE its passport and how to load it.",
     examples="""
 backbones describe resnet50
 backbones describe vgg16 --size 512 --markdown
 backbones describe timm:convnext_tiny --json
+backbones describe weights.safetensors
 backbones describe resnet34 --option shortcut=C
 """,
     add_arguments=_describe_arguments,

@@ -68,6 +68,7 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
     if not arguments.source.is_file():  # answered before torch is imported
         raise UserError(f"IN must be an existing file, got {arguments.source}")
     from resnet_backbones.weights.converting import convert_weights, parse_fields
+    from tasks.engine.environment import find_commit
 
     report = convert_weights(
         arguments.source,
@@ -79,6 +80,7 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         passport_fields=parse_fields(arguments.passport),
         channel_order=arguments.channel_order,
         fold=arguments.fold,
+        commit=find_commit() or "",
     )
     print(report)
 

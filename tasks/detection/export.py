@@ -10,6 +10,7 @@ import torch
 from resnet_backbones.weights.saving import save_weights
 from tasks.detection.config import ModelConfig
 from tasks.detection.saved import read_detector
+from tasks.engine.environment import find_commit
 
 
 def export_backbone(checkpoint: str | Path, path: str | Path) -> str:
@@ -20,7 +21,8 @@ def export_backbone(checkpoint: str | Path, path: str | Path) -> str:
     saved = read_detector(checkpoint)
     recipe = f"detection, {saved.checkpoint.step} steps from {saved.passport.source}"
     passport = replace(saved.passport, recipe=recipe)
-    save_weights(path, saved.build(torch.device("cpu")).backbone, passport)
+    backbone = saved.build(torch.device("cpu")).backbone
+    save_weights(path, backbone, passport, commit=find_commit() or "")
     return f"read it with {_creation(saved.config.model, path)}"
 
 

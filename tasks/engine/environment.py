@@ -32,7 +32,7 @@ def describe_environment(world: World) -> dict[str, Any]:
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": list(sys.orig_argv),
         "folder": str(Path.cwd()),
-        "commit": _commit(),
+        "commit": find_commit(),
         "python": platform.python_version(),
         "system": platform.platform(),
         "processor": _processor(),
@@ -54,7 +54,7 @@ def library_version(name: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def find_commit() -> str | None:
     """`git describe` of the working folder, with -dirty for local changes; None outside a
     repository or without git.
     """

@@ -1,61 +1,13 @@
-"""ResNet-18 and -34 for CIFAR against kuangliu's pytorch-cifar, written out here as published."""
+"""ResNet-18 and -34 for CIFAR against kuangliu's pytorch-cifar, written out as published."""
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from cifar_nets import BLOCKS, Net
 
 from resnet_backbones.classifier import create_classifier
 from resnet_backbones.errors import UserError
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.resnet_cifar import CifarOptions
-
-
-class Block(nn.Module):
-    def __init__(self, in_planes: int, planes: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_planes, planes, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride=1, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.shortcut = nn.Sequential()
-        if stride != 1 or in_planes != planes:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(in_planes, planes, 1, stride=stride, bias=False), nn.BatchNorm2d(planes)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(out)) + self.shortcut(x))
-
-
-class Net(nn.Module):
-    def __init__(self, blocks: tuple[int, int, int, int], num_classes: int = 10) -> None:
-        super().__init__()
-        self.in_planes = 64
-        self.conv1 = nn.Conv2d(3, 64, 3, stride=1, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = self._layer(64, blocks[0], 1)
-        self.layer2 = self._layer(128, blocks[1], 2)
-        self.layer3 = self._layer(256, blocks[2], 2)
-        self.layer4 = self._layer(512, blocks[3], 2)
-        self.linear = nn.Linear(512, num_classes)
-
-    def _layer(self, planes: int, count: int, stride: int) -> nn.Sequential:
-        layers = []
-        for step in [stride] + [1] * (count - 1):
-            layers.append(Block(self.in_planes, planes, step))
-            self.in_planes = planes
-        return nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = self.layer4(self.layer3(self.layer2(self.layer1(out))))
-        out = F.avg_pool2d(out, 4)
-        return self.linear(out.view(out.size(0), -1))
-
-
-BLOCKS = {"resnet18_cifar": (2, 2, 2, 2), "resnet34_cifar": (3, 4, 6, 3)}
 
 
 def _names(name: str) -> str:

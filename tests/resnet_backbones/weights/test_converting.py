@@ -22,7 +22,7 @@ from resnet_backbones.weights.adapt import (
     fold_std,
     reorder_channels,
 )
-from resnet_backbones.weights.converting import convert_weights, infer_architecture
+from resnet_backbones.weights.converting import convert_weights
 from resnet_backbones.weights.dialects import DIALECTS, from_torchvision
 from resnet_backbones.weights.files import read_tensors
 from resnet_backbones.weights.loading import load_weights
@@ -263,10 +263,6 @@ def test_a_damaged_pickle_is_refused(pth: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match="damaged or altered"):
         read_tensors(path)
-
-
-def test_the_network_is_known_by_its_tensors(state: dict[str, Tensor]) -> None:
-    assert infer_architecture(state) == "resnet18"
 
 
 def test_the_tool_renames_reorders_and_reports(

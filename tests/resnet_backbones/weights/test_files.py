@@ -86,8 +86,14 @@ def test_a_student_and_a_teacher_are_refused_and_one_can_be_taken(
     torch.save(content, path)
     with pytest.raises(UserError, match=r"got student\.\S+ and teacher.*--rename teacher\.=unused"):
         create_backbone("resnet20", weights=str(path))
-    rename = [("teacher.", "unused.")]
-    convert_weights(path, target, to_dialect="torchvision", rename=rename, architecture="resnet20")
+    convert_weights(
+        path,
+        target,
+        to_dialect="torchvision",
+        rename=[("teacher.", "unused.")],
+        architecture="resnet20",
+        passport_fields={"options": {"shortcut": "A"}},
+    )
     _assert_holds(target, state)
 
 

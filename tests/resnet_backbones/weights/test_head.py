@@ -88,8 +88,8 @@ def test_another_word_is_refused() -> None:
         create_classifier("resnet20", head="random")
 
 
-@pytest.mark.parametrize("name", ["vgg11", "resnetv2_18"])
-def test_heads_of_several_names_come_back(tmp_path: Path, name: str) -> None:
+def test_a_head_of_timms_name_comes_back(tmp_path: Path) -> None:
+    name = "resnetv2_18"
     trained = create_classifier(name, num_classes=3)
     state = {f"module.{key}": tensor for key, tensor in trained.state_dict().items()}
     torch.save({"state_dict": state}, tmp_path / "file.pth")

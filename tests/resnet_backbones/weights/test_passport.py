@@ -1,5 +1,7 @@
 """The passport's JSON and the normalisation derived from it."""
 
+import json
+
 import pytest
 import torch
 
@@ -38,11 +40,15 @@ def test_values_of_the_wrong_type_are_refused(field: str, message: str) -> None:
         Passport.from_json(f'{{"architecture": "resnet18", {field}}}')
 
 
-def test_unknown_fields_of_a_newer_version_are_left_out_with_a_warning() -> None:
+def test_unknown_fields_of_a_newer_version_are_kept_with_a_warning() -> None:
     text = '{"architecture": "resnet18", "mean": [0.5, 0.5, 0.5], "aura": 1, "mood": "blue"}'
     with pytest.warns(UnknownFieldWarning, match="holds aura, mood, which this version"):
         passport = Passport.from_json(text)
-    assert passport == Passport(architecture="resnet18", mean=(0.5, 0.5, 0.5))
+    extra = {"aura": 1, "mood": "blue"}
+    assert passport == Passport(architecture="resnet18", mean=(0.5, 0.5, 0.5), extra=extra)
+    written = json.loads(passport.to_json())
+    assert (written["aura"], written["mood"]) == (1, "blue")
+    assert "extra" not in written
 
 
 @pytest.mark.parametrize(

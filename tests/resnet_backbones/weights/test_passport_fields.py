@@ -25,7 +25,7 @@ from resnet_backbones.resnet_preact import PreActOptions
 from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights.converting import convert_weights
 from resnet_backbones.weights.loading import load_weights
-from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.passport import Passport, UnknownFieldWarning
 from resnet_backbones.weights.saving import save_weights
 from resnet_backbones.weights.sources import read_source
 
@@ -49,7 +49,9 @@ EVERYTHING = Passport(
     licence="MIT",
     recipe="a1",
     library_version="0.0.1",
+    commit="abc123",
     assumed=True,
+    extra={"mood": "blue"},
 )
 
 
@@ -189,9 +191,21 @@ def test_the_example_has_no_default_value() -> None:
 def test_a_conversion_keeps_every_field(tmp_path: Path, dialect: str, ending: str) -> None:
     source, target = tmp_path / "in.safetensors", tmp_path / f"out.{ending}"
     save_weights(source, build(BackboneSpec("resnet18")), EVERYTHING)
-    convert_weights(source, target, to_dialect=dialect)
-    written = replace(EVERYTHING, source=str(target), library_version=version("resnet-backbones"))
-    assert read_source(str(target))[1] == written
+    with pytest.warns(UnknownFieldWarning, match="mood"):
+        convert_weights(source, target, to_dialect=dialect, commit="def456")
+    with pytest.warns(UnknownFieldWarning, match="mood"):
+        passport = read_source(str(target)).passport
+    written_by = {"library_version": version("resnet-backbones"), "commit": "def456"}
+    assert passport == replace(EVERYTHING, source=str(target), **written_by)
+
+
+def test_the_commit_is_that_of_the_code_that_wrote_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.safetensors"
+    network = build(BackboneSpec("resnet20"))
+    save_weights(path, network, commit="abc123")
+    assert create_backbone("resnet20", weights=str(path)).passport.commit == "abc123"
+    save_weights(path, create_backbone("resnet20", weights=str(path)))
+    assert read_source(str(path)).passport.commit == ""
 
 
 def test_the_tool_takes_every_kind_of_field(tmp_path: Path, tools: Tools) -> None:
