@@ -200,8 +200,8 @@ def test_weights_of_another_network_are_refused(tools: Tools, shapes: Path, tmp_
         "model.norm=frozen",
     )
     sentence = (
-        r"weights .*resnet34.pth must hold at least 95%.* that resnet18 needs and none of another"
-        r" network"
+        r"weights .*resnet34.pth must hold the 100 tensors that resnet18 needs, finite .*and none"
+        r" of another network"
     )
     assert_refused(tools, sentence, *arguments, f"run.output_dir={tmp_path}/run")
 

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from resnet_backbones.weights.converting import convert_weights
     from resnet_backbones.weights.loading import load_weights
     from resnet_backbones.weights.passport import Passport, PixelNormalizer
-    from resnet_backbones.weights.report import WeightReport
+    from resnet_backbones.weights.report import PartialWeightsWarning, WeightReport
     from resnet_backbones.weights.saving import save_weights
 
 __all__ = [
+    "PartialWeightsWarning",
     "Passport",
     "PixelNormalizer",
     "WeightReport",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "PartialWeightsWarning": "report",
     "Passport": "passport",
     "PixelNormalizer": "passport",
     "WeightReport": "report",

@@ -51,36 +51,54 @@ def convert_weights(
     """
     if target.suffix not in _ENDINGS:
         raise UserError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
-    fields = passport_fields or {}
-    found = read_source(str(source))
-    found = found._replace(tensors=_renamed(found.tensors, rename))
-    dialect = detect(found.tensors) if from_dialect == "auto" else from_dialect
-    tensors, passport = identify(
-        found,
-        str(source),
-        """say which with --architecture NAME and --passport 'options={"shortcut": "B"}'""",
-        name=architecture or fields.get("architecture"),
-        settled="options" in fields,
-        dialect=dialect,
+    tensors, passport, read = _read(
+        str(source), rename, from_dialect, architecture, passport_fields or {}
     )
-    passport = _stated(passport, fields)
     before, plain = _features(tensors, passport), passport
     tensors, passport = _reprocessed(tensors, passport, channel_order, fold)
     named = from_torchvision(tensors, to_dialect)
     write_weights(target, named, passport, commit)
     after = _features(to_torchvision(read_source(str(target))[0], to_dialect), passport)
-    largest = max((after[name] - before[name]).abs().max().item() for name in before)
-    scale = max(before[name].abs().max().item() for name in before)
-    read = f"{source} ({dialect}, {len(found.tensors)} tensors)"
     return "\n".join(
         [
             f"{read} -> {target} ({to_dialect}, {len(named)} tensors)",
             f"passport: {plain.architecture}, stride in the {plain.stride_in} convolution, {plain}"
             + (" (assumed, as the file has none)" if plain.assumed else ""),
             *([f"now: {passport}"] if passport != plain else []),
-            f"largest difference of features: {largest:.3g} (largest feature {scale:.3g})",
+            _difference(before, after),
         ]
     )
+
+
+def _read(
+    source: str,
+    rename: Sequence[tuple[str, str]],
+    from_dialect: Dialect | Literal["auto"],
+    architecture: str | None,
+    fields: Mapping[str, Any],
+) -> tuple[State, Passport, str]:
+    """Tensors under torchvision's names, their passport with what the user says of it, and what
+    was read.
+    """
+    found = read_source(source)
+    found = found._replace(tensors=_renamed(found.tensors, rename))
+    dialect = detect(found.tensors) if from_dialect == "auto" else from_dialect
+    tensors, passport = identify(
+        found,
+        source,
+        """say which with --architecture NAME and --passport 'options={"shortcut": "B"}'""",
+        name=architecture or fields.get("architecture"),
+        settled="options" in fields,
+        dialect=dialect,
+    )
+    read = f"{source} ({dialect}, {len(found.tensors)} tensors)"
+    return tensors, _stated(passport, fields), read
+
+
+def _difference(before: State, after: State) -> str:
+    largest = max((after[name] - before[name]).abs().max().item() for name in before)
+    scale = max(before[name].abs().max().item() for name in before)
+    return f"largest difference of features: {largest:.3g} (largest feature {scale:.3g})"
 
 
 def write_weights(path: Path, tensors: State, passport: Passport, commit: str = "") -> None:

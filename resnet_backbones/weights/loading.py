@@ -146,7 +146,11 @@ def _check_report(report: WeightReport, backbone: Backbone, strict: bool) -> Non
         raise UserError(
             f"weights {report.source} must hold {rule}, {seen}; check the name, the levels and the"
             " norm (model.backbone and model.norm of a recipe) against `backbones describe FILE`"
-            + (", or load what fits with strict=False" if report.matched else _rename_hint(report))
+            + (
+                ", or in Python load what fits with strict=False"
+                if report.matched
+                else _rename_hint(report)
+            )
         )
     message = f"weights {report.source} do not hold {rule}, {seen}; the rest keeps its initial"
     warnings.warn(f"{message} values", PartialWeightsWarning, stacklevel=4)

@@ -93,8 +93,8 @@ def test_loading_is_strict_unless_asked(tmp_path: Path) -> None:
         load_backbone(path, strict=False)
 
 
-TORCHVISION = ("resnet18", "resnext50_32x4d", "vgg11_bn")
-TIMM = ("resnet50d", "resnetv2_18")
+TORCHVISION = ("resnet18", "resnext50_32x4d")
+TIMM = ("resnet18d", "resnetv2_18")
 
 
 @pytest.mark.parametrize("name", [*TORCHVISION, *TIMM])
@@ -125,9 +125,9 @@ def test_kuanglius_files_are_recognised(tmp_path: Path, name: str) -> None:
     torch.save({"net": state, "acc": 95.1, "epoch": 180}, tmp_path / "ckpt.pth")
     ours = load_classifier(str(tmp_path / "ckpt.pth"))
     assert (ours.backbone.passport.architecture, ours.num_classes) == (name, 10)
-    _assert_same(ours, theirs, size=32)
+    _assert_same(ours, theirs, size=16)
     again = create_classifier(name, num_classes=10, weights=str(tmp_path / "ckpt.pth"))
-    _assert_same(again, theirs, size=32)
+    _assert_same(again, theirs, size=16)
     with pytest.raises(UserError, match=r"wrong shape: conv1\.weight.*backbones describe FILE"):
         create_classifier("resnet18", num_classes=10, weights=str(tmp_path / "ckpt.pth"))
 
@@ -148,7 +148,7 @@ def test_akamasters_files_are_built_in_one_step(akamaster: tuple[str, nn.Module]
     assert ours.backbone.passport.architecture == "resnet20"
     assert ours.backbone.passport.options == {"shortcut": "A_centred"}
     assert ours.num_classes == 10
-    _assert_same(ours, theirs, size=32)
+    _assert_same(ours, theirs, size=16)
 
 
 def test_akamasters_files_name_the_option_that_they_need(
@@ -163,7 +163,7 @@ def test_akamasters_files_name_the_option_that_they_need(
     assert len(str(caught.value).splitlines()) == 1
     options = CifarOptions(shortcut="A_centred")
     ours = create_classifier("resnet20", num_classes=10, weights=path, options=options)
-    _assert_same(ours, theirs, size=32)
+    _assert_same(ours, theirs, size=16)
 
 
 def test_akamasters_files_are_converted_with_their_option(
@@ -179,7 +179,7 @@ def test_projections_of_akamasters_nets_are_recognised(tmp_path: Path) -> None:
     torch.save(theirs.state_dict(), tmp_path / "file.pth")
     ours = load_classifier(str(tmp_path / "file.pth"))
     assert ours.backbone.passport.options == {"shortcut": "B"}
-    _assert_same(ours, theirs, size=32)
+    _assert_same(ours, theirs, size=16)
 
 
 def test_several_networks_of_the_same_tensors_are_named(tmp_path: Path) -> None:
@@ -244,6 +244,12 @@ def test_msras_files_are_recognised_with_their_stride(tmp_path: Path) -> None:
     loaded = load_backbone(str(tmp_path / "file.pth"))
     assert (loaded.passport.stride_in, loaded.passport.channel_order) == ("1x1", "bgr")
     assert loaded.bn1.running_mean.eq(-1).all()
+
+
+def test_msras_files_are_converted(tmp_path: Path) -> None:
+    state = torchvision.models.resnet18(num_classes=2).state_dict()
+    kept = {name: x for name, x in state.items() if "running" not in name}
+    torch.save({"blobs": from_torchvision(kept, "caffe2")}, tmp_path / "file.pth")
     told = convert_weights(tmp_path / "file.pth", tmp_path / "out.pth", to_dialect="torchvision")
     assert "largest difference of features: 0 " in told
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import resnet_backbones
+from resnet_backbones import weights
 
 
 def _modules_after(code: str) -> set[str]:
@@ -25,6 +26,14 @@ def test_public_names_are_sorted_and_importable() -> None:
         if name == "__version__":
             continue
         assert getattr(resnet_backbones, name).__name__ == name
+
+
+def test_weights_names_are_sorted_and_importable() -> None:
+    names = weights.__all__
+    assert names == sorted(names)
+    for name in names:
+        assert getattr(weights, name).__name__ == name
+    assert set(names) <= set(dir(weights))
 
 
 def test_names_are_known_without_torch() -> None:
