@@ -165,17 +165,26 @@ def foreign_names(names: Collection[str], backbone: Backbone) -> list[str]:
     """Those of left-over names that lie inside the modules that were built."""
     built = {name for name, _ in backbone.named_children()}
     inside = [name for name in names if name.partition(".")[0] in built]
-    layers = [
-        int(name.split(".")[1]) for name in backbone.state_dict() if name.startswith("features.")
-    ]
-    return [name for name in inside if not _is_later_layer(name, max(layers, default=-1))]
+    last: dict[str, int] = {}
+    for name in backbone.state_dict():
+        owner, index = _place(name)
+        last[owner] = max(index, last.get(owner, -1))
+    return [name for name in inside if not _is_later(name, last)]
 
 
-def _is_later_layer(name: str, last: int) -> bool:
-    """Whether a name is that of a VGG's layer after those that the asked levels need."""
+def _is_later(name: str, last: Mapping[str, int]) -> bool:
+    """Whether a name is that of a layer of VGG, or of a stage of a pre-activation net, after those
+    that the asked levels need.
+    """
+    owner, index = _place(name)
+    return owner in ("features", "stages") and index > last.get(owner, -1)
+
+
+def _place(name: str) -> tuple[str, int]:
+    """A tensor's outermost module and its number in that, -1 where it has none."""
     owner, _, rest = name.partition(".")
     index = rest.partition(".")[0]
-    return owner == "features" and last >= 0 and index.isdigit() and int(index) > last
+    return owner, int(index) if index.isdigit() else -1
 
 
 def _set_eps(backbone: Backbone, eps: float) -> None:

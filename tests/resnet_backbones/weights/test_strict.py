@@ -190,3 +190,24 @@ def test_a_report_names_first_what_is_random() -> None:
         "  1 of 2 tensors matched",
         "  1 missing: b",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet20",
+        "resnet18_cifar",
+        "resnetv2_18",
+        "resnetv2_20",
+        "vgg11_bn",
+        "googlenet",
+    ],
+)
+def test_a_whole_file_serves_some_levels(name: str, tmp_path: Path) -> None:
+    whole = create_classifier(name, num_classes=3)
+    torch.save(whole.state_dict(), tmp_path / "whole.pth")
+    level = whole.backbone.levels[1].name
+    part = create_backbone(name, levels=[level], weights=str(tmp_path / "whole.pth")).eval()
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(part(images)[level], whole.backbone.eval()(images)[level])
