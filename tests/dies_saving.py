@@ -8,6 +8,7 @@ import os
 import runpy
 import signal
 import sys
+from pathlib import Path
 from typing import IO
 
 import torch
@@ -28,4 +29,5 @@ def write_or_die(content: object, file: IO[bytes]) -> None:
 
 
 torch.save = write_or_die  # type: ignore[assignment]
+sys.path[0] = str(Path(sys.argv[0]).parent)  # as where the tool is started by itself
 runpy.run_path(sys.argv[0], run_name="__main__")
