@@ -16,6 +16,7 @@ from torch import Tensor
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
+from resnet_backbones.fold import fold_norms
 from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.registry import build, create_backbone, list_backbones
 from resnet_backbones.spec import BackboneSpec
@@ -298,3 +299,15 @@ def test_inductor_gives_the_same_maps_and_gradients(name: str) -> None:
     for key, x in [*expected.items(), *((key, x.grad) for key, x in backbone.named_parameters())]:
         mine = features[key] if key in features else gradients[key]
         assert (mine - x).norm() <= 1e-6 * x.norm() + 1e-9, key
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_folded_norms_change_nothing(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = create_backbone(name).double().train()
+    with torch.no_grad():
+        backbone(_images().double())  # statistics of some images
+        expected = backbone.eval()(_images().double())
+        found = fold_norms(backbone)(_images().double())
+    for level, x in found.items():
+        torch.testing.assert_close(x, expected[level], rtol=1e-5, atol=1e-5)
