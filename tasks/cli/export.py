@@ -50,7 +50,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar="OUT",
         type=Path,
         help=f"{CHECKPOINT}: a checkpoint without what only training needs; {WEIGHTS}: the backbone"
-        " with its passport, for create_backbone",
+        " with its passport, for load_backbone",
     )
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
 

@@ -12,8 +12,8 @@ from noise_data import picture
 from saved_detector import save_detector
 from tiny_detector import TINY, tiny_detector
 
+import resnet_backbones
 from resnet_backbones.features import Backbone
-from resnet_backbones.registry import create_backbone
 from resnet_backbones.weights.sources import read_source
 from tasks import evaluate, load
 from tasks.detection.saved import read_detector
@@ -77,7 +77,7 @@ def test_an_exported_backbone_gives_the_detectors_features(
     answer = commands("export-weights", run, out)
     assert answer.status == 0, answer.error
     code = answer.output.partition("read it with ")[2]
-    backbone = eval(code, {"create_backbone": create_backbone})
+    backbone = eval(code, {"resnet_backbones": resnet_backbones})
     expected = features(read_detector(run).build(torch.device("cpu")).backbone)
     found = features(backbone)
     assert expected.keys() == found.keys()
