@@ -127,7 +127,7 @@ SHARDED = """
     }
     cases = [("resnet18", norm, parts) for norm in ("batch", "frozen") for parts in (
         stages["resnet18"], blocks["resnet18"], ["layer2.0.conv1"], [])]
-    for name in stages:
+    for name in ("resnetv2_18", "vgg11_bn", "googlenet"):
         cases += [(name, "frozen", stages[name]), (name, "batch", blocks[name])]
     for name, norm, parts in cases:
         spec = BackboneSpec(name, pretrained=norm == "frozen", freeze_through=None)
