@@ -16,7 +16,7 @@ from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, StrideIn
 from resnet_backbones.weights.adapt import Adaptation, check_adaptation
 from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.loading import COUNTER, fits, is_finite, load_tensors
-from resnet_backbones.weights.naming import settle
+from resnet_backbones.weights.naming import for_network
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.report import shorten
 from resnet_backbones.weights.sources import read_source
@@ -109,7 +109,7 @@ def fill_classifier(
 ) -> None:
     """Load what was found at `source` into a classifier, as `create_classifier` does."""
     backbone = classifier.backbone
-    tensors, passport = settle(
+    tensors, passport = for_network(
         found.tensors, found.passport, classifier.state_dict().keys(), backbone.passport, source
     )
     report = load_tensors(

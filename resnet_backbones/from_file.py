@@ -15,7 +15,7 @@ from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, OutputStrid
 from resnet_backbones.weights.adapt import Adaptation, check_adaptation
 from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.loading import load_tensors
-from resnet_backbones.weights.naming import network_names, settle
+from resnet_backbones.weights.naming import for_network, network_names
 from resnet_backbones.weights.recognition import identify, stated_spec
 from resnet_backbones.weights.sources import read_source
 
@@ -60,7 +60,7 @@ def load_backbone(file: str, **overrides: Unpack[BackboneOverrides]) -> Backbone
     """
     found, spec = _described(file, overrides, BackboneOverrides.__optional_keys__)
     backbone = build(spec)
-    tensors, passport = settle(
+    tensors, passport = for_network(
         found.tensors, found.passport, backbone.state_dict().keys(), backbone.passport, file
     )
     adapt = overrides.get("adapt", "auto")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import Proxy
-from torch.nn.modules import module as _ALL_MODULES
+from torch.nn.modules import module as every_module
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_backbones.spec import NormName
@@ -106,7 +106,7 @@ def is_constant(norm: nn.Module) -> bool:
     more.
     """
     kind = type(norm)
-    if kind is nn.BatchNorm2d or kind is nn.SyncBatchNorm:
+    if kind in (nn.BatchNorm2d, nn.SyncBatchNorm):
         assert isinstance(norm, _BatchNorm)
         return not norm.training and norm.affine and norm.running_mean is not None
     return kind is FrozenBatchNorm2d
@@ -120,10 +120,10 @@ def is_unobserved(module: nn.Module) -> bool:
         or module._backward_pre_hooks
         or module._backward_hooks
         or "forward" in module.__dict__  # replaced, as by accelerate
-        or _ALL_MODULES._global_forward_pre_hooks
-        or _ALL_MODULES._global_forward_hooks
-        or _ALL_MODULES._global_backward_pre_hooks
-        or _ALL_MODULES._global_backward_hooks
+        or every_module._global_forward_pre_hooks
+        or every_module._global_forward_hooks
+        or every_module._global_backward_pre_hooks
+        or every_module._global_backward_hooks
     )
 
 

@@ -75,7 +75,8 @@ class ResidualBlock(nn.Module):
         branch = branch if self.drop_path is None else self.drop_path(branch)
         if self.plain:
             return self.relu(branch)  # type: ignore[no-any-return]
-        return self.relu(branch.add_(x if self.downsample is None else self.downsample(x)))  # type: ignore[no-any-return]
+        total = branch.add_(x if self.downsample is None else self.downsample(x))
+        return self.relu(total)  # type: ignore[no-any-return]
 
 
 class BasicBlock(ResidualBlock):

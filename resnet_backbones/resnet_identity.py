@@ -122,7 +122,8 @@ class Unit(nn.Module):
     def _activate(self, x: Tensor) -> Tensor:
         if self.first or self.order not in PRE:
             return x
-        return self.relu(self.get_submodule("bn1")(x) if self.order == "full" else x)  # type: ignore[no-any-return]
+        normed: Tensor = self.get_submodule("bn1")(x) if self.order == "full" else x
+        return self.relu(normed)  # type: ignore[no-any-return]
 
     def _full_branch(self, x: Tensor) -> Tensor:
         for index in range(1, self.convs):
@@ -209,11 +210,8 @@ class IdentityResNet(StagedBackbone):
                 units.append(Unit(shape, options, bottleneck=bottleneck, first=first))
                 width = channels * (4 if bottleneck else 1)
             self.add_module(path, units)
-        self.norm = (
-            make_norm(spec.norm_name, width)
-            if self.order == "full" and "c3" in self.stage_of
-            else None
-        )
+        normed = self.order == "full" and "c3" in self.stage_of
+        self.norm = make_norm(spec.norm_name, width) if normed else None
         activated = self.order in PRE and "c3" in self.stage_of
         self.last_relu = nn.ReLU() if activated else None
         init_residual(self)

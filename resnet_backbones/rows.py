@@ -18,7 +18,7 @@ class Taps:
         self.wanted = dict(wanted)
         self.maps: dict[str, Tensor] = {}
 
-    def pass_by(self, module: str, x: Tensor) -> None:
+    def keep(self, module: str, x: Tensor) -> None:
         """Keep the output of a module if it is wanted."""
         if module in self.wanted:
             self.maps[self.wanted[module]] = x
@@ -45,7 +45,7 @@ class Row(nn.Sequential):
             else:
                 x = module(x)
             if taps is not None:
-                taps.pass_by(name, x)
+                taps.keep(name, x)
         return x
 
 
@@ -78,7 +78,7 @@ class Stage(Row):
             part = self[start] if end == start + 1 else Row(*self[start:end])
             x = recomputed(part, x) if is_trained(part) else part(x)
             if taps is not None:
-                taps.pass_by(names[end - 1], x)
+                taps.keep(names[end - 1], x)
         return x
 
     def _parts(self) -> Iterator[tuple[int, int]]:

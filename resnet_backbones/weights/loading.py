@@ -13,7 +13,7 @@ from resnet_backbones.features import Backbone
 from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.weights.adapt import Adaptation, adapt_channels, first_convolution
 from resnet_backbones.weights.contradictions import check_norms, check_passport
-from resnet_backbones.weights.naming import settle
+from resnet_backbones.weights.naming import for_network
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.report import PartialWeightsWarning, WeightReport, count, shorten
 from resnet_backbones.weights.sources import read_source
@@ -37,7 +37,7 @@ def load_weights(
     PartialWeightsWarning names the others.
     """
     found = read_source(source)
-    tensors, passport = settle(
+    tensors, passport = for_network(
         found.tensors, found.passport, backbone.state_dict().keys(), backbone.passport, source
     )
     return load_tensors(

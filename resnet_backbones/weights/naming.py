@@ -12,7 +12,7 @@ from resnet_backbones.weights.passport import MSRA_MEAN, Passport
 State = dict[str, Tensor]
 
 
-def settle(
+def for_network(
     tensors: State, passport: Passport | None, needed: Collection[str], built: Passport, source: str
 ) -> tuple[State, Passport]:
     """The tensors under the names of a network that needs these and was built as `built` says, and
