@@ -7,7 +7,7 @@ import torch
 from tasks.engine.progress import Progress, best_so_far, without_details
 from tasks.engine.run_files import BEST, LAST
 from tasks.engine.schedule import Evaluation, is_due
-from tasks.engine.settings import RunConfig
+from tasks.engine.settings import RunConfig, TaskSettings
 from tasks.engine.step import explain_out_of_memory
 from tasks.engine.training import UNKNOWN_STEPS, Evaluate, State, Training, may_be_the_last
 
@@ -57,20 +57,24 @@ def score(
     what = f"the evaluation after step {progress.step}"
     with torch.no_grad(), explain_out_of_memory(what, training.config.SCORING_MEMORY):
         scores = dict(evaluate(scored.eval(), progress.step, final))
-    progress = _with_scores(progress, scores, run.best_metric)
+    progress = _with_scores(progress, scores, training.config)
     better = progress.best_step == progress.step
     weights = "model" if state.ema is None else "ema"
     training.log.write(progress.step, scores | {"weights": weights})
     training.log.note(_score_line(progress, run.best_metric, weights, better))
     training.log.draw()
+    if better and training.on_best is not None and training.world.is_main:
+        training.on_best(scored)  # before the checkpoint says so: a run killed here comes again
     _write(training, state, progress, (BEST, LAST) if better else (LAST,))
     return progress
 
 
-def _with_scores(progress: Progress, scores: dict[str, float], best_metric: str) -> Progress:
-    """Progress after an evaluation."""
+def _with_scores(progress: Progress, scores: dict[str, float], config: TaskSettings) -> Progress:
+    """Progress after an evaluation; of single classes the scores that decide something are kept."""
+    best_metric = config.run.best_metric
     value = scores[best_metric]  # one of its evaluator's names, as was checked at the start
-    evaluation = Evaluation(progress.step, without_details(scores) | {best_metric: value})
+    deciding = {name: scores[name] for name in config.deciding_scores}
+    evaluation = Evaluation(progress.step, without_details(scores) | deciding)
     best = best_so_far(progress, best_metric)
     progress = replace(
         progress,

@@ -53,10 +53,13 @@ class Evaluator:
     score: Score
 
 
-def evaluate_sets(run: RunConfig, available: Mapping[str, Evaluator]) -> Evaluate:
+def evaluate_sets(
+    run: RunConfig, available: Mapping[str, Evaluator], warmup_metric: str | None = None
+) -> Evaluate:
     """Join the evaluators of run.eval_sets, by the names of the sets, into what `fit` calls.
 
-    UserError for a set without an evaluator, and where none gives run.best_metric.
+    UserError for a set without an evaluator, and where none gives run.best_metric, or the score
+    that ends the warm-up.
     """
     unknown = [name for name in run.eval_sets if name not in available]
     rule = f"run.eval_sets must be of {', '.join(available)} for this task"
@@ -67,6 +70,8 @@ def evaluate_sets(run: RunConfig, available: Mapping[str, Evaluator]) -> Evaluat
         known += named_scores(SetScores(dict.fromkeys(evaluator.names, 0.0), {}), name)
     rule = f"run.best_metric must be one of {few(known)}"
     require(run.best_metric in known, rule, run.best_metric)
+    rule = f"schedule.warmup_metric must be null or one of {few(known)}"
+    require(warmup_metric in (None, *known), rule, warmup_metric)
 
     def evaluate(model: nn.Module, step: int, final: bool) -> dict[str, float]:
         scores: dict[str, float] = {}

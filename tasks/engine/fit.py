@@ -11,7 +11,7 @@ from typing import NoReturn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tasks.engine.batches import Batches, Feed
+from tasks.engine.batches import Batches, Feed, StepBatches
 from tasks.engine.commands import resume_command
 from tasks.engine.distributed import World, micro_batch_size
 from tasks.engine.due import files_due, report, save, score
@@ -95,7 +95,7 @@ def _begin(training: Training, batches: Batches) -> tuple[State, Feed, Progress]
     model = training.model
     optim = training.config.optim
     optimizer = build_optimizer(model, optim)
-    ema = Ema(model, optim.ema_decay) if optim.ema_decay else None
+    ema = Ema(model, optim.ema_decay, optim.ema_every) if optim.ema_decay else None
     progress = training.checkpoints.restore(model, ema, optimizer)
     total = total_steps(training.config, progress)
     training.log.start(progress.step, None if total == UNKNOWN_STEPS else total)
@@ -141,6 +141,18 @@ def _step(
     factor = lr_factor(step, progress.history, schedule, config.run.best_metric)
     lr = peak_lr(config.optim, config.batch_size) * factor
     set_lr(state.optimizer, lr)
+    with explain_out_of_memory(f"step {step + 1}", config.STEP_MEMORY):
+        taken = feed.take(config.optim.accumulate)
+        return take_step(training, state, replica, taken, step), lr
+
+
+def take_step(
+    training: Training, state: State, replica: nn.Module, taken: StepBatches, step: int
+) -> StepResult:
+    """Take the step after `step` finished ones, at the learning rate that is set; what it leaves on
+    the device.
+    """
+    config = training.config
     arithmetic = Arithmetic(
         device=training.world.device,
         precision=training.precision,
@@ -150,12 +162,10 @@ def _step(
     def seed(micro_batch: int) -> None:
         seed_forward(config.run.seed, step, micro_batch, training.world.rank)
 
-    with explain_out_of_memory(f"step {step + 1}", config.STEP_MEMORY):
-        taken = feed.take(config.optim.accumulate)
-        result = train_step(replica, taken, state.optimizer, state.statistics, arithmetic, seed)
+    result = train_step(replica, taken, state.optimizer, state.statistics, arithmetic, seed)
     if state.ema is not None:
         state.ema.update(training.model, step)
-    return result, lr
+    return result
 
 
 def _count(training: Training, state: State, progress: Progress, result: StepResult) -> None:

@@ -32,11 +32,13 @@ from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings, require
 from tasks.engine.sinks import Sink
 from tasks.engine.timing import agree_on_routes
-from tasks.engine.training import UNKNOWN_STEPS, Training
+from tasks.engine.training import UNKNOWN_STEPS, Evaluate, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
 T = TypeVar("T")
+Loop = Callable[[Training, Batches, Evaluate], dict[str, float]]
+"""What is done once all is there: train, and return the scores of the last evaluation."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Launch(Generic[Config]):
     """Which of the timed routes are taken."""
     resumed: Checkpoint | None
     """The run's last checkpoint, where it is resumed."""
+    loop: Loop = fit
 
     @property
     def output_dir(self) -> Path:
@@ -134,15 +137,17 @@ class Launch(Generic[Config]):
         evaluators: Mapping[str, Evaluator],
         metadata: Mapping[str, Any],
         name_image: Callable[[int], str] = str,
+        on_best: Callable[[nn.Module], None] | None = None,
     ) -> dict[str, float]:
         """Write the run's settings and train; the scores of the last evaluation.
 
         `evaluators` are there by the names of data sets, of which run.eval_sets takes some.
         `metadata` is what a checkpoint says of the model, in JSON's types: label_map, passport, and
-        `data`, which tells one data set from another.
+        `data`, which tells one data set from another. `on_best` is called on rank 0 with the scored
+        model each time that the best checkpoint was replaced.
         """
         config = replace_schedule(self.config, batches.epoch_length)
-        evaluate = evaluate_sets(config.run, evaluators)
+        evaluate = evaluate_sets(config.run, evaluators, config.schedule.warmup_metric)
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
         self.on_every_rank(checkpoints.refuse_other_run)
@@ -158,8 +163,9 @@ class Launch(Generic[Config]):
             world=self.world,
             precision=self.precision,
             name_image=name_image,
+            on_best=on_best,
         )
-        return fit(training, batches, evaluate)
+        return self.loop(training, batches, evaluate)
 
     def best_checkpoint(self) -> Path:
         """The best checkpoint, or the last one where every score was nan."""
@@ -186,15 +192,16 @@ def launch(
     config: Config,
     run: Callable[[Config, Launch[Config]], dict[str, float]],
     sinks: Sequence[Sink] = (),
+    loop: Loop = fit,
 ) -> Run:
     """Train as one process, or as one of torchrun's: `run` is a task's whole route to scores.
 
-    `sinks` receive what the run reports, besides its own.
+    `sinks` receive what the run reports, besides its own; `loop` takes the place of training.
     """
     keep_freed_memory()
     world = World.create(config.run.device)
     try:
-        return launch_in(world, config, run, sinks)
+        return launch_in(world, config, run, sinks, loop)
     finally:
         world.close()
 
@@ -204,10 +211,11 @@ def launch_in(
     config: Config,
     run: Callable[[Config, Launch[Config]], dict[str, float]],
     sinks: Sequence[Sink] = (),
+    loop: Loop = fit,
 ) -> Run:
     """Train in a world that is there."""
     with RunLog(config.run.output_dir, world, sinks) as log:
-        scores = run(config, _prepare(config, world, log))
+        scores = run(config, _prepare(config, world, log, loop))
     return Run(Path(config.run.output_dir), scores)
 
 
@@ -228,6 +236,11 @@ def _length(config: TaskSettings, epoch_length: int) -> list[str]:
     waiting = {"run.patience": run.patience or 0}
     if schedule.name == "plateau":
         waiting["schedule.plateau_evaluations"] = schedule.plateau_evaluations
+    if schedule.warmup_until is not None and evaluations <= 1:
+        seen = f"schedule.warmup_until={schedule.warmup_until:g} is never reached, as the only"
+        lines.append(
+            f"warning: {seen} evaluation is the last; lower run.eval_every={run.eval_every}"
+        )
     for name, count in waiting.items():
         if evaluations <= count:  # the first has nothing to be better than
             seen = f"{name}={count} is never reached in a run of {evaluations} evaluations"
@@ -235,7 +248,7 @@ def _length(config: TaskSettings, epoch_length: int) -> list[str]:
     return lines
 
 
-def _prepare(config: Config, world: World, log: RunLog) -> Launch[Config]:
+def _prepare(config: Config, world: World, log: RunLog, loop: Loop) -> Launch[Config]:
     """Everything that is decided before the data are read."""
     check_cuda_graphs(config, world)
     prepare_torch(config.run.seed, config.run.deterministic)
@@ -246,7 +259,7 @@ def _prepare(config: Config, world: World, log: RunLog) -> Launch[Config]:
     refuse_different_folders(output_dir, resumed, world)
     precision = choose_precision(config.run, resumed, world)
     routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
-    return Launch(config, world, log, precision, routes, resumed)
+    return Launch(config, world, log, precision, routes, resumed, loop)
 
 
 def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:

@@ -7,6 +7,7 @@ function of the step, so that neither restarts nor the number of workers and ran
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -58,6 +59,29 @@ class Share:
         return micro_batch_size(batch_size, self.ranks, self.accumulate)
 
 
+@dataclass
+class InThisProcess:
+    """Loading without workers, whatever the settings say."""
+
+    workers: int | None = None
+    """Those of the last loader that was to have some; None where none was used."""
+
+
+_without_workers: InThisProcess | None = None
+
+
+@contextmanager
+def in_this_process() -> Iterator[InThisProcess]:
+    """Context in which every loader that begins to load does so without workers."""
+    global _without_workers
+    outer = _without_workers
+    _without_workers = InThisProcess()
+    try:
+        yield _without_workers
+    finally:
+        _without_workers = outer
+
+
 @dataclass(frozen=True)
 class Loader(Generic[P, B]):
     """How plans become batches."""
@@ -77,7 +101,7 @@ class Loader(Generic[P, B]):
             _Loading(self.load),
             sampler=plans,  # a plan is the index of a batch
             batch_size=None,
-            num_workers=self.workers,
+            num_workers=_allowed(self.workers),
             pin_memory=self.share.pin_memory,
             worker_init_fn=_outlive_interrupts,
             # spares the global generator, from which torch would draw the workers' seeds
@@ -93,6 +117,14 @@ class Loader(Generic[P, B]):
         the global batch.
         """
         return self.batches(_parts(plan, step, self.share, self.share.micro_batch(batch_size)))
+
+
+def _allowed(workers: int) -> int:
+    """The workers of a loader, or none inside `in_this_process`, which then knows how many."""
+    if _without_workers is None:
+        return workers
+    _without_workers.workers = workers
+    return 0
 
 
 def _parts(plan: Callable[[int], P], step: int, share: Share, size: int) -> Iterator[P]:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,25 +20,55 @@ NORMS = (
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """Fused SGD or AdamW over the trainable parameters; those of normalisation layers have a weight
-    decay of their own.
+    """SGD, AdamW, LAMB or NAdamW over the trainable parameters; those of normalisation layers, and
+    other biases if it is set, have a weight decay of their own.
 
     The learning rate is set before every step from the schedule, so the one given here is not used.
     """
-    decayed, norms = split_parameters(module)
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": norms, "weight_decay": config.norm_weight_decay},
-    ]
-    groups = [group for group in groups if group["params"]]
+    groups = _groups(module, config)
     if not groups:
         raise UserError(
             "training needs at least one trainable parameter, got none; unfreeze part of the model"
         )
     if config.name == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr, fused=True)
-    optimizer = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=True)
+        return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+    if config.name != "sgd":
+        return _of_timm(groups, config)
+    optimizer = torch.optim.SGD(
+        groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=True
+    )
     _start_momentum(optimizer, config.momentum)
+    return optimizer
+
+
+def takes_mask(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step can be masked on the device, by `found_inf`: the fused optimisers can."""
+    return bool(optimizer.defaults.get("fused"))
+
+
+def _groups(module: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
+    """The trainable parameters by their weight decay; none of the groups is empty."""
+    decayed, norms = split_parameters(module)
+    groups: list[dict[str, Any]] = []
+    if config.bias_weight_decay is not None:
+        named = {id(x) for name, x in module.named_parameters() if name.endswith("bias")}
+        biases = [parameter for parameter in decayed if id(parameter) in named]
+        decayed = [parameter for parameter in decayed if id(parameter) not in named]
+        groups = [{"params": biases, "weight_decay": config.bias_weight_decay}]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": norms, "weight_decay": config.norm_weight_decay},
+        *groups,
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _of_timm(groups: list[dict[str, Any]], config: OptimConfig) -> torch.optim.Optimizer:
+    """LAMB or NAdamW, whose arithmetic is timm's."""
+    import timm.optim
+
+    kind = timm.optim.Lamb if config.name == "lamb" else timm.optim.NAdamW
+    optimizer: torch.optim.Optimizer = kind(groups, lr=config.lr, betas=config.betas)
     return optimizer
 
 
@@ -79,22 +110,26 @@ class Ema:
     """Exponential moving average of a model's parameters and floating-point buffers, on the model's
     device.
 
-    The decay of step t (from 0) is min(decay, (1 + t) / (10 + t)), so that a short run is not an
-    average of its start.
+    It moves every so many steps. The decay of move t (from 0) is min(decay, (1 + t) / (10 + t)), so
+    that a short run is not an average of its start.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float, every: int = 1) -> None:
         self.decay = decay
+        self.every = every
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move the average towards the weights that step `step` ended with; does not
-        synchronise.
+        """Move the average towards the weights that step `step`, from 0, ended with, if that is
+        due; does not synchronise.
         """
+        if (step + 1) % self.every:
+            return
+        move = step // self.every
         averages, currents = _tensors(self.model), _tensors(model)
         floating = [i for i, tensor in enumerate(currents) if tensor.is_floating_point()]
-        average = get_ema_multi_avg_fn(min(self.decay, (1 + step) / (10 + step)))  # type: ignore[no-untyped-call]
+        average = get_ema_multi_avg_fn(min(self.decay, (1 + move) / (10 + move)))  # type: ignore[no-untyped-call]
         average([averages[i] for i in floating], [currents[i] for i in floating], step)
         for i in set(range(len(currents))) - set(floating):
             averages[i].copy_(currents[i])

@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from tasks.engine.config import UnknownSettingWarning
@@ -64,5 +65,14 @@ def best_so_far(progress: Progress, metric: str) -> float | None:
 
 
 def without_details(scores: Mapping[str, float]) -> dict[str, float]:
-    """The scores without those of single classes, such as box/AP/cat below box/AP."""
-    return {name: score for name, score in scores.items() if name.rpartition("/")[0] not in scores}
+    """The scores without those of single classes, such as box/AP/cat below box/AP.
+
+    A class's own name may have slashes.
+    """
+    return {name: score for name, score in scores.items() if not _is_detail(name, scores)}
+
+
+def _is_detail(name: str, scores: Mapping[str, float]) -> bool:
+    """Whether a part of the name, up to one of its slashes, is a score itself."""
+    above = accumulate(name.split("/")[:-1], "{}/{}".format)
+    return any(part in scores for part in above)

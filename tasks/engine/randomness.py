@@ -25,6 +25,10 @@ class Stream(IntEnum):
     PLACEMENT = 2
     PASTE = 3
     FORWARD = 4
+    COLOUR = 5
+    ERASE = 6
+    MIX = 7
+    OPERATIONS = 8
 
 
 def _signed(value: int) -> int:

@@ -7,15 +7,36 @@ from resnet_backbones.errors import UserError
 LAST, BEST = "last.pt", "best.pt"
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 LABEL_MAP = "label_map.json"
+OURS = "ours:"
+"""What the names of checkpoints begin with that come with the package."""
+SHIPPED = Path(__file__).resolve().parents[1] / "zoo"
+"""Where those are."""
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The file that a checkpoint's path or a run's folder stands for; UserError where there is
-    none.
+    """The file that a checkpoint's path, a run's folder or `ours:NAME` stands for; UserError where
+    there is none.
     """
+    if is_shipped(path):
+        return _shipped(str(path).removeprefix(OURS))
     candidates = [path / BEST, path / LAST] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
     tried = ", ".join(str(file) for file in candidates)
     raise UserError(f"a checkpoint must exist, got {path}; looked for {tried}")
+
+
+def is_shipped(path: str | Path) -> bool:
+    """Whether a path is the name of a checkpoint that comes with the package."""
+    return str(path).startswith(OURS)
+
+
+def _shipped(name: str) -> Path:
+    known = {file.stem: file for file in sorted(SHIPPED.glob("*.pt"))}
+    if name not in known:
+        names = ", ".join(f"{OURS}{other}" for other in known)
+        raise UserError(
+            f"a checkpoint that comes with the package must be {names}, got {OURS}{name}"
+        )
+    return known[name]

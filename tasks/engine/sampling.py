@@ -58,6 +58,19 @@ def global_batch(
     return batch
 
 
+def repeated_batch(
+    step: int, groups: npt.NDArray[np.integer], batch_size: int, seed: int, repeats: int
+) -> tuple[Indices, Indices]:
+    """`global_batch` with every image so many times, and which time it is (batch_size,), from 0.
+
+    The copies of an image lie far apart, so that ranks get different ones. Where the batch does not
+    divide, some images come once less.
+    """
+    distinct = global_batch(step, groups, -(-batch_size // repeats), seed)
+    times = np.repeat(np.arange(repeats), len(distinct))
+    return np.tile(distinct, repeats)[:batch_size], times[:batch_size]
+
+
 @lru_cache(maxsize=4)
 def _epoch_plan(
     packed_groups: bytes, packed_repeats: bytes | None, batch_size: int, seed: int, epoch: int

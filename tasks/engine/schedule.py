@@ -31,10 +31,14 @@ def lr_factor(step: int, history: History, config: ScheduleConfig, metric: str) 
     Warm-up rises linearly from `warmup_factor` to 1; a short run needs it no less than a long one,
     so its length does not follow `steps`, but it takes a third of them at most. Milestones are
     stated for `reference_steps` and scale with `steps`; `step` decays by `gamma` at each of them,
-    `cosine` is half a cosine over all steps, and `plateau` decays by `gamma` each time `metric` did
-    not rise in `plateau_evaluations` evaluations.
+    `cosine` is half a cosine over all steps, or over those after the warm-up, and `plateau` decays
+    by `gamma` each time `metric` did not rise in `plateau_evaluations` evaluations. With
+    `warmup_until` the warm-up is a constant that a score ends.
     """
-    warm_up = _warm_up(step, config)
+    if config.warmup_until is None:
+        warm_up = _warm_up(step, config)
+    else:
+        warm_up = _warm_up_by_score(history, config, config.warmup_metric or metric)
     if config.name == "cosine":
         return warm_up * _cosine(step, config)
     if config.name == "plateau":
@@ -80,10 +84,24 @@ def _rises(history: History, metric: str) -> Iterator[bool]:
 
 
 def _warm_up(step: int, config: ScheduleConfig) -> float:
-    warmup_steps = min(config.warmup_steps, config.steps / 3)
+    warmup_steps = _warm_up_steps(config)
     if step >= warmup_steps:
         return 1.0
     return config.warmup_factor + (1 - config.warmup_factor) * step / warmup_steps
+
+
+def _warm_up_steps(config: ScheduleConfig) -> float:
+    return min(config.warmup_steps, config.steps / 3)
+
+
+def _warm_up_by_score(history: History, config: ScheduleConfig, metric: str) -> float:
+    """The constant factor until an evaluation was good enough."""
+    until = config.warmup_until
+    assert until is not None
+    for evaluation in history:
+        if evaluation.scores.get(metric, -math.inf) >= until:
+            return 1.0
+    return config.warmup_factor
 
 
 def _step_decay(step: int, config: ScheduleConfig) -> float:
@@ -93,7 +111,9 @@ def _step_decay(step: int, config: ScheduleConfig) -> float:
 
 
 def _cosine(step: int, config: ScheduleConfig) -> float:
-    return 0.5 * (1 + math.cos(math.pi * step / config.steps))
+    first = _warm_up_steps(config) if config.decay_after_warmup else 0.0
+    position = max(0.0, step - first) / (config.steps - first)
+    return 0.5 * (1 + math.cos(math.pi * position))
 
 
 def _plateau_decay(history: History, config: ScheduleConfig, metric: str) -> float:

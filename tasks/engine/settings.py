@@ -56,8 +56,9 @@ def _changeable(section: Any, config: Any, prefix: str) -> Iterator[str]:
 class OptimConfig:
     """Optimiser, gradient handling and weight averaging."""
 
-    name: Literal["sgd", "adamw"] = "sgd"
-    """Optimiser."""
+    name: Literal["sgd", "adamw", "lamb", "nadamw"] = "sgd"
+    """Optimiser; `lamb` (You et al. 2020) and `nadamw` are timm's with its defaults, among them
+    LAMB's own largest gradient norm of 1."""
     lr: float = 0.01
     """Peak learning rate at `reference_batch` images; scaled linearly for other values of
     data.batch_size."""
@@ -65,10 +66,16 @@ class OptimConfig:
     """Global batch size, in images, that `lr` is stated for."""
     momentum: float = 0.9
     """SGD momentum."""
+    nesterov: bool = False
+    """Nesterov's form of SGD's momentum."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decays of the averages of the gradient and of its square, of the other optimisers."""
     weight_decay: float = 1e-4
     """Weight decay of all but the normalisation layers."""
     norm_weight_decay: float = 0.0
     """Weight decay of normalisation layers' weights and biases."""
+    bias_weight_decay: float | None = None
+    """Weight decay of the biases of other layers; null for `weight_decay`."""
     accumulate: int = may_change(1, unless="depends_on_micro_batches")
     """Micro-batches per step and rank; data.batch_size counts the images of all of them."""
     clip_norm: float | None = None
@@ -76,6 +83,8 @@ class OptimConfig:
     ema_decay: float | None = None
     """Decay per step of an exponential moving average of the weights, which is then what is scored;
     null for none."""
+    ema_every: int = 1
+    """Steps between two moves of that average; `ema_decay` is that of a move."""
 
     def __post_init__(self) -> None:
         require(self.lr > 0, "optim.lr must be > 0", self.lr)
@@ -88,6 +97,14 @@ class OptimConfig:
         require(self.accumulate >= 1, "optim.accumulate must be >= 1", self.accumulate)
         positive = self.clip_norm is None or self.clip_norm > 0
         require(positive, "optim.clip_norm must be > 0 or null", self.clip_norm)
+        plain = self.bias_weight_decay is None or self.bias_weight_decay >= 0
+        rule = "optim.bias_weight_decay must be >= 0 or null"
+        require(plain, rule, self.bias_weight_decay)
+        inside = all(0 <= beta < 1 for beta in self.betas)
+        require(inside, "optim.betas must be two numbers in [0, 1)", self.betas)
+        fits = not self.nesterov or (self.name == "sgd" and self.momentum > 0)
+        require(fits, "optim.nesterov=true takes optim.name=sgd with momentum", self.name)
+        require(self.ema_every >= 1, "optim.ema_every must be >= 1", self.ema_every)
         inside = self.ema_decay is None or 0 < self.ema_decay < 1
         require(inside, "optim.ema_decay must be in (0, 1) or null", self.ema_decay)
 
@@ -119,6 +136,14 @@ class ScheduleConfig:
     """Steps of linear warm-up, whatever `steps` is, but at most a third of it."""
     warmup_factor: float = 0.001
     """Learning-rate factor at step 0."""
+    decay_after_warmup: bool = False
+    """Let `cosine` begin where the warm-up ends, as torchvision's references do; else the warm-up
+    is a factor on it."""
+    warmup_until: float | None = None
+    """Keep the rate at `warmup_factor` until an evaluation's `warmup_metric` reaches this (He et
+    al. 2016, ResNet-110), instead of a linear warm-up; null for that."""
+    warmup_metric: str | None = None
+    """Score that ends such a warm-up; null for run.best_metric."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "schedule.steps must be >= 1", self.steps)
@@ -134,6 +159,12 @@ class ScheduleConfig:
         rule = "schedule.plateau_evaluations must be >= 1"
         require(self.plateau_evaluations >= 1, rule, self.plateau_evaluations)
         require(self.warmup_steps >= 0, "schedule.warmup_steps must be >= 0", self.warmup_steps)
+        alone = self.warmup_until is None or self.warmup_steps == 0
+        rule = "schedule.warmup_until takes schedule.warmup_steps=0"
+        require(alone, rule, self.warmup_steps)
+        fits = self.warmup_metric is None or self.warmup_until is not None
+        rule = "schedule.warmup_metric takes schedule.warmup_until"
+        require(fits, rule, self.warmup_metric)
         rule = "schedule.warmup_factor must be in (0, 1]"
         require(0 < self.warmup_factor <= 1, rule, self.warmup_factor)
 
@@ -141,7 +172,8 @@ class ScheduleConfig:
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Where and how a run is carried out; what is learnt depends on seed, precision and patience
-    alone, and with schedule.name=plateau on when it is scored and by what."""
+    alone, and with schedule.name=plateau or schedule.warmup_until on when it is scored and by
+    what."""
 
     output_dir: str = may_change("runs/default")
     """Folder that receives everything the run makes."""
@@ -224,6 +256,12 @@ class TaskSettings:
         return True
 
     @property
+    def deciding_scores(self) -> tuple[str, ...]:
+        """Names of the scores that decide what is learnt or kept."""
+        metric = self.schedule.warmup_metric
+        return (self.run.best_metric,) if metric is None else (self.run.best_metric, metric)
+
+    @property
     def follows_scores(self) -> bool:
         """Whether what is learnt depends on when evaluations take place and on what they score."""
-        return self.schedule.name == "plateau"
+        return self.schedule.name == "plateau" or self.schedule.warmup_until is not None

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from resnet_backbones.errors import UserError
 from tasks.engine.batches import Batch, StepBatches
 from tasks.engine.compilation import begin_batch
+from tasks.engine.optim import takes_mask
 from tasks.engine.precision import Precision
 
 
@@ -133,7 +134,7 @@ def _update(optimizer: torch.optim.Optimizer, clip_norm: float | None) -> tuple[
     0 or 1.
 
     The fused optimisers take `found_inf` as a tensor and leave weights and state alone where it is
-    1.
+    1. The others are not called then, so that for them the host waits for the flag.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -141,8 +142,11 @@ def _update(optimizer: torch.optim.Optimizer, clip_norm: float | None) -> tuple[
     if clip_norm is not None:
         torch._foreach_mul_(gradients, (clip_norm / (norm + 1e-6)).clamp(max=1.0))
     masked = (~norm.isfinite()).float()
-    optimizer.found_inf = masked  # type: ignore[attr-defined]
-    optimizer.step()
+    if takes_mask(optimizer):
+        optimizer.found_inf = masked  # type: ignore[attr-defined]
+        optimizer.step()
+    elif not masked:
+        optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return norm, masked
 

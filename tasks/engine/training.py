@@ -40,6 +40,8 @@ class Training:
     precision: Precision
     name_image: Callable[[int], str] = str
     """Turns an image id into words for reports."""
+    on_best: Callable[[nn.Module], None] | None = None
+    """Called on rank 0 with the scored model when the best checkpoint was replaced."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ synchronisation.
 """
 
 import json
+import math
 import os
 import signal
 from pathlib import Path
@@ -21,7 +22,8 @@ from tasks.engine.evaluation import run_batches
 from tasks.engine.loss_meter import LossMeter
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.precision import Precision
-from tasks.engine.step import Arithmetic, RunningStatistics, StepResult, train_step
+from tasks.engine.settings import OptimConfig
+from tasks.engine.step import Arithmetic, RunningStatistics, StepResult, _update, train_step
 from tasks.metrics_file import read_metrics
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
@@ -93,7 +95,7 @@ def test_a_batch_that_does_not_divide_is_refused(toy: ModuleType, tmp_path: Path
         train(toy, tmp_path, "optim.accumulate=3")
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb", "nadamw"])
 @pytest.mark.parametrize("norm", ["group", "batch"])
 def test_a_masked_first_step_leaves_weights_and_state_untouched(
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, norm: str
@@ -116,6 +118,27 @@ def test_a_masked_first_step_leaves_weights_and_state_untouched(
         assert all(not value.any() for value in state.values())
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lamb", "nadamw"])
+def test_steps_after_a_masked_one_are_those_of_a_run_without_it(name: str) -> None:
+    """Weights and state, the optimiser's own counter too."""
+    found = []
+    for poisons in ((), (0, 2)):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 2)
+        optimizer = build_optimizer(model, OptimConfig(name=name, lr=0.1, weight_decay=0.1))
+        images = torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(1))
+        order = [0, 1, 2]
+        for poison in poisons:
+            order.insert(poison, -1)
+        for place in order:
+            optimizer.zero_grad()
+            loss = model(images[place]).square().mean()
+            (loss * (float("nan") if place < 0 else 1.0)).backward()
+            _update(optimizer, None)
+        found.append(model.state_dict())
+    assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
+
+
 def test_a_masked_step_is_counted_and_reported_with_its_images(
     toy: ModuleType,
     tmp_path: Path,
@@ -136,6 +159,26 @@ def test_a_masked_step_is_counted_and_reported_with_its_images(
         torch.isfinite(value).all()
         for value in read_checkpoint(tmp_path / "last.pt").model.values()
     )
+
+
+def test_new_bests_are_told_with_the_scored_model(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[torch.Tensor] = []
+
+    def keep(model: torch.nn.Module) -> None:
+        told.append(model.state_dict()["last.weight"].clone())
+
+    monkeypatch.setattr(toy, "ON_BEST", keep)
+    train(toy, tmp_path, "optim.ema_decay=0.9", "run.eval_every=3")
+    rows = [row for row in read_metrics(tmp_path / "metrics.jsonl") if "box/AP" in row]
+    best = -math.inf
+    bests = 0
+    for row in rows:
+        bests += row["box/AP"] > best
+        best = max(best, row["box/AP"])
+    assert len(told) == bests > 0
+    assert torch.equal(told[-1], read_checkpoint(tmp_path / "best.pt").weights()["last.weight"])
 
 
 def test_the_moving_average_is_what_is_scored(toy: ModuleType, tmp_path: Path) -> None:
@@ -206,6 +249,25 @@ def test_the_score_of_a_class_can_decide(
     train(toy, tmp_path, *settings)
     progress = read_checkpoint(tmp_path / "last.pt").progress
     assert (progress.step, progress.best_step, progress.best) == (12, 9, 0.3)
+
+
+def test_the_score_of_a_class_can_end_the_warm_up(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"box/AP": 0.1, "box/AR": 0.1, "box/AP/cat": cat} for cat in (0.1, 0.5, 0.2, 0.2)]
+    scores_of_evaluations(toy, monkeypatch, rows)
+    settings = (
+        "schedule.warmup_steps=0",
+        "schedule.warmup_until=0.4",
+        "schedule.warmup_metric=box/AP/cat",
+        "schedule.warmup_factor=0.5",
+        "schedule.milestones=[]",
+        "run.eval_every=3",
+        "run.log_every=1",
+    )
+    train(toy, tmp_path, *settings)
+    rates = [row["lr"] for row in read_metrics(tmp_path / "metrics.jsonl") if "lr" in row]
+    assert [rate / rates[-1] for rate in rates] == pytest.approx([0.5] * 6 + [1.0] * 6)
 
 
 def test_a_resume_with_another_metric_measures_the_best_checkpoint_by_it(

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from timm.optim import create_optimizer_v2
 from torch import nn
 
 from resnet_backbones.errors import UserError
@@ -59,6 +60,70 @@ def test_updates_equal_torchs_plain_optimisers(name: str) -> None:
             model(images).square().mean().backward()
             optimizer.step()
     assert torch.allclose(ours.weight, theirs.weight, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lamb", "nadamw"])
+def test_others_are_timms(name: str) -> None:
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    first = build_optimizer(ours, OptimConfig(name=name, lr=0.1, weight_decay=0.01))
+    second = create_optimizer_v2(
+        theirs, opt=name, lr=0.1, weight_decay=0.01, filter_bias_and_bn=False
+    )
+    for _ in range(3):
+        images = torch.randn(4, 3)
+        for model, optimizer in ((ours, first), (theirs, second)):
+            optimizer.zero_grad()
+            model(images).square().mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_nesterov_is_torchs() -> None:
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    first = build_optimizer(ours, OptimConfig(nesterov=True, weight_decay=0))
+    for group in first.param_groups:
+        group["lr"] = 0.1
+    second = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+    for _ in range(3):
+        images = torch.randn(4, 3)
+        for model, optimizer in ((ours, first), (theirs, second)):
+            optimizer.zero_grad()
+            model(images).square().mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
+
+
+def test_biases_may_have_a_weight_decay_of_their_own() -> None:
+    model = network()
+    config = OptimConfig(weight_decay=0.5, norm_weight_decay=0.25, bias_weight_decay=0.0)
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in build_optimizer(model, config).param_groups
+        for parameter in group["params"]
+    }
+    assert [decays[id(x)] for x in (model[0].weight, model[0].bias)] == [0.5, 0.0]
+    assert [decays[id(x)] for x in (model[1].weight, model[1].bias)] == [0.25, 0.25]
+    assert len(decays) == len(list(model.parameters()))
+
+
+def test_the_average_moves_every_so_many_steps() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(0.0)
+    average = Ema(model, 0.5, every=2)
+    seen = []
+    for step in range(4):
+        with torch.no_grad():
+            model.weight.fill_(float(step + 1))
+        average.update(model, step)
+        seen.append(float(average.model.weight))
+    # moves after steps 2 and 4, with decays 1/10 and 2/11
+    second = 0.9 * 2
+    assert seen == pytest.approx([0.0, second, second, second * 2 / 11 + 4 * 9 / 11])
 
 
 def test_momentum_starts_at_zero_and_not_uninitialised() -> None:

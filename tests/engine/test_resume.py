@@ -91,3 +91,32 @@ def test_sigterm_finishes_the_step_saves_and_prints_the_command_that_resumes(
         toy.toy_config(tmp_path, *SETTINGS, "run.resume=auto"), World(0, 0, 1, torch.device("cpu"))
     )
     assert_same_run(tmp_path, straight)
+
+
+def test_a_rate_that_falls_on_a_plateau_falls_at_the_same_step_after_a_kill(
+    toy: ModuleType, run_toy: Callable, tmp_path: Path
+) -> None:
+    """The evaluation after step 4 lowers the rate; the process dies before the next step."""
+    settings = (
+        "schedule.name=plateau",
+        "schedule.plateau_evaluations=1",
+        "schedule.milestones=[]",
+        "schedule.warmup_steps=0",
+        "optim.lr=1e-30",  # too small to change a score, so that none rises after the first
+        "run.eval_every=2",
+        "run.save_every=100",
+        "run.log_every=1",
+    )
+    world = World(0, 0, 1, torch.device("cpu"))
+    toy.run(toy.toy_config(tmp_path / "straight", *settings), world)
+    arguments = [f"run.output_dir={tmp_path / 'killed'}", *settings]
+    assert run_toy(*arguments, KILL_AT="5").returncode == -signal.SIGKILL
+    assert read_checkpoint(tmp_path / "killed" / "last.pt").step == 4
+    toy.run(toy.toy_config(tmp_path / "killed", *settings, "run.resume=auto"), world)
+    rates = {
+        name: [row["lr"] for row in read_metrics(tmp_path / name / "metrics.jsonl") if "lr" in row]
+        for name in ("straight", "killed")
+    }
+    assert rates["killed"] == rates["straight"]
+    factors = [rate / rates["straight"][0] for rate in rates["straight"]]
+    assert factors == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])

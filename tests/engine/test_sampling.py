@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from resnet_backbones.errors import UserError
-from tasks.engine.sampling import batches_per_epoch, global_batch
+from tasks.engine.sampling import batches_per_epoch, global_batch, repeated_batch
 
 
 def epoch(groups: np.ndarray, batch_size: int, seed: int = 0, number: int = 0) -> np.ndarray:
@@ -88,3 +88,26 @@ def test_repeated_images_share_batches_with_their_group() -> None:
         for step in range(batches_per_epoch(40, 4, repeats))
     ]
     assert sum(len(set(batch)) > 1 for batch in drawn) <= 1
+
+
+def test_without_repeats_a_batch_is_the_global_one() -> None:
+    groups = np.zeros(10, dtype=np.int64)
+    places, times = repeated_batch(3, groups, 4, 7, 1)
+    assert places.tolist() == global_batch(3, groups, 4, 7).tolist()
+    assert times.tolist() == [0] * 4
+
+
+def test_repeated_images_come_once_on_each_part_of_a_batch() -> None:
+    groups = np.zeros(50, dtype=np.int64)
+    places, times = repeated_batch(1, groups, 12, 0, 3)
+    assert places[:4].tolist() == places[4:8].tolist() == places[8:].tolist()
+    assert len(set(places.tolist())) == 4
+    assert times.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_a_batch_that_repeats_do_not_divide_is_cut() -> None:
+    """Three times 683 images are 2,049: the last copy of one is left out of 2,048."""
+    places, times = repeated_batch(0, np.zeros(5000, dtype=np.int64), 2048, 0, 3)
+    assert len(places) == len(times) == 2048
+    assert len(set(places.tolist())) == 683
+    assert np.bincount(np.unique(places, return_counts=True)[1]).tolist() == [0, 0, 1, 682]

@@ -1,6 +1,7 @@
 """Learning-rate factors computed by hand, and when things are due."""
 
 import pytest
+import torch
 
 from resnet_backbones.errors import UserError
 from tasks.engine.schedule import (
@@ -104,3 +105,35 @@ def test_epochs_become_steps() -> None:
     assert in_steps(ScheduleConfig(steps=7), 8) == ScheduleConfig(steps=7)
     with pytest.raises(UserError, match=r"at least one step, of which an epoch has 8, got 0\.05"):
         in_steps(ScheduleConfig(epochs=0.05), 8)
+
+
+@pytest.mark.parametrize("step", [0, 1, 4, 5, 6, 50, 99])
+def test_cosine_after_the_warm_up_is_torchs_sequence(step: int) -> None:
+    config = ScheduleConfig(
+        name="cosine", steps=100, warmup_steps=5, warmup_factor=0.01, decay_after_warmup=True
+    )
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    rise = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=5)
+    fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=95)
+    both = torch.optim.lr_scheduler.SequentialLR(optimizer, [rise, fall], milestones=[5])
+    for _ in range(step):
+        optimizer.step()
+        both.step()
+    expected = optimizer.param_groups[0]["lr"]
+    assert lr_factor(step, (), config, "top1") == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "factor"), [((), 0.1), ((0.1, 0.19), 0.1), ((0.1, 0.2), 1), ((0.3, 0.1), 1)]
+)
+def test_warm_up_ends_with_a_score(scores: tuple[float, ...], factor: float) -> None:
+    """He et al. 2016, section 4.2: 0.01 until the error is below 80 %, then 0.1."""
+    config = ScheduleConfig(steps=100, warmup_until=0.2, warmup_metric="top1", warmup_factor=0.1)
+    for step in (0, 50, 99):
+        assert lr_factor(step, history(*scores), config, "other") == pytest.approx(factor)
+
+
+def test_warm_up_by_a_score_takes_no_steps() -> None:
+    with pytest.raises(UserError, match=r"warmup_until takes schedule\.warmup_steps=0, got 5"):
+        ScheduleConfig(steps=100, warmup_until=0.2, warmup_steps=5)

@@ -8,7 +8,7 @@ POISON=n makes step n's first image NaN.
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -137,6 +137,9 @@ def evaluation(batches: ToyBatches) -> Score:
     return evaluate
 
 
+ON_BEST: Callable[[nn.Module], None] | None = None
+
+
 def route(config: ToyConfig, launch: Launch[ToyConfig]) -> dict[str, float]:
     batches = ToyBatches(config, launch.world)
     model = launch.build(lambda start: (ToyModel(config.norm), "a toy"), None)
@@ -147,6 +150,7 @@ def route(config: ToyConfig, launch: Launch[ToyConfig]) -> dict[str, float]:
         {"val": Evaluator(("box/AP", "box/AR", "box/AP/cat"), evaluation(batches))},
         {"label_map": LABEL_MAP},
         name_image=lambda image: f"{image:03d}.jpg",
+        on_best=ON_BEST,
     )
 
 
