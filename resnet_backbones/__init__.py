@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from resnet_backbones.weights.passport import Passport, PixelNormalizer
     from resnet_backbones.weights.report import WeightReport
     from resnet_backbones.weights.saving import save_weights
+    from resnet_backbones.zoo.catalogue import PublishedWeights, list_weights
 
 __all__ = [
     "Backbone",
@@ -26,6 +27,7 @@ __all__ = [
     "FeatureLevel",
     "Passport",
     "PixelNormalizer",
+    "PublishedWeights",
     "UserError",
     "WeightReport",
     "__version__",
@@ -33,6 +35,7 @@ __all__ = [
     "create_backbone",
     "create_classifier",
     "list_backbones",
+    "list_weights",
     "load_backbone",
     "load_classifier",
     "load_weights",
@@ -46,12 +49,14 @@ _MODULES = {
     "FeatureLevel": "features",
     "Passport": "weights.passport",
     "PixelNormalizer": "weights.passport",
+    "PublishedWeights": "zoo.catalogue",
     "UserError": "errors",
     "WeightReport": "weights.report",
     "build": "registry",
     "create_backbone": "registry",
     "create_classifier": "classifier",
     "list_backbones": "registry",
+    "list_weights": "zoo.catalogue",
     "load_backbone": "from_file",
     "load_classifier": "from_file",
     "load_weights": "weights.loading",

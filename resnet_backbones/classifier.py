@@ -47,6 +47,12 @@ class Classifier(nn.Module):
         """Logits (B, K) of normalised images (B, C, H, W)."""
         return self.forward_all(images)["main"]
 
+    def dense(self, images: Tensor) -> Tensor:
+        """Logits (B, K) of normalised images of any size: the mean over every place that the head
+        fits on, as if its layers were convolutions. UserError for images that are too small.
+        """
+        return self.head.dense(self.backbone(images))
+
     def forward_all(self, images: Tensor) -> dict[str, Tensor]:
         """Logits by head: `main`, and in training those of auxiliary heads where the family has
         them, (B, K) each.

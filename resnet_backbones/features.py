@@ -40,6 +40,14 @@ class Head(nn.ModuleDict):
         """
         return {"main": self["fc"](maps[self.level].mean((2, 3)))}
 
+    def dense(self, maps: Mapping[str, Tensor]) -> Tensor:
+        """Logits (B, K) of images of any size: the mean of those of every place that the head fits
+        on (fully convolutional evaluation, He et al. 2016).
+
+        A linear layer on a mean gives just that.
+        """
+        return self(maps)["main"]  # type: ignore[no-any-return]
+
 
 class Backbone(nn.Module):
     """(B, C, H, W) -> {level.name: (B, level.channels, h, w)}, fine to coarse; h, w are about H, W

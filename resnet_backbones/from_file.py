@@ -14,8 +14,8 @@ from resnet_backbones.registry import build
 from resnet_backbones.spec import BackboneSpec, FreezeThrough, Norm, OutputStride, StrideIn
 from resnet_backbones.weights.adapt import Adaptation, check_adaptation
 from resnet_backbones.weights.files import Source
-from resnet_backbones.weights.loading import load_tensors
-from resnet_backbones.weights.naming import for_network, network_names
+from resnet_backbones.weights.loading import fill_backbone
+from resnet_backbones.weights.naming import network_names
 from resnet_backbones.weights.recognition import identify, stated_spec
 from resnet_backbones.weights.sources import read_source
 
@@ -60,12 +60,9 @@ def load_backbone(file: str, **overrides: Unpack[BackboneOverrides]) -> Backbone
     """
     found, spec = _described(file, overrides, BackboneOverrides.__optional_keys__)
     backbone = build(spec)
-    tensors, passport = for_network(
-        found.tensors, found.passport, backbone.state_dict().keys(), backbone.passport, file
-    )
     adapt = overrides.get("adapt", "auto")
     strict = overrides.get("strict", True)
-    load_tensors(backbone, tensors, passport, file, adapt, strict=strict, notes=found.notes)
+    fill_backbone(backbone, found, file, adapt, strict=strict)
     return backbone
 
 

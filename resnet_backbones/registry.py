@@ -70,7 +70,7 @@ def create_backbone(
     options: object | None = None,
 ) -> "Backbone":
     """Build a backbone and load `weights`: a local file, `torchvision:resnet50.IMAGENET1K_V1`,
-    `timm:…`, or None.
+    `timm:…`, `ours:…` (`list_weights` tells which), or None.
 
     `levels` is any of c1 (the stem) to c5, None being those from stride 4 on, or all of a CIFAR
     net's; no more is built than they need. `norm="auto"` is frozen with weights, else batch;

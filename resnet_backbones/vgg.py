@@ -20,6 +20,8 @@ from resnet_backbones.weights.passport import Passport
 
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of the five stages."""
+WINDOW = 7
+"""Cells of c5 that the fully connected layers see, along each side."""
 FC_CHANNELS = 4096
 
 
@@ -128,8 +130,27 @@ class VGGHead(Head):
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{"main": (B, K)}, c5 being brought to 7 x 7 cells, which it has at 224 pixels."""
-        pooled = F.adaptive_avg_pool2d(maps["c5"], 7)
+        pooled = F.adaptive_avg_pool2d(maps["c5"], WINDOW)
         return {"main": self["classifier"](pooled.flatten(1))}
+
+    def dense(self, maps: Mapping[str, Tensor]) -> Tensor:
+        """The mean of the logits of every window of 7 x 7 cells, the first layer being a
+        convolution (Simonyan and Zisserman 2015, section 3.2). UserError where c5 is smaller.
+        """
+        c5 = maps["c5"]
+        if min(c5.shape[2:]) < WINDOW:
+            seen = f"{c5.shape[2]} x {c5.shape[3]}"
+            rule = f"dense evaluation of a VGG needs {WINDOW} x {WINDOW} cells of c5"
+            raise UserError(f"{rule}, which 224 pixels have, got {seen}; use larger images")
+        layers = self["classifier"]
+        assert isinstance(layers, nn.Sequential)
+        fc6 = layers[0]
+        assert isinstance(fc6, nn.Linear)
+        kernel = fc6.weight.reshape(FC_CHANNELS, -1, WINDOW, WINDOW)
+        cells = F.conv2d(c5, kernel, fc6.bias).permute(0, 2, 3, 1)  # (B, h, w, 4096)
+        for layer in layers[1:]:
+            cells = layer(cells)
+        return cells.mean((1, 2))
 
 
 def check(spec: BackboneSpec) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from resnet_backbones.errors import UserError
@@ -11,6 +10,8 @@ from resnet_backbones.weights.files import Source, read_file
 from resnet_backbones.weights.loading import COUNTER
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.recognition import identify, stated_spec
+from resnet_backbones.weights.sources import local_file
+from resnet_backbones.zoo.catalogue import PREFIX, PublishedWeights, find_weights
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,15 @@ class FileDescription:
 
 
 def describe_file(file: str) -> FileDescription:
-    """A file's passport, or what is recognised and assumed without one, and how to load it.
+    """A file's passport, or what is recognised and assumed without one, and how to load it; of
+    `ours:NAME` its figures too.
 
     UserError for a file that is damaged or holds no tensors.
     """
-    found = read_file(Path(file))
+    found = read_file(local_file(file))
     facts: dict[str, Any] = {"file": file}
+    if file.startswith(PREFIX):
+        facts |= _published_facts(find_weights(file))
     try:
         _, passport = identify(found, file, WAY_OUT)
         facts |= {"passport": "assumed from the tensors" if passport.assumed else "in the file"}
@@ -49,6 +53,11 @@ def describe_file(file: str) -> FileDescription:
         facts["load with"] = f"none of the registered networks as it is: {error}"
     facts |= _counts(found)
     return FileDescription({name: value for name, value in facts.items() if value not in ("", {})})
+
+
+def _published_facts(entry: PublishedWeights) -> dict[str, Any]:
+    figures = [f"{name} {value:.4f}" for name, value in entry.figures.items()]
+    return {"figures": ", ".join(figures), "trained by": entry.command}
 
 
 def _facts(passport: Passport) -> dict[str, Any]:

@@ -65,9 +65,9 @@ def read_file(path: Path) -> Source:
     """Tensors of a file by its names, and its passport."""
     if not path.is_file():
         raise UserError(
-            "weights must be an existing file, torchvision:<model>.<weights> or"
-            f" timm:<model>.<tag>, got {str(path)!r}; check the path, or set model.weights=null to"
-            " start from scratch"
+            "weights must be an existing file, torchvision:<model>.<weights>, timm:<model>.<tag> or"
+            f" ours:<name>, got {str(path)!r}; check the path, or set model.weights=null to start"
+            " from scratch"
         )
     try:
         content, metadata = (

@@ -1,4 +1,4 @@
-"""Read weights from files, torchvision or timm into a backbone.  Nothing is left out in silence."""
+"""Read weights from where they come from into a backbone.  Nothing is left out in silence."""
 
 import warnings
 from collections.abc import Collection, Mapping
@@ -13,6 +13,7 @@ from resnet_backbones.features import Backbone
 from resnet_backbones.layers import FrozenBatchNorm2d
 from resnet_backbones.weights.adapt import Adaptation, adapt_channels, first_convolution
 from resnet_backbones.weights.contradictions import check_norms, check_passport
+from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.naming import for_network
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.report import PartialWeightsWarning, WeightReport, count, shorten
@@ -26,8 +27,8 @@ _LISTED = 10
 def load_weights(
     backbone: Backbone, source: str, adapt: Adaptation = "auto", *, strict: bool = True
 ) -> WeightReport:
-    """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1` or
-    `timm:resnet50.a1_in1k`.
+    """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1`,
+    `timm:resnet50.a1_in1k` or `ours:NAME` (`list_weights`).
 
     Names of any dialect (`weights.dialects`) and wrappers' prefixes are understood; `adapt` says
     how the first convolution takes other `in_channels`. Sets `backbone.passport` and
@@ -36,7 +37,18 @@ def load_weights(
     passport says so. With `strict=False` what fits of such tensors is loaded, and a
     PartialWeightsWarning names the others.
     """
-    found = read_source(source)
+    return fill_backbone(backbone, read_source(source), source, adapt, strict=strict)
+
+
+def fill_backbone(
+    backbone: Backbone,
+    found: Source,
+    source: str,
+    adapt: Adaptation = "auto",
+    *,
+    strict: bool = True,
+) -> WeightReport:
+    """`load_weights` of what was found at `source`."""
     tensors, passport = for_network(
         found.tensors, found.passport, backbone.state_dict().keys(), backbone.passport, source
     )
@@ -153,7 +165,7 @@ def _check_report(report: WeightReport, backbone: Backbone, strict: bool) -> Non
             )
         )
     message = f"weights {report.source} do not hold {rule}, {seen}; the rest keeps its initial"
-    warnings.warn(f"{message} values", PartialWeightsWarning, stacklevel=4)
+    warnings.warn(f"{message} values", PartialWeightsWarning, stacklevel=5)
 
 
 def _rename_hint(report: WeightReport) -> str:

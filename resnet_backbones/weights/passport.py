@@ -34,7 +34,7 @@ class Passport:
     architecture: str
     """Registered backbone name."""
     source: str = "scratch"
-    """Where the weights come from: `scratch`, a path, `torchvision:…` or `timm:…`."""
+    """Where the weights come from: `scratch`, a path, `torchvision:…`, `timm:…` or `ours:…`."""
     stride_in: str = "3x3"
     """Convolution of a bottleneck that carries the stride, `3x3` or `1x1`."""
     pool: str = "padded"

@@ -3,8 +3,6 @@ made.
 """
 
 import io
-import pickle
-from collections import OrderedDict
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 import torch
 
-_ARRAYS = {"_reconstruct", "scalar"}
+from resnet_backbones.safe_pickle import ArraysOnly
 
 
 def read_pickle(path: Path) -> object:
@@ -22,7 +20,7 @@ def read_pickle(path: Path) -> object:
     UnpicklingError names the first other thing: nothing that the file names is ever called.
     """
     with path.open("rb") as file:
-        return _with_tensors(_ArraysOnly(file, encoding="latin1").load())
+        return _with_tensors(_ArraysAndTensors(file, encoding="latin1").load())
 
 
 def numpy_scalars() -> list[Any]:
@@ -39,44 +37,15 @@ def numpy_scalars() -> list[Any]:
     return [*((scalar, name) for name in names), np.dtype, *dict.fromkeys(kinds)]
 
 
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        allowed = _allowed(module, name)
-        if allowed is None:
-            raise pickle.UnpicklingError(f"{module}.{name}, which is neither an array nor a tensor")
-        return allowed
+class _ArraysAndTensors(ArraysOnly):
+    others = "which is neither an array nor a tensor"
 
-
-def _allowed(module: str, name: str) -> Callable[..., Any] | None:
-    if (module, name) == ("collections", "OrderedDict"):
-        return OrderedDict
-    if (module, name) == ("_codecs", "encode"):  # how Python 3 writes an array's bytes for Python 2
-        return _latin1
-    if (module, name) == ("torch.storage", "_load_from_bytes"):
-        return _load_storage
-    if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
-        return getattr(torch._utils, name)  # type: ignore[no-any-return]
-    if module.startswith("numpy"):
-        return _allowed_of_numpy(module, name)
-    return None
-
-
-def _allowed_of_numpy(module: str, name: str) -> Callable[..., Any] | None:
-    import numpy as np
-
-    if module == "numpy" and name in ("ndarray", "dtype"):
-        return getattr(np, name)  # type: ignore[no-any-return]
-    if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in _ARRAYS:
-        return getattr(import_module("numpy._core.multiarray"), name)  # type: ignore[no-any-return]
-    if module in ("numpy.core.numeric", "numpy._core.numeric") and name == "_frombuffer":
-        return getattr(import_module("numpy._core.numeric"), name)  # type: ignore[no-any-return]
-    return None
-
-
-def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text in the encoding {encoding}")
-    return text.encode("latin1")
+    def allowed(self, module: str, name: str) -> Callable[..., Any] | None:
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return _load_storage
+        if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
+            return getattr(torch._utils, name)  # type: ignore[no-any-return]
+        return super().allowed(module, name)
 
 
 def _load_storage(content: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Where weights come from: files, torchvision and timm."""
+"""Where weights come from: files, torchvision, timm, and those that come with this library."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from resnet_backbones.errors import UserError
 from resnet_backbones.weights.files import Source, first_line, read_file
 from resnet_backbones.weights.passport import Passport
+from resnet_backbones.zoo.catalogue import PREFIX, published_file
 
 
 def read_source(source: str) -> Source:
@@ -21,9 +22,14 @@ def read_source(source: str) -> Source:
         return _read_torchvision(source, name)
     if kind == "timm":
         return _read_timm(source, name)
-    found = read_file(Path(source))
+    found = read_file(local_file(source))
     passport = None if found.passport is None else replace(found.passport, source=source)
     return found._replace(passport=passport)
+
+
+def local_file(source: str) -> Path:
+    """The file that a path or `ours:NAME` stands for; UserError for a name that there is not."""
+    return published_file(source) if source.startswith(PREFIX) else Path(source)
 
 
 _OTHER_INPUT: dict[str, dict[str, Any]] = {

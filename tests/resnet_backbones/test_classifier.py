@@ -237,3 +237,26 @@ def test_weights_fill_backbone_and_head(tmp_path: Path) -> None:
 def test_no_class_is_refused() -> None:
     with pytest.raises(UserError, match="num_classes must be >= 1, got 0"):
         create_classifier("resnet20", num_classes=0)
+
+
+def test_dense_logits_of_a_resnet_are_its_own() -> None:
+    classifier = create_classifier("resnet20", num_classes=4).eval()
+    images = torch.randn(2, 3, 40, 56)
+    with torch.no_grad():
+        torch.testing.assert_close(classifier.dense(images), classifier(images))
+
+
+def test_dense_logits_of_a_vgg_are_the_mean_over_windows() -> None:
+    classifier = create_classifier("vgg11", num_classes=4).eval()
+    images = torch.randn(1, 3, 224, 288)  # 7 x 9 cells
+    with torch.no_grad():
+        c5 = classifier.backbone(images)["c5"]
+        windows = [c5[:, :, :, left : left + 7] for left in range(3)]
+        single = [classifier.head({"c5": window})["main"] for window in windows]
+        torch.testing.assert_close(classifier.dense(images), torch.stack(single).mean(0))
+
+
+def test_dense_logits_of_a_vgg_need_seven_cells() -> None:
+    classifier = create_classifier("vgg11", num_classes=4).eval()
+    with pytest.raises(UserError, match=r"7 x 7 cells of c5, .* got 6 x 7"):
+        classifier.dense(torch.zeros(1, 3, 200, 224))

@@ -1,0 +1,1 @@
+"""Weights that come with the library: files, their list and cards, and what reads and adds them."""
