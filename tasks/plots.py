@@ -100,7 +100,7 @@ def draw_boxes(
     for index in order:
         color = label_color(int(shown.labels[index]))
         _outline(pen, shown.boxes[index], color, max(1, round(size / 6)))
-    font = _font(max(8, round(0.8 * size)), bold=True)
+    font = text_font(max(8, round(0.8 * size)), bold=True)
     taken: list[Rectangle] = []
     for index in reversed(order):  # the best find room first
         text = shown.text(index, label_map)
@@ -154,7 +154,7 @@ def predictions_grid(
 
 
 @lru_cache(maxsize=64)
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def text_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib brings along and which knows most scripts' letters."""
     import matplotlib
 
@@ -256,8 +256,8 @@ def _cell(
 def _write_heading(pen: ImageDraw.ImageDraw, note: str, lefts: Sequence[int], offset: int) -> None:
     """The title, its note, and the two headings above each column of pairs."""
     title = "Ground truth and predictions"
-    large = _font(36, bold=True)
-    small = _font(24)
+    large = text_font(36, bold=True)
+    small = text_font(24)
     pen.text((lefts[0], 62), title, font=large, fill=INK, anchor="ls")
     behind = lefts[0] + large.getlength(title) + 24
     pen.text((behind, 62), note, font=small, fill=GRAY, anchor="ls")
@@ -275,7 +275,7 @@ def _write_legend(
 ) -> None:
     """One line of colour patches with class names, as many as there is room for."""
     x, y = start
-    font = _font(22)
+    font = text_font(22)
     for count, label in enumerate(labels):
         name = label_map.names[label]
         width = round(font.getlength(name)) + 66

@@ -23,6 +23,12 @@ BAR_STEP = 27
 BAR_START = 90
 LONGEST_BAR = 170
 
+# Of names beside a matrix, in characters; and the width of one, about.
+LONGEST_NAME = 18
+NAME_WIDTH = 6.2
+NUMBERED = 20
+"""Rows of a matrix at most whose cells have room for numbers."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -105,6 +111,58 @@ def reliability_chart(
     return figure(title, _frame(axes) + "".join(drawn) + diagonal, "")
 
 
+def matrix_chart(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """Draw counts (K, K): rows are true classes, columns predicted ones.
+
+    A cell is as dark as its share of the row, and one off the diagonal as the root of it, since
+    those are few. It scrolls by itself where the page is narrow.
+    """
+    cell = 32 if len(names) <= NUMBERED else 14
+    short = [shorten(name) for name in names]
+    rim = 14 + round(NAME_WIDTH * max(map(len, short)))
+    drawn = []
+    for index, name in enumerate(short):
+        middle = rim + cell * (index + 0.5)
+        text = escape(name)
+        drawn.append(
+            f'<text x="{rim - 6}" y="{middle + 4}" class="end">{text}</text>'
+            f'<text transform="translate({middle + 4} {rim - 6}) rotate(-90)">{text}</text>'
+        )
+    for row, line in enumerate(counts):
+        for column, count in enumerate(line):
+            if count:
+                says = f"{names[row]}, predicted {names[column]}: {count} of {sum(line)}"
+                corner = (rim + cell * column, rim + cell * row)
+                drawn.append(_matrix_cell(corner, cell, count, sum(line), says, row == column))
+    side = rim + cell * len(names) + 1
+    frame = f'<rect x="{rim}" y="{rim}" width="{side - rim}" height="{side - rim}" class="rule"/>'
+    return figure(title, frame + "".join(drawn), "", width=side, height=side, scrolls=True)
+
+
+def _matrix_cell(
+    corner: Point, cell: int, count: int, total: int, says: str, is_right: bool
+) -> str:
+    """A square with its count, where there is room; a mouse over it shows `says`."""
+    share = count / total
+    x, y = corner
+    color = "bar" if is_right else "wrong"
+    opacity = share if is_right else math.sqrt(share)
+    square = (
+        f'<rect x="{x + 1:g}" y="{y + 1:g}" width="{cell - 1}" height="{cell - 1}" class="{color}"'
+        f' opacity="{max(0.75 * opacity, 0.06):.2f}"/>'
+    )
+    number = ""
+    if cell > 20:
+        middle = x + cell / 2 + 0.5
+        number = f'<text x="{middle:g}" y="{y + cell / 2 + 4:g}" class="mid">{count}</text>'
+    return f"<g><title>{escape(says)}</title>{square}{number}</g>"
+
+
+def shorten(name: str) -> str:
+    """A name that fits beside a chart: its end is left out where it is long."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
 def interval_mark(value: float, low: float, high: float, limit: float) -> str:
     """Draw a small bar from 0 to `value` of `limit`, with a whisker from `low` to `high`.
 
@@ -126,12 +184,25 @@ def _mark_position(value: float, limit: float) -> float:
     return round(118 * max(value, 0) / limit + 1, 1)
 
 
-def figure(title: str, content: str, legend: str, *, height: int = HEIGHT) -> str:
-    """Frame an SVG with its title; it grows with the page's column."""
+def figure(
+    title: str,
+    content: str,
+    legend: str,
+    *,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    scrolls: bool = False,
+) -> str:
+    """Frame an SVG with its title.
+
+    It grows with the page's column, or keeps its size and scrolls in the frame.
+    """
     heading = escape(title)
-    size = f"0 0 {WIDTH} {height}"
-    svg = f'<svg viewBox="{size}" role="img" aria-label="{heading}">{content}</svg>'
-    return f"<figure><figcaption>{heading}</figcaption>{svg}{legend}</figure>"
+    size = f"0 0 {width} {height}"
+    style = f' style="width:{width}px;max-width:none"' if scrolls else ""
+    svg = f'<svg viewBox="{size}"{style} role="img" aria-label="{heading}">{content}</svg>'
+    kind = ' class="scrolls" tabindex="0"' if scrolls else ""
+    return f"<figure{kind}><figcaption>{heading}</figcaption>{svg}{legend}</figure>"
 
 
 def nice_ceiling(value: float) -> float:

@@ -1,119 +1,46 @@
-"""The best and the worst images of an evaluation, as small JPEGs inside the page."""
+"""Images of an evaluation as small JPEGs inside a page."""
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from resnet_backbones.errors import UserError
-from tasks.boxes import to_corners
-from tasks.datasets.coco.dataset import CocoDataset
-from tasks.images import Exif, decode
-from tasks.plots import LabelledBoxes, Pixels, draw_boxes
-from tasks.report.page import paragraph
-from tasks.scoring.results import DetectionResults
+from tasks.images import Exif, ImageSource, decode
+from tasks.plots import Pixels
 
-SHOWN = 6  # images of the best, and of the worst
 SIDE = 360  # pixels of a thumbnail's longer side
 BLANK = 238  # gray of an image that cannot be read
-Summary = Mapping[str, Any]  # an image's `tp`, `fp`, `fn` and `f1`
 
 
-def extremes(images: Mapping[int, Summary]) -> tuple[list[int], list[int]]:
-    """Rank images by F1 and return the ids of the worst and of the best.
-
-    Among equal F1, the worst are those with most errors, the best those with most objects. Images
-    with neither objects nor detections are neither, and none is both.
-    """
-    counted: dict[int, Summary] = {}
-    for image, summary in images.items():
-        if summary["tp"] + summary["fp"] + summary["fn"]:
-            counted[image] = summary
-
-    def badness(image: int) -> tuple[float, int, int]:
-        return float(counted[image]["f1"]), -_errors(counted[image]), image
-
-    def goodness(image: int) -> tuple[float, int, int]:
-        return -float(counted[image]["f1"]), -int(counted[image]["tp"]), image
-
-    flawed = [image for image, summary in counted.items() if _errors(summary)]
-    worst = sorted(flawed, key=badness)[:SHOWN]
-    rest = [image for image in counted if counted[image]["tp"] and image not in worst]
-    return worst, sorted(rest, key=goodness)[:SHOWN]
-
-
-def gallery(
-    dataset: CocoDataset,
-    used: DetectionResults,
-    summaries: Mapping[int, Summary],
-    images: Sequence[int],
-    exif: Exif,
-) -> str:
-    """Show the images of these ids: ground truth beside `used` detections, drawn."""
-    if not images:
-        return paragraph("There is none.")
-    figures = [_figure(dataset, used, summaries[image], image, exif) for image in images]
-    return f'<div class="pictures">{"".join(figures)}</div>'
-
-
-def _figure(
-    dataset: CocoDataset, used: DetectionResults, summary: Summary, image_id: int, exif: Exif
-) -> str:
-    """An image twice, with its name and counts below."""
-    index = image_id - 1
-    pixels, problem = _read(dataset, index, exif)
-    rows = dataset.objects(index)
-    truth = LabelledBoxes(
-        to_corners(dataset.boxes[rows]), dataset.labels[rows], crowd=dataset.crowd[rows]
-    )
-    detections = used.where(used.image_ids == image_id)
-    predicted = LabelledBoxes(to_corners(detections.boxes), detections.labels, detections.scores)
-    name = escape(str(dataset.file_names[index]))
-    pictures = ""
-    for heading, boxes in (("ground truth", truth), ("predictions", predicted)):
-        address = _thumbnail(pixels, boxes, dataset)
-        pictures += (
-            f'<div><img src="{address}" alt="{heading} of {name}"><span>{heading}</span></div>'
-        )
-    counts = (
-        f"{summary['tp']} right, {summary['fp']} wrong, {summary['fn']} missed · F1"
-        f" {100 * summary['f1']:.0f}"
-    )
-    note = f"<br>{escape(problem)}" if problem else ""
-    caption = f"<small>{name}<br>{counts}{note}</small>"
-    return f'<figure><div class="pair">{pictures}</div>{caption}</figure>'
-
-
-def _read(dataset: CocoDataset, index: int, exif: Exif) -> tuple[Pixels, str]:
-    """The image's pixels, or a blank of its size and why."""
-    path = dataset.image_path(index)
+def read_or_blank(
+    source: ImageSource, exif: Exif, size: tuple[int, int] = (SIDE, SIDE)
+) -> tuple[Pixels, str]:
+    """Decode an image; where it cannot be read, return a blank of its (height, width) and why."""
     try:
-        return decode(path, exif), ""
+        return decode(source, exif), ""
     except UserError as error:
         problem = f"the image cannot be read: {error}"
-        if not path.is_file():
+        if isinstance(source, str | Path) and not Path(source).is_file():
             problem = "the image file is missing"
-        height, width = dataset.sizes[index].tolist()
+        height, width = size
         scale = min(1, SIDE / max(height, width))
         shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
         return np.full(shape, BLANK, np.uint8), problem
 
 
-def _thumbnail(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> str:
-    """The image, SIDE long, as a data URL; boxes are drawn after resizing, so stay sharp."""
+def thumbnail(pixels: Pixels, side: int = SIDE) -> Pixels:
+    """Resize an image so that its longer side has `side` pixels."""
     height, width = pixels.shape[:2]
-    scale = SIDE / max(height, width)
+    scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-    drawn = draw_boxes(resized, boxes.scaled(scale, scale), dataset.label_map, text_height=17)
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def data_url(pixels: Pixels) -> str:
+    """An image as the address of a JPEG that is part of the page."""
     file = io.BytesIO()
-    Image.fromarray(drawn).save(file, "JPEG", quality=82)
+    Image.fromarray(pixels).save(file, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _errors(summary: Summary) -> int:
-    return int(summary["fp"] + summary["fn"])

@@ -43,7 +43,8 @@ figcaption{font-size:.88rem;margin-bottom:6px}
 figure>svg{display:block;width:100%;height:auto;max-width:480px;margin:0 auto}
 svg text{font-size:10.5px;fill:var(--ink)}svg .soft{fill:var(--soft)}svg .end{text-anchor:end}
 svg .mid{text-anchor:middle}svg .rule{stroke:var(--line);stroke-width:1;fill:none}
-svg .bar{fill:var(--bar)}
+svg .bar{fill:var(--bar)}svg .wrong{fill:var(--bad)}
+figure.scrolls{overflow-x:auto;width:fit-content;max-width:100%;margin:0 0 16px}
 polyline{fill:none;stroke-linejoin:round}.whisker{stroke:var(--ink);stroke-width:1.3;fill:none}
 .mark{width:120px;height:14px;display:block}
 .legend{display:flex;flex-wrap:wrap;gap:2px 14px;list-style:none;margin:8px 0 0;padding:0;
@@ -64,6 +65,9 @@ td.text{white-space:normal;min-width:9rem}
 td.heat{min-width:3rem;text-align:center}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:16px;
 align-items:start}
+.thumbnails{display:grid;grid-template-columns:repeat(auto-fill,minmax(138px,1fr));gap:12px;
+align-items:start;margin:0 0 16px}
+.thumbnails img{width:100%;height:auto;display:block;border-radius:4px}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:4px}
 .pair img,.pair .none{width:100%;height:auto;display:block;border-radius:4px}
 .pair span,figure small{font-size:.78rem;color:var(--soft)}

@@ -56,6 +56,24 @@ def evaluation_metadata(folder: str | Path) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name != "scores"}
 
 
+def finished_evaluation(folder: str | Path, needed: str, eval_command: str) -> dict[str, Any]:
+    """Read the metadata of a folder's evaluation; UserError where `needed` is not among them.
+
+    `eval_command` is how the user starts an evaluation.
+    """
+    metadata = evaluation_metadata(folder)
+    if needed not in metadata:
+        way_out = f"found none in {folder}; {eval_command} CHECKPOINT --out {folder} writes it"
+        raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
+    return metadata
+
+
+def evaluated_scores(folder: str | Path) -> dict[str, Any]:
+    """Read the scores of a folder's evaluation.json, null where nothing defines them."""
+    scores: dict[str, Any] = _load(Path(folder) / EVALUATION, {}).get("scores", {})
+    return scores
+
+
 def _machine(start: Mapping[str, Any]) -> str:
     """Where a run was started last, and with which libraries."""
     versions = [f"{name} {version}" for name, version in start.get("versions", {}).items()]

@@ -1,22 +1,16 @@
 """COCO's box scores by two engines that must agree, and how they are shown.
 
-Scores are flat names to floats in 0–1, multiplied by 100 only where they are printed; a score that
-nothing in the data set defines (no object of that size or class) is nan here, `n/a` in the table
-and null in JSON. COCO's limits of 1, 10 and 100 detections per image and class hold throughout.
+A score that nothing in the data set defines (no object of that size or class) is nan.  COCO's
+limits of 1, 10 and 100 detections per image and class hold throughout.
 """
 
 import importlib.metadata
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.errors import few
 from tasks.labels import LabelMap
 from tasks.scoring.engines import (
     MAX_DETECTIONS,
@@ -25,34 +19,10 @@ from tasks.scoring.engines import (
     run_hotcoco,
     run_pycocotools,
 )
+from tasks.scoring.evaluation import class_lines, class_scores, percent_cell
 from tasks.scoring.results import DetectionResults
 
 Backend = Literal["hotcoco", "pycocotools"]
-NAMES_SHOWN = 10  # of the classes without ground truth
-COLUMNS = 4  # of classes in the table
-
-
-@dataclass(frozen=True)
-class ScoreSheet:
-    """Scores of an evaluation with what they belong to; its text is the printed table."""
-
-    scores: dict[str, float]
-    """Flat names to numbers, as `score_boxes` gives them and more."""
-    metadata: Mapping[str, object]
-    """What was scored."""
-    notes: tuple[str, ...]
-    """What to know about the data set: what was corrected, or left out."""
-    files: tuple[Path, ...]
-    """What was written."""
-    page: str
-    """The file of the report, or why there is none."""
-
-    def __str__(self) -> str:
-        lines = [f"{name}: {value}" for name, value in self.metadata.items()]
-        lines += [f"note: {note}" for note in self.notes]
-        lines += ["", format_table(self.scores), ""]
-        lines += [f"written: {file}" for file in self.files]
-        return "\n".join([*lines, f"report: {self.page}"])
 
 
 def score_boxes(
@@ -120,19 +90,6 @@ def scoring_facts(
     }
 
 
-def write_evaluation(
-    path: str | Path, scores: Mapping[str, float], metadata: Mapping[str, object]
-) -> None:
-    """Write the metadata and {"scores": {name: number}} as JSON.
-
-    A score without ground truth is null.
-    """
-    numbers = {name: None if math.isnan(value) else value for name, value in scores.items()}
-    content = {**metadata, "scores": numbers}
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
-
-
 def format_table(scores: Mapping[str, float]) -> str:
     """Format COCO's twelve numbers and the classes' AP, times 100, as text for a terminal."""
     lines = [
@@ -141,35 +98,6 @@ def format_table(scores: Mapping[str, float]) -> str:
     ]
     for names in (SCORE_NAMES[:6], SCORE_NAMES[6:]):
         lines.append("".join(f"{name:>7}" for name in names))
-        lines.append("".join(_percent(scores[f"box/{name}"]) for name in names))
-    return "\n".join(lines + _class_lines(scores))
-
-
-def _class_lines(scores: Mapping[str, float]) -> list[str]:
-    """AP by class in columns, then the classes that have no ground truth."""
-    prefix = "box/AP/"
-    scored: dict[str, float] = {}
-    absent: list[str] = []
-    for name, value in scores.items():
-        if not name.startswith(prefix):
-            continue
-        if math.isnan(value):
-            absent.append(name.removeprefix(prefix))
-        else:
-            scored[name.removeprefix(prefix)] = value
-    lines = ["AP by class", *_columns(scored)]
-    if absent:
-        lines.append(f"no ground truth (n/a): {few(absent, NAMES_SHOWN)}")
-    return lines
-
-
-def _columns(scored: Mapping[str, float]) -> Sequence[str]:
-    """Lines of several names with their percents."""
-    width = max((len(name) for name in scored), default=0)
-    cells = [f"  {name:<{width}}{_percent(value)}" for name, value in scored.items()]
-    starts = range(0, len(cells), COLUMNS)
-    return ["".join(cells[start : start + COLUMNS]) for start in starts]
-
-
-def _percent(value: float) -> str:
-    return f"{'n/a' if math.isnan(value) else format(100 * value, '.1f'):>7}"
+        lines.append("".join(percent_cell(scores[f"box/{name}"]) for name in names))
+    lines += class_lines("AP by class", class_scores(scores, "box/AP/"), "ground truth")
+    return "\n".join(lines)

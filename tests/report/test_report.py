@@ -1,19 +1,16 @@
 """report.html: whole and quiet in a browser, the same bytes again, and true for odd inputs."""
 
-import html
 import json
 import math
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from html_page import Page, check_in_browser
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
@@ -33,9 +30,6 @@ from tasks.scoring.engines import hotcoco_evaluator
 from tasks.scoring.instances import score_boxes
 from tasks.scoring.results import DetectionResults, read_results_json, write_results_json
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None
-)
 SECTIONS = (
     "Scores",
     "Classes and sizes",
@@ -113,39 +107,6 @@ def run(tmp_path_factory: pytest.TempPathFactory, dataset: CocoDataset) -> Path:
     return folder
 
 
-class Page(HTMLParser):
-    """The headings of a page, the tags that are open at its end, and whatever it would fetch."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.headings: list[str] = []
-        self.fetched: list[str] = []
-        self.tags: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        if tag not in ("meta", "link", "br", "img"):
-            self.open.append(tag)
-        addresses = (
-            str(value)
-            for name, value in attrs
-            if name in ("src", "href", "srcset", "data", "action")
-        )
-        self.fetched += [address for address in addresses if not address.startswith(("data:", "#"))]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "h2":
-            self.headings.append(data)
-
-
 def test_the_page_has_every_section_and_fetches_nothing(run: Path) -> None:
     page = Page((run / "report.html").read_text())
     assert page.headings == ["Scores", "Training", *SECTIONS[1:]]
@@ -163,55 +124,7 @@ def test_the_same_files_give_the_same_bytes(run: Path) -> None:
 def test_a_browser_shows_it_without_a_word_on_the_console_and_nothing_too_wide(
     run: Path, tmp_path: Path
 ) -> None:
-    if BROWSER is None:
-        pytest.skip("needs chromium or google-chrome on the PATH")
-    for width in (390, 1280):
-        picture = tmp_path / f"{width}.png"
-        said = browse(run / "report.html", f"--screenshot={picture}", f"--window-size={width},3000")
-        assert "CONSOLE" not in said.stderr
-        pixels = np.asarray(Image.open(picture).convert("RGB"))
-        assert pixels.shape[1] == width
-        assert all(
-            np.unique(part).size > 20 for part in np.array_split(pixels, 4)
-        )  # no quarter of the page is blank
-        assert (
-            widths_within(run / "report.html", width, tmp_path / "probe.html") == [str(width)] * 3
-        )
-
-
-def widths_within(page: Path, width: int, probe: Path) -> list[str]:
-    """Widths of the window, of the document and of its body in a frame, as a browser's own window
-    is 500 at least.
-    """
-    measure = (
-        "parent.document.title=[innerWidth,document.documentElement.scrollWidth,"
-        "document.body.scrollWidth].join()"
-    )
-    inner = page.read_text().replace("</body>", f"<script>{measure}</script></body>")
-    frame = (
-        f'<iframe style="width:{width}px;height:3000px;border:0"'
-        f' srcdoc="{html.escape(inner)}"></iframe>'
-    )
-    probe.write_text(
-        f"<!DOCTYPE html><html><head><title>nothing</title></head><body>{frame}</body></html>"
-    )
-    shown = browse(probe, "--dump-dom", "--window-size=1400,3100").stdout
-    title = re.search(r"<title>([\d,]+)</title>", shown)
-    assert title is not None
-    return title[1].split(",")
-
-
-def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """What the browser prints when it has loaded a page."""
-    quiet = (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--enable-logging=stderr",
-    )
-    command = [str(BROWSER), *quiet, "--virtual-time-budget=3000", *options, page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    check_in_browser(run / "report.html", tmp_path)
 
 
 def test_scores_are_ours_and_intervals_hold_them(dataset: CocoDataset) -> None:

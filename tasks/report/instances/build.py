@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
 from tasks.images import Exif
 from tasks.labels import LabelMap
 from tasks.report.build import Section, run_sections, try_report, write_page
-from tasks.report.images import extremes, gallery
 from tasks.report.instances.analysis import analyse
+from tasks.report.instances.images import extremes, gallery
 from tasks.report.instances.mistakes import (
     confusion_section,
     detection_data_section,
@@ -23,7 +22,7 @@ from tasks.report.instances.sections import (
     operating_section,
 )
 from tasks.report.page import paragraph
-from tasks.report.run import EVALUATION, evaluation_metadata
+from tasks.report.run import evaluation_metadata, finished_evaluation
 from tasks.scoring.results import DetectionResults, read_results_json
 
 DETECTIONS = "detections.json"
@@ -117,10 +116,7 @@ def read_evaluated(
     Raises UserError where there is no evaluation.json, and for what it names.
     """
     folder = Path(folder)
-    metadata = evaluation_metadata(folder)
-    if "annotations" not in metadata:
-        way_out = f"found none in {folder}; {eval_command} CHECKPOINT --out {folder} writes it"
-        raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
+    metadata = finished_evaluation(folder, "annotations", eval_command)
     image_root = images or metadata.get("image_root")
     exif: Exif = metadata.get("exif", "apply")
     dataset = read_coco(metadata["annotations"], image_root, label_map=label_map, exif=exif)

@@ -1,16 +1,22 @@
 """Two evaluations of the same ground truth side by side, with hotcoco's paired intervals."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.report.compare import (
+    ReadSettings,
+    Setting,
+    as_written,
+    differing_settings,
+    settings_lines,
+)
 from tasks.report.instances.analysis import (
     Interval,
     bootstrap_samples,
@@ -28,8 +34,6 @@ if TYPE_CHECKING:
     from hotcoco import COCOeval
 
 COMPARED = ("boxes", "labels", "crowd", "areas", "sizes", "first")
-VERSION_KEY = "settings_version"  # of the file's form, which is no setting
-Setting = tuple[str, str, str]  # name, and the value in both runs
 
 
 @dataclass(frozen=True)
@@ -78,26 +82,16 @@ class Comparison:
             "",
             *_table("AP by class", self.classes),
             "",
+            *settings_lines(self.settings),
         ]
-        if self.settings is None:
-            lines.append("settings: not compared, as not both folders hold a config.yaml")
-        else:
-            rows = [f"  {name}: {a} -> {b}" for name, a, b in self.settings]
-            lines += ["settings that differ (a -> b)", *(rows or ["  none"])]
         return "\n".join(lines)
-
-
-def as_written(file: Path) -> Mapping[str, Any]:
-    """Read the nested values of a YAML file as they stand there."""
-    values: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    return values
 
 
 def compare_runs(
     run_a: str | Path,
     run_b: str | Path,
     *,
-    read_settings: Callable[[Path], Mapping[str, Any]] = as_written,
+    read_settings: ReadSettings = as_written,
     eval_command: str = "backbones eval",
 ) -> Comparison:
     """Compare the last evaluations in two folders.
@@ -126,7 +120,7 @@ def compare_runs(
         samples=samples,
         scores=tuple(_difference(summary, name) for name in SCORE_NAMES),
         classes=_class_differences(dataset, evaluator_a, evaluator_b),
-        settings=_differing_settings(Path(run_a), Path(run_b), read_settings),
+        settings=differing_settings(run_a, run_b, read_settings),
     )
 
 
@@ -180,39 +174,6 @@ def _class_aps(evaluator: "COCOeval") -> list[float]:
     assert curves is not None  # accumulate made them
     precision = np.asarray(curves["precision"])[:, :, :, 0, -1]  # (10, 101, K)
     return [mean_defined(precision[:, :, label]) for label in range(precision.shape[2])]
-
-
-def _differing_settings(
-    run_a: Path, run_b: Path, read: Callable[[Path], Mapping[str, Any]]
-) -> tuple[Setting, ...] | None:
-    """Settings of two runs that differ; the folder's own name is none."""
-    file_a = _settings_file(run_a)
-    file_b = _settings_file(run_b)
-    if file_a is None or file_b is None:
-        return None
-    settings_a = dict(_flat(read(file_a), ""))
-    settings_b = dict(_flat(read(file_b), ""))
-    differing: list[Setting] = []
-    for name in dict.fromkeys([*settings_a, *settings_b]):
-        a = str(settings_a.get(name, "absent"))
-        b = str(settings_b.get(name, "absent"))
-        if a != b and name not in ("run.output_dir", VERSION_KEY):
-            differing.append((name, a, b))
-    return tuple(differing)
-
-
-def _settings_file(folder: Path) -> Path | None:
-    """The config.yaml of a run's folder or of the run that an evaluation/ lies in."""
-    files = (folder / "config.yaml", folder.resolve().parent / "config.yaml")
-    return next((file for file in files if file.is_file()), None)
-
-
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _table(title: str, rows: Sequence[Difference]) -> list[str]:

@@ -3,7 +3,7 @@
 K classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -16,6 +16,7 @@ from tasks.report.instances.analysis import Analysis
 from tasks.report.instances.sections import MANY
 from tasks.report.page import Cell, paragraph, percent, table
 from tasks.report.run import data_section
+from tasks.report.tables import Confused, confusions_table
 
 LISTED = 25  # confusions, and annotations to look at
 TIDE = {  # kind of error to its name and what it is
@@ -59,7 +60,7 @@ def confusion_section(analysis: Analysis) -> str:
     )
     names = [report.name for report in analysis.classes]
     if len(names) > MANY:
-        return note + _most_confused(analysis.confusion, names)
+        return note + confusions_table(_most_confused(analysis.confusion, names))
     matrix = analysis.confusion
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     rows = []
@@ -74,22 +75,16 @@ def _heat_cells(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> list[
     return [Cell(str(count) if count else "", heat=share) for count, share in pairs]
 
 
-def _most_confused(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
-    """Pairs of different classes by count, with their share of the true class."""
+def _most_confused(matrix: NDArray[np.int64], names: Sequence[str]) -> Iterator[Confused]:
+    """Pairs of different classes, the most frequent first."""
     between = matrix[:-1, :-1].copy()
     np.fill_diagonal(between, 0)
     most = np.argsort(-between, axis=None, kind="stable")[:LISTED]
-    rows = []
     for index in most.tolist():
         true, predicted = divmod(index, len(names))
-        count = between[true, predicted]
+        count = int(between[true, predicted])
         if count:
-            share = percent(count / matrix[true].sum())
-            cells = (Cell(escape(names[predicted]), text=True), str(count), share)
-            rows.append((escape(names[true]), cells))
-    if not rows:
-        return paragraph("No class is taken for another.")
-    return table(("true class", "taken for", "count", "% of the class"), rows, tall=True)
+            yield Confused(names[true], names[predicted], count, count / matrix[true].sum())
 
 
 def detection_data_section(dataset: CocoDataset, analysis: Analysis) -> str:

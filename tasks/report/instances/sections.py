@@ -13,10 +13,10 @@ from tasks.report.charts import (
     Series,
     interval_mark,
     line_chart,
-    reliability_chart,
 )
 from tasks.report.instances.analysis import RECALLS, Analysis, ClassReport
 from tasks.report.page import Cell, paragraph, percent, span, table, tiles
+from tasks.report.tables import ConfidenceBin, reliability
 
 MANY = 12
 """Classes; above it, curves lose their own colours and the confusion matrix becomes a list."""
@@ -136,27 +136,21 @@ def _operating_cells(report: ClassReport) -> tuple[str, ...]:
 def calibration_section(analysis: Analysis) -> str:
     """Show whether scores are probabilities: precision against score, and where detections lie."""
     calibration = analysis.calibration
-    total = int(calibration["num_detections"])
-    if not total:
+    if not int(calibration["num_detections"]):
         return paragraph("There are no detections.")
-    bars = []
-    rows = []
+    bins = []
     for part in calibration["bins"]:
-        low = part["bin_lower"]
-        high = part["bin_upper"]
-        count = part["count"]
-        bars.append((low, high, part["avg_accuracy"], count / total))
-        mean_score = percent(part["avg_confidence"]) if count else ""
-        precision = percent(part["avg_accuracy"]) if count else ""
-        rows.append((f"{low:.1f} to {high:.1f}", (str(count), mean_score, precision)))
-    chart = reliability_chart("Precision of detections by score", bars, "score", "precision")
+        limits = (part["bin_lower"], part["bin_upper"])
+        found = (part["count"], part["avg_confidence"], part["avg_accuracy"])
+        bins.append(ConfidenceBin(*limits, *found))
+    title = "Precision of detections by score"
+    words = {"counted": "detections", "confidence": "score", "right": "precision"}
     note = (
         f"Expected calibration error {percent(calibration['ece'])}, largest"
         f" {percent(float(calibration['mce']))}. On the dashed line a score is the chance of being"
         " right (IoU 0.50); darker bars contain more detections."
     )
-    head = ("score", "detections", "mean score", "precision")
-    return paragraph(note) + f'<div class="grid">{chart}<div>{table(head, rows)}</div></div>'
+    return paragraph(note) + reliability(title, bins, **words)
 
 
 def css_color(label: int) -> str:

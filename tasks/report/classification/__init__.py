@@ -1,0 +1,1 @@
+"""Report of classes of images."""

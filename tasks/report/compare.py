@@ -1,0 +1,62 @@
+"""What two runs of any task are compared by besides their scores: the settings that differ."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+VERSION_KEY = "settings_version"  # of the file's form, which is no setting
+Setting = tuple[str, str, str]  # name, and the value in both runs
+ReadSettings = Callable[[Path], Mapping[str, Any]]
+"""The nested values of a config.yaml."""
+
+
+def as_written(file: Path) -> Mapping[str, Any]:
+    """Read the nested values of a YAML file as they stand there."""
+    values: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    return values
+
+
+def differing_settings(
+    run_a: str | Path, run_b: str | Path, read: ReadSettings
+) -> tuple[Setting, ...] | None:
+    """Find the settings of two runs that differ; the folder's own name is none.
+
+    None where a run has no config.yaml.
+    """
+    file_a = _settings_file(Path(run_a))
+    file_b = _settings_file(Path(run_b))
+    if file_a is None or file_b is None:
+        return None
+    settings_a = dict(_flat(read(file_a), ""))
+    settings_b = dict(_flat(read(file_b), ""))
+    differing: list[Setting] = []
+    for name in dict.fromkeys([*settings_a, *settings_b]):
+        a = str(settings_a.get(name, "absent"))
+        b = str(settings_b.get(name, "absent"))
+        if a != b and name not in ("run.output_dir", VERSION_KEY):
+            differing.append((name, a, b))
+    return tuple(differing)
+
+
+def settings_lines(settings: Sequence[Setting] | None) -> list[str]:
+    """The lines that tell of `differing_settings`."""
+    if settings is None:
+        return ["settings: not compared, as not both folders hold a config.yaml"]
+    rows = [f"  {name}: {a} -> {b}" for name, a, b in settings]
+    return ["settings that differ (a -> b)", *(rows or ["  none"])]
+
+
+def _settings_file(folder: Path) -> Path | None:
+    """The config.yaml of a run's folder or of the run that an evaluation/ lies in."""
+    files = (folder / "config.yaml", folder.resolve().parent / "config.yaml")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,93 @@
+"""The best and the worst images of an evaluation, as small JPEGs inside the page."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from tasks.boxes import to_corners
+from tasks.datasets.coco.dataset import CocoDataset
+from tasks.images import Exif
+from tasks.plots import LabelledBoxes, Pixels, draw_boxes
+from tasks.report.images import SIDE, data_url, read_or_blank, thumbnail
+from tasks.report.page import paragraph
+from tasks.scoring.results import DetectionResults
+
+SHOWN = 6  # images of the best, and of the worst
+Summary = Mapping[str, Any]  # an image's `tp`, `fp`, `fn` and `f1`
+
+
+def extremes(images: Mapping[int, Summary]) -> tuple[list[int], list[int]]:
+    """Rank images by F1 and return the ids of the worst and of the best.
+
+    Among equal F1, the worst are those with most errors, the best those with most objects. Images
+    with neither objects nor detections are neither, and none is both.
+    """
+    counted: dict[int, Summary] = {}
+    for image, summary in images.items():
+        if summary["tp"] + summary["fp"] + summary["fn"]:
+            counted[image] = summary
+
+    def badness(image: int) -> tuple[float, int, int]:
+        return float(counted[image]["f1"]), -_errors(counted[image]), image
+
+    def goodness(image: int) -> tuple[float, int, int]:
+        return -float(counted[image]["f1"]), -int(counted[image]["tp"]), image
+
+    flawed = [image for image, summary in counted.items() if _errors(summary)]
+    worst = sorted(flawed, key=badness)[:SHOWN]
+    rest = [image for image in counted if counted[image]["tp"] and image not in worst]
+    return worst, sorted(rest, key=goodness)[:SHOWN]
+
+
+def gallery(
+    dataset: CocoDataset,
+    used: DetectionResults,
+    summaries: Mapping[int, Summary],
+    images: Sequence[int],
+    exif: Exif,
+) -> str:
+    """Show the images of these ids: ground truth beside `used` detections, drawn."""
+    if not images:
+        return paragraph("There is none.")
+    figures = [_figure(dataset, used, summaries[image], image, exif) for image in images]
+    return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def _figure(
+    dataset: CocoDataset, used: DetectionResults, summary: Summary, image_id: int, exif: Exif
+) -> str:
+    """An image twice, with its name and counts below."""
+    index = image_id - 1
+    height, width = dataset.sizes[index].tolist()
+    pixels, problem = read_or_blank(dataset.image_path(index), exif, (height, width))
+    rows = dataset.objects(index)
+    truth = LabelledBoxes(
+        to_corners(dataset.boxes[rows]), dataset.labels[rows], crowd=dataset.crowd[rows]
+    )
+    detections = used.where(used.image_ids == image_id)
+    predicted = LabelledBoxes(to_corners(detections.boxes), detections.labels, detections.scores)
+    name = escape(str(dataset.file_names[index]))
+    pictures = ""
+    for heading, boxes in (("ground truth", truth), ("predictions", predicted)):
+        address = _thumbnail(pixels, boxes, dataset)
+        pictures += (
+            f'<div><img src="{address}" alt="{heading} of {name}"><span>{heading}</span></div>'
+        )
+    counts = (
+        f"{summary['tp']} right, {summary['fp']} wrong, {summary['fn']} missed · F1"
+        f" {100 * summary['f1']:.0f}"
+    )
+    note = f"<br>{escape(problem)}" if problem else ""
+    caption = f"<small>{name}<br>{counts}{note}</small>"
+    return f'<figure><div class="pair">{pictures}</div>{caption}</figure>'
+
+
+def _thumbnail(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> str:
+    """The image, SIDE long, as a data URL; boxes are drawn after resizing, so stay sharp."""
+    scale = SIDE / max(pixels.shape[:2])
+    boxes = boxes.scaled(scale, scale)
+    return data_url(draw_boxes(thumbnail(pixels), boxes, dataset.label_map, text_height=17))
+
+
+def _errors(summary: Summary) -> int:
+    return int(summary["fp"] + summary["fn"])

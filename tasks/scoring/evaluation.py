@@ -1,0 +1,95 @@
+"""An evaluation of any task: its scores as a value, as evaluation.json and as text.
+
+Scores are flat names to floats in 0–1, multiplied by 100 only where they are printed; a score that
+nothing in the data set defines (a class without images or objects) is nan here, `n/a` in a table
+and null in JSON.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import few
+
+NAMES_SHOWN = 10  # of the classes without ground truth
+COLUMNS = 4  # of classes in the table
+
+
+@dataclass(frozen=True)
+class ScoreSheet:
+    """Scores of an evaluation with what they belong to; its text is what a command prints."""
+
+    scores: dict[str, float]
+    """Flat names to numbers, those of evaluation.json."""
+    metadata: Mapping[str, object]
+    """What was scored."""
+    notes: tuple[str, ...]
+    """What to know about the data set: what was corrected, or left out."""
+    files: tuple[Path, ...]
+    """What was written."""
+    page: str
+    """The file of the report, or why there is none."""
+    table: str
+    """The scores as text for a terminal."""
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {value}" for name, value in self.metadata.items()]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += ["", self.table, ""]
+        lines += [f"written: {file}" for file in self.files]
+        return "\n".join([*lines, f"report: {self.page}"])
+
+
+def write_evaluation(
+    path: str | Path, scores: Mapping[str, float], metadata: Mapping[str, object]
+) -> None:
+    """Write the metadata and {"scores": {name: number}} as JSON.
+
+    A score without ground truth is null, and so is a loss that is not finite.
+    """
+    numbers = {name: value if math.isfinite(value) else None for name, value in scores.items()}
+    content = {**metadata, "scores": numbers}
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def class_scores(scores: Mapping[str, float], prefix: str) -> dict[str, float]:
+    """The scores below a prefix, such as `box/AP/`, by the names of their classes."""
+    below: dict[str, float] = {}
+    for name, value in scores.items():
+        if name.startswith(prefix):
+            below[name.removeprefix(prefix)] = value
+    return below
+
+
+def class_lines(title: str, by_class: Mapping[str, float], missing: str) -> list[str]:
+    """Lines of a table with each class's score in columns, then the classes without one.
+
+    `missing` is what those lack.
+    """
+    scored: dict[str, float] = {}
+    absent: list[str] = []
+    for name, value in by_class.items():
+        if math.isnan(value):
+            absent.append(name)
+        else:
+            scored[name] = value
+    lines = [title, *_columns(scored)]
+    if absent:
+        lines.append(f"no {missing} (n/a): {few(absent, NAMES_SHOWN)}")
+    return lines
+
+
+def percent_cell(value: float, width: int = 7) -> str:
+    """A score times 100, `width` characters wide."""
+    return f"{'n/a' if math.isnan(value) else format(100 * value, '.1f'):>{width}}"
+
+
+def _columns(scored: Mapping[str, float]) -> Sequence[str]:
+    """Lines of several names with their percents."""
+    width = max((len(name) for name in scored), default=0)
+    cells = [f"  {name:<{width}}{percent_cell(value)}" for name, value in scored.items()]
+    starts = range(0, len(cells), COLUMNS)
+    return ["".join(cells[start : start + COLUMNS]) for start in starts]
