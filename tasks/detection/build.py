@@ -1,5 +1,5 @@
 """The detector that a training starts with: of its own checkpoint, of another one, or of backbone
-weights.
+weights, which a checkpoint of another task has too.
 """
 
 from __future__ import annotations
@@ -7,11 +7,17 @@ from __future__ import annotations
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
-from tasks.detection.model.load_pretrained import load_pretrained
 from tasks.detection.saved import TASK, read_metadata
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
+from tasks.vision.backbone import backbone_source
+from tasks.vision.load_pretrained import load_pretrained
+
+CONFIGURE = (
+    "set model.backbone, model.norm, model.pyramid_channels, model.anchors.ratios and model.roi to"
+    " what it was trained with"
+)
 
 
 def build_detector(
@@ -27,6 +33,9 @@ def build_detector(
         model = build_faster_rcnn(config, classes)
         scratch = "weights: none, training starts from scratch (model.weights=null)"
         return model, str(model.backbone.report or scratch)
+    if source.metadata.get("task") != TASK and not start.resumed:
+        model = build_faster_rcnn(config, classes, found=backbone_source(source))
+        return model, str(model.backbone.report)
     old_label_map, passport = read_metadata(source)
     old_config = saved_config(source, DetectionConfig, TASK).model
     if start.resumed:
@@ -34,7 +43,14 @@ def build_detector(
         return model, f"weights: {source.path}"
     notes = compare_networks(old_config, config, str(source.path))
     model = build_faster_rcnn(config, classes, passport=passport)
-    report = load_pretrained(model, source.weights(), old_label_map, label_map)
+    report = load_pretrained(
+        model,
+        source.weights(),
+        old_label_map,
+        label_map,
+        what="detector",
+        settings=CONFIGURE,
+    )
     return model, "; ".join([str(report), *notes])
 
 

@@ -36,13 +36,13 @@ from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.report.instances.build import report_detections
+from tasks.scoring.evaluation import ScoreSheet, write_evaluation
 from tasks.scoring.instances import (
-    ScoreSheet,
     final_scores,
+    format_table,
     score_boxes,
     score_names,
     scoring_facts,
-    write_evaluation,
 )
 from tasks.scoring.results import DetectionResults, concatenate, write_results_json
 
@@ -154,7 +154,8 @@ def evaluate_checkpoint(
     log.note("making the report")
     page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
     files = (folder / "evaluation.json", folder / "detections.json")
-    return ScoreSheet(named_scores(found, "val"), about, dataset.warnings, files, page)
+    scores = named_scores(found, "val")
+    return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
 
 
 def _whole_split(overrides: Sequence[str]) -> list[str]:

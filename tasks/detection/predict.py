@@ -18,7 +18,6 @@ from typing import Any, Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
@@ -34,7 +33,7 @@ from tasks.engine.precision import Precision
 from tasks.images import Exif, ImageSource, decode
 from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, Pixels, draw_boxes, predictions_grid
-from tasks.vision.prediction import runs_of_one_shape
+from tasks.vision.prediction import check_source, runs_of_one_shape, save_picture
 
 PrecisionName = Literal["auto", "bf16", "fp32"]
 
@@ -80,12 +79,7 @@ class ImageDetections:
 
     def save(self, path: str | Path) -> None:
         """Write what `plot` draws to a picture file of the kind that its ending says."""
-        picture = Image.fromarray(self.plot())
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            picture.save(path, quality=92)
-        except ValueError as error:  # PIL knows no such ending
-            raise UserError(f"a picture must end in .jpg or .png, got {path}") from error
+        save_picture(self.plot(), path)
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
         """Records of a COCO results file."""
@@ -140,13 +134,7 @@ class Detector:
 
     def read(self, image: ImageSource) -> Pixels:
         """The pixels of an image, decoded as in training."""
-        if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
-            raise UserError(
-                "an image must be a path, the bytes of a file, a PIL image or a uint8 array of"
-                f" shape (H, W) or (H, W, 3), got {type(image).__name__}; several images go into"
-                " one list"
-            )
-        return decode(image, self.config.exif)
+        return decode(check_source(image), self.config.exif)
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageDetections]:
         """Detections of each decoded image, in their order; neighbours of one size are run

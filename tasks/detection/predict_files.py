@@ -13,6 +13,9 @@ from tasks.detection.predict import Detector, ImageDetections
 from tasks.labels import LabelMap
 from tasks.vision.prediction import outputs_of, results_of_files
 
+SCORE = 0.5
+"""Of detections that are worth a look."""
+
 
 @dataclass
 class _Predictions:
@@ -44,22 +47,22 @@ def predict_files(
     sources: Sequence[str | Path],
     output_dir: str | Path,
     *,
-    score: float = 0.5,
+    score: float | None = None,
     report: Callable[[str], None] = print,
 ) -> tuple[str, ...]:
     """Write NAME_detections.jpg for every image in files and folders, and predictions.json; returns
     what went wrong.
 
-    Only detections of at least `score` are drawn and written. Pictures keep their places below a
-    source folder. A file that cannot be decoded is left out, and its error is returned; a source
-    without images is a UserError.
+    Only detections of at least `score`, 0.5 for None, are drawn and written. Pictures keep their
+    places below a source folder. A file that cannot be decoded is left out, and its error is
+    returned; a source without images is a UserError.
     """
     folder = Path(output_dir)
     pictures = outputs_of([Path(source) for source in sources], folder, "_detections.jpg")
     predictions = _Predictions(detector.label_map)
     problems: list[str] = []
     for file, everything in results_of_files(pictures, detector.read, detector.stream, problems):
-        found = everything.above(score)
+        found = everything.above(SCORE if score is None else score)
         found.save(pictures[file])
         predictions.add(file, found)
         report(f"{file}: {_counted(found.names)} -> {pictures[file]}")

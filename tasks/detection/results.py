@@ -9,7 +9,8 @@ from tasks.engine.commands import command
 from tasks.engine.config import load_config, to_dict
 from tasks.report.instances.build import remake_report, report_detections
 from tasks.report.instances.compare import Comparison, compare_runs
-from tasks.scoring.instances import ScoreSheet, final_scores, scoring_facts, write_evaluation
+from tasks.scoring.evaluation import ScoreSheet, write_evaluation
+from tasks.scoring.instances import final_scores, format_table, scoring_facts
 from tasks.scoring.results import read_results_json
 
 
@@ -35,7 +36,7 @@ def evaluate_results(
     file = folder / "evaluation.json"
     write_evaluation(file, scores, metadata)
     page = report_detections(folder, dataset, report_command=command("report"))
-    return ScoreSheet(scores, metadata, dataset.warnings, (file,), page)
+    return ScoreSheet(scores, metadata, dataset.warnings, (file,), page, format_table(scores))
 
 
 def report_again(folder: str | Path, images: str | Path | None = None) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from functools import partial
 
 from tasks.datasets.coco.dataset import CocoDataset
@@ -14,16 +13,11 @@ from tasks.detection.data.read_splits import read_splits
 from tasks.detection.evaluate import make_evaluators
 from tasks.detection.losses import DetectionObjective
 from tasks.detection.saved import detector_metadata
+from tasks.engine.closing import Entry, closing_lines
 from tasks.engine.commands import command
-from tasks.engine.launch import Launch, Run, launch
-from tasks.engine.sinks import Sink
+from tasks.engine.launch import Launch
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
-
-
-def train(config: DetectionConfig, sinks: Sequence[Sink] = ()) -> Run:
-    """Train as one process, or as one of torchrun's; `sinks` receive its reports too."""
-    return launch(config, run, sinks)
 
 
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:
@@ -54,7 +48,8 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
             exif=config.data.exif,
             report_command=command("report"),
         )
-        launch.note(closing_lines(launch, scores, val_set, report))
+        entries = closing_entries(launch, val_set, report)
+        launch.note(closing_lines(val_set.path, format_table(scores), entries))
     return scores
 
 
@@ -76,22 +71,18 @@ def describe_data(
     return lines
 
 
-def closing_lines(
-    launch: Launch[DetectionConfig], scores: dict[str, float], val_set: CocoDataset, report: str
-) -> list[str]:
-    """The table of scores, where the pictures are, and what to try next."""
+def closing_entries(
+    launch: Launch[DetectionConfig], val_set: CocoDataset, report: str
+) -> list[Entry]:
+    """Where everything is, and what to try next."""
     folder = launch.output_dir
     found = folder / "found"
     return [
-        "",
-        f"Scores on {val_set.path}:",
-        format_table(scores),
-        "",
-        f"Report       {report}",
-        f"Pictures     {folder / 'predictions.png'}  ground truth beside predictions",
-        f"             {folder / 'curves.png'}  losses and scores",
-        f"Detector     {launch.best_checkpoint()}",
-        f"Try next     {command('predict', folder, val_set.image_root, '--out', found)}",
+        ("Report", report, ""),
+        ("Pictures", folder / "predictions.png", "ground truth beside predictions"),
+        ("", folder / "curves.png", "losses and scores"),
+        ("Detector", launch.best_checkpoint(), ""),
+        ("Try next", command("predict", folder, val_set.image_root, "--out", found), ""),
     ]
 
 

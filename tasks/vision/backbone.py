@@ -1,23 +1,36 @@
-"""The backbone that settings describe."""
+"""The backbone that settings describe, and the one in a checkpoint of any task."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.registry import build, create_backbone
+from resnet_backbones.registry import build, create_backbone, make_options
 from resnet_backbones.spec import BackboneSpec
-from resnet_backbones.weights.loading import adopt_passport
+from resnet_backbones.weights.files import Source
+from resnet_backbones.weights.loading import adopt_passport, fill_backbone
 from resnet_backbones.weights.passport import Passport
+from tasks.engine.checkpoint import Checkpoint
+from tasks.engine.saved import saved_metadata
 from tasks.vision.settings import BackboneConfig
 
+_PART = "backbone."  # of the names of networks that have a backbone among other parts
 
-def build_from_config(config: BackboneConfig, passport: Passport | None) -> Backbone:
-    """Build the backbone with its weights; given a passport, without any.
 
-    The caller then loads a whole network's weights, made for that preprocessing. Raises UserError
-    where they were trained with another model.stride_in.
+def build_from_config(
+    config: BackboneConfig, passport: Passport | None, found: Source | None = None
+) -> Backbone:
+    """Build the backbone with its weights: those of the settings, or what was `found` instead.
+
+    Given a passport, without any: the caller then loads a whole network's weights, made for that
+    preprocessing. Raises UserError where weights are of another network or model.stride_in, and for
+    what `create_backbone` refuses.
     """
-    if passport is None:
+    assert passport is None or found is None
+    options = make_options(config.backbone, config.options.given())
+    if passport is None and found is None:
         return create_backbone(
             config.backbone,
             weights=config.weights,
@@ -25,18 +38,50 @@ def build_from_config(config: BackboneConfig, passport: Passport | None) -> Back
             freeze_through=config.freeze_through,
             stride_in=config.stride_in,
             checkpoint_activations=config.checkpoint_activations,
+            options=options,
         )
-    if passport.stride_in != config.stride_in:  # the weights would fit all the same
-        rule = "model.stride_in must be what the weights were trained with"
-        raise UserError(f"{rule}, {passport.stride_in}, got {config.stride_in}")
     spec = BackboneSpec(
         config.backbone,
-        pretrained=config.weights is not None,
+        pretrained=found is not None or config.weights is not None,
         norm=config.norm,
         freeze_through=config.freeze_through,
         stride_in=config.stride_in,
         checkpoint_activations=config.checkpoint_activations,
+        options=options,
     )
     backbone = build(spec)
-    adopt_passport(backbone, passport)
+    if found is not None:
+        source = config.weights if found.passport is None else found.passport.source
+        fill_backbone(backbone, found, str(source))
+    elif passport is not None:
+        _check_stride(passport, config)
+        adopt_passport(backbone, passport)
     return backbone
+
+
+def backbone_source(checkpoint: Checkpoint) -> Source:
+    """The backbone's weights in a checkpoint of any task, with their passport.
+
+    They are the moving average's where the checkpoint has one. A classifier's head is there too,
+    as in files of weights; UserError for a checkpoint that says nothing of its preprocessing.
+    """
+    state = checkpoint.weights()
+    own = {name.removeprefix(_PART): x for name, x in state.items() if name.startswith(_PART)}
+    averaged = ", moving average" if checkpoint.has_ema else ""
+    task = checkpoint.metadata.get("task")
+    told = f"from a checkpoint of {task}, step {checkpoint.step}{averaged}"
+    passport = replace(trained_passport(checkpoint), source=str(checkpoint.path))
+    return Source(own or state, passport, (told,))
+
+
+def trained_passport(checkpoint: Checkpoint) -> Passport:
+    """The passport in a checkpoint, whose recipe says how its weights were trained."""
+    passport = Passport.from_json(json.dumps(saved_metadata(checkpoint, "passport")))
+    task = checkpoint.metadata.get("task")
+    return replace(passport, recipe=f"{task}, {checkpoint.step} steps from {passport.source}")
+
+
+def _check_stride(passport: Passport, config: BackboneConfig) -> None:
+    if passport.stride_in != config.stride_in:  # the weights would fit all the same
+        rule = "model.stride_in must be what the weights were trained with"
+        raise UserError(f"{rule}, {passport.stride_in}, got {config.stride_in}")

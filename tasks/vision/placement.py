@@ -178,7 +178,8 @@ def resize(pixels: NDArray[np.uint8], size: Size, resize_filter: ResizeFilter) -
 
     Pixels that have the size already are not copied.
     """
-    image = torch.from_numpy(pixels).permute(2, 0, 1)[None]  # (1, 3, H, W), channels_last
+    # torch tells channels_last by all strides, that of the batch too, and is faster in it
+    image = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)  # (1, 3, H, W)
     if pixels.shape[:2] == size:
         return image[0]
     if resize_filter == "antialias":

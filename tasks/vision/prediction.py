@@ -10,12 +10,33 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from resnet_backbones.errors import UserError
-from tasks.images import find_images
+from tasks.images import ImageSource, find_images
 
 Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
+
+
+def check_source(image: ImageSource) -> ImageSource:
+    """The image; UserError for what is none."""
+    if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
+        raise UserError(
+            "an image must be a path, the bytes of a file, a PIL image or a uint8 array of"
+            f" shape (H, W) or (H, W, 3), got {type(image).__name__}; several images go into"
+            " one list"
+        )
+    return image
+
+
+def save_picture(pixels: Pixels, path: str | Path) -> None:
+    """Write pixels (H, W, 3) to a picture file of the kind that its ending says."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Image.fromarray(pixels).save(path, quality=92)
+    except ValueError as error:  # PIL knows no such ending
+        raise UserError(f"a picture must end in .jpg or .png, got {path}") from error
 
 
 def runs_of_one_shape(images: Iterable[Pixels], most: int) -> Iterator[list[Pixels]]:

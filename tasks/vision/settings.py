@@ -1,7 +1,7 @@
 """Settings that tasks on images share.  Imports no torch, so that `--help` answers at once."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tasks.engine.settings import may_change, require
 
@@ -119,14 +119,47 @@ class ImageDataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OptionsConfig:
+    """What a family of backbones can be asked for; null is its default."""
+
+    shortcut: Literal["A", "A_centred", "B", "C"] | None = None
+    """Where a block changes the shape: zeros are padded (A), or it is projected (B); C projects
+    everywhere."""
+    drop_path: float | None = None
+    """Probability to leave the last block's branch out in training, linear in depth before (Huang
+    et al. 2016)."""
+    zero_init_residual: bool | None = None
+    """Whether the last norm of each block starts at zero (Goyal et al. 2017)."""
+    squeeze_excite: int | None = None
+    """Reduction of squeeze-and-excitation."""
+    order: Literal["original", "norm_after", "relu_before", "relu_only", "full"] | None = None
+    """Activation order of `resnetv2_…` CIFAR nets (Identity Mappings, table 2)."""
+    gate: Literal["none", "constant", "exclusive", "shortcut_only", "dropout"] | None = None
+    """What scales their shortcuts (table 1)."""
+    shortcut_scale: float | None = None
+    """Of `gate=constant`."""
+    branch_scale: float | None = None
+    """Of `gate=constant`."""
+    gate_bias: float | None = None
+    """At which the gates' biases start."""
+    dropout: float | None = None
+    """Of `gate=dropout`."""
+
+    def given(self) -> dict[str, Any]:
+        """Those that are set, by name."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackboneConfig:
     """Backbone of a task's network and where its weights come from."""
 
     backbone: str = "resnet50"
     """A registered backbone; a wrong name is answered with the list."""
     weights: str | None = None
-    """Where training starts: a file of backbone or detector weights, `torchvision:…`, `timm:…`, or
-    null for scratch."""
+    """Where training starts: a run, a checkpoint, a file of weights, `torchvision:…`, `timm:…`,
+    `ours:…`, or null for scratch."""
     norm: Literal["auto", "batch", "frozen", "sync", "group"] = "auto"
     """Backbone normalisation; `auto` is frozen with weights and batch without."""
     freeze_through: Literal["auto", "none", "stem", "c2", "c3", "c4", "c5"] = "auto"
@@ -135,6 +168,9 @@ class BackboneConfig:
     """Which convolution of a bottleneck carries the stride; 1x1 is the original paper's."""
     checkpoint_activations: bool = may_change(False)
     """Recompute backbone activations in the backward pass: less memory, about a third more time."""
+
+    options: OptionsConfig = field(default_factory=OptionsConfig)
+    """What the family of the backbone can be asked for besides."""
 
     @property
     def learns_batch_norm(self) -> bool:

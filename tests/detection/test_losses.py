@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from tiny_detector import TINY, tiny_batch, tiny_detector
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tasks.detection.config import ModelConfig, RpnConfig
+from resnet_backbones.weights.passport import Passport
+from tasks.detection.config import DetectionConfig, ModelConfig, RpnConfig
 from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.model.region_proposer import rpn_losses
 from tasks.detection.ops import rpn
 from tasks.detection.ops.losses import box_loss
 from tasks.detection.ops.matching import SampledAnchors
+from tasks.engine.config import load_config
 
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 BOXES = [[[10.0, 10, 60, 60], [70, 20, 120, 90]], [[5.0, 40, 30, 90]]]
 
 
@@ -232,3 +236,19 @@ def test_training_step_on_a_gpu_never_waits_for_it() -> None:
         torch.stack(list(objective(other_size).values())).sum().backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_the_recipe_on_vgg_trains_from_its_third_stage_on() -> None:
+    """A step of its network, pyramid and heads made small; VGG's maps round down."""
+    recipe = load_config(DetectionConfig, CONFIGS / "faster_rcnn_vgg16_fpn.yaml", []).model
+    small = replace(TINY, backbone=recipe.backbone, weights=recipe.weights, norm=recipe.norm)
+    torch.manual_seed(0)
+    model = build_faster_rcnn(small, 3, passport=Passport(architecture=recipe.backbone))
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    total = torch.stack(list(DetectionObjective(model)(tiny_batch(BOXES)).values())).sum()
+    total.backward()
+    torch.optim.SGD(model.parameters(), lr=1e-4).step()
+    assert total.isfinite()
+    same = {name for name, value in model.named_parameters() if torch.equal(value, before[name])}
+    stages = {name.partition(".features.")[2].partition(".")[0] for name in same}
+    assert stages == {"0", "3", "7", "10"}, "the convolutions of c1 and c2"

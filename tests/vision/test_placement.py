@@ -93,6 +93,10 @@ def test_antialias_is_pils_bilinear_filter_on_photographs(coco200: Path) -> None
     assert np.abs(ours.astype(int) - expected).max() <= 1
 
 
+def test_resized_pixels_keep_their_layout_in_which_torch_is_fast() -> None:
+    assert resize(picture(90, 70), (40, 50), "antialias").stride() == (1, 150, 3)
+
+
 def test_bilinear_is_torchvisions_resize_to_the_rounding() -> None:
     pixels = picture(90, 70)
     transform = GeneralizedRCNNTransform(60, 200, [0.0], [1.0]).eval()

@@ -15,6 +15,7 @@ from tasks.detection.data.plans import Plan, TrainPlans, val_plans
 from tasks.detection.data.prepare import load, without_objects
 from tasks.engine.loading import Loader, Share
 from tasks.labels import FileId
+from tasks.stages import AUGMENT, stage
 from tasks.vision.augment import Augmenter, build_augmenter
 from tasks.vision.padding import LEAST_OBJECTS
 from tasks.vision.planning import evaluation_padding
@@ -30,10 +31,11 @@ class _Load:
     segmentations: Sequence[FileId] | None = None
 
     def __call__(self, plan: Plan) -> DetectionBatch:
-        prepared = [
-            load(self.dataset, image, self.config, self.augmenter, self.segmentations)
-            for image in plan.images
-        ]
+        with stage(AUGMENT):  # but for decoding, which is a stage of its own
+            prepared = [
+                load(self.dataset, image, self.config, self.augmenter, self.segmentations)
+                for image in plan.images
+            ]
         ids = self.dataset.image_ids[[image.index for image in plan.images]].tolist()
         keys = [image.key for image in plan.images]
         return stack(prepared, plan.padded_size, plan.max_objects, ids, keys)

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from resnet_backbones.features import FeatureLevel
 from tasks.detection.config import RoiConfig
-from tasks.detection.model.class_rows import ClassRows
 from tasks.detection.model.detections import Detections
 from tasks.detection.model.ground_truth import GroundTruth
 from tasks.detection.model.proposals import Proposals
@@ -24,6 +23,7 @@ from tasks.detection.ops.boxes import OffsetWeights, encode
 from tasks.detection.ops.linear import fully_connected
 from tasks.detection.ops.losses import Losses, loss_normalizer, positive_box_loss
 from tasks.detection.ops.roi_align import RoiAlign
+from tasks.vision.class_rows import ClassRows
 
 
 class BoxHead(nn.Module):

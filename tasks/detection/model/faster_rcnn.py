@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
+from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.passport import Passport, PixelNormalizer
 from tasks.detection.config import ModelConfig
 from tasks.detection.model.box_head import BoxHead
-from tasks.detection.model.class_rows import ClassRows
 from tasks.detection.model.detections import Detections
 from tasks.detection.model.region_proposer import RegionProposer
 from tasks.vision.backbone import build_from_config
+from tasks.vision.class_rows import ClassRows
 from tasks.vision.fpn import FeaturePyramid
 from tasks.vision.padding import Size
 
@@ -75,20 +76,23 @@ class FasterRCNN(nn.Module):
 
 
 def build_faster_rcnn(
-    config: ModelConfig, num_classes: int, passport: Passport | None = None
+    config: ModelConfig,
+    num_classes: int,
+    passport: Passport | None = None,
+    found: Source | None = None,
 ) -> FasterRCNN:
     """Build the detector that the settings describe, in channels_last.
 
-    Backbone weights are loaded, the rest is initialised. With `passport`, nothing is loaded: the
-    caller will load a whole detector's weights, made for that preprocessing. Raises UserError where
-    there is no class, and for what the backbone refuses.
+    Backbone weights are loaded, those that were `found` if given, and the rest is initialised. With
+    `passport`, nothing is loaded: the caller will load a whole detector's weights, made for that
+    preprocessing. Raises UserError where there is no class, and for what the backbone refuses.
     """
     if num_classes < 1:
         raise UserError(
             f"a detector needs at least one class, got {num_classes}; look at the annotations'"
             " categories"
         )
-    backbone = build_from_config(config, passport)
+    backbone = build_from_config(config, passport, found)
     pyramid = FeaturePyramid(backbone.levels, channels=config.pyramid_channels)
     rpn = RegionProposer(pyramid.levels, config.rpn, config.anchors)
     box_head = BoxHead(pyramid.merged_levels, num_classes, config.roi)

@@ -1,4 +1,4 @@
-"""Start a detector from another one that was trained on other classes.  K classes."""
+"""Start a network from another one that was trained on other classes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
-from tasks.detection.model.class_rows import ClassRows
 from tasks.errors import few
 from tasks.labels import LabelMap
+from tasks.vision.class_rows import ClassRows
 
 
 class HasClassRows(Protocol):
@@ -29,8 +29,10 @@ class HasClassRows(Protocol):
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was loaded from another detector."""
+    """What was loaded from another network."""
 
+    what: str
+    """The kind of network, as people call it."""
     loaded: int
     """Tensors that were loaded whole."""
     kept: tuple[str, ...]
@@ -45,16 +47,23 @@ class LoadReport:
         new = "no predictor is reinitialised"
         if self.new:
             new = f"{len(self.new)} reinitialised ({few(self.new)})"
-        return f"detector weights: {self.loaded} tensors loaded; {kept}; {new}"
+        return f"{self.what} weights: {self.loaded} tensors loaded; {kept}; {new}"
 
 
 def load_pretrained(
-    model: HasClassRows, state: Mapping[str, Tensor], old: LabelMap, new: LabelMap
+    model: HasClassRows,
+    state: Mapping[str, Tensor],
+    old: LabelMap,
+    new: LabelMap,
+    *,
+    what: str,
+    settings: str,
 ) -> LoadReport:
     """Load all tensors but those with rows for each class, and of these the rows of classes that
     have the same name in both label maps.
 
-    Raises UserError listing the tensors of another shape, and those that are missing.
+    `what` is the kind of network, such as "detector". Raises UserError listing the tensors of
+    another shape, and those that are missing; `settings` is the way out that it ends with.
     """
     own = model.state_dict()
     class_rows = model.class_rows()
@@ -64,10 +73,8 @@ def load_pretrained(
     problems = [*_misfits(whole, state, own), *_class_misfits(class_rows, state, own)]
     if problems:
         raise UserError(
-            "model.weights is a detector of another architecture,"
-            f" {len(problems)} tensors do not fit: {few(problems)}; set model.backbone,"
-            " model.norm, model.pyramid_channels, model.anchors.ratios and model.roi to what it was"
-            " trained with"
+            f"model.weights is a {what} of another architecture,"
+            f" {len(problems)} tensors do not fit: {few(problems)}; {settings}"
         )
     shared = [
         (old.names.index(name), label) for label, name in enumerate(new.names) if name in old.names
@@ -80,7 +87,8 @@ def load_pretrained(
         merged[name] = _merged_rows(own[name], state[name], rows.per_class, pairs)
     model.load_state_dict(merged, strict=False)
     kept = tuple(new.names[label] for _, label in shared)
-    return LoadReport(len(whole), kept, tuple(name for name in new.names if name not in kept))
+    fresh = tuple(name for name in new.names if name not in kept)
+    return LoadReport(what, len(whole), kept, fresh)
 
 
 def _misfits(

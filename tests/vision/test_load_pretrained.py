@@ -5,15 +5,22 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny_detector import TINY, tiny_detector
-from torch import nn
+from torch import Tensor, nn
 
+from resnet_backbones.classifier import Classifier
 from resnet_backbones.errors import UserError
-from tasks.detection.model.class_rows import ClassRows
-from tasks.detection.model.load_pretrained import load_pretrained
+from resnet_backbones.registry import create_backbone
+from tasks.detection.build import CONFIGURE
 from tasks.labels import LabelMap
+from tasks.vision.class_rows import ClassRows
+from tasks.vision.load_pretrained import HasClassRows, LoadReport, load_pretrained
 
 OLD = LabelMap((1, 2, 3), ("cat", "dog", "bird"))
 NEW = LabelMap((10, 20), ("bird", "horse"))
+
+
+def load(model: HasClassRows, state: dict[str, Tensor]) -> LoadReport:
+    return load_pretrained(model, state, OLD, NEW, what="detector", settings=CONFIGURE)
 
 
 def test_classes_of_the_same_name_keep_their_rows() -> None:
@@ -22,7 +29,7 @@ def test_classes_of_the_same_name_keep_their_rows() -> None:
     model = tiny_detector(classes=2)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
     state = source.state_dict()
-    report = load_pretrained(model, state, OLD, NEW)
+    report = load(model, state)
     now = model.state_dict()
     assert report.kept == ("bird",)
     assert report.new == ("horse",)
@@ -33,6 +40,7 @@ def test_classes_of_the_same_name_keep_their_rows() -> None:
     assert torch.equal(now["box_head.offsets.weight"][:4], state["box_head.offsets.weight"][8:12])
     assert torch.equal(now["box_head.offsets.weight"][4:], fresh["box_head.offsets.weight"][4:])
     assert torch.equal(now["rpn.conv.weight"], state["rpn.conv.weight"])
+    assert str(report).startswith("detector weights: ")
     assert "1 classes keep their predictor (bird)" in str(report)
 
 
@@ -40,7 +48,7 @@ def test_another_architecture_is_refused_with_the_tensors() -> None:
     state = tiny_detector(classes=3).state_dict()
     model = tiny_detector(replace(TINY, pyramid_channels=32), classes=2)
     with pytest.raises(UserError, match=r"another architecture.*pyramid\.lateral\.c2\.weight"):
-        load_pretrained(model, state, OLD, NEW)
+        load(model, state)
 
 
 def test_another_number_of_anchors_is_refused_with_the_setting_that_says_it() -> None:
@@ -49,7 +57,7 @@ def test_another_number_of_anchors_is_refused_with_the_setting_that_says_it() ->
     model = tiny_detector(replace(TINY, anchors=anchors), classes=2)
     message = r"4 tensors do not fit: rpn\.objectness\.weight.*; set .*model\.anchors\.ratios"
     with pytest.raises(UserError, match=message):
-        load_pretrained(model, state, OLD, NEW)
+        load(model, state)
 
 
 def test_tensors_with_rows_for_each_class_are_the_predictors() -> None:
@@ -80,7 +88,7 @@ def test_any_network_that_names_its_class_rows_is_started_from_another() -> None
     source, model = OneRowEach(3), OneRowEach(2)
     state = source.state_dict()
     fresh = model.logits.bias.detach().clone()
-    report = load_pretrained(model, state, OLD, NEW)
+    report = load(model, state)
     assert report.loaded == 2
     assert torch.equal(model.trunk.weight, source.trunk.weight)
     assert torch.equal(model.logits.weight[:2], source.logits.weight[4:])
@@ -92,4 +100,32 @@ def test_predictors_that_are_missing_or_read_other_features_are_named() -> None:
     del state["logits.bias"]
     state["logits.weight"] = torch.zeros(6, 5)
     with pytest.raises(UserError, match=r"2 tensors do not fit: logits\.weight: \(6, 5\)"):
-        load_pretrained(model, state, OLD, NEW)
+        load(model, state)
+
+
+class NamedClassifier(Classifier):
+    """A classifier whose head `fc` has a row for each class."""
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        return {name: ClassRows(1, "none") for name in ("fc.weight", "fc.bias")}
+
+
+def test_a_classifier_keeps_the_rows_of_its_head() -> None:
+    source = NamedClassifier(create_backbone("resnet20"), 3)
+    model = NamedClassifier(create_backbone("resnet20"), 2)
+    fresh = model.head["fc"].weight.detach().clone()
+    state = source.state_dict()
+    report = load_pretrained(model, state, OLD, NEW, what="classifier", settings="ask")
+    now = model.state_dict()
+    assert torch.equal(now["fc.weight"][0], state["fc.weight"][2]), "bird"
+    assert torch.equal(now["fc.weight"][1], fresh[1]), "horse starts anew"
+    assert torch.equal(now["layer3.2.conv2.weight"], state["layer3.2.conv2.weight"])
+    assert str(report).startswith("classifier weights: ")
+
+
+def test_a_refusal_names_the_kind_of_network_and_ends_with_its_way_out() -> None:
+    state = NamedClassifier(create_backbone("resnet20"), 3).state_dict()
+    model = NamedClassifier(create_backbone("resnet32"), 2)
+    message = r"model\.weights is a classifier of another architecture, .*; ask the cook$"
+    with pytest.raises(UserError, match=message):
+        load_pretrained(model, state, OLD, NEW, what="classifier", settings="ask the cook")

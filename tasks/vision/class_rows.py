@@ -1,4 +1,4 @@
-"""Which weights of a detector belong to single classes."""
+"""Which weights of a network belong to single classes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,29 @@
+"""Are the weights that model.weights names there?  Imports no torch, so that it answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resnet_backbones.errors import UserError
+from resnet_backbones.zoo.catalogue import PREFIX, find_weights
+from tasks.engine.run_files import LAST
+from tasks.engine.settings import RunConfig
+
+_ELSEWHERE = ("torchvision:", "timm:")  # what these name is known once torch is imported
+
+
+def check_weights(weights: str | None, run: RunConfig) -> None:
+    """Raise UserError where the weights are not there, unless the run is resumed without them."""
+    last = Path(run.output_dir) / LAST
+    needs_weights = run.resume == "never" or not last.exists()
+    if weights is None or not needs_weights or weights.startswith(_ELSEWHERE):
+        return
+    if weights.startswith(PREFIX):
+        find_weights(weights)
+    elif not Path(weights).exists():
+        kinds = (
+            "an existing file or run folder, torchvision:<model>.<weights>, timm:<model>.<tag> or"
+            " ours:<name>"
+        )
+        way_out = "check the path, or set model.weights=null to start from scratch"
+        raise UserError(f"model.weights must be {kinds}, got {weights}; {way_out}")
