@@ -16,7 +16,7 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import read_coco
 from tasks.datasets.shapes.art import CLASSES, COLOURS
 from tasks.datasets.shapes.scenes import draw_scene
-from tasks.datasets.shapes.writing import draw_shapes
+from tasks.datasets.shapes.writing import draw_classes, draw_shapes
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning"
@@ -194,3 +194,37 @@ def test_a_folder_with_other_content_is_refused(drawn: Path, tmp_path: Path) -> 
 def test_arguments_out_of_range_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="size must be >= 96, got 20"):
         draw_shapes(tmp_path / "out", size=20)
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("classes") / "shapes"
+    draw_classes(out, train=TRAIN, val=VAL, seed=5)
+    return out
+
+
+def test_class_folders_alone_are_those_of_the_whole_set(drawn: Path, classes: Path) -> None:
+    assert digests(classes).keys() - {"shapes.json"} == digests(drawn / "classifier").keys()
+    assert digests(classes).items() > digests(drawn / "classifier").items()
+
+
+def test_the_same_class_folders_are_accepted_and_counted(classes: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in classes.rglob("*")}
+    told = draw_classes(classes, train=TRAIN, val=VAL, seed=5)
+    assert {path: path.stat().st_mtime_ns for path in classes.rglob("*")} == before
+    counts = {
+        split: [len(list((classes / split / name).iterdir())) for name in CLASSES]
+        for split in ("train", "val")
+    }
+    assert told.startswith(
+        f"{classes}: {sum(counts['train'])} train and {sum(counts['val'])} val pictures: circle"
+        f" {counts['train'][0]} and {counts['val'][0]}, square "
+    )
+
+
+def test_class_folders_take_no_folder_of_something_else(drawn: Path, classes: Path) -> None:
+    for folder in (drawn, classes):
+        with pytest.raises(UserError, match="must be empty or hold the same drawn data set"):
+            draw_classes(folder, train=TRAIN, val=VAL, seed=6)
+    with pytest.raises(UserError, match="must be empty or hold the same drawn data set"):
+        draw_shapes(classes, train=TRAIN, val=VAL, seed=5)

@@ -7,7 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.sizes import size_error
@@ -15,6 +18,8 @@ from tasks.datasets.findings import Finding, Fix, Severity
 from tasks.errors import DataError
 from tasks.images import Exif, decode, find_images, image_sizes
 
+S = TypeVar("S")
+T = TypeVar("T")
 THREADS = 8  # at most, of which headers leave a processor idle while the disk is waited for
 
 
@@ -48,8 +53,12 @@ class ImageFile:
     error: DataError | None = None
 
 
-Track = Callable[[Iterator[ImageFile], str, int], Iterable[ImageFile]]
-"""(files, what is done, how many there are) -> the files, while showing how far it is."""
+class Track(Protocol):
+    """Shows how far a pass over images is."""
+
+    def __call__(self, items: Iterator[T], text: str, total: int, /) -> Iterable[T]:
+        """Return the items, `total` in all, while showing how far what `text` says is."""
+        ...
 
 
 def read_files(
@@ -58,9 +67,22 @@ def read_files(
     """Read the image files, with their pixels, or their headers alone in a fraction of the time."""
     read = partial(_read_pixels if pixels else _read_header, exif=exif)
     workers = min(THREADS, os.cpu_count() or 1) if pixels else THREADS
+    return read_in_threads(read, images, workers, track)
+
+
+def read_in_threads(
+    read: Callable[[S], T], images: Sequence[S], workers: int, track: Track | None
+) -> list[T]:
+    """Read images by a function, several at once, in their order."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        files = pool.map(read, images)
-        return list(files if track is None else track(files, "reading images", len(images)))
+        contents = pool.map(read, images)
+        return list(contents if track is None else track(contents, "reading images", len(images)))
+
+
+def pixel_digest(pixels: NDArray[np.uint8]) -> str:
+    """Hash of an image's size and pixels (H, W, 3), the same for the same image in any format."""
+    size = (pixels.shape[0], pixels.shape[1])
+    return hashlib.blake2b(repr(size).encode() + pixels.tobytes()).hexdigest()
 
 
 def _read_header(listed: ListedImage, exif: Exif) -> ImageFile:
@@ -81,8 +103,7 @@ def _read_pixels(listed: ListedImage, exif: Exif) -> ImageFile:
     except DataError as error:
         return ImageFile(listed, None, error=error)
     size = (pixels.shape[0], pixels.shape[1])
-    digest = hashlib.blake2b(repr(size).encode() + pixels.tobytes()).hexdigest()
-    return ImageFile(listed, size, turned=header.turned, digest=digest)
+    return ImageFile(listed, size, turned=header.turned, digest=pixel_digest(pixels))
 
 
 def find_image_problems(files: Sequence[ImageFile], exif: Exif) -> Iterator[Finding]:

@@ -1,7 +1,5 @@
 """A CSV file of boxes, one a row, as pictures with boxes.  `where` is a file and line."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from tasks.datasets.convert.writing import (
     order_of,
 )
 from tasks.datasets.notes import Notes
-from tasks.datasets.text_files import read_text
+from tasks.datasets.text_files import read_rows
 from tasks.images import image_size
 
 KNOWN = {  # our column to the names it goes by in other people's files, lower case
@@ -91,23 +89,19 @@ def read_csv(
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
-    """Header and rows, each with its line.
-
-    The separator is the header's most frequent of comma, semicolon and tab.
-    """
-    text = read_text(path, "a CSV")
-    separator = max(",;\t", key=text.partition("\n")[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    header = [name.strip() for name in next(reader, [])]
+    """Header and rows, each with its line."""
+    header: list[str] = []
     rows: list[tuple[int, Row]] = []
-    for values in reader:
-        if len(values) not in (0, len(header)):
+    for row in read_rows(path):
+        if not header:
+            header = [name.strip() for name in row.values]
+            continue
+        if len(row.values) != len(header):
             raise UserError(
-                f"{path}:{reader.line_num}: must have the header's {len(header)} columns, got"
-                f" {len(values)}"
+                f"{path}:{row.line}: must have the header's {len(header)} columns, got"
+                f" {len(row.values)}"
             )
-        if values:
-            rows.append((reader.line_num, dict(zip(header, values, strict=True))))
+        rows.append((row.line, dict(zip(header, row.values, strict=True))))
     if not rows:
         raise UserError(f"{path} must hold a header and at least one row, got {header}")
     return header, rows

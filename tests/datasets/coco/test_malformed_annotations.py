@@ -22,7 +22,8 @@ from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches, ValBatches
 from tasks.detection.data.read_splits import read_split
-from tasks.scoring.instances import final_scores, write_evaluation
+from tasks.scoring.evaluation import write_evaluation
+from tasks.scoring.instances import final_scores
 from tasks.scoring.results import DetectionResults
 from tasks.vision.settings import SplitConfig
 
