@@ -6,7 +6,7 @@ TEST_PROCESSES ?= 2
 PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-oldest test-interop lint clean
+.PHONY: help quickstart quickstart-cls test test-all test-oldest test-interop lint clean
 # Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
 test test-all test-oldest test-interop: export OMP_NUM_THREADS := 1
 
@@ -17,6 +17,11 @@ quickstart: .venv/quickstart  ## draw a data set, train a detector on it and pri
 	.venv/bin/backbones shapes data/shapes
 	.venv/bin/backbones check data/shapes
 	.venv/bin/backbones train quickstart run.resume=auto
+
+quickstart-cls: .venv/quickstart  ## draw class folders, train a classifier on them and print its scores; resumes
+	.venv/bin/backbones shapes data/shapes
+	.venv/bin/backbones check data/shapes/classifier
+	.venv/bin/backbones train quickstart_cls run.resume=auto
 
 test: .venv/installed  ## run the tests, but for the slow ones
 	.venv/bin/python $(PYTEST) -m "not slow"

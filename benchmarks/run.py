@@ -40,6 +40,7 @@ def run_benchmark(given: Namespace) -> str:
         "evaluation": _run_evaluation,
         "data": _run_data,
         "backbones": _run_backbones,
+        "classifier": _run_classifier,
     }[given.benchmark](given)
     files = report.write(given.out)
     return "\n".join([report.markdown(), *(f"written: {file}" for file in files)])
@@ -103,6 +104,21 @@ def _run_backbones(given: Namespace) -> Report:
     )
 
 
+def _run_classifier(given: Namespace) -> Report:
+    from benchmarks.classifier import ClassifierSettings, run
+
+    _limit_threads(given.threads)
+    return run(
+        ClassifierSettings(
+            images=given.images,
+            count=given.count,
+            batch=given.batch,
+            steps=given.steps,
+            rounds=given.rounds,
+        )
+    )
+
+
 def _limit_threads(count: int | None) -> None:
     import torch
 
@@ -114,7 +130,7 @@ def _parser(description: str | None) -> ArgumentParser:
     """The parser of the command line, whose first word names the benchmark."""
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
     benchmarks = parser.add_subparsers(
-        dest="benchmark", required=True, metavar="detection|evaluation|data|backbones"
+        dest="benchmark", required=True, metavar="detection|evaluation|data|backbones|classifier"
     )
     help_text = "Faster R-CNN R50-FPN against torchvision and detectron2"
     _detection_arguments(benchmarks.add_parser("detection", help=help_text))
@@ -124,6 +140,8 @@ def _parser(description: str | None) -> ArgumentParser:
     _data_arguments(benchmarks.add_parser("data", help=help_text))
     help_text = "ResNet-50 against torchvision and timm"
     _backbones_arguments(benchmarks.add_parser("backbones", help=help_text))
+    help_text = "CIFAR training and ImageNet's crops against torch, torchvision and timm"
+    _classifier_arguments(benchmarks.add_parser("classifier", help=help_text))
     return parser
 
 
@@ -183,6 +201,13 @@ def _backbones_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=8, help="images a call (default: 8)")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     _common_arguments(parser, rounds=7)
+
+
+def _classifier_arguments(parser: ArgumentParser) -> None:
+    _image_arguments(parser, 48)
+    parser.add_argument("--batch", type=int, default=128, help="images a step (default: 128)")
+    parser.add_argument("--steps", type=int, default=10, help="steps a round (default: 10)")
+    _common_arguments(parser, rounds=5)
 
 
 def _image_arguments(parser: ArgumentParser, count: int) -> None:

@@ -14,7 +14,6 @@ the machine cost none. The last step's average is scored, in fp32. B images.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -31,6 +30,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from benchmarks.detectors import float_images
+from studies.common import run_study, study_parser
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DetectionConfig
 from tasks.detection.data.batch import DetectionBatch
@@ -46,7 +46,8 @@ from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.step import set_lr
 from tasks.report.instances.build import report_detections
-from tasks.scoring.instances import final_scores, format_table, scoring_facts, write_evaluation
+from tasks.scoring.evaluation import write_evaluation
+from tasks.scoring.instances import final_scores, format_table, scoring_facts
 from tasks.scoring.results import DetectionResults, concatenate, write_results_json
 
 NARROWEST = 4.0
@@ -56,9 +57,7 @@ they round so."""
 
 def main() -> None:
     """Train, score, and write what `tools/compare.py` and `tools/report.py` read."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = study_parser(__doc__)
     parser.add_argument(
         "run", type=Path, help="folder of a run of tools/train_det.py on ResNet-FPN from scratch"
     )
@@ -211,4 +210,4 @@ def _stack(found: list[dict[str, Tensor]]) -> Detections:
 
 
 if __name__ == "__main__":
-    main()
+    run_study(main)

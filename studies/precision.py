@@ -10,18 +10,17 @@ benchmarks/results/precision.md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean, stdev
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # benchmarks/ is part of the repository and not installed
+# benchmarks/ is part of the repository and not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.common import RESULTS, machine, markdown_table  # noqa: E402
+from benchmarks.common import RESULTS, ROOT, markdown_table
+from studies.common import Spread, report_head, run_study, study_parser
 
 PRECISIONS = ("bf16", "fp32")
 Scores = dict[tuple[str, int, str], float]  # trained in, seed, scored in -> AP times 100
@@ -29,9 +28,7 @@ Scores = dict[tuple[str, int, str], float]  # trained in, seed, scored in -> AP 
 
 def main() -> None:
     """Train and score all, then write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = study_parser(__doc__)
     parser.add_argument("config", help="settings file of the recipe")
     parser.add_argument(
         "overrides", nargs="*", metavar="section.key=value", help="settings that replace the file's"
@@ -86,24 +83,16 @@ def report(scores: Scores, seeds: Sequence[int]) -> str:
     means = {}
     for trained in PRECISIONS:
         own = [scores[trained, seed, trained] for seed in seeds]
-        means[trained] = mean(own)
-        spread = f"{stdev(own):.2f}" if len(own) > 1 else "n/a"
-        rows.append((trained, *(f"{value:.2f}" for value in own), f"{means[trained]:.2f}", spread))
+        spread = Spread.of(own)
+        means[trained] = spread.mean
+        rows.append((trained, *(f"{value:.2f}" for value in own), *spread.shown()))
     apart = [
         abs(scores[trained, seed, "bf16"] - scores[trained, seed, "fp32"])
         for trained, seed, _ in scores
     ]
-    lines = [
-        "# bf16 and fp32: box AP, times 100",
-        "",
-        *(f"* {name}: {value}" for name, value in machine().items()),
-    ]
-    lines += [
-        "",
-        "Each detector scored in the arithmetic that it was trained in:",
-        "",
-        *markdown_table(rows),
-    ]
+    lines = report_head("bf16 and fp32: box AP, times 100")
+    lines += ["Each detector scored in the arithmetic that it was trained in:", ""]
+    lines += markdown_table(rows)
     lines += ["", f"bf16 less fp32, of the means: {means['bf16'] - means['fp32']:+.2f}."]
     lines += [
         f"The same checkpoint scored in both: at most {max(apart):.2f} apart, over"
@@ -113,4 +102,4 @@ def report(scores: Scores, seeds: Sequence[int]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_study(main)

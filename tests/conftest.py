@@ -42,6 +42,12 @@ def bccd() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cifar10() -> Path:
+    """CIFAR-10 as train.zip and test.zip of class folders."""
+    return _data_set("cifar10")
+
+
+@pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all test processes of this session share; hold a FileLock while making
     something in it.

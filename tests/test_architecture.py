@@ -30,12 +30,14 @@ FLOORS = {
     "tasks.metrics_file",
     "tasks.panels",
     "tasks.plots",
+    "tasks.captions",
+    "tasks.stages",
     "tasks.datasets.*",
     "tasks.scoring.*",
     "tasks.report.*",
 }
 DRAWING = {"tasks.errors", "tasks.labels", "tasks.boxes", "tasks.images", "tasks.plots"}
-SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli"}
+SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "zoo"}
 TASKS = [
     path.name
     for path in sorted((ROOT / "tasks").iterdir())
@@ -59,7 +61,11 @@ def task_rows(task: str) -> list[Row]:
     below = {"tasks.engine.*", "tasks.vision.*", "resnet_backbones.*", *FLOORS}
     return [
         (f"tasks.{task}.config", {"tasks.engine.settings", "tasks.vision.settings"}, set()),
-        (f"tasks.{task}.*", {"torch", "torchvision", f"tasks.{task}.*", *below, *READING}, set()),
+        (
+            f"tasks.{task}.*",
+            {"torch", "torchvision", f"tasks.{task}.*", *below, *READING},
+            {"timm"},
+        ),
     ]
 
 
@@ -87,7 +93,9 @@ TABLE: list[Row] = [
         {"torch", "safetensors", "resnet_backbones.*"},
         {"torchvision", "timm", "huggingface_hub"},
     ),  # the hub is timm's
-    ("resnet_backbones.weights.pickles", {"torch"}, {"numpy"}),
+    ("resnet_backbones.safe_pickle", set(), {"numpy"}),
+    ("resnet_backbones.weights.pickles", {"torch", "resnet_backbones.safe_pickle"}, {"numpy"}),
+    ("resnet_backbones.zoo.catalogue", set(), set()),
     *(
         (f"resnet_backbones.interop.{module}", {"torch", "resnet_backbones.*"}, {library})
         for module, library in VIEWS.items()
@@ -104,15 +112,26 @@ TABLE: list[Row] = [
     ("tasks.labels", set(), set()),
     ("tasks.metrics_file", set(), set()),
     ("tasks.panels", set(), set()),
+    ("tasks.stages", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
-    ("tasks.images", {"numpy", "PIL", "tasks.errors"}, set()),
+    ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.stages"}, set()),
     ("tasks.plots", {"numpy", "PIL", "tasks.labels"}, {"matplotlib"}),
+    ("tasks.captions", {"numpy", "PIL", "tasks.plots"}, set()),
     (
         "tasks.datasets.convert.yolo",
         {"yaml", "tasks.datasets.*", "tasks.images"},
         set(),
     ),
-    ("tasks.datasets.*", {*READING, *DRAWING, "tasks.datasets.*"}, set()),
+    (
+        "tasks.datasets.class_images.imagenet",
+        {"numpy", "tasks.datasets.*", "tasks.errors"},
+        {"scipy"},
+    ),
+    (
+        "tasks.datasets.*",
+        {*READING, *DRAWING, "resnet_backbones.safe_pickle", "tasks.datasets.*"},
+        set(),
+    ),
     (
         "tasks.scoring.*",
         {"numpy", "msgspec", "hotcoco", *DRAWING, "tasks.datasets.*", "tasks.scoring.*"},
@@ -138,18 +157,28 @@ TABLE: list[Row] = [
             "tasks.errors",
             "tasks.metrics_file",
             "tasks.panels",
+            "tasks.stages",
         },
-        set(),
+        {"timm"},
     ),
     ("tasks.vision.settings", {"tasks.engine.settings"}, set()),
+    (
+        "tasks.vision.check_weights",
+        {"tasks.engine.run_files", "tasks.engine.settings", "resnet_backbones.zoo.catalogue"},
+        set(),
+    ),
     (
         "tasks.vision.*",
         {
             "torch",
             "numpy",
+            "PIL",
             "resnet_backbones.*",
+            "tasks.engine.checkpoint",
             "tasks.engine.randomness",
+            "tasks.engine.saved",
             "tasks.vision.*",
+            "tasks.errors",
             "tasks.boxes",
             "tasks.labels",
             "tasks.images",
@@ -157,14 +186,20 @@ TABLE: list[Row] = [
         {"albumentations"},
     ),
     *(row for task in TASKS for row in task_rows(task)),
+    ("tasks.zoo", set(), set()),
     ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),
     ("tools.benchmark", {"benchmarks.run"}, set()),
+    (
+        "tools.publish_weights",
+        {"tasks.cli.endings", "resnet_backbones.zoo.catalogue"},
+        {"resnet_backbones.zoo.publish"},
+    ),
     ("tools.*", {"tasks.cli.main"}, set()),
     ("benchmarks.common", set(), set()),
     ("benchmarks.detectron2_peer", {*EVERYTHING, "benchmarks.*"}, {"detectron2"}),
     ("benchmarks.*", {*EVERYTHING, "benchmarks.*"}, set()),
-    ("studies.*", {*EVERYTHING, "benchmarks.*"}, set()),
+    ("studies.*", {*EVERYTHING, "benchmarks.*", "studies.*"}, {"matplotlib"}),
 ]
 OWN = {"resnet_backbones", "tasks", "tools", "benchmarks", "studies", "tests"}
 

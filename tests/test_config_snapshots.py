@@ -13,18 +13,21 @@ from typing import Any, cast
 import pytest
 from omegaconf import OmegaConf
 
+from tasks.classification.config import ClassificationConfig
 from tasks.detection.config import DetectionConfig
 from tasks.engine.config import flatten, load_config, to_dict, to_yaml
 from tasks.engine.config_text import read_yaml
 
 TESTS = Path(__file__).parent
 CONFIGS = sorted((TESTS.parent / "configs").glob("*.yaml"))
+Settings = ClassificationConfig | DetectionConfig
+CLASSES: dict[str, type[Settings]] = {
+    "classification": ClassificationConfig,
+    "detection": DetectionConfig,
+}
 
 
-CLASSES = {"detection": DetectionConfig}
-
-
-def settings_class(path: Path) -> type[DetectionConfig]:
+def settings_class(path: Path) -> type[Settings]:
     """The settings of the recipe's task."""
     return CLASSES[read_yaml(path)["task"]]
 

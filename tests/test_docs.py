@@ -1,13 +1,17 @@
-"""What docs/train.md says of settings is so."""
+"""What docs/train.md and docs/classify.md say of settings and recipes is so."""
 
 import re
 from pathlib import Path
 
+from tasks.classification.config import ClassificationConfig
+from tasks.cli.recipes import list_recipes
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.engine.config import flatten, to_dict
 from tasks.engine.settings import ScheduleConfig, changeable
 
-TRAIN = Path(__file__).resolve().parents[1] / "docs" / "train.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+TRAIN = DOCS / "train.md"
+CLASSIFY = DOCS / "classify.md"
 
 
 def named_settings(heading: str) -> set[str]:
@@ -31,3 +35,23 @@ def test_every_setting_that_the_page_names_is_one() -> None:
     known = {name for name, _ in flatten(to_dict(DetectionConfig()))}
     named = set(re.findall(r"`((?:data|model|optim|schedule|run)\.[\w.]*\w)", TRAIN.read_text()))
     assert named - known <= {"model.roi", "model.anchors"}
+
+
+def test_every_setting_of_a_classifier_that_its_page_names_is_one() -> None:
+    known = {name for name, _ in flatten(to_dict(ClassificationConfig()))}
+    sections = "data|augment|test|model|loss|optim|schedule|run"
+    named = set(re.findall(rf"\b((?:{sections})\.[a-z][\w.]*\w)=", CLASSIFY.read_text()))
+    quoted = set(re.findall(rf"`((?:{sections})\.[\w.]*\w)`", CLASSIFY.read_text()))
+    assert (named | quoted) - known == set()
+
+
+def test_the_page_of_classifiers_names_each_of_their_recipes() -> None:
+    recipes = {recipe.name for recipe in list_recipes() if recipe.task == "classification"}
+    named = set(re.findall(r"\b\w+\b", CLASSIFY.read_text()))
+    assert recipes - named == set()
+
+
+def test_the_recipes_in_the_commands_of_that_page_are_shipped() -> None:
+    named = re.findall(r"backbones (?:train|recipes) ([a-z]\w+)", CLASSIFY.read_text())
+    assert set(named) - {recipe.name for recipe in list_recipes()} == set()
+    assert named != []

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 from tasks.cli.endings import TRAIN_EXTRA
@@ -27,6 +28,14 @@ def test_package_list_equals_the_packages_in_the_tree() -> None:
     found = [".".join(folder.relative_to(ROOT).parts) for folder in folders]
     assert sorted(listed) == sorted([*found, recipes])
     assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_what_the_published_weights_consist_of_is_installed() -> None:
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["resnet_backbones.zoo"]
+    files = {path.name for path in (ROOT / "resnet_backbones" / "zoo").iterdir() if path.is_file()}
+    taken = {name for name in files if any(fnmatch(name, pattern) for pattern in patterns)}
+    assert {name for name in files - taken if not name.endswith(".py")} == set()
+    assert "zoo.json" in taken
 
 
 def test_using_a_backbone_imports_neither_torchvision_nor_timm_nor_tasks() -> None:

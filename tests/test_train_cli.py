@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from classifier_checkpoint import MEAN, TINY_NETWORK, save_classifier, tiny_classifier
 from command_line import (
     TRAIN,
     FinishedRun,
@@ -285,6 +286,28 @@ def test_fine_tuning_keeps_all_but_the_predictors_of_new_classes(
         old["box_head.offsets.weight"].view(5, 4, -1),
     )
     assert close(rows[0][[0, 2]], rows[1][[3, 4]])
+
+
+def test_the_run_of_a_classifier_gives_the_backbone(
+    tools: Tools, shapes: Path, tmp_path: Path
+) -> None:
+    trained = save_classifier(tmp_path / "classifier", tiny_classifier())
+    arguments = (
+        write_settings(tmp_path, shapes),
+        f"model.weights={trained}",
+        f"model.backbone={TINY_NETWORK}",
+        "model.norm=auto",
+        "schedule.steps=1",
+        f"run.output_dir={tmp_path}/run",
+    )
+    answer = tools(TRAIN, *arguments)
+    assert answer.status == 0, answer.error
+    assert f"weights {trained / 'best.pt'}: " in answer.output
+    assert "note: from a checkpoint of classification, step 7" in answer.output
+    saved = read_checkpoint(tmp_path / "run")
+    assert saved.metadata["passport"]["mean"] == list(MEAN)
+    stem = tiny_classifier().state_dict()["conv1.0.weight"]  # which is not trained
+    assert torch.equal(saved.model["backbone.conv1.0.weight"], stem)
 
 
 def close(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Draw a small COCO-format data set of shapes, deterministic, in seconds and without a download.
+"""Draw a small data set of shapes, deterministic, in seconds and without a download.
 
-tools/make_shapes.py data/shapes
+tools/make_shapes.py data/shapes                        COCO's layout
+tools/make_shapes.py data/shape_classes --classes       class folders, for a classifier
 """
 
 from tasks.cli.main import run_tool

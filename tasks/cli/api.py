@@ -16,12 +16,13 @@ from tasks.cli.registry import find_task, saved_task
 from tasks.cli.train import read_recipe, start
 
 if TYPE_CHECKING:
+    from tasks.classification.predict import ImageClassifier
     from tasks.detection.predict import Detector
     from tasks.engine.launch import Run
     from tasks.engine.settings import TaskSettings
     from tasks.engine.sinks import Sink
 
-    Predictor: TypeAlias = Detector
+    Predictor: TypeAlias = Detector | ImageClassifier
     """What `load` gives: the predictors of all tasks."""
 
 

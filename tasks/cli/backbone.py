@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
+from resnet_backbones.zoo.catalogue import PREFIX, find_weights
 from tasks.cli.command import Command
 
 _ENDINGS = (".safetensors", ".pth", ".pt", ".pkl", ".th", ".bin", ".ckpt")
@@ -14,7 +15,9 @@ _ENDINGS = (".safetensors", ".pth", ".pt", ".pkl", ".th", ".bin", ".ckpt")
 
 def _describe_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "name", metavar="NAME|FILE", help="registered backbone, timm:MODEL, or a file of weights"
+        "name",
+        metavar="NAME|FILE",
+        help="registered backbone, timm:MODEL, ours:NAME, or a file of weights",
     )
     parser.add_argument(
         "--size", type=int, help="image side in pixels (default: 224, or 32 for CIFAR nets)"
@@ -69,9 +72,11 @@ def _describe(arguments: Namespace, parser: ArgumentParser) -> None:
 
 
 def _is_file(name: str) -> bool:
-    """Whether an argument is a path: it has a folder or an ending, or is there."""
+    """Whether an argument is `ours:NAME` or a path: it has a folder or an ending, or is there."""
     from resnet_backbones.registry import list_backbones
 
+    if name.startswith(PREFIX):
+        return True
     if name in list_backbones() or name.startswith("timm:"):
         return False
     return "/" in name or Path(name).suffix in _ENDINGS or Path(name).is_file()
@@ -80,7 +85,9 @@ def _is_file(name: str) -> bool:
 def _describe_file(arguments: Namespace, parser: ArgumentParser) -> None:
     if arguments.size is not None or arguments.option or arguments.markdown:
         parser.error("--size, --option and --markdown are for a NAME, got a FILE")
-    if not Path(arguments.name).is_file():  # answers before torch is imported
+    if arguments.name.startswith(PREFIX):
+        find_weights(arguments.name)  # answers before torch is imported
+    elif not Path(arguments.name).is_file():
         raise UserError(f"FILE must be an existing file of weights, got {arguments.name}")
     from resnet_backbones.weights.describing import describe_file
 

@@ -44,13 +44,31 @@ def _with_paths(data: Sequence[str]) -> list[str]:
 
 
 def _task_of(data: Sequence[str]) -> Task:
-    """The task of the settings file among the arguments, or detection, which has the boxes."""
+    """The task of the settings file among the arguments, or that of what a folder holds; else
+    detection, which has the boxes.
+    """
     for word in data:
+        if Path(word).is_dir() and len(data) == 1 and not _has_annotations(Path(word)):
+            return _holding(Path(word))
         if Path(word).is_file() and Path(word).suffix in (".yaml", ".yml"):
             from tasks.engine.config_text import read_yaml
 
             return find_task(read_yaml(Path(word)).get("task", BOXES), word)
     return TASKS[BOXES]
+
+
+def _holding(folder: Path) -> Task:
+    """The first task that knows a folder's data as its own, or detection."""
+    for task in TASKS.values():
+        if task.holds_data is not None and task.holds_data(folder):
+            return task
+    return TASKS[BOXES]
+
+
+def _has_annotations(folder: Path) -> bool:
+    """Whether annotations of boxes are where their layouts have them."""
+    usual = ("annotations/instances_*.json", "*/_annotations.coco.json")
+    return any(any(folder.glob(pattern)) for pattern in usual)
 
 
 def _check(arguments: Namespace, _: ArgumentParser) -> int:
@@ -80,13 +98,20 @@ def _shapes_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=int, default=192, help="longer image side in pixels (default: 192)"
     )
+    parser.add_argument(
+        "--classes",
+        action="store_true",
+        help="write only what a classifier learns from: a picture of each object in those images,"
+        " OUT/train/CLASS/*.png and OUT/val/CLASS/*.png",
+    )
 
 
 def _shapes(arguments: Namespace, _: ArgumentParser) -> None:
-    from tasks.datasets.shapes.writing import draw_shapes
+    from tasks.datasets.shapes.writing import draw_classes, draw_shapes
 
+    draw = draw_classes if arguments.classes else draw_shapes
     counts = {"train": arguments.train, "val": arguments.val}
-    print(draw_shapes(arguments.out, **counts, seed=arguments.seed, size=arguments.size))
+    print(draw(arguments.out, **counts, seed=arguments.seed, size=arguments.size))
 
 
 CHECK = Command(
@@ -94,7 +119,8 @@ CHECK = Command(
     summary="Check a data set before training.",
     details="Looks at files, records, boxes, classes, anchors and leaks.  Exit status 1: errors.",
     examples="""
-backbones check FOLDER                              COCO's layout or Roboflow's, as data.root
+backbones check FOLDER                              COCO's layout or Roboflow's, or folders of
+                                                    classes in train/ and val/, as data.root
 backbones check IMAGES ANNOTATIONS.json             one file
 backbones check quickstart data.root=FOLDER         as `backbones train` is given its data
 backbones check IMAGES TRAIN.json --fix FIXED.json --html check.html
@@ -104,9 +130,12 @@ backbones check IMAGES TRAIN.json --fix FIXED.json --html check.html
 )
 SHAPES = Command(
     name="shapes",
-    summary="Draw a small data set of shapes in COCO's format.",
+    summary="Draw a small data set of shapes, COCO's or class folders.",
     details="Takes seconds and no download; the same arguments give the same bytes.",
-    examples="backbones shapes data/shapes",
+    examples="""
+backbones shapes data/shapes                        COCO's layout
+backbones shapes data/shape_classes --classes       class folders, for a classifier
+""",
     add_arguments=_shapes_arguments,
     run=_shapes,
 )

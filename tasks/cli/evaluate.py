@@ -5,9 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
+from tasks.cli.recipes import ENDINGS
 from tasks.cli.registry import BOXES, TASKS, saved_task
-from tasks.engine.run_files import find_checkpoint
+from tasks.cli.train import read_recipe
+from tasks.engine.run_files import OURS, find_checkpoint, is_shipped
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -15,7 +18,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "checkpoint",
         nargs="?",
         metavar="RUN",
-        help="a run's folder, for its best checkpoint, or a checkpoint file",
+        help="a run's folder, for its best checkpoint, or a checkpoint file, or ours:shapes; of a"
+        " classifier also a recipe's file, with model.weights=FILE",
     )
     parser.add_argument(
         "overrides",
@@ -52,12 +56,31 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
     out = arguments.out
     if arguments.results is not None:
         task = TASKS[arguments.task or BOXES]
+        if task.results is None:
+            raise UserError(f"--results are those of detections, not of {task.name}")
         print(task.results(arguments.results, arguments.annotations, out, arguments.images))
+        return
+    if arguments.checkpoint.endswith(ENDINGS):
+        _score_weights(arguments)
         return
     find_checkpoint(Path(arguments.checkpoint))  # answers before torch is imported
     task = saved_task(arguments.checkpoint) if arguments.task is None else TASKS[arguments.task]
+    if out is None and is_shipped(arguments.checkpoint):  # nothing is written beside it
+        out = f"runs/{arguments.checkpoint.removeprefix(OURS)}/evaluation"
     report = task.evaluate(arguments.checkpoint, arguments.overrides, out)
     if report is not None:  # on the first rank
+        print(report)
+
+
+def _score_weights(arguments: Namespace) -> None:
+    """Score the weights that a recipe's file is told of."""
+    task, config = read_recipe(arguments.checkpoint, arguments.overrides, arguments.task)
+    if task.evaluate_settings is None:
+        rule = f"a network of {task.name} is scored by its run or checkpoint"
+        raise UserError(f"{rule}, got the settings {arguments.checkpoint}")
+    task.check_files(config)
+    report = task.evaluate_settings(config, arguments.out)
+    if report is not None:
         print(report)
 
 
@@ -68,6 +91,8 @@ COMMAND = Command(
     examples="""
 backbones eval runs/quickstart
 backbones eval runs/quickstart data.val.images=IMAGES data.val.annotations=GT.json
+backbones eval runs/cifar_resnet20 test.flip=true
+backbones eval configs/resnet50_paper.yaml data.root=IMAGENET model.weights=resnet50.pth
 backbones eval --results DETECTIONS.json --annotations GT.json
 """,
     add_arguments=_add_arguments,

@@ -15,15 +15,16 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="RUN",
-        help="a run's folder, for its best checkpoint, or a checkpoint file",
+        help="a run's folder, for its best checkpoint, a checkpoint file, or ours:shapes, a"
+        " detector of drawn shapes that comes with the package",
     )
     parser.add_argument("images", nargs="+", help="image files and folders of them")
     parser.add_argument("--out", required=True, help="folder for the pictures and predictions.json")
     parser.add_argument(
         "--score",
         type=float,
-        default=0.5,
-        help="lowest score to draw and write, from 0 to 1 (default: 0.5)",
+        help="lowest score or probability to draw and write, from 0 to 1 (default: 0.5 for"
+        " detections, 0 for classes)",
     )
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)"
@@ -44,15 +45,16 @@ def _check_sources(sources: Sequence[str]) -> None:
 
 
 def _run(arguments: Namespace, _: ArgumentParser) -> int:
-    if not 0 <= arguments.score <= 1:
-        raise UserError(f"--score must be from 0 to 1, got {arguments.score:g}")
+    score = arguments.score
+    if score is not None and not 0 <= score <= 1:
+        raise UserError(f"--score must be from 0 to 1, got {score:g}")
     find_checkpoint(Path(arguments.checkpoint))
     _check_sources(arguments.images)  # answered before torch is imported
     task = saved_task(arguments.checkpoint)
     predictor = task.load(
         arguments.checkpoint, device=arguments.device, precision=arguments.precision
     )
-    problems = task.predict(predictor, arguments.images, arguments.out, score=arguments.score)
+    problems = task.predict(predictor, arguments.images, arguments.out, score=score)
     if not problems:
         return 0
     many = len(problems) > 1
@@ -63,9 +65,10 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
 
 COMMAND = Command(
     name="predict",
-    summary="Find objects in images.",
-    details="Writes annotated pictures and predictions.json.",
+    summary="Find objects in images, or classify them.",
+    details="Writes predictions.json, with annotated pictures of objects or a CSV of classes.",
     examples="""
+backbones shapes data/shapes && backbones predict ours:shapes data/shapes/val --out found
 backbones predict runs/quickstart data/shapes/val --out found
 backbones predict runs/quickstart photo.jpg more/photos --out found --score 0.7
 """,

@@ -43,24 +43,30 @@ class Task:
     """A subclass of `tasks.engine.settings.TaskSettings`."""
     check_files: Lazy
     """(settings) -> None; UserError for a file that is not there. Imports no torch."""
-    train: Lazy
-    """(settings, sinks) -> tasks.engine.launch.Run."""
+    run: Lazy
+    """(settings, tasks.engine.launch.Launch) -> scores: the whole route, which training and its
+    doctor walk."""
     evaluate: Lazy
     """(checkpoint, overrides, output folder or None) -> what is printed, with `scores`; None on
     ranks other than the first."""
+    evaluate_settings: Lazy | None = None
+    """(settings, output folder or None) -> the same of the weights in model.weights; None where
+    only a whole network can be scored."""
     load: Lazy
     """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
     predict: Lazy
     """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
-    results: Lazy
+    results: Lazy | None = None
     """(results file, annotations, output folder or None, image folder or None) -> what is
-    printed."""
+    printed; None where there is no such file."""
     report: Lazy
     """(folder of an evaluation, image folder or None) -> the page, made again."""
     compare: Lazy
     """(folder of an evaluation, folder of another) -> what is printed."""
     check: Lazy
     """(arguments, shown=…, fix=…, page=…) -> (findings, text). Imports no torch."""
+    holds_data: Lazy | None = None
+    """(folder) -> whether it holds data of this task; None where nobody asks. Imports no torch."""
     export: Lazy
     """(checkpoint, file) -> the Python that reads the backbone, which is now in the file."""
 
@@ -72,7 +78,7 @@ TASKS = {
             name="detection",
             settings=Lazy("tasks.detection.config.DetectionConfig"),
             check_files=Lazy("tasks.detection.check_files.check_files"),
-            train=Lazy("tasks.detection.train.train"),
+            run=Lazy("tasks.detection.train.run"),
             evaluate=Lazy("tasks.detection.evaluate.evaluate_checkpoint"),
             load=Lazy("tasks.detection.predict.load_detector"),
             predict=Lazy("tasks.detection.predict_files.predict_files"),
@@ -81,6 +87,21 @@ TASKS = {
             compare=Lazy("tasks.detection.results.compare"),
             check=Lazy("tasks.detection.check.check_data"),
             export=Lazy("tasks.detection.export.export_backbone"),
+        ),
+        Task(
+            name="classification",
+            settings=Lazy("tasks.classification.config.ClassificationConfig"),
+            check_files=Lazy("tasks.classification.check_files.check_files"),
+            run=Lazy("tasks.classification.train.run"),
+            evaluate=Lazy("tasks.classification.evaluate_saved.evaluate_checkpoint"),
+            evaluate_settings=Lazy("tasks.classification.evaluate_saved.evaluate_settings"),
+            load=Lazy("tasks.classification.predict.load_classifier"),
+            predict=Lazy("tasks.classification.predict_files.predict_files"),
+            report=Lazy("tasks.classification.results.report_again"),
+            compare=Lazy("tasks.classification.results.compare"),
+            check=Lazy("tasks.classification.check.check_data"),
+            holds_data=Lazy("tasks.classification.check.is_class_data"),
+            export=Lazy("tasks.classification.export.export_classifier"),
         ),
     )
 }

@@ -13,6 +13,7 @@ from tasks.cli.recipes import find_recipe
 from tasks.cli.registry import TASKS, Task, find_task, known_tasks
 
 if TYPE_CHECKING:
+    from tasks.engine.diagnosis import Diagnosis
     from tasks.engine.launch import Run
     from tasks.engine.sinks import Sink
 
@@ -33,12 +34,25 @@ def read_recipe(
 
 def start(task: Task, config: Any, sinks: Sequence[Sink] = ()) -> Run:
     """Train, once names and paths are known to be right: torch takes seconds to import."""
+    _check(task, config)
+    from tasks.engine.launch import launch
+
+    return launch(config, task.run.load(), sinks)
+
+
+def examine(task: Task, config: Any) -> Diagnosis:
+    """What would limit the speed of a training, which does not take place; checks as `start`."""
+    _check(task, config)
+    from tasks.engine.doctor import diagnose
+
+    return diagnose(config, task.run.load())
+
+
+def _check(task: Task, config: Any) -> None:
     from resnet_backbones.registry import check_name
 
     check_name(config.model.backbone)
     task.check_files(config)
-    run: Run = task.train(config, sinks)
-    return run
 
 
 def _task_of(path: Path, fixed: str | None) -> Task:
@@ -74,7 +88,7 @@ def _settings_help(arguments: Namespace, parser: ArgumentParser) -> str:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    parser.usage = "%(prog)s RECIPE [section.key=value ...]"
+    parser.usage = "%(prog)s RECIPE [section.key=value ...] [--doctor]"
     parser.add_argument(
         "recipe",
         nargs="?",
@@ -86,6 +100,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
         nargs="*",
         metavar="section.key=value",
         help="settings that replace the recipe's",
+    )
+    parser.add_argument(
+        "--doctor",
+        action="store_true",
+        help="time up to 100 batches of each stage (decode, augment, copy, model) and say which"
+        " one limits; trains nothing and keeps nothing",
     )
     parser.add_argument(
         "-h",
@@ -101,7 +121,11 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         return
     if arguments.recipe is None:
         parser.error("a RECIPE is needed, such as quickstart; `backbones recipes` lists all")
-    start(*read_recipe(arguments.recipe, arguments.overrides, arguments.task))
+    task, config = read_recipe(arguments.recipe, arguments.overrides, arguments.task)
+    if arguments.doctor:
+        print(examine(task, config).text())
+    else:
+        start(task, config)
 
 
 COMMAND = Command(
@@ -111,6 +135,7 @@ COMMAND = Command(
 backbones train quickstart data.root=data/shapes
 backbones train faster_rcnn_r50 data.root=/path/to/coco optim.lr=0.01
 torchrun --no-python --nproc-per-node 8 backbones train faster_rcnn_r50 data.root=/path/to/coco
+backbones train quickstart --doctor      what limits its speed on this machine
 backbones train quickstart --help        all settings, with this recipe's values
 """,
     add_arguments=_add_arguments,

@@ -67,4 +67,7 @@ def test_a_checkpoint_of_an_unknown_task_is_answered_with_the_known(
     more = (image, "--out", tmp_path) if command == "predict" else ()
     answer = commands(command, tmp_path / "last.pt", *more)
     assert answer.status == 2
-    assert "task must be one of detection, got 'painting' in the checkpoint" in answer.error
+    assert (
+        "task must be one of detection, classification, got 'painting' in the checkpoint"
+        in answer.error
+    )

@@ -1,12 +1,14 @@
 """`backbones train` and tools/train_det.py: which task, which settings, and what help shows."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from command_line import TRAIN, Commands, Tools
+from command_line import TRAIN, Commands, Tools, write_settings
 
 from tasks.cli.registry import TASKS, Lazy, Task
+from tasks.engine.doctor import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +38,7 @@ def test_an_unknown_task_is_answered_with_the_known(commands: Commands, tmp_path
     file.write_text("task: detektion\n")
     answer = commands("train", file)
     assert answer.status == 2
-    rule = "task must be one of detection, got 'detektion' in"
+    rule = "task must be one of detection, classification, got 'detektion' in"
     assert f"error: {rule} {file}; did you mean detection?" in answer.error
 
 
@@ -79,3 +81,18 @@ def test_help_of_the_tool_shows_the_tasks_defaults_or_the_recipes(tools: Tools) 
     assert "settings, with their defaults:" in tools(TRAIN, "--help").output
     assert "  data.root = null" in tools(TRAIN, "--help").output
     assert "  data.root = data/shapes" in tools(TRAIN, "configs/quickstart.yaml", "--help").output
+
+
+def test_the_doctor_of_a_detector_times_every_stage_and_leaves_nothing(
+    tools: Tools, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.engine.doctor.Limits", partial(Limits, batches=3))
+    file = write_settings(tmp_path, shapes)
+    answer = tools(TRAIN, file, "--doctor", f"run.output_dir={tmp_path}/run")
+    assert answer.status == 0, answer.error
+    lines = answer.output.splitlines()
+    timed = [line for line in lines if line.endswith(" 3")]
+    names = ["decode", "augment", "collate", "loading", "copy", "model"]
+    assert [line.split()[0] for line in timed] == names
+    assert lines[-1].startswith("the model limits: ")
+    assert list(tmp_path.iterdir()) == [file]

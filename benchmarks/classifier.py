@@ -1,0 +1,60 @@
+"""A classifier's training and its images: ours against plain torch, torchvision and timm.
+
+Training takes as many threads as it is given; images are made ready on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.cifar import check_augmentation, draw_cifar, time_augmentation
+from benchmarks.cifar_training import check_step, time_training
+from benchmarks.common import Report
+from benchmarks.crops import check_crops, find_photos, time_crops
+
+NOTE = (
+    "CIFAR's images are noise of their size. The plain torch loop is timed with each number of"
+    " workers, and the faster one is the peer. torchvision's crops are normalised each; timm's and"
+    " ours leave that to the batch, on the network's device."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSettings:
+    """Images and the size of the measurement."""
+
+    images: Path
+    count: int
+    batch: int
+    steps: int
+    rounds: int
+
+
+def run(settings: ClassifierSettings) -> Report:
+    """Compare all outputs, then the times; OutputsDifferError where outputs differ."""
+    photos = find_photos(settings.images, settings.count)
+    cifar = draw_cifar(settings.steps * settings.batch, settings.batch)
+    checks = (check_step(cifar), check_augmentation(cifar), check_crops(photos))
+    training = time_training(cifar, settings.steps, settings.rounds)
+    with one_thread():
+        augmentation = time_augmentation(cifar, settings.steps, settings.rounds)
+        crops = time_crops(photos, settings.rounds)
+    return Report(
+        "classifier", "Image classifier", checks, (training, augmentation, crops), (NOTE,)
+    )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Context in which torch takes one thread, as in a loader's worker."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,1 @@
+"""Image classification: the weights that detectors and segmenters start from."""

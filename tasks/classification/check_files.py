@@ -1,0 +1,16 @@
+"""Are the files that the settings name there?  Imports no torch, so that it answers at once."""
+
+from __future__ import annotations
+
+from tasks.classification.config import ClassificationConfig
+from tasks.datasets.class_images.layout import locate_class_images
+from tasks.vision.check_weights import check_weights
+
+
+def check_files(config: ClassificationConfig) -> None:
+    """Raise UserError where a split, listing what was tried, or the weights are not there."""
+    data = config.data
+    locate_class_images(data.root, "train", data.train)
+    if not data.holdout:
+        locate_class_images(data.root, "val", data.val)
+    check_weights(config.model.weights, config.run)

@@ -1,0 +1,296 @@
+"""Settings of an image classifier.  Imports no torch."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar, Literal
+
+from resnet_backbones.errors import UserError
+from tasks.engine.settings import (
+    OptimConfig,
+    RunConfig,
+    ScheduleConfig,
+    TaskSettings,
+    may_change,
+    require,
+)
+from tasks.vision.settings import OptionsConfig
+
+Interpolation = Literal["bilinear", "bicubic", "lanczos", "nearest"]
+Views = Literal["one", "ten", "scales"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Data set and batches."""
+
+    root: str = may_change("")
+    """Folder that holds the splits: class folders train/ and val/, a zip or tar of such folders
+    each, ImageNet's tree, CIFAR's python archive, train.csv and val.csv, or train-*.tar shards."""
+    train: str | None = may_change(None)
+    """Training images, if not found by their names under `root`: a folder, an archive, a CSV of
+    files and labels, or a pattern of shards."""
+    val: str | None = may_change(None)
+    """Validation images, of the same kinds."""
+    holdout: int = 0
+    """Training images, drawn by run.seed, that are left out of training and scored instead of the
+    validation images; 0 for none."""
+    train_scored: int | None = may_change(None, unless="follows_scores")
+    """Training images that run.eval_sets=[val, train] scores, drawn once; null for all."""
+    batch_size: int = 256
+    """Images per optimiser step, over all ranks and micro-batches."""
+    decoded: bool = False
+    """Decode all images once and keep them on the training device, where they are augmented too:
+    for images of one size that fit there, such as CIFAR's."""
+    mean: tuple[float, ...] | None = None
+    """Mean of each channel, white being 1, that pixels are normalised with; null is that of the
+    weights, or ImageNet's."""
+    std: tuple[float, ...] | None = None
+    """Standard deviation of each channel; goes with `mean`."""
+    unreadable: float = may_change(0.001)
+    """Largest share of a split's images that may be unreadable; they are named and left out."""
+    exif: Literal["apply", "ignore"] = "apply"
+    """Whether EXIF rotation is applied to the pixels."""
+    workers: int = may_change(2)
+    """Loader processes per rank; 0 loads in the main process. Decoded sets need none."""
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
+        require(self.holdout >= 0, "data.holdout must be >= 0", self.holdout)
+        enough = self.train_scored is None or self.train_scored >= 1
+        require(enough, "data.train_scored must be >= 1 or null", self.train_scored)
+        require(0 <= self.unreadable < 1, "data.unreadable must be in [0, 1)", self.unreadable)
+        require(self.workers >= 0, "data.workers must be >= 0", self.workers)
+        given = [values for values in (self.mean, self.std) if values is not None]
+        rule = "data.mean and data.std go together, with a value for each of three channels"
+        fits = all(len(values) == 3 for values in given) and len(given) != 1
+        require(fits, rule, (self.mean, self.std))
+        require(self.std is None or min(self.std) > 0, "data.std must be > 0", self.std)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """What training images are made into."""
+
+    crop: Literal["resized", "scaled", "padded", "center"] = "resized"
+    """How the square is cut out: `resized`, a window of any `area` and `ratio`, resized (Szegedy
+    et al. 2015); `scaled`, a square of an image whose shorter side is drawn from `short_edge`
+    (He et al. 2016); `padded`, a square of an image with `pad` pixels around it (CIFAR); `center`,
+    that of the test."""
+    size: int = 224
+    """Side of the square in pixels."""
+    area: tuple[float, float] = (0.08, 1.0)
+    """Share of the image's area that a `resized` window has, drawn evenly."""
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Width over height of a `resized` window, its logarithm drawn evenly."""
+    short_edge: tuple[int, int] = (256, 480)
+    """Smallest and largest shorter side of a `scaled` image in pixels, drawn evenly."""
+    pad: int = 4
+    """Pixels around a `padded` image, of the mean colour, which normalisation makes zero."""
+    interpolation: Interpolation = "bilinear"
+    """Of the resize."""
+    flip: float = 0.5
+    """Probability of a horizontal flip."""
+    color_jitter: float = 0.0
+    """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a
+    tenth of it)."""
+    file: str | None = None
+    """File written by albumentations' `save` (JSON or YAML) whose transforms are applied to the
+    square."""
+    policy: str | None = None
+    """Random operations on the square: `trivial` is torchvision's TrivialAugmentWide, `rand-…` and
+    `augmix-…` are timm's, such as rand-m7-mstd0.5-inc1."""
+    lighting: float = 0.0
+    """Standard deviation of AlexNet's noise along the principal colours (Krizhevsky et al. 2012:
+    0.1)."""
+    erase: float = 0.0
+    """Probability that a random rectangle becomes the mean colour (Zhong et al. 2020)."""
+    cutout: int = 0
+    """Side in pixels of a square that becomes the mean colour (DeVries and Taylor 2017)."""
+    mixup: float = 0.0
+    """Alpha of mixup (Zhang et al. 2018); 0 for none. With `cutmix` too, each step draws one."""
+    cutmix: float = 0.0
+    """Alpha of CutMix (Yun et al. 2019); 0 for none."""
+    repeats: int = 1
+    """Times that an image comes in a batch, augmented differently (Hoffer et al. 2020). An epoch
+    stays as long, and sees so many fewer images."""
+
+    def __post_init__(self) -> None:
+        require(self.size >= 1, "augment.size must be >= 1", self.size)
+        for name in ("area", "ratio", "short_edge"):
+            low, high = getattr(self, name)
+            rule = f"augment.{name} must be two numbers, 0 < low <= high"
+            require(0 < low <= high, rule, getattr(self, name))
+        require(self.area[1] <= 1, "augment.area must be at most 1", self.area)
+        for name in ("flip", "color_jitter", "erase"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"augment.{name} must be in [0, 1]", value)
+        for name in ("pad", "lighting", "cutout", "mixup", "cutmix"):
+            value = getattr(self, name)
+            require(value >= 0, f"augment.{name} must be >= 0", value)
+        require(self.repeats >= 1, "augment.repeats must be >= 1", self.repeats)
+        fits = self.crop != "scaled" or self.short_edge[0] >= self.size
+        rule = f"augment.short_edge must be at least augment.size={self.size}"
+        require(fits, rule, self.short_edge)
+        self._check_policy()
+
+    def _check_policy(self) -> None:
+        policy = self.policy
+        known = policy in (None, "trivial") or str(policy).startswith(("rand-", "augmix-"))
+        require(known, "augment.policy must be null, trivial, rand-… or augmix-…", policy)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images of a batch are mixed with each other."""
+        return self.mixup > 0 or self.cutmix > 0
+
+    @property
+    def erases(self) -> bool:
+        """Whether parts of images become the mean colour."""
+        return self.erase > 0 or self.cutout > 0
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether something is done to single images that only workers do."""
+        per_image = (self.color_jitter, self.file, self.policy, self.lighting)
+        return any(value not in (None, 0) for value in per_image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestConfig:
+    """How images are scored."""
+
+    __test__: ClassVar = False  # no test of pytest's
+
+    resize: int | None = 256
+    """Shorter side in pixels that images are resized to; null leaves them as they are."""
+    crop: int = 224
+    """Side in pixels of the square that is then cut from their centre."""
+    interpolation: Interpolation = "bilinear"
+    """Of the resize."""
+    views: Views = "one"
+    """`one` square; `ten`, the centre, the corners and their mirror images (Krizhevsky et al.
+    2012); `scales`, the whole image at each of `scales` (He et al. 2016). Probabilities are
+    averaged."""
+    scales: tuple[int, ...] = (224, 256, 384, 480, 640)
+    """Shorter sides in pixels of views=scales."""
+    flip: bool = False
+    """Average with the mirror images too; `ten` has them already."""
+    precise_norm: int = 0
+    """Training images over which the statistics of batch norms are averaged anew before scoring,
+    as those of the paper's weights were; 0 keeps them."""
+    ensemble: tuple[str, ...] = ()
+    """Further runs or checkpoints whose probabilities are averaged with the model's."""
+
+    def __post_init__(self) -> None:
+        require(self.crop >= 1, "test.crop must be >= 1", self.crop)
+        fits = self.resize is None or self.resize >= self.crop
+        require(fits, f"test.resize must be null or at least test.crop={self.crop}", self.resize)
+        sized = len(self.scales) > 0 and min(self.scales) >= 1
+        require(sized, "test.scales must name sizes >= 1", self.scales)
+        require(self.precise_norm >= 0, "test.precise_norm must be >= 0", self.precise_norm)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Network and where its weights come from."""
+
+    backbone: str = "resnet50"
+    """A registered backbone; a wrong name is answered with the list."""
+    weights: str | None = None
+    """Where training starts: a run, a checkpoint, a file of weights, `torchvision:…`, `timm:…`,
+    `ours:…`, or null for scratch."""
+    head: Literal["auto", "load", "new"] = "auto"
+    """The head of `weights`: `auto` keeps what it knows of classes of the same name, and starts
+    the others at random; `load` takes it as it is, by the order of the classes; `new` starts it
+    at random."""
+    norm: Literal["batch", "frozen", "sync", "group"] = "batch"
+    """Normalisation."""
+    freeze_through: Literal["none", "stem", "c2", "c3", "c4", "c5"] = "none"
+    """Last stage that is not trained."""
+    stride_in: Literal["3x3", "1x1"] = "3x3"
+    """Which convolution of a bottleneck carries the stride; 1x1 is the original paper's."""
+    checkpoint_activations: bool = may_change(False)
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    options: OptionsConfig = field(default_factory=OptionsConfig)
+    """What the family of the backbone can be asked for besides."""
+
+    def __post_init__(self) -> None:
+        fits = self.norm != "frozen" or self.weights is not None
+        require(fits, "model.norm=frozen takes model.weights", self.weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """What is minimised."""
+
+    name: Literal["cross_entropy", "bce"] = "cross_entropy"
+    """Cross-entropy, or binary cross-entropy of every class (Wightman et al. 2021)."""
+    smoothing: float = 0.0
+    """Label smoothing (Szegedy et al. 2016)."""
+    threshold: float | None = None
+    """Shares of mixed targets above this count as whole ones in `bce`; null keeps them."""
+    auxiliary: float = 0.3
+    """Weight of each auxiliary head's loss, where the network has them (GoogLeNet)."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.smoothing < 1, "loss.smoothing must be in [0, 1)", self.smoothing)
+        inside = self.threshold is None or 0 < self.threshold < 1
+        require(inside, "loss.threshold must be in (0, 1) or null", self.threshold)
+        fits = self.threshold is None or self.name == "bce"
+        require(fits, "loss.threshold takes loss.name=bce", self.name)
+        require(self.auxiliary >= 0, "loss.auxiliary must be >= 0", self.auxiliary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationConfig(TaskSettings):
+    """Everything that defines the training of a classifier."""
+
+    STEP_MEMORY: ClassVar = (
+        "raise optim.accumulate, set model.checkpoint_activations=true, or lower data.batch_size"
+        " or augment.size"
+    )
+    SCORING_MEMORY: ClassVar = "lower test.crop, or the sizes in test.scales"
+
+    task: Literal["classification"] = "classification"
+    """What is trained."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Data set and batches."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """What training images are made into."""
+    test: TestConfig = field(default_factory=TestConfig)
+    """How images are scored."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """Network and where its weights come from."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """What is minimised."""
+    optim: OptimConfig = field(default_factory=partial(OptimConfig, lr=0.1, reference_batch=256))
+    """Optimiser, gradient handling and weight averaging."""
+    schedule: ScheduleConfig = field(
+        default_factory=partial(
+            ScheduleConfig,
+            steps=450_000,
+            reference_steps=450_000,
+            milestones=(150_000, 300_000),
+        )
+    )
+    """Length of training and learning-rate factor by step."""
+    run: RunConfig = field(default_factory=partial(RunConfig, best_metric="val/top1"))
+    """Where and how the run is carried out."""
+
+    def __post_init__(self) -> None:
+        if self.data.decoded and self.augment.crop in ("resized", "scaled"):
+            rule = "data.decoded=true takes augment.crop=padded or center"
+            raise UserError(f"{rule}, got {self.augment.crop}")
+        if self.data.decoded and self.augment.needs_pixels:
+            rule = "data.decoded=true augments on the device, which has no color_jitter, file,"
+            raise UserError(f"{rule} policy or lighting; set data.decoded=false for those")
+
+    @property
+    def batch_size(self) -> int:
+        """Images per optimiser step, over all ranks and micro-batches."""
+        return self.data.batch_size
+
+    @property
+    def depends_on_micro_batches(self) -> bool:
+        """Whether batch norms see one micro-batch at a time, or images are mixed within one."""
+        return self.model.norm in ("batch", "sync") or self.augment.mixes

@@ -1,0 +1,1 @@
+"""Class images as batches, for training and scoring."""

@@ -1,0 +1,66 @@
+"""The images that the settings name.  N images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from resnet_backbones.errors import UserError
+from tasks.classification.config import DataConfig
+from tasks.datasets.class_images.class_images import ClassImages, read_class_images
+from tasks.datasets.class_images.layout import locate_class_images
+from tasks.engine.randomness import mix_keys
+from tasks.labels import LabelMap
+
+_HOLDOUT = -1  # in place of the epoch, which counts from 0
+_SCORED = -2
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What is trained on, and what is scored."""
+
+    train: ClassImages
+    val: ClassImages
+    train_scored: ClassImages
+    """Training images that are scored too, if the settings ask for it."""
+
+
+def read_sets(config: DataConfig, seed: int) -> Sets:
+    """The training images, and the validation or held-out ones with the same classes.
+
+    UserError where there are none, and for a validation class that training has not.
+    """
+    train = read_split(config, "train")
+    if config.holdout:
+        train, val = hold_out(train, config.holdout, seed)
+    else:
+        val = read_split(config, "val", train.label_map)
+    scored = train
+    if config.train_scored is not None and config.train_scored < len(train):
+        scored = train.select(np.sort(_shuffled(train, seed, _SCORED)[: config.train_scored]))
+    return Sets(train, val, scored)
+
+
+def read_split(
+    config: DataConfig, split: Literal["train", "val"], label_map: LabelMap | None = None
+) -> ClassImages:
+    """The images of a split, with the classes of `label_map` where it is given."""
+    given = config.train if split == "train" else config.val
+    path = locate_class_images(config.root, split, given)
+    return read_class_images(path, split, label_map)
+
+
+def hold_out(images: ClassImages, count: int, seed: int) -> tuple[ClassImages, ClassImages]:
+    """All images but `count`, and these; drawn by the seed."""
+    if count >= len(images):
+        rule = f"data.holdout must leave images of {images.path} to train on"
+        raise UserError(f"{rule}, which has {len(images)}, got {count}")
+    order = _shuffled(images, seed, _HOLDOUT)
+    return images.select(np.sort(order[count:])), images.select(np.sort(order[:count]))
+
+
+def _shuffled(images: ClassImages, seed: int, purpose: int) -> np.ndarray:
+    return np.argsort(mix_keys(seed, purpose, np.arange(len(images))), kind="stable")

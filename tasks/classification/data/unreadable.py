@@ -1,0 +1,57 @@
+"""Images that cannot be read: named, counted, and too many of them an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from resnet_backbones.errors import UserError
+from tasks.classification.data.batch import ClassificationBatch
+from tasks.datasets.class_images.class_images import ClassImages
+from tasks.errors import DataError
+from tasks.images import Exif, decode
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """The unreadable images of a data set, as far as this process has met them."""
+
+    images: ClassImages
+    exif: Exif
+    most: float
+    """Largest share of the images that may be unreadable."""
+    note: Callable[[str], None]
+    """Takes a line for people about each."""
+    found: set[int] = field(default_factory=set)
+    """Their places."""
+
+    def watched(self, stream: Iterator[ClassificationBatch]) -> Iterator[ClassificationBatch]:
+        """The same batches; UserError once too many images were missing in them."""
+        for batch in stream:
+            if bool(batch.missing.any()):
+                for image in set(batch.missing.tolist()):
+                    if image:
+                        self.add(image - 1)
+            yield batch
+
+    def add(self, place: int, reason: str | None = None) -> None:
+        """Name and count an image, the first time; UserError where it is one too many."""
+        if place in self.found:
+            return
+        self.found.add(place)
+        reason = self._reason(place) if reason is None else reason
+        allowed = int(self.most * len(self.images))
+        if len(self.found) > allowed:
+            rule = f"at most data.unreadable={self.most:g} of {self.images.path}"
+            seen = f"{len(self.found)} of {len(self.images)} are not, the last {reason}"
+            way_out = "mend or remove them, or raise data.unreadable"
+            raise UserError(f"{rule} may be unreadable, {allowed} images, but {seen}; {way_out}")
+        self.note(f"left out, {len(self.found)} of at most {allowed}: {reason}")
+
+    def _reason(self, place: int) -> str:
+        name = self.images.name(place)
+        try:
+            decode(self.images.read(place), self.exif)
+        except DataError as error:
+            return f"{name}: {error}"
+        return f"{name}: could not be read a moment ago"

@@ -1,0 +1,211 @@
+"""Accuracy of classifiers, over every rank.  B images, V views of each, K classes, N in all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnet_backbones.classifier import Classifier
+from resnet_backbones.weights.passport import PixelNormalizer
+from tasks.classification.config import ClassificationConfig
+from tasks.classification.data.batch import ClassificationBatch
+from tasks.classification.data.decoded import DecodedImages, ScoredDecoded
+from tasks.classification.data.files import ScoredFiles, TestReader
+from tasks.classification.data.unreadable import Unreadable
+from tasks.classification.data.views import View, views_of
+from tasks.datasets.class_images.class_images import ClassImages
+from tasks.engine.distributed import World
+from tasks.engine.evaluation import (
+    Evaluator,
+    LossSums,
+    SetScores,
+    evaluation_mode,
+    mean_losses,
+    named_scores,
+    run_batches,
+)
+from tasks.engine.launch import Launch
+from tasks.engine.loading import Share
+from tasks.engine.log import RunLog
+from tasks.engine.precision import Precision
+from tasks.report.classification.evaluated import PREDICTIONS
+from tasks.scoring.evaluation import write_evaluation
+from tasks.scoring.predictions_file import write_results
+from tasks.scoring.top_k import (
+    RANKS,
+    ClassResults,
+    concatenate,
+    score_classes,
+    score_names,
+    scoring_facts,
+)
+
+BATCH = 128
+"""Images that are scored together."""
+Part = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Ids of images (B,) and their probabilities (B, K)."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A classifier with its preprocessing, one of those whose probabilities are averaged."""
+
+    model: Classifier
+    normalizer: PixelNormalizer
+
+    @classmethod
+    def of(cls, model: Classifier) -> Member:
+        """With the preprocessing of its weights, on its device."""
+        device = next(model.parameters()).device
+        return cls(model, PixelNormalizer(model.backbone.passport).to(device))
+
+    def logits(self, images: Tensor, *, dense: bool = False) -> Tensor:
+        """Logits (B, K) of pixels (B, 3, H, W) uint8; `dense` for whole images of any size."""
+        normalized = self.normalizer(images)
+        logits: Tensor = self.model.dense(normalized) if dense else self.model(normalized)
+        return logits.float()
+
+
+@dataclass(frozen=True)
+class ClassificationEvaluator:
+    """Scores a classifier on one data set; an `engine.evaluation.Score`."""
+
+    images: ClassImages
+    decoded: DecodedImages | None
+    """Its pixels, where they are decoded."""
+    config: ClassificationConfig
+    world: World
+    precision: Precision
+    log: RunLog
+    unreadable: Unreadable
+    output_dir: Path | None = None
+    """Receives predictions.csv and evaluation.json."""
+    about: Mapping[str, object] = field(default_factory=dict)
+    """What evaluation.json says besides."""
+    others: tuple[Member, ...] = ()
+    """Further classifiers whose probabilities are averaged with the model's."""
+
+    def __call__(self, model: nn.Module, step: int, final: bool) -> SetScores:
+        """Score a model. Collective."""
+        assert isinstance(model, Classifier)
+        return self.evaluate(model, {"step": step})
+
+    def evaluate(self, model: Classifier, about: Mapping[str, object]) -> SetScores:
+        """Score a model, and write the files. Collective."""
+        members = (Member.of(model), *self.others)
+        with evaluation_mode(model):
+            results, losses = self._run(members)
+        gathered = self.world.gather((results, losses))
+        found = SetScores({}, {})
+        if gathered is not None:
+            everything = concatenate([part for part, _ in gathered])
+            scores = score_classes(everything, self.images.label_map)
+            found = SetScores(scores, mean_losses([part for _, part in gathered]))
+            if self.output_dir is not None:
+                self._save(everything, found, about)
+        shared: SetScores = self.world.broadcast(found)
+        return shared
+
+    def _run(self, members: Sequence[Member]) -> tuple[ClassResults, LossSums]:
+        """This rank's results and summed losses."""
+        groups = views_of(self.config.test)
+        if len(groups) == 1:
+            parts, losses = self._look(members, groups[0])
+            return to_results(parts, self.images.labels), losses
+        total: dict[int, NDArray[np.float32]] = {}
+        for views in groups:  # images of every size; only their sums are kept
+            parts, losses = self._look(members, views)
+            for ids, probabilities in parts:
+                for image, row in zip(ids.tolist(), probabilities, strict=True):
+                    total[image] = total[image] + row if image in total else row
+        averaged = [
+            (np.array([image]), total[image][None] / np.float32(len(groups)))
+            for image in sorted(total)
+        ]
+        return to_results(averaged, self.images.labels), LossSums()
+
+    def _look(
+        self, members: Sequence[Member], views: tuple[View, ...]
+    ) -> tuple[list[Part], LossSums]:
+        """Probabilities of this rank's images, averaged over members and views, and the losses."""
+        batches = self._batches(views)
+        dense = views[0].crop is None
+        ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
+        stage = f"scoring {self.images.path}{ours}"
+
+        def compute(batch: ClassificationBatch) -> tuple[Part, Mapping[str, Tensor]]:
+            with self.precision.autocast():
+                logits = [member.logits(batch.images, dense=dense) for member in members]
+            mean = torch.stack([x.softmax(dim=1) for x in logits]).mean(dim=0)  # (B * V, K)
+            mean = mean.reshape(-1, len(views), mean.shape[1]).mean(dim=1)  # (B, K)
+            ids = batch.image_ids[:: len(views)].cpu()
+            there = batch.missing[:: len(views)].cpu() == 0
+            losses = {}
+            if len(views) == len(members) == 1:
+                losses = {"class": F.cross_entropy(logits[0], batch.labels)}
+            kept = mean.cpu()[there].numpy()
+            return (ids[there].numpy(), kept), losses
+
+        shown = batches.images * len(views)
+        return run_batches(self.log.track(batches, stage, shown), self.world, compute)
+
+    def _batches(self, views: tuple[View, ...]) -> ScoredFiles | ScoredDecoded:
+        """This rank's images; batches are small where each view has a size of its own."""
+        share = Share.of(self.world)
+        one_size = views[0].crop is not None or self.decoded is not None
+        batch_size = max(1, BATCH // len(views)) if one_size else 1
+        if self.decoded is not None:
+            return ScoredDecoded(self.decoded, self.config, share, views, batch_size)
+        reader = TestReader(self.images, self.config, views)
+        return ScoredFiles(reader, share, self.unreadable, batch_size)
+
+    def _save(self, results: ClassResults, found: SetScores, about: Mapping[str, object]) -> None:
+        assert self.output_dir is not None
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        images = self.images
+        path = self.output_dir / PREDICTIONS
+        write_results(path, results, images.label_map, images.name)
+        known = scoring_facts(images.path, None, results, images.label_map)
+        views = {"views": self.config.test.views}
+        facts = {"task": "classification", **known, **views, **about, **self.about}
+        write_evaluation(self.output_dir / "evaluation.json", named_scores(found, "val"), facts)
+
+
+def to_results(parts: Sequence[Part], labels: NDArray[np.int64]) -> ClassResults:
+    """The most likely classes of images, of the labels (N,) of the data set."""
+    found: list[ClassResults] = []
+    for ids, probabilities in parts:
+        ranks = min(RANKS, probabilities.shape[1])
+        ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :ranks]
+        best = np.take_along_axis(probabilities, ranked, axis=1)
+        found.append(ClassResults(ids, labels[ids - 1], ranked, best))
+    return concatenate(found)
+
+
+def make_evaluator(
+    name: str,
+    images: ClassImages,
+    decoded: DecodedImages | None,
+    unreadable: Unreadable,
+    launch: Launch[ClassificationConfig],
+) -> Evaluator:
+    """How a run scores a data set; that of `val` leaves files in run.output_dir."""
+    score = ClassificationEvaluator(
+        images=images,
+        decoded=decoded,
+        config=launch.config,
+        world=launch.world,
+        precision=launch.precision,
+        log=launch.log,
+        unreadable=unreadable,
+        output_dir=launch.output_dir if name == "val" else None,
+        about={"weights": "model" if launch.config.optim.ema_decay is None else "ema"},
+    )
+    return Evaluator(score_names(images.label_map), score)

@@ -1,0 +1,171 @@
+"""Score a run, a checkpoint, or anybody's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from resnet_backbones.classifier import Classifier
+from resnet_backbones.errors import UserError
+from resnet_backbones.weights.sources import read_source
+from tasks.classification.build import from_weights
+from tasks.classification.config import ClassificationConfig
+from tasks.classification.data.decoded import decode_all
+from tasks.classification.data.files import FileBatches, TrainReader
+from tasks.classification.data.read_sets import hold_out, read_split
+from tasks.classification.data.unreadable import Unreadable
+from tasks.classification.evaluate import ClassificationEvaluator, Member
+from tasks.classification.network import describe_use, mean_colour
+from tasks.classification.precise_norm import average_norms, has_batch_norms
+from tasks.classification.results import report_run
+from tasks.classification.saved import read_classifier
+from tasks.datasets.class_images.class_images import ClassImages
+from tasks.engine.distributed import World
+from tasks.engine.evaluation import named_scores, scoring_process
+from tasks.engine.loading import Share
+from tasks.engine.log import RunLog
+from tasks.labels import LabelMap
+from tasks.report.classification.evaluated import PREDICTIONS
+from tasks.scoring.evaluation import ScoreSheet
+from tasks.scoring.top_k import format_table
+
+Build = Callable[[ClassImages, torch.device], Classifier]
+"""Makes the classifier for data on a device."""
+
+
+def evaluate_checkpoint(
+    path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
+) -> ScoreSheet | None:
+    """Score a checkpoint or a run's best one on the validation images of its settings with
+    `overrides`, or on those that it held out.
+
+    An override of data.root or data.val means other images, so that data.holdout and the other
+    paths of the checkpoint do not count. Under torchrun the ranks share the images, and only rank 0
+    gets the report. predictions.csv and evaluation.json go to `output_dir`, or to `evaluation/`
+    beside the checkpoint.
+    """
+    saved = read_classifier(path, _other_images(overrides))
+    folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
+    config = saved.config
+
+    def build(images: ClassImages, device: torch.device) -> Classifier:
+        return saved.build(device)
+
+    return _evaluate(config, saved.label_map, build, saved.describe(), folder)
+
+
+def evaluate_settings(
+    config: ClassificationConfig, output_dir: str | Path | None = None
+) -> ScoreSheet | None:
+    """Score the weights that model.weights names on the validation images of the settings.
+
+    Classes are matched by the names in the weights' passport, or by their order where it has none.
+    Files go to `output_dir`, or to run.output_dir's evaluation/.
+    """
+    weights = config.model.weights
+    if weights is None:
+        rule = "the settings of a recipe are scored with model.weights=FILE"
+        raise UserError(f"{rule}, got none; a run is scored by its folder")
+    folder = Path(config.run.output_dir) / "evaluation" if output_dir is None else Path(output_dir)
+    source = read_source(weights)
+    names = () if source.passport is None else source.passport.label_map
+
+    def build(images: ClassImages, device: torch.device) -> Classifier:
+        loaded = replace(config.model, head="load")
+        model, _ = from_weights(source, loaded, images.label_map)
+        model.backbone.passport = describe_use(model.backbone.passport, config, images.label_map)
+        return model.to(device).eval()
+
+    split = read_split(config.data, "val")
+    by_name = set(names) >= set(split.label_map.names)
+    label_map = LabelMap(names, names) if by_name else None
+    return _evaluate(config, label_map, build, {"weights": weights}, folder)
+
+
+def _evaluate(
+    config: ClassificationConfig,
+    label_map: LabelMap | None,
+    build: Build,
+    about: Mapping[str, object],
+    folder: Path,
+) -> ScoreSheet | None:
+    with scoring_process(config.run) as (world, precision):
+        images = scored_images(config, label_map)
+        log = RunLog(folder, world)
+        model = build(images, world.device)
+        others = tuple(_other_member(path, images, world) for path in config.test.ensemble)
+        if config.test.precise_norm:
+            _average_norms(model, config, images.label_map, world)
+        unreadable = Unreadable(images, config.data.exif, config.data.unreadable, log.note)
+        decoded = None
+        if config.data.decoded:
+            decoded = decode_all(images, config.data.exif, world.device, unreadable)
+            images = decoded.images
+        evaluator = ClassificationEvaluator(
+            images=images,
+            decoded=decoded,
+            config=config,
+            world=world,
+            precision=precision,
+            log=log,
+            unreadable=unreadable,
+            output_dir=folder,
+            others=others,
+        )
+        arithmetic = {"device": str(world.device), "precision": precision.name}
+        facts = {**about, **arithmetic}
+        found = evaluator.evaluate(model, facts)
+    if not world.is_main:
+        return None
+    log.note("making the report")
+    page = report_run(folder, images)
+    files = (folder / "evaluation.json", folder / PREDICTIONS)
+    scores = named_scores(found, "val")
+    return ScoreSheet(scores, facts, images.warnings, files, page, format_table(found.scores))
+
+
+def scored_images(config: ClassificationConfig, label_map: LabelMap | None) -> ClassImages:
+    """The validation images, or those that training held out."""
+    data = config.data
+    if not data.holdout:
+        return read_split(data, "val", label_map)
+    train = read_split(data, "train", label_map)
+    return hold_out(train, data.holdout, config.run.seed)[1]
+
+
+def _other_images(overrides: Sequence[str]) -> list[str]:
+    """The overrides, without what the checkpoint says of the images that they replace."""
+    if any(text.startswith("data.root=") for text in overrides):
+        return ["data.holdout=0", "data.train=null", "data.val=null", *overrides]
+    if any(text.startswith("data.val=") for text in overrides):
+        return ["data.holdout=0", *overrides]
+    return list(overrides)
+
+
+def _other_member(path: str, images: ClassImages, world: World) -> Member:
+    """A further classifier of an ensemble; UserError for one of other classes."""
+    saved = read_classifier(path)
+    if saved.label_map.names != images.label_map.names:
+        rule = "test.ensemble takes classifiers of the same classes in the same order"
+        raise UserError(f"{rule}, got {path}, which has others")
+    return Member.of(saved.build(world.device))
+
+
+def _average_norms(
+    model: Classifier, config: ClassificationConfig, label_map: LabelMap, world: World
+) -> None:
+    """Average the statistics of batch norms anew, the same on every rank."""
+    if not has_batch_norms(model):
+        rule = "test.precise_norm takes a network with batch norms"
+        raise UserError(f"{rule}, got model.norm={config.model.norm}; set it to 0")
+    train = read_split(config.data, "train", label_map)
+    if config.data.holdout:
+        train, _ = hold_out(train, config.data.holdout, config.run.seed)
+    reader = TrainReader(train, config, mean_colour(model.backbone.passport))
+    unreadable = Unreadable(train, config.data.exif, config.data.unreadable, lambda line: None)
+    share = Share(seed=config.run.seed)
+    batches = FileBatches(reader, share, unreadable).start(0)
+    average_norms(Member.of(model), batches, config.test.precise_norm, world.device)

@@ -1,0 +1,21 @@
+"""A trained classifier as a weights file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tasks.classification.saved import read_classifier, write_weights
+
+
+def export_classifier(checkpoint: str | Path, path: str | Path) -> str:
+    """Write the classifier's weights, backbone and head, with their passport to a .safetensors
+    file.
+
+    They are the moving average's where the checkpoint has one. Returns the Python that reads them.
+    """
+    saved = read_classifier(checkpoint)
+    recipe = f"classification, {saved.checkpoint.step} steps from {saved.passport.source}"
+    write_weights(saved.build(torch.device("cpu")), recipe, Path(path))
+    return f"read it with resnet_backbones.load_classifier({str(path)!r}) or load_backbone"

@@ -1,0 +1,69 @@
+"""The classifier that settings describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from resnet_backbones.classifier import Classifier
+from resnet_backbones.errors import UserError
+from resnet_backbones.registry import build, make_options
+from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.weights.passport import Passport
+from tasks.classification.config import ClassificationConfig, DataConfig, ModelConfig
+from tasks.labels import LabelMap
+
+
+def build_network(config: ModelConfig, classes: int) -> Classifier:
+    """A classifier with random weights; UserError for settings that its family has not."""
+    spec = BackboneSpec(
+        config.backbone,
+        pretrained=config.weights is not None,
+        norm=config.norm,
+        freeze_through=config.freeze_through,
+        stride_in=config.stride_in,
+        checkpoint_activations=config.checkpoint_activations,
+        options=make_options(config.backbone, config.options.given()),
+    )
+    return Classifier(build(spec), classes)
+
+
+def describe_use(passport: Passport, config: ClassificationConfig, label_map: LabelMap) -> Passport:
+    """The passport of weights that these settings train: the input is what it was, or what
+    data.mean and data.std say; size, classes and source are the settings'.
+
+    UserError where the weights that training starts from want another mean.
+    """
+    mean, std = pixel_statistics(passport, config.data, started=config.model.weights is not None)
+    return replace(
+        passport,
+        mean=mean,
+        std=std,
+        resize_size=config.test.resize,
+        crop_size=config.test.crop,
+        interpolation=config.test.interpolation,
+        label_map=label_map.names,
+        source=passport.source if config.model.weights is not None else "trained from scratch",
+    )
+
+
+def pixel_statistics(
+    passport: Passport, config: DataConfig, *, started: bool
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation to normalise with; UserError where data.mean contradicts the
+    weights that training started from.
+    """
+    if config.mean is None or config.std is None:
+        return passport.mean, passport.std
+    same = (config.mean, config.std) == (passport.mean, passport.std)
+    if started and not passport.assumed and not same:
+        rule = "data.mean and data.std must be null where model.weights says its own"
+        seen = f"{config.mean}, {config.std} for weights of {passport.mean}, {passport.std}"
+        raise UserError(f"{rule}, got {seen}; leave them out")
+    return config.mean, config.std
+
+
+def mean_colour(passport: Passport) -> tuple[int, int, int]:
+    """The RGB colour that normalisation makes zero, to half a gray level."""
+    mean = passport.mean[::-1] if passport.channel_order == "bgr" else passport.mean
+    red, green, blue = (round(255 * value / passport.value_range) for value in mean)
+    return red, green, blue

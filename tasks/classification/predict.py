@@ -1,0 +1,172 @@
+"""Use a trained classifier: images in, names and probabilities out.
+
+K classes; pixels are (H, W, 3) RGB.
+
+    classifier = load_classifier("runs/r50")
+    found = classifier("photo.jpg")  # or a PIL image, or a uint8 array; a list of them gives a list
+    found.name, found.probability
+    for name, probability in found.top(5): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from resnet_backbones.errors import UserError
+from tasks.captions import caption
+from tasks.classification.config import ClassificationConfig
+from tasks.classification.data.views import View, views_of
+from tasks.classification.evaluate import Member
+from tasks.classification.saved import read_classifier
+from tasks.engine.distributed import resolve_device
+from tasks.engine.evaluation import evaluation_mode
+from tasks.engine.precision import Precision
+from tasks.images import Exif, ImageSource, decode
+from tasks.labels import LabelMap
+from tasks.plots import Pixels
+from tasks.vision.prediction import check_source, runs_of_one_shape, save_picture
+
+PrecisionName = Literal["auto", "bf16", "fp32"]
+
+
+@dataclass(frozen=True)
+class ImageClasses:
+    """Probabilities of one image."""
+
+    probabilities: NDArray[np.float32]
+    """(K,), by contiguous label; their sum is 1."""
+    label_map: LabelMap
+    """The classifier's classes."""
+    image: ImageSource = field(repr=False)
+    """What was classified."""
+    exif: Exif = "apply"
+    """How the image was decoded."""
+
+    @property
+    def label(self) -> int:
+        """The most likely class."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def name(self) -> str:
+        """The most likely class's name."""
+        return self.label_map.names[self.label]
+
+    @property
+    def probability(self) -> float:
+        """Its probability."""
+        return float(self.probabilities[self.label])
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """Names and probabilities of the most likely classes, the first being the best."""
+        labels = np.argsort(-self.probabilities, kind="stable")[:count].tolist()
+        return [(self.label_map.names[label], float(self.probabilities[label])) for label in labels]
+
+    def plot(self) -> Pixels:
+        """The image with the most likely names below: (H, W, 3) uint8, RGB."""
+        lines = [f"{name} {probability:.0%}" for name, probability in self.top(3)]
+        return caption(decode(self.image, self.exif), lines)
+
+    def save(self, path: str | Path) -> None:
+        """Write what `plot` draws to a picture file of the kind that its ending says."""
+        save_picture(self.plot(), path)
+
+    def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
+        """A record for each of the five most likely classes."""
+        ids = dict(zip(self.label_map.names, self.label_map.category_ids, strict=True))
+        return [
+            {"image_id": image_id, "category_id": ids[name], "name": name, "score": probability}
+            for name, probability in self.top()
+        ]
+
+
+@dataclass(frozen=True)
+class ImageClassifier:
+    """A classifier with what it needs around it; call it on images."""
+
+    member: Member
+    label_map: LabelMap
+    config: ClassificationConfig
+    """How images are decoded, resized and cut: as in the evaluation of training."""
+    precision: Precision
+    batch_size: int = 32
+    """Most images that are run together."""
+
+    @overload
+    def __call__(self, images: ImageSource) -> ImageClasses: ...  # type: ignore[overload-overlap]  # str
+    @overload
+    def __call__(self, images: Sequence[ImageSource]) -> list[ImageClasses]: ...
+    def __call__(
+        self, images: ImageSource | Sequence[ImageSource]
+    ) -> ImageClasses | list[ImageClasses]:
+        """Classes of one image, or of each in a list or tuple.
+
+        An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB,
+        of uint8. UserError for anything else and for files that cannot be decoded.
+        """
+        if isinstance(images, list | tuple):
+            return self._classify_all(images)
+        return self._classify_all([images])[0]  # type: ignore[list-item]  # other kinds are refused
+
+    def _classify_all(self, sources: Sequence[ImageSource]) -> list[ImageClasses]:
+        found = self.stream(self.read(source) for source in sources)
+        pairs = zip(found, sources, strict=True)
+        return [replace(classes, image=source) for classes, source in pairs]
+
+    def read(self, image: ImageSource) -> Pixels:
+        """The pixels of an image, decoded as in training."""
+        return decode(check_source(image), self.config.data.exif)
+
+    def stream(self, images: Iterable[Pixels]) -> Iterator[ImageClasses]:
+        """Classes of each decoded image, in their order.
+
+        Each refers to its pixels, which live as long as it does.
+        """
+        for alike in runs_of_one_shape(images, self.batch_size):
+            yield from self._classify(alike)
+
+    def _classify(self, images: Sequence[Pixels]) -> Iterator[ImageClasses]:
+        groups = views_of(self.config.test)
+        total = sum(self._look(images, views) for views in groups)
+        assert isinstance(total, np.ndarray)
+        for pixels, row in zip(images, total / len(groups), strict=True):
+            yield ImageClasses(row, self.label_map, image=pixels, exif=self.config.data.exif)
+
+    def _look(self, images: Sequence[Pixels], views: tuple[View, ...]) -> NDArray[np.float32]:
+        """Probabilities (images, K), averaged over views of one size."""
+        whole = [Image.fromarray(pixels) for pixels in images]
+        squares = [view.of(image, self.config.test) for image in whole for view in views]
+        stacked = torch.from_numpy(np.stack([np.asarray(square) for square in squares]))
+        device = next(self.member.model.parameters()).device
+        with evaluation_mode(self.member.model), self.precision.autocast():
+            pixels = stacked.permute(0, 3, 1, 2).to(device)
+            logits = self.member.logits(pixels, dense=views[0].crop is None)
+        probabilities = logits.softmax(dim=1).reshape(len(images), len(views), -1).mean(dim=1)
+        averaged: NDArray[np.float32] = probabilities.cpu().numpy()
+        return averaged
+
+
+def load_classifier(
+    path: str | Path, device: str = "auto", precision: PrecisionName = "auto"
+) -> ImageClassifier:
+    """The classifier of a checkpoint file or a run's folder (its best checkpoint), ready to be
+    called.
+
+    `device` is auto, cpu, cuda or cuda:N. UserError says what is wrong with an argument or the
+    file.
+    """
+    if precision not in get_args(PrecisionName):
+        raise UserError(f"precision must be auto, bf16 or fp32, got {precision!r}")
+    place = resolve_device(device, 0, 1)
+    saved = read_classifier(path)
+    resolved = Precision.resolve(precision, place)
+    member = Member.of(saved.build(place))
+    return ImageClassifier(member, saved.label_map, saved.config, resolved)

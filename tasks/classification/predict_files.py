@@ -1,0 +1,61 @@
+"""Classes of image files, as a CSV and a JSON file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.classification.predict import ImageClasses, ImageClassifier
+from tasks.vision.prediction import outputs_of, results_of_files
+
+RANKS = 5
+
+
+def predict_files(
+    classifier: ImageClassifier,
+    sources: Sequence[str | Path],
+    output_dir: str | Path,
+    *,
+    score: float | None = None,
+    report: Callable[[str], None] = print,
+) -> tuple[str, ...]:
+    """Write predictions.csv and predictions.json with the five most likely classes of every image
+    in files and folders; returns what went wrong.
+
+    Classes below the probability `score` are left out of both. A file that cannot be decoded is
+    left out, and its error is returned; a source without images is a UserError.
+    """
+    folder = Path(output_dir)
+    files = outputs_of([Path(source) for source in sources], folder, ".csv")
+    problems: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for file, found in results_of_files(files, classifier.read, classifier.stream, problems):
+        rows.append({"file": str(file), "classes": _classes(found, score or 0.0)})
+        report(f"{file}: {found.name} {found.probability:.0%}")
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_csv(folder / "predictions.csv", rows)
+    text = json.dumps(rows, ensure_ascii=False, indent=1)
+    (folder / "predictions.json").write_text(text + "\n", encoding="utf-8")
+    return tuple(problems)
+
+
+def _classes(found: ImageClasses, least: float) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "probability": round(probability, 6)}
+        for name, probability in found.top(RANKS)
+        if probability >= least
+    ]
+
+
+def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """A line for each image: its file, and names and probabilities in turn."""
+    heads = [f"{kind}{rank}" for rank in range(1, RANKS + 1) for kind in ("class", "probability")]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", *heads])
+        for row in rows:
+            cells = [cell for entry in row["classes"] for cell in entry.values()]
+            writer.writerow([row["file"], *cells])

@@ -1,0 +1,141 @@
+"""Train a classifier: the whole route from settings to scores, in the order of the data."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from pathlib import Path
+
+from torch import nn
+
+from resnet_backbones.classifier import Classifier
+from tasks.classification.build import build_classifier
+from tasks.classification.config import ClassificationConfig
+from tasks.classification.data.decoded import DecodedBatches, DecodedImages, decode_all
+from tasks.classification.data.files import FileBatches, TrainReader
+from tasks.classification.data.read_sets import Sets, read_sets
+from tasks.classification.data.unreadable import Unreadable
+from tasks.classification.evaluate import make_evaluator
+from tasks.classification.losses import ClassificationObjective
+from tasks.classification.network import mean_colour
+from tasks.classification.results import report_run
+from tasks.classification.saved import WEIGHTS, classifier_metadata, write_weights
+from tasks.datasets.class_images.class_images import ClassImages
+from tasks.engine.closing import Entry, closing_lines
+from tasks.engine.commands import command
+from tasks.engine.launch import Launch
+from tasks.scoring.top_k import format_table
+
+
+def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> dict[str, float]:
+    """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
+    launch.log.note("reading the list of images")
+    sets = launch.on_every_rank(read_sets, config.data, config.run.seed)
+    launch.note(describe_data(sets))
+    label_map = sets.train.label_map
+
+    build = partial(build_classifier, config, label_map)
+    model: Classifier = launch.build(build, config.model.weights, lambda model: [model])
+    colour = mean_colour(model.backbone.passport)
+    sources = {name: prepare(getattr(sets, name), config, launch) for name in ("train", "val")}
+    images, decoded, unreadable = sources["train"]
+    batches = make_batches(images, decoded, unreadable, config, launch, colour)
+    if "train" in config.run.eval_sets:
+        scored = {**sources, "train": prepare(sets.train_scored, config, launch)}
+    else:
+        scored = {"val": sources["val"]}
+    scores = launch.fit(
+        model,
+        ClassificationObjective(model, config.loss, config.augment),
+        batches,
+        {name: make_evaluator(name, *source, launch) for name, source in scored.items()},
+        metadata=classifier_metadata(model, label_map) | {"data": fingerprint(images)},
+        name_image=lambda image: images.name(image - 1),
+        on_best=partial(keep_weights, config),
+    )
+    if launch.world.is_main:
+        launch.log.note("making the report")
+        report = report_run(launch.output_dir, sources["val"][0])
+        table = format_table(own_scores(scores))
+        launch.note(closing_lines(sets.val.path, table, closing_entries(launch, report)))
+    return scores
+
+
+def prepare(
+    images: ClassImages, config: ClassificationConfig, launch: Launch[ClassificationConfig]
+) -> tuple[ClassImages, DecodedImages | None, Unreadable]:
+    """A data set that can be read: decoded where data.decoded says so, without what it lacks."""
+    data = config.data
+    unreadable = Unreadable(images, data.exif, data.unreadable, launch.log.note)
+    if not data.decoded:
+        return images, None, unreadable
+    launch.log.note(f"decoding {len(images)} images of {images.path}")
+    device = launch.world.device
+    decoded = launch.on_every_rank(decode_all, images, data.exif, device, unreadable)
+    return decoded.images, decoded, unreadable
+
+
+def make_batches(
+    images: ClassImages,
+    decoded: DecodedImages | None,
+    unreadable: Unreadable,
+    config: ClassificationConfig,
+    launch: Launch[ClassificationConfig],
+    colour: tuple[int, int, int],
+) -> DecodedBatches | FileBatches:
+    """The training batches; a border and what an operation uncovers have the mean colour."""
+    if decoded is not None:
+        return launch.on_every_rank(DecodedBatches.of, decoded, config, launch.share, colour)
+    reader = TrainReader(images, config, colour)
+    launch.on_every_rank(lambda: reader.operations)  # which a user's file may make fail
+    return FileBatches(reader, launch.share, unreadable)
+
+
+def keep_weights(config: ClassificationConfig, model: nn.Module) -> None:
+    """Write the best weights so far for use elsewhere."""
+    assert isinstance(model, Classifier)
+    recipe = f"classification, {config.model.backbone}, {config.schedule.name} schedule"
+    write_weights(model, recipe, Path(config.run.output_dir) / WEIGHTS)
+
+
+def describe_data(sets: Sets) -> list[str]:
+    """What was read, and what is odd about it."""
+    lines = []
+    for name, images in (("train", sets.train), ("val", sets.val)):
+        classes = images.label_map.num_classes
+        lines.append(f"{name} {images.path}: {len(images)} images, {classes} classes")
+        lines += [f"warning: {text}" for text in images.warnings]
+    return lines
+
+
+def closing_entries(launch: Launch[ClassificationConfig], report: str) -> list[Entry]:
+    """Where everything is, and what to try next."""
+    folder = launch.output_dir
+    weights = folder / WEIGHTS
+    detector = command("train", "faster_rcnn_r18_custom", f"model.weights={weights}")
+    return [
+        ("Report", report, ""),
+        ("Curves", folder / "curves.png", ""),
+        ("Classifier", launch.best_checkpoint(), ""),
+        ("Weights", weights, f"for a detector: {detector}"),
+        ("Try next", command("predict", folder, "IMAGES", "--out", folder / "found"), ""),
+    ]
+
+
+def own_scores(scores: dict[str, float]) -> dict[str, float]:
+    """The scores of the validation images by their own names, without losses."""
+    own: dict[str, float] = {}
+    for name, value in scores.items():
+        if name.startswith("val/") and name not in ("val/loss", "val/class"):
+            own[name.removeprefix("val/")] = value
+    return own
+
+
+def fingerprint(images: ClassImages) -> dict[str, int | str]:
+    """What tells one data set from another, so that a resume on other data is refused; paths do not
+    count.
+    """
+    digest = hashlib.sha256(images.labels.tobytes())
+    for place in range(len(images)):
+        digest.update(Path(images.name(place)).name.encode())
+    return {"images": len(images), "sha256": digest.hexdigest()[:16]}
