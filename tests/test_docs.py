@@ -20,13 +20,19 @@ def named_settings(heading: str) -> set[str]:
     return set(re.findall(r"`((?:data|model|optim|schedule|run)\.[\w.]+)", section))
 
 
+CONDITIONS = {"run.resume", "run.output_dir", "schedule.name", "schedule.warmup_until"}
+"""What the page names beside the settings that a resume may change."""
+
+
 def test_the_settings_that_a_resume_may_change_are_those_that_the_page_names() -> None:
-    named = named_settings("Stop and resume") - {"run.resume", "run.output_dir", "schedule.name"}
+    named = named_settings("Stop and resume") - CONDITIONS
     every = {name for name, _ in flatten(to_dict(DetectionConfig())) if name.startswith("run.")}
     model = ModelConfig(norm="group")  # with which optim.accumulate may change
     may = set(changeable(DetectionConfig(model=model)))
     plateau = DetectionConfig(model=model, schedule=ScheduleConfig(name="plateau"))
     kept_by_plateau = may - set(changeable(plateau))
+    by_score = DetectionConfig(model=model, schedule=ScheduleConfig(warmup_until=0.1))
+    assert may - set(changeable(by_score)) == kept_by_plateau
     assert kept_by_plateau == {"run.eval_every", "run.best_metric"}
     assert named == {name for name in may if name not in every} | (every - may) | kept_by_plateau
 

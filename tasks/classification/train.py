@@ -35,7 +35,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
     label_map = sets.train.label_map
 
     build = partial(build_classifier, config, label_map)
-    model: Classifier = launch.build(build, config.model.weights, lambda model: [model])
+    model: Classifier = launch.build(build, config.model.weights, lambda model: [model.backbone])
     colour = mean_colour(model.backbone.passport)
     sources = {name: prepare(getattr(sets, name), config, launch) for name in ("train", "val")}
     images, decoded, unreadable = sources["train"]

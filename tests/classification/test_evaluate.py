@@ -11,10 +11,11 @@ from torchvision.models import resnet18
 from torchvision.transforms import v2
 
 import resnet_backbones
+from resnet_backbones.errors import UserError
 from tasks.classification.config import ClassificationConfig
 from tasks.classification.data.batch import plain_batch
 from tasks.classification.evaluate import Member
-from tasks.classification.evaluate_saved import evaluate_settings
+from tasks.classification.evaluate_saved import evaluate_checkpoint, evaluate_settings
 from tasks.classification.precise_norm import average_norms
 from tasks.datasets.class_images.class_images import read_class_images
 from tasks.engine.config import load_config
@@ -130,6 +131,28 @@ def test_scales_are_averaged_over_whole_images_and_their_mirrors(
             seen += [whole.flip(3) for whole in seen]
             rows.append(torch.cat([network(whole).softmax(1) for whole in seen]).mean(0))
     torch.testing.assert_close(probabilities(tmp_path), torch.stack(rows), rtol=0, atol=1e-5)
+
+
+def test_an_ensemble_is_the_mean_of_its_members_probabilities(
+    trained: Path, folders: Path, tmp_path: Path
+) -> None:
+    best, last = trained / "best.pt", trained / "last.pt"
+    for name, file, more in (
+        ("best", best, []),
+        ("last", last, []),
+        ("both", best, [f"test.ensemble=[{last}]"]),
+    ):
+        evaluate_checkpoint(file, more, tmp_path / name)
+    single = (probabilities(tmp_path / "best") + probabilities(tmp_path / "last")) / 2
+    torch.testing.assert_close(probabilities(tmp_path / "both"), single, rtol=0, atol=1e-6)
+
+
+def test_an_ensemble_of_other_classes_is_refused(
+    trained: Path, photos: Path, theirs: tuple[torch.nn.Module, Path], tmp_path: Path
+) -> None:
+    more = f"test.ensemble=[{trained}]"
+    with pytest.raises(UserError, match=r"test\.ensemble takes classifiers of the same classes"):
+        evaluate_settings(settings(photos, theirs[1], more), tmp_path)
 
 
 def test_precise_norms_are_the_means_of_the_batches_statistics() -> None:
