@@ -26,6 +26,9 @@ from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.scoring.top_k import format_table
 
+DETECTORS_STRIDE = 32
+"""Of the coarsest level that a detector's pyramid starts from; nets for small images end before."""
+
 
 def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> dict[str, float]:
     """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
@@ -57,7 +60,8 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
         launch.log.note("making the report")
         report = report_run(launch.output_dir, sources["val"][0])
         table = format_table(own_scores(scores))
-        launch.note(closing_lines(sets.val.path, table, closing_entries(launch, report)))
+        entries = closing_entries(launch, model, report)
+        launch.note(closing_lines(sets.val.path, table, entries))
     return scores
 
 
@@ -108,16 +112,21 @@ def describe_data(sets: Sets) -> list[str]:
     return lines
 
 
-def closing_entries(launch: Launch[ClassificationConfig], report: str) -> list[Entry]:
+def closing_entries(
+    launch: Launch[ClassificationConfig], model: Classifier, report: str
+) -> list[Entry]:
     """Where everything is, and what to try next."""
     folder = launch.output_dir
     weights = folder / WEIGHTS
-    detector = command("train", "faster_rcnn_r18_custom", f"model.weights={weights}")
+    use = ""
+    if model.backbone.levels[-1].stride >= DETECTORS_STRIDE:
+        given = (f"model.backbone={launch.config.model.backbone}", f"model.weights={weights}")
+        use = f"for a detector: {command('train', 'faster_rcnn_r18_custom', *given)}"
     return [
         ("Report", report, ""),
         ("Curves", folder / "curves.png", ""),
         ("Classifier", launch.best_checkpoint(), ""),
-        ("Weights", weights, f"for a detector: {detector}"),
+        ("Weights", weights, use),
         ("Try next", command("predict", folder, "IMAGES", "--out", folder / "found"), ""),
     ]
 
