@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -76,6 +76,26 @@ class Batches(Protocol):
 
     def start(self, step: int) -> Iterator[Batch]:
         """This rank's micro-batches from an optimiser step on, M for each step."""
+
+
+@runtime_checkable
+class Positioned(Protocol):
+    """Batches that are read one after the other, so that a step does not say where its own begin.
+
+    Their positions are saved with a checkpoint, and a resumed run's `Launch` hands them back.
+    """
+
+    def position(self) -> Any:
+        """Where this rank's batches end that were taken so far, in JSON's types."""
+
+
+def gather_positions(batches: Batches, world: World) -> list[Any] | None:
+    """The position of every rank's batches; None where they have none, and on other ranks than
+    the first. Collective.
+    """
+    if not isinstance(batches, Positioned):
+        return None
+    return world.gather(batches.position())
 
 
 @dataclass(frozen=True)

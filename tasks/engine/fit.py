@@ -11,7 +11,7 @@ from typing import NoReturn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tasks.engine.batches import Batches, Feed, StepBatches
+from tasks.engine.batches import Batches, Feed, StepBatches, gather_positions
 from tasks.engine.commands import resume_command
 from tasks.engine.distributed import World, micro_batch_size
 from tasks.engine.due import files_due, report, save, score
@@ -87,6 +87,8 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
             names = files_due(progress.step, config.run, total)
             if names or stopping:
                 with state.speed.paused():
+                    positions = gather_positions(batches, training.world)
+                    progress = replace(progress, positions=positions)
                     progress = save(training, state, progress, names or (LAST,))
 
 

@@ -85,6 +85,11 @@ class Launch(Generic[Config]):
         optim = self.config.optim
         return Share.of(self.world, accumulate=optim.accumulate, seed=self.config.run.seed)
 
+    @property
+    def positions(self) -> list[Any] | None:
+        """Where each rank's batches go on, if the run is resumed and its checkpoint says so."""
+        return None if self.resumed is None else self.resumed.progress.positions
+
     def on_every_rank(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
         """Call something that a user's mistake may end on one rank, and then ends it on all."""
         with self.world.sharing_errors():

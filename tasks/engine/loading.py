@@ -6,13 +6,14 @@ function of the step, so that neither restarts nor the number of workers and ran
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from resnet_backbones.errors import UserError, as_line
 from tasks.engine.distributed import World, micro_batch_size
@@ -107,16 +108,36 @@ class Loader(Generic[P, B]):
             # spares the global generator, from which torch would draw the workers' seeds
             generator=torch.Generator(),
         )
-        for batch in loader:
-            if isinstance(batch, _Failure):
-                raise UserError(batch.message)
-            yield batch
+        yield from _checked(loader)
 
     def training(self, plan: Callable[[int], P], step: int, batch_size: int) -> Iterator[B]:
         """A rank's micro-batches from an optimiser step on, without end; `plan(step)` is that of
         the global batch.
         """
         return self.batches(_parts(plan, step, self.share, self.share.micro_batch(batch_size)))
+
+
+def read_in_turn(streams: Sequence[Iterable[B]], workers: int, share: Share) -> Iterator[B]:
+    """The next item of each endless stream in turn: one stream for each worker, or one in all
+    where there are none. Streams must be picklable; errors are those of `Loader.batches`.
+    """
+    loader: Iterable[Any] = DataLoader(
+        _Streaming(streams),
+        batch_size=None,
+        num_workers=_allowed(workers),
+        pin_memory=share.pin_memory,
+        worker_init_fn=_outlive_interrupts,
+        generator=torch.Generator(),
+    )
+    yield from _checked(loader)
+
+
+def _checked(loader: Iterable[Any]) -> Iterator[Any]:
+    """What a loader gives, until it gives a failure."""
+    for item in loader:
+        if isinstance(item, _Failure):
+            raise UserError(item.message)
+        yield item
 
 
 def _allowed(workers: int) -> int:
@@ -158,6 +179,25 @@ class _Loading(Dataset[Any]):
             if line is None:
                 raise
             return _Failure(line)
+
+
+class _Streaming(IterableDataset[Any]):
+    """Streams in turn: a worker's own, or all of them in a process without workers."""
+
+    def __init__(self, streams: Sequence[Iterable[Any]]) -> None:
+        self.streams = streams
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        own = self.streams if worker is None else [self.streams[worker.id]]
+        try:
+            for stream in cycle([iter(stream) for stream in own]):
+                yield next(stream)
+        except Exception as error:
+            line = as_line(error)
+            if line is None:
+                raise
+            yield _Failure(line)
 
 
 def _outlive_interrupts(_worker: int) -> None:

@@ -34,6 +34,8 @@ class Progress:
     """The finished evaluations."""
     total_steps: int | None = None
     """Length of the run where schedule.minutes was turned into steps."""
+    positions: list[Any] | None = None
+    """Where each rank's batches go on, if the steps alone do not say."""
 
     def to_json(self) -> str:
         """The text that `from_json` reads back to an equal value."""

@@ -31,7 +31,7 @@ def find_shards(pattern: Path) -> list[Path]:
     Raises UserError where there are none, and for one that braces name and that is not there.
     """
     shards: list[Path] = []
-    for text in _expand(str(pattern)):
+    for text in expand(str(pattern)):
         path = Path(text)
         found = [path] if path.is_file() else sorted(path.parent.glob(path.name))
         if not found:
@@ -40,14 +40,14 @@ def find_shards(pattern: Path) -> list[Path]:
     return list(dict.fromkeys(shards))
 
 
-def _expand(text: str) -> Iterator[str]:
-    """The texts that braces stand for, as in a shell."""
+def expand(text: str) -> Iterator[str]:
+    """The texts that `{first..last}` and `{a,b}` stand for, as in a shell."""
     braces = _BRACES.search(text)
     if braces is None:
         yield text
         return
     for choice in _choices(braces[1]):
-        yield from _expand(f"{text[: braces.start()]}{choice}{text[braces.end() :]}")
+        yield from expand(f"{text[: braces.start()]}{choice}{text[braces.end() :]}")
 
 
 def _choices(inside: str) -> Iterator[str]:

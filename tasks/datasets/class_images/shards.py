@@ -4,9 +4,10 @@ N samples, K classes.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from tasks.datasets.packed import PackedValues
 from tasks.datasets.text_files import read_text
 from tasks.errors import DataError
 
+T = TypeVar("T")
 IMAGES = ("jpg", "jpeg", "png", "webp")
 LABELS = ("cls", "json")
 CLASS_NAMES = "classes.txt"
@@ -45,13 +47,13 @@ def read_shards(path: Path, shards: Sequence[Path]) -> Listing:
     for number, shard in enumerate(shards):
         members = index_tar(shard)
         for key, parts in _group(shard, members).items():
-            image, label = _image_and_label(shard, key, parts)
+            image, label = image_and_label(shard, key, parts)
             samples.names.append(members.names[image])
             samples.tars.append(number)
             samples.offsets.append(members.offsets[image])
             samples.sizes.append(members.sizes[image])
             content = files.read(number, members.offsets[label], members.sizes[label])
-            samples.labels.append(_read_label(shard, members.names[label], content))
+            samples.labels.append(read_label(shard, members.names[label], content))
     if not samples.names:
         rule = f"shards must hold samples, KEY.jpg with KEY.cls, got none in {path}"
         raise DataError(rule, "give shards that do, or class folders")
@@ -83,8 +85,10 @@ def _group(shard: Path, members: TarMembers) -> dict[str, dict[str, int]]:
     return samples
 
 
-def _image_and_label(shard: Path, key: str, parts: dict[str, int]) -> tuple[int, int]:
-    """Places of a sample's image and of what holds its label, `.cls` before `.json`."""
+def image_and_label(shard: Path | str, key: str, parts: Mapping[str, T]) -> tuple[T, T]:
+    """Of a sample's parts by their endings, its image and what holds its label, `.cls` before
+    `.json`. Raises DataError for none, and for several images.
+    """
     images = [parts[ending] for ending in IMAGES if ending in parts]
     labels = [parts[ending] for ending in LABELS if ending in parts]
     if len(images) == 1 and labels:
@@ -94,8 +98,8 @@ def _image_and_label(shard: Path, key: str, parts: dict[str, int]) -> tuple[int,
     raise DataError(f"{rule}; {seen}", "write the shard again")
 
 
-def _read_label(shard: Path, name: str, content: bytes) -> int:
-    """The label in a file: its text, or the entry of its JSON."""
+def read_label(shard: Path | str, name: str, content: bytes) -> int:
+    """The label in a file: its text, or the entry of its JSON; DataError for another thing."""
     label: object = None
     try:
         label = json.loads(content)  # a number is JSON too

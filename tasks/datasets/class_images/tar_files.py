@@ -15,7 +15,7 @@ from tasks.datasets.packed import PackedValues
 from tasks.errors import DataError
 from tasks.labels import FileId
 
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
 _BLOCK = 512  # bytes
 
 
@@ -55,7 +55,7 @@ class TarMembers:
 def is_compressed(path: Path) -> bool:
     """Whether a file begins as one that gzip, bzip2, xz or zstd wrote."""
     with path.open("rb") as file:
-        return file.read(6).startswith(_COMPRESSED)
+        return file.read(6).startswith(COMPRESSED)
 
 
 def index_tar(path: Path) -> TarMembers:
