@@ -45,7 +45,7 @@ clean:  ## remove the environments, build products and caches; runs/ and data/ s
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 USE := '.[train]'
-DEVELOP := '.[train,dev]'
+DEVELOP := '.[train,shards,dev]'
 
 # The stamp is written last, so that after an interrupted install the next make takes it up again.
 .venv/quickstart: pyproject.toml constraints.txt

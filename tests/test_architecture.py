@@ -59,8 +59,10 @@ Row = tuple[str, set[str], set[str]]
 def task_rows(task: str) -> list[Row]:
     """A task imports its own folder and every floor below, and never another task."""
     below = {"tasks.engine.*", "tasks.vision.*", "resnet_backbones.*", *FLOORS}
+    settings = {"tasks.engine.settings", "tasks.vision.settings"}
     return [
-        (f"tasks.{task}.config", {"tasks.engine.settings", "tasks.vision.settings"}, set()),
+        (f"tasks.{task}.data_config", settings, set()),
+        (f"tasks.{task}.config", {*settings, f"tasks.{task}.data_config"}, set()),
         (
             f"tasks.{task}.*",
             {"torch", "torchvision", f"tasks.{task}.*", *below, *READING},
@@ -121,6 +123,16 @@ TABLE: list[Row] = [
         "tasks.datasets.convert.yolo",
         {"yaml", "tasks.datasets.*", "tasks.images"},
         set(),
+    ),
+    (
+        "tasks.datasets.class_images.addresses",
+        {"tasks.datasets.*", "tasks.errors"},
+        {"fsspec"},
+    ),
+    (
+        "tasks.datasets.class_images.remote_shards",
+        {"tasks.datasets.*", "tasks.errors", "tasks.labels"},
+        {"webdataset"},
     ),
     (
         "tasks.datasets.class_images.imagenet",

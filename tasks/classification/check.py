@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from resnet_backbones.errors import UserError
-from tasks.classification.config import ClassificationConfig, DataConfig
+from tasks.classification.config import ClassificationConfig
+from tasks.classification.data_config import DataConfig
 from tasks.datasets.checks.page import write_page
 from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.class_images.check import check_class_splits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.classification.config import ClassificationConfig
+from tasks.datasets.class_images.addresses import find_addresses
 from tasks.datasets.class_images.layout import locate_class_images
 from tasks.vision.check_weights import check_weights
 
@@ -10,7 +11,10 @@ from tasks.vision.check_weights import check_weights
 def check_files(config: ClassificationConfig) -> None:
     """Raise UserError where a split, listing what was tried, or the weights are not there."""
     data = config.data
-    locate_class_images(data.root, "train", data.train)
+    if data.streamed:
+        find_addresses(str(data.train))
+    else:
+        locate_class_images(data.root, "train", data.train)
     if not data.holdout:
         locate_class_images(data.root, "val", data.val)
     check_weights(config.model.weights, config.run)

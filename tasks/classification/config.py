@@ -5,6 +5,7 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from resnet_backbones.errors import UserError
+from tasks.classification.data_config import DataConfig
 from tasks.engine.settings import (
     OptimConfig,
     RunConfig,
@@ -17,54 +18,6 @@ from tasks.vision.settings import OptionsConfig
 
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "nearest"]
 Views = Literal["one", "ten", "scales"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Data set and batches."""
-
-    root: str = may_change("")
-    """Folder that holds the splits: class folders train/ and val/, a zip or tar of such folders
-    each, ImageNet's tree, CIFAR's python archive, train.csv and val.csv, or train-*.tar shards."""
-    train: str | None = may_change(None)
-    """Training images, if not found by their names under `root`: a folder, an archive, a CSV of
-    files and labels, or a pattern of shards."""
-    val: str | None = may_change(None)
-    """Validation images, of the same kinds."""
-    holdout: int = 0
-    """Training images, drawn by run.seed, that are left out of training and scored instead of the
-    validation images; 0 for none."""
-    train_scored: int | None = may_change(None, unless="follows_scores")
-    """Training images that run.eval_sets=[val, train] scores, drawn once; null for all."""
-    batch_size: int = 256
-    """Images per optimiser step, over all ranks and micro-batches."""
-    decoded: bool = False
-    """Decode all images once and keep them on the training device, where they are augmented too:
-    for images of one size that fit there, such as CIFAR's."""
-    mean: tuple[float, ...] | None = None
-    """Mean of each channel, white being 1, that pixels are normalised with; null is that of the
-    weights, or ImageNet's."""
-    std: tuple[float, ...] | None = None
-    """Standard deviation of each channel; goes with `mean`."""
-    unreadable: float = may_change(0.001)
-    """Largest share of a split's images that may be unreadable; they are named and left out."""
-    exif: Literal["apply", "ignore"] = "apply"
-    """Whether EXIF rotation is applied to the pixels."""
-    workers: int = may_change(2)
-    """Loader processes per rank; 0 loads in the main process. Decoded sets need none."""
-
-    def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
-        require(self.holdout >= 0, "data.holdout must be >= 0", self.holdout)
-        enough = self.train_scored is None or self.train_scored >= 1
-        require(enough, "data.train_scored must be >= 1 or null", self.train_scored)
-        require(0 <= self.unreadable < 1, "data.unreadable must be in [0, 1)", self.unreadable)
-        require(self.workers >= 0, "data.workers must be >= 0", self.workers)
-        given = [values for values in (self.mean, self.std) if values is not None]
-        rule = "data.mean and data.std go together, with a value for each of three channels"
-        fits = all(len(values) == 3 for values in given) and len(given) != 1
-        require(fits, rule, (self.mean, self.std))
-        require(self.std is None or min(self.std) > 0, "data.std must be > 0", self.std)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +237,11 @@ class ClassificationConfig(TaskSettings):
         if self.data.decoded and self.augment.needs_pixels:
             rule = "data.decoded=true augments on the device, which has no color_jitter, file,"
             raise UserError(f"{rule} policy or lighting; set data.decoded=false for those")
+        if self.data.streamed:
+            rule = "augment.repeats must be 1 with a stream of shards, whose images come in turn"
+            require(self.augment.repeats == 1, rule, self.augment.repeats)
+            rule = "run.eval_sets must be [val] with a stream of shards, which is not scored"
+            require(self.run.eval_sets == ("val",), rule, self.run.eval_sets)
 
     @property
     def batch_size(self) -> int:

@@ -138,8 +138,9 @@ def scored_images(config: ClassificationConfig, label_map: LabelMap | None) -> C
 
 def _other_images(overrides: Sequence[str]) -> list[str]:
     """The overrides, without what the checkpoint says of the images that they replace."""
+    unread = ("data.train=null", "data.train_images=null")
     if any(text.startswith("data.root=") for text in overrides):
-        return ["data.holdout=0", "data.train=null", "data.val=null", *overrides]
+        return ["data.holdout=0", *unread, "data.val=null", *overrides]
     if any(text.startswith("data.val=") for text in overrides):
         return ["data.holdout=0", *overrides]
     return list(overrides)

@@ -9,7 +9,8 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.registry import build, make_options
 from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights.passport import Passport
-from tasks.classification.config import ClassificationConfig, DataConfig, ModelConfig
+from tasks.classification.config import ClassificationConfig, ModelConfig
+from tasks.classification.data_config import DataConfig
 from tasks.labels import LabelMap
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from torch import nn
 
@@ -14,6 +15,8 @@ from tasks.classification.config import ClassificationConfig
 from tasks.classification.data.decoded import DecodedBatches, DecodedImages, decode_all
 from tasks.classification.data.files import FileBatches, TrainReader
 from tasks.classification.data.read_sets import Sets, read_sets
+from tasks.classification.data.squares import TrainSquares
+from tasks.classification.data.stream import StreamBatches
 from tasks.classification.data.unreadable import Unreadable
 from tasks.classification.evaluate import make_evaluator
 from tasks.classification.losses import ClassificationObjective
@@ -21,6 +24,7 @@ from tasks.classification.network import mean_colour
 from tasks.classification.results import report_run
 from tasks.classification.saved import WEIGHTS, classifier_metadata, write_weights
 from tasks.datasets.class_images.class_images import ClassImages
+from tasks.datasets.class_images.remote_shards import RemoteShards
 from tasks.engine.closing import Entry, closing_lines
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
@@ -40,13 +44,10 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
     build = partial(build_classifier, config, label_map)
     model: Classifier = launch.build(build, config.model.weights, lambda model: [model.backbone])
     colour = mean_colour(model.backbone.passport)
-    sources = {name: prepare(getattr(sets, name), config, launch) for name in ("train", "val")}
-    images, decoded, unreadable = sources["train"]
-    batches = make_batches(images, decoded, unreadable, config, launch, colour)
-    if "train" in config.run.eval_sets:
-        scored = {**sources, "train": prepare(sets.train_scored, config, launch)}
-    else:
-        scored = {"val": sources["val"]}
+    images, batches = make_batches(sets.train, config, launch, colour)
+    scored = {"val": prepare(sets.val, config, launch)}
+    if "train" in config.run.eval_sets and sets.train_scored is not None:
+        scored["train"] = prepare(sets.train_scored, config, launch)
     scores = launch.fit(
         model,
         ClassificationObjective(model, config.loss, config.augment),
@@ -58,7 +59,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
     )
     if launch.world.is_main:
         launch.log.note("making the report")
-        report = report_run(launch.output_dir, sources["val"][0])
+        report = report_run(launch.output_dir, scored["val"][0])
         table = format_table(own_scores(scores))
         entries = closing_entries(launch, model, report)
         launch.note(closing_lines(sets.val.path, table, entries))
@@ -80,19 +81,28 @@ def prepare(
 
 
 def make_batches(
-    images: ClassImages,
-    decoded: DecodedImages | None,
-    unreadable: Unreadable,
+    images: ClassImages | RemoteShards,
     config: ClassificationConfig,
     launch: Launch[ClassificationConfig],
     colour: tuple[int, int, int],
-) -> DecodedBatches | FileBatches:
-    """The training batches; a border and what an operation uncovers have the mean colour."""
+) -> tuple[ClassImages | RemoteShards, DecodedBatches | FileBatches | StreamBatches]:
+    """The training images that can be read, and their batches; a border and what an operation
+    uncovers have the mean colour.
+    """
+    share = launch.share
+    squares = TrainSquares(config, colour)
+    if not config.data.decoded:
+        launch.on_every_rank(lambda: squares.operations)  # which a user's file may make fail
+    if isinstance(images, RemoteShards):
+        unreadable = Unreadable(images, config.data.exif, config.data.unreadable, launch.log.note)
+        stream = launch.on_every_rank(
+            StreamBatches.of, images, squares, share, unreadable, launch.positions
+        )
+        return images, stream
+    images, decoded, unreadable = prepare(images, config, launch)
     if decoded is not None:
-        return launch.on_every_rank(DecodedBatches.of, decoded, config, launch.share, colour)
-    reader = TrainReader(images, config, colour)
-    launch.on_every_rank(lambda: reader.operations)  # which a user's file may make fail
-    return FileBatches(reader, launch.share, unreadable)
+        return images, launch.on_every_rank(DecodedBatches.of, decoded, config, share, colour)
+    return images, FileBatches(TrainReader(images, config, colour), share, unreadable)
 
 
 def keep_weights(config: ClassificationConfig, model: nn.Module) -> None:
@@ -140,10 +150,14 @@ def own_scores(scores: dict[str, float]) -> dict[str, float]:
     return own
 
 
-def fingerprint(images: ClassImages) -> dict[str, int | str]:
+def fingerprint(images: ClassImages | RemoteShards) -> dict[str, int | str]:
     """What tells one data set from another, so that a resume on other data is refused; paths do not
     count.
     """
+    if isinstance(images, RemoteShards):
+        names = [urlsplit(address).path.rpartition("/")[2] for address in images.addresses]
+        sha256 = hashlib.sha256("/".join(names).encode()).hexdigest()
+        return {"images": len(images), "shards": len(names), "sha256": sha256[:16]}
     digest = hashlib.sha256(images.labels.tobytes())
     for place in range(len(images)):
         digest.update(Path(images.name(place)).name.encode())

@@ -126,6 +126,6 @@ def test_odd_images_are_read(own: Path) -> None:
     reader = TrainReader(images, config, (124, 116, 104))
     names = {Path(images.name(place)).name: place for place in range(len(images))}
     for name in pictures:
-        square = reader._cut(names[name], [0.5] * 41)
+        square = reader.squares.cut(images.read(names[name]), [0.5] * 41)
         assert square.shape == (24, 24, 3)
-    assert reader._cut(names["dot.png"], [0.5] * 41)[0, 0].tolist() == [200, 100, 50]
+    assert reader.squares.cut(images.read(names["dot.png"]), [0.5] * 41)[0, 0].tolist() == [200, 100, 50]

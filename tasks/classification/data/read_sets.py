@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 
 from resnet_backbones.errors import UserError
-from tasks.classification.config import DataConfig
+from tasks.classification.data_config import DataConfig
+from tasks.datasets.class_images.addresses import find_addresses
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.class_images.layout import locate_class_images
+from tasks.datasets.class_images.remote_shards import RemoteShards
 from tasks.engine.randomness import mix_keys
 from tasks.labels import LabelMap
 
@@ -22,17 +24,21 @@ _SCORED = -2
 class Sets:
     """What is trained on, and what is scored."""
 
-    train: ClassImages
+    train: ClassImages | RemoteShards
     val: ClassImages
-    train_scored: ClassImages
-    """Training images that are scored too, if the settings ask for it."""
+    train_scored: ClassImages | None
+    """Training images that are scored too, if the settings ask for it; None of a stream."""
 
 
 def read_sets(config: DataConfig, seed: int) -> Sets:
     """The training images, and the validation or held-out ones with the same classes.
 
-    UserError where there are none, and for a validation class that training has not.
+    UserError where there are none, and for a validation class that training has not. A stream's
+    labels count the classes of the validation images.
     """
+    if config.streamed:
+        val = read_split(config, "val")
+        return Sets(open_stream(config, val.label_map), val, None)
     train = read_split(config, "train")
     if config.holdout:
         train, val = hold_out(train, config.holdout, seed)
@@ -42,6 +48,14 @@ def read_sets(config: DataConfig, seed: int) -> Sets:
     if config.train_scored is not None and config.train_scored < len(train):
         scored = train.select(np.sort(_shuffled(train, seed, _SCORED)[: config.train_scored]))
     return Sets(train, val, scored)
+
+
+def open_stream(config: DataConfig, label_map: LabelMap) -> RemoteShards:
+    """The training images at addresses; nothing is read yet."""
+    assert config.train is not None
+    assert config.train_images is not None
+    addresses = find_addresses(config.train)
+    return RemoteShards(config.train, addresses, config.train_images, label_map)
 
 
 def read_split(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from resnet_backbones.errors import UserError
 from tasks.classification.data.batch import ClassificationBatch
 from tasks.datasets.class_images.class_images import ClassImages
+from tasks.datasets.class_images.remote_shards import RemoteShards
 from tasks.errors import DataError
 from tasks.images import Exif, decode
 
@@ -16,7 +17,7 @@ from tasks.images import Exif, decode
 class Unreadable:
     """The unreadable images of a data set, as far as this process has met them."""
 
-    images: ClassImages
+    images: ClassImages | RemoteShards
     exif: Exif
     most: float
     """Largest share of the images that may be unreadable."""
