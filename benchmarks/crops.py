@@ -25,10 +25,10 @@ from torchvision.transforms import functional as single
 from benchmarks.common import Goal, OutputsDifferError, Timings, interleave
 from resnet_backbones.weights.passport import IMAGENET_MEAN, IMAGENET_STD, Passport, PixelNormalizer
 from tasks.classification.config import ClassificationConfig
-from tasks.classification.data_config import DataConfig
 from tasks.classification.data.draws import Plan, draw_plan
 from tasks.classification.data.files import TrainReader
 from tasks.classification.data.windows import DRAWS, resized_window
+from tasks.classification.data_config import DataConfig
 from tasks.classification.network import mean_colour
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.datasets.class_images.store import FileStore

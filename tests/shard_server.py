@@ -26,7 +26,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.faults = faults
         super().__init__(*arguments, **named)
 
-    def do_GET(self) -> None:  # noqa: N802  # http.server's name
+    def do_GET(self) -> None:  # http.server's name
         self.faults.answers += 1
         if self.faults.statuses:
             self.send_error(self.faults.statuses.pop(0))

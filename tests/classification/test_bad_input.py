@@ -10,8 +10,8 @@ from PIL import Image
 from tiny_classifier import arguments, tiny_config
 
 from resnet_backbones.errors import UserError
-from tasks.classification.data.files import TrainReader
 from tasks.classification.data.read_sets import read_split
+from tasks.classification.data.squares import TrainSquares
 from tasks.classification.train import run
 from tasks.cli.main import main
 from tasks.engine.launch import launch
@@ -123,9 +123,10 @@ def test_odd_images_are_read(own: Path) -> None:
         picture.save(own / "train" / "red" / name)
     config = tiny_config(own, augment__crop="resized")
     images = read_split(config.data, "train")
-    reader = TrainReader(images, config, (124, 116, 104))
+    squares = TrainSquares(config, (124, 116, 104))
     names = {Path(images.name(place)).name: place for place in range(len(images))}
     for name in pictures:
-        square = reader.squares.cut(images.read(names[name]), [0.5] * 41)
+        square = squares.cut(images.read(names[name]), [0.5] * 41)
         assert square.shape == (24, 24, 3)
-    assert reader.squares.cut(images.read(names["dot.png"]), [0.5] * 41)[0, 0].tolist() == [200, 100, 50]
+    dot = squares.cut(images.read(names["dot.png"]), [0.5] * 41)
+    assert dot[0, 0].tolist() == [200, 100, 50]

@@ -6,8 +6,10 @@ import json
 import math
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -476,3 +478,29 @@ def test_the_environment_has_one_entry_a_start(toy: ModuleType, tmp_path: Path) 
     starts = json.loads((tmp_path / "environment.json").read_text())
     assert len(starts) == 2
     assert starts[0]["processes"] == 1
+
+
+def test_positions_of_batches_are_saved_with_the_steps_that_took_them(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted(toy.ToyBatches):  # type: ignore[name-defined, misc]
+        taken = 0
+
+        def start(self, step: int) -> Iterator[Any]:
+            for batch in super().start(step):
+                self.taken += 1
+                yield batch
+
+        def position(self) -> dict[str, int]:
+            return {"taken": self.taken}
+
+    monkeypatch.setattr(toy, "ToyBatches", Counted)
+    toy.run(toy.toy_config(tmp_path, "optim.accumulate=2", "run.keep_every=5"), WORLD)
+    for name, step in (("step_5", 5), ("last", 12)):
+        saved = read_checkpoint(tmp_path / f"{name}.pt").progress
+        assert (saved.step, saved.positions) == (step, [{"taken": 2 * step}])
+
+
+def test_batches_without_positions_save_none(toy: ModuleType, tmp_path: Path) -> None:
+    toy.run(toy.toy_config(tmp_path), WORLD)
+    assert read_checkpoint(tmp_path / "last.pt").progress.positions is None

@@ -24,6 +24,7 @@ from tasks.engine.sampling import batches_per_epoch
 from tasks.errors import DataError
 from tasks.images import opened
 
+
 @dataclass(frozen=True)
 class TrainReader:
     """From the plan of a micro-batch to its images; goes to workers."""

@@ -143,11 +143,7 @@ class StreamBatches:
         first = share.rank * workers
         cursors = [Cursor(turn=first + lane) for lane in range(workers)]
         if positions is not None:
-            before = len(positions[0])
-            if (len(positions), before) != (share.ranks, workers):
-                rule = "a stream goes on with as many ranks and data.workers as it began with"
-                seen = f"{share.ranks} ranks of {workers} instead of {len(positions)} of {before}"
-                raise UserError(f"{rule}, got {seen}; set them back, or choose another run.output_dir")
+            _check_lanes(positions, share, workers)
             cursors = [Cursor(*numbers) for numbers in positions[share.rank]]
         return cls(shards, squares, share, unreadable, cursors)
 
@@ -192,3 +188,13 @@ class StreamBatches:
             first=micro_batch,
             every=workers,
         )
+
+
+def _check_lanes(positions: Sequence[Any], share: Share, workers: int) -> None:
+    """Raise UserError where the lanes of a rank, or the ranks, were not as many as now."""
+    before = len(positions[0])
+    if (len(positions), before) == (share.ranks, workers):
+        return
+    rule = "a stream goes on with as many ranks and data.workers as it began with"
+    seen = f"{share.ranks} ranks of {workers} instead of {len(positions)} of {before}"
+    raise UserError(f"{rule}, got {seen}; set them back, or choose another run.output_dir")

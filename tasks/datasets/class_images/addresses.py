@@ -71,8 +71,9 @@ class RemoteFile:
         except Exception as error:  # of whichever library
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
         if self.received == 0 and part.startswith(COMPRESSED):
-            rule = f"a shard must be an uncompressed tar, {without_query(self.address)} is compressed"
-            raise DataError(rule, "write it again, as JPEG is compressed itself")
+            rule = "a shard must be an uncompressed tar,"
+            seen = f"{without_query(self.address)} is compressed"
+            raise DataError(f"{rule} {seen}", "write it again, as JPEG is compressed itself")
         self.received += len(part)
         self.tail = (self.tail + part[-len(_END) :])[-len(_END) :]
         if not part:

@@ -1,19 +1,17 @@
 """Training images from shards at addresses."""
 
-import io
+import importlib.util
 import tarfile
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import class_data
 import pytest
 import torch
-from command_line import command_line, finish
+from shard_server import serving
 from tiny_classifier import arguments, tiny_config
 
 from resnet_backbones.errors import UserError
@@ -21,9 +19,10 @@ from tasks.classification.check_files import check_files
 from tasks.classification.data.batch import ClassificationBatch
 from tasks.classification.data.read_sets import read_sets
 from tasks.classification.data.squares import TrainSquares
-from tasks.classification.data.stream import Cursor, StreamBatches, shard_at
+from tasks.classification.data.stream import StreamBatches, shard_at
 from tasks.classification.data.unreadable import Unreadable
 from tasks.classification.train import run
+from tasks.cli.main import main
 from tasks.datasets.class_images.remote_shards import RemoteShards
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.launch import launch
@@ -39,11 +38,6 @@ NOISY = {
     "augment__lighting": 0.1,
     "optim__accumulate": 2,
 }
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +59,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(root: Path) -> Iterator[str]:
     """The address of the folder."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root)))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(root) as faults:
+        yield faults.url
 
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed(*_: Any) -> None:
+    raise KilledError
 
 
 def streamed(url: str, **changes: Any) -> dict[str, Any]:
@@ -152,9 +149,7 @@ def test_epochs_are_shuffled_and_augmented_anew(root: Path, url: str) -> None:
     second = list(islice(stream, 6))
     assert ids(first) != ids(second)
     image = ids(first)[0]
-    shown = [
-        batch.images[batch.image_ids == image] for part in (first, second) for batch in part
-    ]
+    shown = [batch.images[batch.image_ids == image] for part in (first, second) for batch in part]
     pixels = [one for one in shown if len(one)]
     assert not torch.equal(pixels[0], pixels[1])
 
@@ -207,9 +202,95 @@ def test_a_killed_run_of_a_stream_resumes_to_the_bit(root: Path, url: str, tmp_p
     assert all(torch.equal(expected[name], got[name]) for name in expected)
 
 
-class KilledError(Exception):
-    pass
+def test_a_rank_goes_on_at_its_own_position(root: Path, url: str) -> None:
+    changes = {"data__batch_size": 4}
+    began = [batches_of(root, url, rank, 2, **changes) for rank in range(2)]
+    for batches in began:
+        list(islice(batches.start(0), 3))
+    positions = [batches.position() for batches in began]
+    again = batches_of(root, url, 1, 2, positions, **changes)
+    straight = list(islice(batches_of(root, url, 1, 2, **changes).start(0), 6))
+    assert_equal(list(islice(again.start(3), 3)), straight[3:])
 
 
-def killed(*_: Any) -> None:
-    raise KilledError
+@pytest.mark.parametrize(("ranks", "workers"), [(2, 1), (1, 2)])
+def test_a_stream_of_other_ranks_or_workers_is_not_gone_on_with(
+    root: Path, url: str, ranks: int, workers: int
+) -> None:
+    positions = [batches_of(root, url, data__workers=1).position()]
+    seen = f"got {ranks} ranks of {workers} instead of 1 of 1"
+    with pytest.raises(UserError, match=seen):
+        batches_of(root, url, 0, ranks, positions, data__workers=workers)
+
+
+def test_no_worker_and_one_are_the_same_lane(root: Path, url: str) -> None:
+    positions = [batches_of(root, url, data__workers=1).position()]
+    assert batches_of(root, url, positions=positions, data__workers=0).position() == positions[0]
+
+
+def test_a_run_of_other_shards_is_not_resumed(root: Path, url: str, tmp_path: Path) -> None:
+    changes = streamed(url, schedule__steps=1, schedule__milestones="[]", run__resume="auto")
+    launch(tiny_config(root, tmp_path, **changes), run)
+    other = changes | {"data__train": f"{url}/part-{{0000..0001}}.tar"}
+    with pytest.raises(UserError, match=r"must keep its data.*'shards': 3.*'shards': 2"):
+        launch(tiny_config(root, tmp_path, **other), run)
+
+
+def test_an_unreadable_image_is_named_and_its_neighbour_shown(tmp_path: Path, root: Path) -> None:
+    with tarfile.open(tmp_path / "part-0000.tar", "w") as archive:
+        for number, (_, label, pixels) in enumerate(class_data.rows("train")):
+            content = b"no image" if number == 4 else class_data.png(pixels)
+            class_data.add(archive, f"{number:06d}.png", content)
+            class_data.add(archive, f"{number:06d}.cls", str(label).encode())
+    notes: list[str] = []
+    with serving(tmp_path) as faults:
+        changes = {"data__train": f"{faults.url}/part-0000.tar", "data__shuffle_buffer": 6}
+        batches = batches_of(root, faults.url, **changes)
+        unreadable = replace(batches.unreadable, note=notes.append)
+        shown = ids(list(islice(replace(batches, unreadable=unreadable).start(0), 6)))
+    assert 5 not in shown
+    assert len(shown) == 2 * IMAGES
+    assert len(notes) == 1  # in two epochs
+    assert f"{faults.url}/part-0000.tar: sample 4: cannot decode" in notes[0]
+
+
+def test_an_epoch_is_as_long_as_the_images_that_are_stated(root: Path, url: str) -> None:
+    assert batches_of(root, url, data__train_images=100, data__batch_size=6).epoch_length == 17
+
+
+REFUSED = [
+    ({"data__train": "'pipe:cat x.tar'"}, r"and never a command, got 'pipe:cat x\.tar'"),
+    ({"data__train": "hf://data/x.tar"}, r"must be http, https, s3 or gs, .* got 'hf:"),
+    ({"data__train_images": "null"}, r"data\.train_images must say how many .* got None"),
+    ({"data__train": "null"}, r"data\.train_images goes with addresses .* got 18"),
+    ({"data__shuffle_buffer": 0}, r"data\.shuffle_buffer must be >= 1, got 0"),
+    ({"data__holdout": 3}, r"data\.holdout must be 0 with a stream .* got 3"),
+    ({"data__decoded": True}, r"data\.decoded must be false with a stream"),
+    ({"augment__repeats": 2}, r"augment\.repeats must be 1 with a stream .* got 2"),
+    ({"run__eval_sets": "[val,train]"}, r"run\.eval_sets must be \[val\] with a stream"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED)
+def test_settings_that_do_not_go_with_a_stream(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        tiny_config(Path("data"), **(streamed("https://host") | changes))
+
+
+def test_without_the_extra_a_training_is_refused_in_one_line(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("task: classification\n")
+    status = main(["train", str(recipe), *arguments(root, **streamed("https://host"))])
+    assert status == 2
+    error = capsys.readouterr().err.strip()
+    assert error.endswith("pip install 'resnet-backbones[shards]'")
+    assert "\n" not in error
+
+
+def test_validation_images_stay_on_a_disk(root: Path) -> None:
+    config = tiny_config(root, **streamed("https://host", data__val="https://host/val.tar"))
+    with pytest.raises(UserError, match=r"data must be on this machine's disks, got https:"):
+        check_files(config)
