@@ -43,26 +43,25 @@ class Numbers:
             yield self.name, number, os.getpid()
 
 
-def numbers(count: int) -> tuple[list[str], int]:
-    """The first of three streams, and in how many processes they were counted."""
-    streams = [Numbers("a"), Numbers("b"), Numbers("c")]
-    found = list(islice(read_in_turn(streams, 3, Share()), count))
+def numbers() -> tuple[list[str], int]:
+    """The first of two streams, and in how many processes they were counted."""
+    found = list(islice(read_in_turn([Numbers("a"), Numbers("b")], 2, Share()), 5))
     return [f"{name}{number}" for name, number, _ in found], len({one[2] for one in found})
 
 
 def test_streams_take_turns() -> None:
-    assert numbers(7) == (["a0", "b0", "c0", "a1", "b1", "c1", "a2"], 3)
+    assert numbers() == (["a0", "b0", "a1", "b1", "a2"], 2)
 
 
 def test_streams_take_the_same_turns_in_this_process() -> None:
     with in_this_process() as loaders:
-        assert numbers(7) == (["a0", "b0", "c0", "a1", "b1", "c1", "a2"], 1)
-    assert loaders.workers == 3
+        assert numbers() == (["a0", "b0", "a1", "b1", "a2"], 1)
+    assert loaders.workers == 2
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_a_user_can_mend_ends_a_stream_with_one_sentence(workers: int) -> None:
     stream = read_in_turn([Numbers("a", mistake_at=2)], workers, Share())
     assert len(list(islice(stream, 2))) == 2
-    with pytest.raises(UserError, match="^a cannot go on$"):
+    with pytest.raises(UserError, match=r"^a cannot go on$"):
         next(stream)

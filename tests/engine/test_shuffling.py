@@ -1,6 +1,5 @@
 """A shuffled stream, and one that goes on from the oldest item that was held."""
 
-from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -31,16 +30,10 @@ def test_a_buffer_of_one_item_leaves_the_order() -> None:
 
 
 def test_as_many_items_are_held_as_the_buffer_is_large() -> None:
-    read = 0
-
-    def stream() -> Iterator[int]:
-        nonlocal read
-        for read in count(1):
-            yield read
-
-    buffer = ShuffleBuffer(stream(), size=4, key=1)
+    stream = count()
+    buffer = ShuffleBuffer(stream, size=4, key=1)
     for taken in range(9):
-        assert read == 4 + taken
+        assert repr(stream) == f"count({4 + taken})"
         assert len(buffer.held) == 4
         buffer.take()
 

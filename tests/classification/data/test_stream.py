@@ -154,6 +154,13 @@ def test_epochs_are_shuffled_and_augmented_anew(root: Path, url: str) -> None:
     assert not torch.equal(pixels[0], pixels[1])
 
 
+def test_micro_batches_of_a_step_are_mixed_alike(root: Path, url: str) -> None:
+    batches = batches_of(root, url, **NOISY).start(0)
+    blends = [float(batch.blend[0]) for batch in islice(batches, 6)]
+    assert blends[0::2] == blends[1::2]
+    assert len(set(blends)) == 3
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_go_on_where_they_were_left(root: Path, url: str, workers: int) -> None:
     """At any micro-batch, to the bit; with two lanes, the other one's turn too."""
