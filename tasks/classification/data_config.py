@@ -47,7 +47,8 @@ class DataConfig:
     exif: Literal["apply", "ignore"] = "apply"
     """Whether EXIF rotation is applied to the pixels."""
     workers: int = may_change(2)
-    """Loader processes per rank; 0 loads in the main process. Decoded sets need none."""
+    """Loader processes per rank; 0 loads in the main process. Decoded sets need none, and a stream
+    is resumed with as many."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)

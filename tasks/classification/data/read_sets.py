@@ -9,7 +9,7 @@ import numpy as np
 
 from resnet_backbones.errors import UserError
 from tasks.classification.data_config import DataConfig
-from tasks.datasets.class_images.addresses import find_addresses
+from tasks.datasets.class_images.addresses import find_addresses, without_query
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.class_images.layout import locate_class_images
 from tasks.datasets.class_images.remote_shards import RemoteShards
@@ -55,7 +55,8 @@ def open_stream(config: DataConfig, label_map: LabelMap) -> RemoteShards:
     assert config.train is not None
     assert config.train_images is not None
     addresses = find_addresses(config.train)
-    return RemoteShards(config.train, addresses, config.train_images, label_map)
+    path = without_query(config.train)
+    return RemoteShards(path, addresses, config.train_images, label_map)
 
 
 def read_split(
