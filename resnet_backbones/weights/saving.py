@@ -41,6 +41,7 @@ def save_weights(
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         safetensors.torch.save_file(tensors, unfinished, metadata=metadata)
+        unfinished.chmod(_usual_mode())  # which safetensors restricts to the owner
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -60,3 +61,10 @@ def file_metadata(
         "passport": replace(passport, library_version=written_by, commit=commit).to_json(),
         "content_hash": content_hash(tensors),
     }
+
+
+def _usual_mode() -> int:
+    """What a new file of this process may be used for by whom."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

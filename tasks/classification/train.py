@@ -131,7 +131,8 @@ def closing_entries(
     use = ""
     if model.backbone.levels[-1].stride >= DETECTORS_STRIDE:
         given = (f"model.backbone={launch.config.model.backbone}", f"model.weights={weights}")
-        use = f"for a detector: {command('train', 'faster_rcnn_r18_custom', *given)}"
+        start = command("train", "faster_rcnn_r18_custom", *given, task="det")
+        use = f"for a detector: {start}"
     return [
         ("Report", report, ""),
         ("Curves", folder / "curves.png", ""),

@@ -13,12 +13,14 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 IN_PYTHON = 'the same again with run={"resume": "auto"}'
 
 
-def command(name: str, *arguments: object) -> str:
+def command(name: str, *arguments: object, task: str | None = None) -> str:
     """A command line of ours: `backbones NAME …`, or the script in tools/ where this process was
     started through one.
+
+    `task` is how scripts call it, such as `det`; None for that of the started one.
     """
     words = [str(argument) for argument in arguments]
-    script = _script(name, Path(sys.argv[0]))
+    script = _script(name, Path(sys.argv[0]), task)
     first = [program(PROGRAM), name] if script is None else [python(), str(script)]
     return shlex.join([*first, *words])
 
@@ -62,13 +64,13 @@ def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     return shlex.join(launcher + script)
 
 
-def _script(name: str, started: Path) -> Path | None:
+def _script(name: str, started: Path, task: str | None) -> Path | None:
     """The script of a command, beside the one that was started: of the same task, `eval_det.py`
     beside `train_det.py`, where there is one.
     """
     if not _is_ours(started):
         return None
-    task = started.stem.partition("_")[2]
+    task = task or started.stem.partition("_")[2]
     for file in (f"{name}_{task}.py", f"{name}.py", f"{name}_data.py"):
         if (TOOLS / file).is_file():
             return started.with_name(file)

@@ -98,6 +98,7 @@ def test_scripts_of_the_checkout_name_each_other(
     monkeypatch.setattr(commands, "TOOLS", tools)
     monkeypatch.setattr(sys, "argv", ["tools/train_cls.py"])
     assert command("eval", "runs/a") == "venv/bin/python tools/eval_cls.py runs/a"
+    assert command("train", "b", task="det") == "venv/bin/python tools/train_det.py b"
     assert command("predict") == "venv/bin/python tools/predict.py"
     assert command("check") == "venv/bin/python tools/check_data.py"
     assert command("recipes") == "venv/bin/backbones recipes"

@@ -14,6 +14,7 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.weights.converting import convert_weights
 from resnet_backbones.weights.files import read_tensors
+from resnet_backbones.weights.saving import save_weights
 
 State = dict[str, Tensor]
 WRAPPINGS = (
@@ -136,3 +137,10 @@ def test_other_objects_beside_the_tensors_are_refused_and_not_run(
     torch.save({"state_dict": state, "best": array}, "file.pth", pickle_module=pickle)
     with pytest.raises(UserError, match="other objects in it"):
         read_tensors("file.pth")
+
+
+def test_a_file_may_be_read_by_whom_other_new_files_may(tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    usual.touch()
+    save_weights(tmp_path / "a.safetensors", create_backbone("resnet20"))
+    assert (tmp_path / "a.safetensors").stat().st_mode == usual.stat().st_mode
