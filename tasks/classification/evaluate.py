@@ -154,7 +154,8 @@ class ClassificationEvaluator:
             return (ids[there].numpy(), kept), losses
 
         shown = batches.images * len(views)
-        return run_batches(self.log.track(batches, stage, shown), self.world, compute)
+        unit = "image" if len(views) == 1 else "view"
+        return run_batches(self.log.track(batches, stage, shown, unit), self.world, compute)
 
     def _batches(self, views: tuple[View, ...]) -> ScoredFiles | ScoredDecoded:
         """This rank's images; batches are small where each view has a size of its own."""
