@@ -11,6 +11,7 @@ from typing import Any
 
 LOSS = "loss"
 LEARNING_RATE = "learning rate"
+PARTS = "parts of the "
 LARGEST = 6  # names in a panel of scores
 NO_SCORES = {
     "data_share",
@@ -28,20 +29,20 @@ def choose_panels(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
 
     Rows are those of metrics.jsonl. The loss comes first, then its parts in training and in each
     set of images, the learning rate, and the scores by group. A name below another name that is
-    measured, such as a class's `box/AP/cat`, is a detail and in no panel; a panel without names is
-    left out.
+    measured, such as a class's `box/AP/cat`, is a detail and in no panel. A panel without names is
+    left out, and so is one of a single part of a loss, which is the loss.
     """
     names = _measured(rows)
     sets = [name.removesuffix("/loss") for name in names if name.endswith("/loss")]
     parts = [name for name in names if name.startswith("loss/")]
     panels = {
         LOSS: [name for name in names if name == "loss" or name.endswith("/loss")],
-        "parts of the training loss": parts,
+        f"{PARTS}training loss": parts,
     }
     for images in sets:
         title = "validation loss" if images == "val" else f"loss on {images}"
         repeated = {f"{images}/{part.removeprefix('loss/')}" for part in parts}
-        panels[f"parts of the {title}"] = [name for name in names if name in repeated]
+        panels[f"{PARTS}{title}"] = [name for name in names if name in repeated]
     panels[LEARNING_RATE] = [name for name in names if name == "lr" or name.startswith("lr/")]
     taken: set[str] = set()
     for chosen in panels.values():
@@ -49,12 +50,17 @@ def choose_panels(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     known = set(names)
     scores = [name for name in names if name not in taken and _is_score(name, known)]
     panels |= _score_panels(scores)
-    return {title: chosen for title, chosen in panels.items() if chosen}
+    return {title: chosen for title, chosen in panels.items() if len(chosen) > _alone(title)}
 
 
 def is_score_panel(title: str) -> bool:
     """Tell whether a panel of `choose_panels` shows scores, not losses or the learning rate."""
-    return title not in (LOSS, LEARNING_RATE) and not title.startswith("parts of the ")
+    return title not in (LOSS, LEARNING_RATE) and not title.startswith(PARTS)
+
+
+def _alone(title: str) -> int:
+    """Number of names up to which a panel shows nothing of its own."""
+    return 1 if title.startswith(PARTS) else 0
 
 
 def _measured(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -26,19 +26,18 @@ def test_classification() -> None:
     assert choose_panels(rows(*names)) == {
         "loss": ["loss", "val/loss"],
         "parts of the training loss": ["loss/main", "loss/auxiliary"],
-        "parts of the validation loss": ["val/main"],
         "learning rate": ["lr"],
         "val": ["val/top1", "val/top5"],
     }
 
 
 def test_two_sets_of_images_share_the_loss_and_have_parts_and_scores_of_their_own() -> None:
-    names = ("loss/main", "val/loss", "val/main", "train/loss", "train/main", "train/top1")
-    assert choose_panels(rows(*names)) == {
+    parts = [f"{group}/{name}" for group in ("loss", "val", "train") for name in ("main", "aux")]
+    assert choose_panels(rows(*parts, "val/loss", "train/loss", "train/top1")) == {
         "loss": ["loss", "val/loss", "train/loss"],
-        "parts of the training loss": ["loss/main"],
-        "parts of the validation loss": ["val/main"],
-        "parts of the loss on train": ["train/main"],
+        "parts of the training loss": parts[:2],
+        "parts of the validation loss": parts[2:4],
+        "parts of the loss on train": parts[4:],
         "learning rate": ["lr"],
         "train": ["train/top1"],
     }
@@ -102,3 +101,8 @@ def test_what_is_no_score_or_has_no_group_is_in_no_panel(name: str) -> None:
 def test_panels_of_scores_are_told_from_others() -> None:
     panels = choose_panels(rows("loss/main", "val/main", "val/loss", "val/top1"))
     assert [title for title in panels if is_score_panel(title)] == ["val"]
+
+
+def test_a_single_part_of_a_loss_has_no_panel() -> None:
+    row = {"step": 1, "loss": 1.0, "loss/class": 1.0, "val/loss": 2.0, "val/class": 2.0, "lr": 0.1}
+    assert choose_panels([row]) == {"loss": ["loss", "val/loss"], "learning rate": ["lr"]}

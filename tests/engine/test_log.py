@@ -80,12 +80,12 @@ def test_only_rank_zero_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_curves_have_a_panel_for_losses_and_one_for_each_score(tmp_path: Path) -> None:
     rows = [
-        {"step": 1, "loss": 1.0, "loss/a": 1.0, "lr": 0.1},
+        {"step": 1, "loss": 1.0, "loss/a": 0.4, "loss/b": 0.6, "lr": 0.1},
         {"step": 2, "val/loss": 2.0, "box/AP": 0.1, "none": None},
     ]
     assert list(choose_panels(rows).values()) == [
         ["loss", "val/loss"],
-        ["loss/a"],
+        ["loss/a", "loss/b"],
         ["lr"],
         ["box/AP"],
     ]
