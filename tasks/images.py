@@ -20,6 +20,8 @@ from tasks.errors import DataError
 from tasks.stages import DECODE, stage
 
 Exif = Literal["apply", "ignore"]
+Pixels = NDArray[np.uint8]
+"""(H, W, 3) RGB."""
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.generic]
 
 SUFFIXES = frozenset(

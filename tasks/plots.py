@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from resnet_backbones.errors import UserError
+from tasks.images import Pixels
 from tasks.labels import LabelMap
 
-Pixels = NDArray[np.uint8]
 Color = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2
 

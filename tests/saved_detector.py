@@ -7,12 +7,12 @@ from tiny_detector import TINY, tiny_detector
 
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN
-from tasks.detection.saved import detector_metadata
 from tasks.engine.checkpoint import Checkpoints
 from tasks.engine.config import to_saved
 from tasks.engine.optim import Ema
 from tasks.engine.progress import Progress
 from tasks.labels import LabelMap
+from tasks.vision.saved import network_metadata
 
 CLASSES = LabelMap((10, 20, 30), ("cat", "dog", "thing"))
 DATA = DataConfig(short_edge=(64,), long_edge=128, workers=0)
@@ -35,7 +35,11 @@ def save_detector(
         for parameter in average.model.parameters():
             parameter.data.mul_(0.5)
     settings = to_saved(DetectionConfig(model=config, data=data))
-    metadata = {"task": "detection", "config": settings, **detector_metadata(model, CLASSES)}
+    metadata = {
+        "task": "detection",
+        "config": settings,
+        **network_metadata(model.backbone, CLASSES),
+    }
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     Checkpoints(folder, metadata).save(("last.pt",), Progress(step=7), model, average, optimizer)
     return folder / "last.pt"

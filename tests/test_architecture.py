@@ -117,8 +117,8 @@ TABLE: list[Row] = [
     ("tasks.stages", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
     ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.stages"}, set()),
-    ("tasks.plots", {"numpy", "PIL", "tasks.labels"}, {"matplotlib"}),
-    ("tasks.captions", {"numpy", "PIL", "tasks.plots"}, set()),
+    ("tasks.plots", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
+    ("tasks.captions", {"numpy", "PIL", "tasks.images", "tasks.plots"}, set()),
     (
         "tasks.datasets.convert.yolo",
         {"yaml", "tasks.datasets.*", "tasks.images"},

@@ -13,13 +13,14 @@ from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.sources import read_source
 from tasks.classification.config import ClassificationConfig, ModelConfig
 from tasks.classification.network import build_network, describe_use
-from tasks.classification.saved import TASK, build_saved, read_metadata
+from tasks.classification.saved import TASK, build_saved
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
 from tasks.vision.backbone import backbone_source
 from tasks.vision.class_rows import ClassRows
 from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.saved import read_metadata
 
 CONFIGURE = "set model.backbone, model.norm and model.options to what it was trained with"
 

@@ -31,6 +31,7 @@ from tasks.labels import LabelMap
 from tasks.report.classification.evaluated import PREDICTIONS
 from tasks.scoring.evaluation import ScoreSheet
 from tasks.scoring.top_k import format_table
+from tasks.vision.check_weights import check_weights
 
 Build = Callable[[ClassImages, torch.device], Classifier]
 """Makes the classifier for data on a device."""
@@ -54,7 +55,8 @@ def evaluate_checkpoint(
     def build(images: ClassImages, device: torch.device) -> Classifier:
         return saved.build(device)
 
-    return _evaluate(config, saved.label_map, build, saved.describe(), folder)
+    images = scored_images(config, saved.label_map)
+    return _evaluate(config, images, build, saved.describe(), folder)
 
 
 def evaluate_settings(
@@ -63,12 +65,14 @@ def evaluate_settings(
     """Score the weights that model.weights names on the validation images of the settings.
 
     Classes are matched by the names in the weights' passport, or by their order where it has none.
-    Files go to `output_dir`, or to run.output_dir's evaluation/.
+    data.holdout does not count, as nobody knows what others trained on. Files go to `output_dir`,
+    or to run.output_dir's evaluation/.
     """
     weights = config.model.weights
     if weights is None:
         rule = "the settings of a recipe are scored with model.weights=FILE"
         raise UserError(f"{rule}, got none; a run is scored by its folder")
+    check_weights(weights, config.run)
     folder = Path(config.run.output_dir) / "evaluation" if output_dir is None else Path(output_dir)
     source = read_source(weights)
     names = () if source.passport is None else source.passport.label_map
@@ -79,21 +83,20 @@ def evaluate_settings(
         model.backbone.passport = describe_use(model.backbone.passport, config, images.label_map)
         return model.to(device).eval()
 
-    split = read_split(config.data, "val")
-    by_name = set(names) >= set(split.label_map.names)
-    label_map = LabelMap(names, names) if by_name else None
-    return _evaluate(config, label_map, build, {"weights": weights}, folder)
+    images = read_split(config.data, "val")
+    if set(names) >= set(images.label_map.names):
+        images = images.relabelled(LabelMap(names, names))
+    return _evaluate(config, images, build, {"weights": weights}, folder)
 
 
 def _evaluate(
     config: ClassificationConfig,
-    label_map: LabelMap | None,
+    images: ClassImages,
     build: Build,
     about: Mapping[str, object],
     folder: Path,
 ) -> ScoreSheet | None:
     with scoring_process(config.run) as (world, precision):
-        images = scored_images(config, label_map)
         log = RunLog(folder, world)
         model = build(images, world.device)
         others = tuple(_other_member(path, images, world) for path in config.test.ensemble)
@@ -127,7 +130,7 @@ def _evaluate(
     return ScoreSheet(scores, facts, images.warnings, files, page, format_table(found.scores))
 
 
-def scored_images(config: ClassificationConfig, label_map: LabelMap | None) -> ClassImages:
+def scored_images(config: ClassificationConfig, label_map: LabelMap) -> ClassImages:
     """The validation images, or those that training held out."""
     data = config.data
     if not data.holdout:

@@ -11,16 +11,15 @@ K classes; pixels are (H, W, 3) RGB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from resnet_backbones.errors import UserError
 from tasks.captions import caption
 from tasks.classification.config import ClassificationConfig
 from tasks.classification.data.views import View, views_of
@@ -28,13 +27,10 @@ from tasks.classification.evaluate import Member
 from tasks.classification.saved import read_classifier
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
-from tasks.engine.precision import Precision
-from tasks.images import Exif, ImageSource, decode
+from tasks.engine.precision import Precision, PrecisionName, check_precision
+from tasks.images import Exif, ImageSource, Pixels, decode
 from tasks.labels import LabelMap
-from tasks.plots import Pixels
-from tasks.vision.prediction import check_source, runs_of_one_shape, save_picture
-
-PrecisionName = Literal["auto", "bf16", "fp32"]
+from tasks.vision.prediction import ImagePredictor, runs_of_one_shape, save_picture
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class ImageClasses:
 
 
 @dataclass(frozen=True)
-class ImageClassifier:
+class ImageClassifier(ImagePredictor[ImageClasses]):
     """A classifier with what it needs around it; call it on images."""
 
     member: Member
@@ -100,30 +96,10 @@ class ImageClassifier:
     batch_size: int = 32
     """Most images that are run together."""
 
-    @overload
-    def __call__(self, images: ImageSource) -> ImageClasses: ...  # type: ignore[overload-overlap]  # str
-    @overload
-    def __call__(self, images: Sequence[ImageSource]) -> list[ImageClasses]: ...
-    def __call__(
-        self, images: ImageSource | Sequence[ImageSource]
-    ) -> ImageClasses | list[ImageClasses]:
-        """Classes of one image, or of each in a list or tuple.
-
-        An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB,
-        of uint8. UserError for anything else and for files that cannot be decoded.
-        """
-        if isinstance(images, list | tuple):
-            return self._classify_all(images)
-        return self._classify_all([images])[0]  # type: ignore[list-item]  # other kinds are refused
-
-    def _classify_all(self, sources: Sequence[ImageSource]) -> list[ImageClasses]:
-        found = self.stream(self.read(source) for source in sources)
-        pairs = zip(found, sources, strict=True)
-        return [replace(classes, image=source) for classes, source in pairs]
-
-    def read(self, image: ImageSource) -> Pixels:
-        """The pixels of an image, decoded as in training."""
-        return decode(check_source(image), self.config.data.exif)
+    @property
+    def exif(self) -> Exif:
+        """Whether EXIF rotation is applied, as in training."""
+        return self.config.data.exif
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageClasses]:
         """Classes of each decoded image, in their order.
@@ -163,8 +139,7 @@ def load_classifier(
     `device` is auto, cpu, cuda or cuda:N. UserError says what is wrong with an argument or the
     file.
     """
-    if precision not in get_args(PrecisionName):
-        raise UserError(f"precision must be auto, bf16 or fp32, got {precision!r}")
+    check_precision(precision)
     place = resolve_device(device, 0, 1)
     saved = read_classifier(path)
     resolved = Precision.resolve(precision, place)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,10 +14,11 @@ from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.saving import save_weights
 from tasks.classification.config import ClassificationConfig, ModelConfig
 from tasks.classification.network import build_network
-from tasks.engine.checkpoint import Checkpoint, load_weights
+from tasks.engine.checkpoint import load_weights
 from tasks.engine.environment import find_commit
-from tasks.engine.saved import SavedRun, read_run, saved_metadata
+from tasks.engine.saved import SavedRun, read_run
 from tasks.labels import LabelMap
+from tasks.vision.saved import read_metadata
 
 TASK = "classification"
 WEIGHTS = "weights.safetensors"
@@ -51,12 +50,6 @@ def build_saved(config: ModelConfig, label_map: LabelMap, passport: Passport) ->
     return model
 
 
-def classifier_metadata(model: Classifier, label_map: LabelMap) -> dict[str, Any]:
-    """What a checkpoint must say for `read_classifier`, beside its task and settings."""
-    passport = json.loads(model.backbone.passport.to_json())
-    return {"label_map": label_map.to_json(), "passport": passport}
-
-
 def read_classifier(path: str | Path, overrides: Sequence[str] = ()) -> SavedClassifier:
     """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
     was scored. `overrides` such as `test.views=ten` change its settings.
@@ -64,13 +57,6 @@ def read_classifier(path: str | Path, overrides: Sequence[str] = ()) -> SavedCla
     saved = read_run(path, ClassificationConfig, TASK, overrides)
     label_map, passport = read_metadata(saved.checkpoint)
     return SavedClassifier(saved.checkpoint, saved.config, label_map, passport)
-
-
-def read_metadata(checkpoint: Checkpoint) -> tuple[LabelMap, Passport]:
-    """Classes and preprocessing of a classifier's checkpoint."""
-    label_map = LabelMap.from_json(saved_metadata(checkpoint, "label_map"))
-    passport = Passport.from_json(json.dumps(saved_metadata(checkpoint, "passport")))
-    return label_map, passport
 
 
 def write_weights(model: Classifier, recipe: str, path: Path) -> None:

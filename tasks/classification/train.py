@@ -22,14 +22,17 @@ from tasks.classification.evaluate import make_evaluator
 from tasks.classification.losses import ClassificationObjective
 from tasks.classification.network import mean_colour
 from tasks.classification.results import report_run
-from tasks.classification.saved import WEIGHTS, classifier_metadata, write_weights
+from tasks.classification.saved import WEIGHTS, write_weights
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.datasets.class_images.remote_shards import RemoteShards
 from tasks.engine.closing import Entry, closing_lines
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.scoring.top_k import format_table
+from tasks.vision.saved import network_metadata
 
+Source = tuple[ClassImages, DecodedImages | None, Unreadable]
+"""Images, their pixels where they are decoded, and which cannot be read."""
 DETECTORS_STRIDE = 32
 """Of the coarsest level that a detector's pyramid starts from; nets for small images end before."""
 
@@ -47,13 +50,16 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
     images, batches = make_batches(sets.train, config, launch, colour)
     scored = {"val": prepare(sets.val, config, launch)}
     if "train" in config.run.eval_sets and sets.train_scored is not None:
-        scored["train"] = prepare(sets.train_scored, config, launch)
+        scored["train"] = scored_training_images(sets, batches, config, launch)
     scores = launch.fit(
         model,
         ClassificationObjective(model, config.loss, config.augment),
         batches,
         {name: make_evaluator(name, *source, launch) for name, source in scored.items()},
-        metadata=classifier_metadata(model, label_map) | {"data": fingerprint(images)},
+        metadata={
+            **network_metadata(model.backbone, label_map),
+            "data": fingerprint(images),
+        },
         name_image=lambda image: images.name(image - 1),
         on_best=partial(keep_weights, config),
     )
@@ -68,7 +74,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
 
 def prepare(
     images: ClassImages, config: ClassificationConfig, launch: Launch[ClassificationConfig]
-) -> tuple[ClassImages, DecodedImages | None, Unreadable]:
+) -> Source:
     """A data set that can be read: decoded where data.decoded says so, without what it lacks."""
     data = config.data
     unreadable = Unreadable(images, data.exif, data.unreadable, launch.log.note)
@@ -103,6 +109,23 @@ def make_batches(
     if decoded is not None:
         return images, launch.on_every_rank(DecodedBatches.of, decoded, config, share, colour)
     return images, FileBatches(TrainReader(images, config, colour), share, unreadable)
+
+
+def scored_training_images(
+    sets: Sets,
+    batches: DecodedBatches | FileBatches | StreamBatches,
+    config: ClassificationConfig,
+    launch: Launch[ClassificationConfig],
+) -> Source:
+    """The training images that are scored; where they are all, as they are decoded already."""
+    images = sets.train_scored
+    assert images is not None
+    if not isinstance(batches, DecodedBatches) or images is not sets.train:
+        return prepare(images, config, launch)
+    decoded = batches.decoded
+    data = config.data
+    unreadable = Unreadable(decoded.images, data.exif, data.unreadable, launch.log.note)
+    return decoded.images, decoded, unreadable
 
 
 def keep_weights(config: ClassificationConfig, model: nn.Module) -> None:

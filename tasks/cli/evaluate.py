@@ -78,7 +78,6 @@ def _score_weights(arguments: Namespace) -> None:
     if task.evaluate_settings is None:
         rule = f"a network of {task.name} is scored by its run or checkpoint"
         raise UserError(f"{rule}, got the settings {arguments.checkpoint}")
-    task.check_files(config)
     report = task.evaluate_settings(config, arguments.out)
     if report is not None:
         print(report)

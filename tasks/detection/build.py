@@ -7,12 +7,13 @@ from __future__ import annotations
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
-from tasks.detection.saved import TASK, read_metadata
+from tasks.detection.saved import TASK
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
 from tasks.vision.backbone import backbone_source
 from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.saved import read_metadata
 
 CONFIGURE = (
     "set model.backbone, model.norm, model.pyramid_channels, model.anchors.ratios and model.roi to"

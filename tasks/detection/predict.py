@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,11 @@ from tasks.detection.model.inference import for_inference
 from tasks.detection.saved import read_detector
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
-from tasks.engine.precision import Precision
-from tasks.images import Exif, ImageSource, decode
+from tasks.engine.precision import Precision, PrecisionName, check_precision
+from tasks.images import Exif, ImageSource, Pixels, decode
 from tasks.labels import LabelMap
-from tasks.plots import LabelledBoxes, Pixels, draw_boxes, predictions_grid
-from tasks.vision.prediction import check_source, runs_of_one_shape, save_picture
-
-PrecisionName = Literal["auto", "bf16", "fp32"]
+from tasks.plots import LabelledBoxes, draw_boxes, predictions_grid
+from tasks.vision.prediction import ImagePredictor, runs_of_one_shape, save_picture
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class ImageDetections:
 
 
 @dataclass(frozen=True)
-class Detector:
+class Detector(ImagePredictor[ImageDetections]):
     """A detector with what it needs around it; call it on images."""
 
     model: FasterRCNN
@@ -111,30 +109,10 @@ class Detector:
     batch_size: int = 8
     """Most images that are run together; only images of one size ever are."""
 
-    @overload
-    def __call__(self, images: ImageSource) -> ImageDetections: ...  # type: ignore[overload-overlap]  # str
-    @overload
-    def __call__(self, images: Sequence[ImageSource]) -> list[ImageDetections]: ...
-    def __call__(
-        self, images: ImageSource | Sequence[ImageSource]
-    ) -> ImageDetections | list[ImageDetections]:
-        """Detections of one image, or of each in a list or tuple.
-
-        An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB,
-        of uint8. UserError for anything else and for files that cannot be decoded.
-        """
-        if isinstance(images, list | tuple):
-            return self._detect_all(images)
-        return self._detect_all([images])[0]  # type: ignore[list-item]  # other kinds are refused
-
-    def _detect_all(self, sources: Sequence[ImageSource]) -> list[ImageDetections]:
-        found = self.stream(self.read(source) for source in sources)
-        pairs = zip(found, sources, strict=True)
-        return [replace(detections, image=source) for detections, source in pairs]
-
-    def read(self, image: ImageSource) -> Pixels:
-        """The pixels of an image, decoded as in training."""
-        return decode(check_source(image), self.config.exif)
+    @property
+    def exif(self) -> Exif:
+        """Whether EXIF rotation is applied, as in training."""
+        return self.config.exif
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageDetections]:
         """Detections of each decoded image, in their order; neighbours of one size are run
@@ -176,8 +154,7 @@ def load_detector(
     `device` is auto, cpu, cuda or cuda:N. `score_threshold` replaces the checkpoint's
     model.roi.score_threshold. UserError says what is wrong with an argument or the file.
     """
-    if precision not in get_args(PrecisionName):
-        raise UserError(f"precision must be auto, bf16 or fp32, got {precision!r}")
+    check_precision(precision)
     overrides = []
     if score_threshold is not None:
         if not 0 <= score_threshold < 1:

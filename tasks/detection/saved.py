@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from resnet_backbones.weights.passport import Passport
 from tasks.detection.config import DetectionConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
-from tasks.engine.checkpoint import Checkpoint, load_weights
-from tasks.engine.saved import SavedRun, read_run, saved_metadata
+from tasks.engine.checkpoint import load_weights
+from tasks.engine.saved import SavedRun, read_run
 from tasks.labels import LabelMap
+from tasks.vision.saved import read_metadata
 
 TASK = "detection"
 
@@ -37,12 +36,6 @@ class SavedDetector(SavedRun[DetectionConfig]):
         return model.to(device).eval()
 
 
-def detector_metadata(model: FasterRCNN, label_map: LabelMap) -> dict[str, Any]:
-    """What a checkpoint must say for `read_detector`, beside its task and settings."""
-    passport = json.loads(model.backbone.passport.to_json())
-    return {"label_map": label_map.to_json(), "passport": passport}
-
-
 def read_detector(path: str | Path, overrides: Sequence[str] = ()) -> SavedDetector:
     """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
     was scored.
@@ -52,10 +45,3 @@ def read_detector(path: str | Path, overrides: Sequence[str] = ()) -> SavedDetec
     saved = read_run(path, DetectionConfig, TASK, overrides)
     label_map, passport = read_metadata(saved.checkpoint)
     return SavedDetector(saved.checkpoint, saved.config, label_map, passport)
-
-
-def read_metadata(checkpoint: Checkpoint) -> tuple[LabelMap, Passport]:
-    """Classes and preprocessing of a detector's checkpoint."""
-    label_map = LabelMap.from_json(saved_metadata(checkpoint, "label_map"))
-    passport = Passport.from_json(json.dumps(saved_metadata(checkpoint, "passport")))
-    return label_map, passport

@@ -12,12 +12,12 @@ from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import read_splits
 from tasks.detection.evaluate import make_evaluators
 from tasks.detection.losses import DetectionObjective
-from tasks.detection.saved import detector_metadata
 from tasks.engine.closing import Entry, closing_lines
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
+from tasks.vision.saved import network_metadata
 
 
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:
@@ -37,7 +37,10 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
         DetectionObjective(model),
         batches,
         make_evaluators(sets, config, launch.world, launch.precision, launch.log),
-        metadata=detector_metadata(model, train_set.label_map) | {"data": fingerprint(train_set)},
+        metadata={
+            **network_metadata(model.backbone, train_set.label_map),
+            "data": fingerprint(train_set),
+        },
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
     if launch.world.is_main:

@@ -26,10 +26,12 @@ def command(name: str, *arguments: object, task: str | None = None) -> str:
 
 
 def program(name: str) -> str:
-    """How a program of this environment is typed: by its name, or by its path where the name alone
-    would not find it.
+    """How a program of this environment, or the one that was started, is typed: by its name, or by
+    its path where the name alone would not find it.
     """
-    own = Path(sys.executable).with_name(name)
+    started = Path(sys.argv[0])
+    is_started = started.name == name and started.exists()
+    own = started if is_started else Path(sys.executable).with_name(name)
     found = shutil.which(name)
     if not own.exists() or (found is not None and Path(found).resolve() == own.resolve()):
         return name

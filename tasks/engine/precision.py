@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 
+from resnet_backbones.errors import UserError
 from tasks.engine.distributed import World
 from tasks.engine.timing import WORTH_IT, speed_up
 
+PrecisionName = Literal["auto", "bf16", "fp32"]
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
@@ -27,7 +29,7 @@ class Precision:
     device_type: str
 
     @classmethod
-    def resolve(cls, name: Literal["auto", "bf16", "fp32"], device: torch.device) -> "Precision":
+    def resolve(cls, name: PrecisionName, device: torch.device) -> "Precision":
         """`auto` is bf16 where the device is faster in it; bf16 asked for elsewhere is emulated and
         slow.
 
@@ -43,7 +45,7 @@ class Precision:
         return cls(name, device.type)
 
     @classmethod
-    def agreed(cls, name: Literal["auto", "bf16", "fp32"], world: World) -> "Precision":
+    def agreed(cls, name: PrecisionName, world: World) -> "Precision":
         """The arithmetic of every rank of a run: where `auto` depends on a timing, rank 0's
         counts.
         """
@@ -54,6 +56,12 @@ class Precision:
         resolved.
         """
         return torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.name == "bf16")
+
+
+def check_precision(name: str) -> None:
+    """Raise UserError for what `Precision.resolve` does not take."""
+    if name not in get_args(PrecisionName):
+        raise UserError(f"precision must be auto, bf16 or fp32, got {name!r}")
 
 
 def prefers_bf16(device: torch.device) -> bool:

@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from resnet_backbones.errors import UserError
-from tasks.images import Exif, ImageSource, decode
-from tasks.plots import Pixels
+from tasks.images import Exif, ImageSource, Pixels, decode
 
 SIDE = 360  # pixels of a thumbnail's longer side
 BLANK = 238  # gray of an image that cannot be read

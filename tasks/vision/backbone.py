@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from resnet_backbones.errors import UserError
@@ -13,7 +12,7 @@ from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.loading import adopt_passport, fill_backbone
 from resnet_backbones.weights.passport import Passport
 from tasks.engine.checkpoint import Checkpoint
-from tasks.engine.saved import saved_metadata
+from tasks.vision.saved import read_passport
 from tasks.vision.settings import BackboneConfig
 
 _PART = "backbone."  # of the names of networks that have a backbone among other parts
@@ -76,7 +75,7 @@ def backbone_source(checkpoint: Checkpoint) -> Source:
 
 def trained_passport(checkpoint: Checkpoint) -> Passport:
     """The passport in a checkpoint, whose recipe says how its weights were trained."""
-    passport = Passport.from_json(json.dumps(saved_metadata(checkpoint, "passport")))
+    passport = read_passport(checkpoint)
     task = checkpoint.metadata.get("task")
     return replace(passport, recipe=f"{task}, {checkpoint.step} steps from {passport.source}")
 

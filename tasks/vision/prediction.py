@@ -4,30 +4,67 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from resnet_backbones.errors import UserError
-from tasks.images import ImageSource, find_images
+from tasks.images import Exif, ImageSource, Pixels, decode, find_images
 
-Pixels = NDArray[np.uint8]
 Result = TypeVar("Result")
+"""What a network makes of an image: a dataclass with a field `image`, which it was made of."""
 
 
-def check_source(image: ImageSource) -> ImageSource:
-    """The image; UserError for what is none."""
-    if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
-        raise UserError(
-            "an image must be a path, the bytes of a file, a PIL image or a uint8 array of"
-            f" shape (H, W) or (H, W, 3), got {type(image).__name__}; several images go into"
-            " one list"
-        )
-    return image
+class ImagePredictor(Generic[Result]):
+    """A trained network that is called on an image, for a result, or on a list of them.
+
+    Tasks say how pixels become results, in `stream`, and how files are decoded, in `exif`.
+    """
+
+    @overload
+    def __call__(self, images: ImageSource) -> Result: ...  # type: ignore[overload-overlap]  # str
+    @overload
+    def __call__(self, images: Sequence[ImageSource]) -> list[Result]: ...
+    def __call__(self, images: ImageSource | Sequence[ImageSource]) -> Result | list[Result]:
+        """The result of one image, or of each in a list or tuple.
+
+        An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB,
+        of uint8. UserError for anything else and for files that cannot be decoded.
+        """
+        if isinstance(images, list | tuple):
+            return self._predict_all(images)
+        return self._predict_all([images])[0]  # type: ignore[list-item]  # other kinds are refused
+
+    @property
+    def exif(self) -> Exif:
+        """Whether EXIF rotation is applied, as in training."""
+        raise NotImplementedError
+
+    def stream(self, images: Iterable[Pixels]) -> Iterator[Result]:
+        """The result of each decoded image, in their order.
+
+        Each refers to its pixels, which live as long as it does.
+        """
+        raise NotImplementedError
+
+    def read(self, image: ImageSource) -> Pixels:
+        """The pixels of an image, decoded as in training; UserError for what is none."""
+        if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
+            raise UserError(
+                "an image must be a path, the bytes of a file, a PIL image or a uint8 array of"
+                f" shape (H, W) or (H, W, 3), got {type(image).__name__}; several images go into"
+                " one list"
+            )
+        return decode(image, self.exif)
+
+    def _predict_all(self, sources: Sequence[ImageSource]) -> list[Result]:
+        found: Iterator[Any] = self.stream(self.read(source) for source in sources)
+        pairs = zip(found, sources, strict=True)
+        return [replace(result, image=source) for result, source in pairs]
 
 
 def save_picture(pixels: Pixels, path: str | Path) -> None:

@@ -183,3 +183,12 @@ def test_evaluation_says_what_it_is_of(
     assert content["task"] == "classification"
     assert (content["images"], content["views"]) == (9, "one")
     assert content["weights"] == str(theirs[1])
+
+
+def test_bare_weights_need_no_training_images_and_no_image_is_held_out(
+    photos: Path, theirs: tuple[torch.nn.Module, Path], tmp_path: Path
+) -> None:
+    assert not (photos / "train").exists()
+    sheet = evaluate_settings(settings(photos, theirs[1], "data.holdout=2"), tmp_path)
+    assert sheet is not None
+    assert len(read_evaluated(tmp_path).results) == 9

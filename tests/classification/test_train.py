@@ -24,8 +24,8 @@ from tasks.classification.train import run
 from tasks.engine.launch import Start, launch
 from tasks.engine.optim import build_optimizer
 from tasks.engine.sampling import repeated_batch
+from tasks.images import Pixels
 from tasks.metrics_file import read_metrics
-from tasks.vision.prediction import Pixels
 
 
 def test_a_run_leaves_its_files(trained: Path) -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from resnet_backbones.errors import UserError
 from tasks.classification.config import AugmentConfig
-from tasks.classification.data.windows import Pixels
 from tasks.engine.randomness import Stream, mix_key
+from tasks.images import Pixels
 from tasks.vision.augment import Targets, build_augmenter
 
 Operation = Callable[[Pixels, int], Pixels]

@@ -21,14 +21,13 @@ from tasks.classification.data.policies import Operation, build_operations
 from tasks.classification.data.views import View
 from tasks.classification.data.windows import (
     DRAWS,
-    Pixels,
     padded_square,
     resized_window,
     scaled_window,
 )
 from tasks.engine.randomness import Stream, uniform
 from tasks.errors import DataError
-from tasks.images import ImageSource, opened
+from tasks.images import ImageSource, Pixels, opened
 from tasks.stages import AUGMENT, stage
 
 Square = Pixels | DataError

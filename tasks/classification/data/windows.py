@@ -11,18 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
 from tasks.classification.config import AugmentConfig, Interpolation, TestConfig
-from tasks.images import OpenImage
+from tasks.images import OpenImage, Pixels
 from tasks.vision.padding import Size
 from tasks.vision.placement import resize
 
-Pixels = NDArray[np.uint8]
-"""(H, W, 3) RGB."""
 TRIES = 10
 DRAWS = 1 + 4 * TRIES
 """Numbers that a window is drawn from: the flip, and area, ratio, top and left of each try."""

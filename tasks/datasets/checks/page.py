@@ -13,9 +13,9 @@ from resnet_backbones.errors import UserError
 from tasks.boxes import to_corners
 from tasks.datasets.checks.report import CheckedSplit, CheckReport
 from tasks.datasets.findings import Finding
-from tasks.images import Exif, decode
+from tasks.images import Exif, Pixels, decode
 from tasks.labels import LabelMap
-from tasks.plots import LabelledBoxes, Pixels, draw_boxes
+from tasks.plots import LabelledBoxes, draw_boxes
 
 _WIDTH = 360  # pixels of a thumbnail
 _OF_A_KIND = 8  # thumbnails

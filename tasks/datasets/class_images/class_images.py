@@ -57,6 +57,12 @@ class ClassImages:
         store = PartOfStore(self.store, places)
         return replace(self, store=store, labels=self.labels[places])
 
+    def relabelled(self, label_map: LabelMap) -> "ClassImages":
+        """The images with the labels of a label map that has all of their classes."""
+        places = {name: label for label, name in enumerate(label_map.names)}
+        labels = np.array([places[name] for name in self.label_map.names], dtype=np.int64)
+        return replace(self, labels=labels[self.labels], label_map=label_map)
+
 
 def read_class_images(
     path: str | Path, split: Split, label_map: LabelMap | None = None

@@ -6,8 +6,8 @@ from typing import Any
 
 from tasks.boxes import to_corners
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.images import Exif
-from tasks.plots import LabelledBoxes, Pixels, draw_boxes
+from tasks.images import Exif, Pixels
+from tasks.plots import LabelledBoxes, draw_boxes
 from tasks.report.images import SIDE, data_url, read_or_blank, thumbnail
 from tasks.report.page import paragraph
 from tasks.scoring.results import DetectionResults
