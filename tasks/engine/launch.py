@@ -161,7 +161,7 @@ class Launch(Generic[Config]):
         self.note(_length(config, batches.epoch_length))
         training = Training(
             model=model,
-            objective=objective,
+            objective=objective.to(self.world.device),  # what it has besides the model
             config=config,
             checkpoints=checkpoints,
             log=self.log,
