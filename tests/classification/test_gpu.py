@@ -7,11 +7,15 @@ import pytest
 import torch
 from tiny_classifier import tiny_config
 
+from tasks.classification.data.decoded import DecodedBatches, decode_all
+from tasks.classification.data.read_sets import read_sets
+from tasks.classification.data.unreadable import Unreadable
 from tasks.classification.evaluate_saved import evaluate_checkpoint
 from tasks.classification.predict import load_classifier
 from tasks.classification.train import run
 from tasks.engine.doctor import diagnose
 from tasks.engine.launch import launch
+from tasks.engine.loading import Share
 
 pytestmark = [
     pytest.mark.gpu,
@@ -37,7 +41,22 @@ def test_trains_scores_and_predicts(folders: Path, tmp_path: Path, form: str) ->
     assert classifier(picture).probabilities.sum() == pytest.approx(1.0, abs=1e-3)
 
 
+def test_batches_of_decoded_images_do_not_synchronise(folders: Path, tmp_path: Path) -> None:
+    config = tiny_config(folders, tmp_path / "run", data__decoded=True)
+    images = read_sets(config.data, 0).train
+    unreadable = Unreadable(images, "apply", 0.0, print)
+    decoded = decode_all(images, "apply", torch.device("cuda"), unreadable)
+    batches = DecodedBatches.of(decoded, config, Share(), (0, 0, 0)).start(0)
+    try:
+        for sync_is in ("default", "error", "error"):  # the first may set things up
+            torch.cuda.set_sync_debug_mode(sync_is)
+            batch = next(batches)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert batch.images.is_cuda
+
+
 @pytest.mark.parametrize("decoded", [True, False])
 def test_doctor_times_every_stage(folders: Path, tmp_path: Path, decoded: bool) -> None:
     config = tiny_config(folders, tmp_path / "run", run__device="cuda", data__decoded=decoded)
-    assert "model on cpu" in diagnose(config, run).text()
+    assert "model on cuda" in diagnose(config, run).text()

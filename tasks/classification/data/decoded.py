@@ -134,8 +134,9 @@ class DecodedBatches:
         config = self.config.augment
         device = self.padded.device
         places = torch.from_numpy(plan.places)
-        rows = places.to(device)
-        draws = uniform(torch.from_numpy(plan.keys).to(device), Stream.PLACEMENT, 3)  # (B, 3)
+        rows = places.to(device, non_blocking=True)
+        keys = torch.from_numpy(plan.keys).to(device, non_blocking=True)
+        draws = uniform(keys, Stream.PLACEMENT, 3)  # (B, 3)
         count = len(places)
         return ClassificationBatch(
             images=cut_squares(self.padded, rows, draws, config),
@@ -184,7 +185,7 @@ def cut_squares(padded: Tensor, rows: Tensor, draws: Tensor, config: AugmentConf
     """
     size = config.size
     height, width = padded.shape[1:3]
-    room = torch.tensor([width - size + 1, height - size + 1], device=padded.device)
+    room = torch.tensor([width - size + 1, height - size + 1]).to(padded.device, non_blocking=True)
     corner = (draws[:, 1:] * room).long()  # (B, 2) as x, y
     if config.crop == "center":
         corner = ((room - 1) / 2).round().long().expand_as(corner)

@@ -251,7 +251,8 @@ def test_cuda_graphs_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three steps at two padded sizes: a size's first steps record its graphs, later ones replay
     them.
     """
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # 10 bits would hide all else
+    # the ten bits of TF32 would hide all else
+    monkeypatch.setattr(torch.backends.cudnn.conv, "fp32_precision", "ieee")
     device = torch.device("cuda")
     written, replayed = (tiny_detector().to(device) for _ in range(2))
     compile_parts(replayed.trunk, graphs=True)
