@@ -25,6 +25,7 @@ _BACKBONE = "backbone."
 _HEAD = "head."
 _AUXILIARY = "aux"
 """What the names of heads that only training uses begin with, as in torchvision."""
+_CLASSES = 1000  # of ImageNet
 HeadSource = Literal["load", "new"]
 
 
@@ -63,7 +64,7 @@ class Classifier(nn.Module):
 def create_classifier(
     name: str,
     *,
-    num_classes: int = 1000,
+    num_classes: int | None = None,
     weights: str | None = None,
     head: HeadSource = "load",
     norm: Norm = "batch",
@@ -78,12 +79,12 @@ def create_classifier(
     """Build a classifier with `weights` as in `create_backbone`, whose other arguments are the
     same; `strict` is the backbone's.
 
-    The head is loaded too, and must be in the file for `num_classes` classes; with `head="new"` it
-    starts at random. Auxiliary heads, which only training uses, start at random where the file has
+    The head is loaded too, and must be in the file for `num_classes` classes, None being those that
+    the passport of the weights names, or 1000; with `head="new"` it starts at random. Auxiliary heads, which only training uses, start at random where the file has
     none. The backbone's report says which. UserError for a wrong argument, and for weights that do
     not fit or cannot be had.
     """
-    if num_classes < 1:
+    if num_classes is not None and num_classes < 1:
         raise UserError(f"num_classes must be >= 1, got {num_classes}")
     if head not in get_args(HeadSource):
         raise UserError(f"head must be load or new, got {head!r}")
@@ -98,9 +99,13 @@ def create_classifier(
         checkpoint_activations=checkpoint_activations,
         options=options,
     )
-    classifier = Classifier(build(spec), num_classes)
-    if weights is not None:
-        fill_classifier(classifier, read_source(weights), weights, head, adapt, strict=strict)
+    backbone = build(spec)
+    if weights is None:
+        return Classifier(backbone, num_classes or _CLASSES)
+    found = read_source(weights)
+    named = () if found.passport is None or head == "new" else found.passport.label_map
+    classifier = Classifier(backbone, num_classes or len(named) or _CLASSES)
+    fill_classifier(classifier, found, weights, head, adapt, strict=strict)
     return classifier
 
 

@@ -82,3 +82,12 @@ def test_the_command_describes_them(zoo: Path, commands: Commands) -> None:
     assert facts["load with"] == f"resnet_backbones.load_classifier('{NAME}')"
     answer = commands("describe", "ours:resnet21.noise")
     assert (answer.status, "did you mean ours:resnet20.noise" in answer.error) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet56"])
+def test_the_classes_are_those_of_the_weights_unless_others_are_asked_for(name: str) -> None:
+    weights = f"ours:{name}.cifar10"
+    assert create_classifier(name, weights=weights).num_classes == 10
+    assert create_classifier(name, weights=weights, head="new").num_classes == 1000
+    with pytest.raises(UserError, match="use num_classes=10"):
+        create_classifier(name, weights=weights, num_classes=1000)
