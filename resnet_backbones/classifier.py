@@ -80,9 +80,9 @@ def create_classifier(
     same; `strict` is the backbone's.
 
     The head is loaded too, and must be in the file for `num_classes` classes, None being those that
-    the passport of the weights names, or 1000; with `head="new"` it starts at random. Auxiliary heads, which only training uses, start at random where the file has
-    none. The backbone's report says which. UserError for a wrong argument, and for weights that do
-    not fit or cannot be had.
+    the passport of the weights names, or 1000; with `head="new"` it starts at random. Auxiliary
+    heads, which only training uses, start at random where the file has none. The backbone's report
+    says which. UserError for a wrong argument, and for weights that do not fit or cannot be had.
     """
     if num_classes is not None and num_classes < 1:
         raise UserError(f"num_classes must be >= 1, got {num_classes}")
