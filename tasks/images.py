@@ -106,6 +106,16 @@ def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
         return np.array(image.rgb())
 
 
+def stored_values(source: ImageSource) -> NDArray[np.generic]:
+    """Decode what an image stores, unconverted and not turned; errors as `decode`.
+
+    (H, W) gray values or indices of a palette, (H, W, 2) with alpha beside them, (H, W, 3) or
+    (H, W, 4) colours.
+    """
+    with opened(source, "ignore") as image, _naming(source), stage(DECODE):
+        return np.asarray(image.stored)
+
+
 def image_size(source: str | Path | bytes, exif: Exif = "apply") -> tuple[int, int]:
     """Read (height, width) of the decoded image from the file's header; errors as `decode`."""
     stored, upright = image_sizes(source)

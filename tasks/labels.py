@@ -2,20 +2,26 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from resnet_backbones.errors import UserError
 
 FileId = int | str
+Colour = tuple[int, int, int]
+"""Red, green and blue in 0..255."""
+IGNORED = 255
+"""The label of pixels that count for nothing."""
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Classes in the order of their labels 0..K-1."""
+    """Classes in the order of their labels 0..K-1; equal where ids and names are."""
 
     category_ids: tuple[FileId, ...]
     names: tuple[str, ...]
+    colours: tuple[Colour, ...] | None = field(default=None, compare=False)
+    """In which the data set draws its classes; None where it does not say."""
 
     def __post_init__(self) -> None:
         if len(self.category_ids) != len(self.names):
@@ -23,6 +29,9 @@ class LabelMap:
                 f"a label map needs one name per id, got {len(self.category_ids)} ids,"
                 f" {len(self.names)} names"
             )
+        if self.colours is not None and len(self.colours) != len(self.names):
+            counts = f"{len(self.colours)} colours, {len(self.names)} names"
+            raise UserError(f"a label map needs one colour per name or none, got {counts}")
         _check_unique("id", self.category_ids)
         _check_unique("name", self.names)
 
@@ -33,12 +42,23 @@ class LabelMap:
 
     def to_json(self) -> dict[str, list[Any]]:
         """Return the label map as JSON can hold it."""
-        return {"category_ids": list(self.category_ids), "names": list(self.names)}
+        content: dict[str, list[Any]] = {
+            "category_ids": list(self.category_ids),
+            "names": list(self.names),
+        }
+        if self.colours is not None:
+            content["colours"] = [list(colour) for colour in self.colours]
+        return content
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "LabelMap":
         """Make the label map that `to_json` returned."""
-        return cls(tuple(content["category_ids"]), tuple(content["names"]))
+        colours = content.get("colours")
+        return cls(
+            tuple(content["category_ids"]),
+            tuple(content["names"]),
+            None if colours is None else tuple((red, green, blue) for red, green, blue in colours),
+        )
 
 
 def _check_unique(kind: str, values: Sequence[FileId]) -> None:

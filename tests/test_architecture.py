@@ -29,14 +29,23 @@ FLOORS = {
     "tasks.images",
     "tasks.metrics_file",
     "tasks.panels",
+    "tasks.drawing",
     "tasks.plots",
     "tasks.captions",
+    "tasks.label_plots",
     "tasks.stages",
     "tasks.datasets.*",
     "tasks.scoring.*",
     "tasks.report.*",
 }
-DRAWING = {"tasks.errors", "tasks.labels", "tasks.boxes", "tasks.images", "tasks.plots"}
+DRAWING = {
+    "tasks.errors",
+    "tasks.labels",
+    "tasks.boxes",
+    "tasks.images",
+    "tasks.drawing",
+    "tasks.plots",
+}
 SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "zoo"}
 TASKS = [
     path.name
@@ -59,7 +68,11 @@ Row = tuple[str, set[str], set[str]]
 def task_rows(task: str) -> list[Row]:
     """A task imports its own folder and every floor below, and never another task."""
     below = {"tasks.engine.*", "tasks.vision.*", "resnet_backbones.*", *FLOORS}
-    settings = {"tasks.engine.settings", "tasks.vision.settings"}
+    settings = {
+        "tasks.engine.settings",
+        "tasks.vision.settings",
+        "tasks.vision.settings_semantic",
+    }
     return [
         (f"tasks.{task}.data_config", settings, set()),
         (f"tasks.{task}.config", {*settings, f"tasks.{task}.data_config"}, set()),
@@ -117,11 +130,22 @@ TABLE: list[Row] = [
     ("tasks.stages", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
     ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.stages"}, set()),
-    ("tasks.plots", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
-    ("tasks.captions", {"numpy", "PIL", "tasks.images", "tasks.plots"}, set()),
+    ("tasks.drawing", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
+    ("tasks.plots", {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"}, set()),
+    (
+        "tasks.label_plots",
+        {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"},
+        set(),
+    ),
+    ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
     (
         "tasks.datasets.convert.yolo",
         {"yaml", "tasks.datasets.*", "tasks.images"},
+        set(),
+    ),
+    (
+        "tasks.datasets.semantic.class_files",
+        {"yaml", "tasks.datasets.*", "tasks.labels"},
         set(),
     ),
     (
@@ -175,6 +199,11 @@ TABLE: list[Row] = [
     ),
     ("tasks.vision.settings", {"tasks.engine.settings"}, set()),
     (
+        "tasks.vision.settings_semantic",
+        {"tasks.engine.settings", "tasks.vision.settings"},
+        set(),
+    ),
+    (
         "tasks.vision.check_weights",
         {"tasks.engine.run_files", "tasks.engine.settings", "resnet_backbones.zoo.catalogue"},
         set(),
@@ -187,8 +216,10 @@ TABLE: list[Row] = [
             "PIL",
             "resnet_backbones.*",
             "tasks.engine.checkpoint",
+            "tasks.engine.environment",
             "tasks.engine.randomness",
             "tasks.engine.saved",
+            "tasks.engine.settings",
             "tasks.vision.*",
             "tasks.errors",
             "tasks.boxes",
@@ -210,6 +241,11 @@ TABLE: list[Row] = [
     ("tools.*", {"tasks.cli.main"}, set()),
     ("benchmarks.common", set(), set()),
     ("benchmarks.detectron2_peer", {*EVERYTHING, "benchmarks.*"}, {"detectron2"}),
+    (
+        "benchmarks.segmentation",
+        {*EVERYTHING, "benchmarks.*"},
+        {"segmentation_models_pytorch"},
+    ),
     ("benchmarks.*", {*EVERYTHING, "benchmarks.*"}, set()),
     ("studies.*", {*EVERYTHING, "benchmarks.*", "studies.*"}, {"matplotlib"}),
 ]

@@ -1,8 +1,8 @@
 """What the engine knows of a task's batches, and the stream of them that training takes."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import torch
@@ -28,6 +28,11 @@ class Batch(Protocol):
         ranks and micro-batches.
         """
 
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """The same of losses that were divided by something else, by their names: those of a task,
+        in every batch."""
+
     def to(self, device: torch.device, non_blocking: bool = False) -> Self:
         """The batch on a device."""
 
@@ -39,7 +44,8 @@ class Batch(Protocol):
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """A `Batch` whose fields are all tensors, of which row i is image i; a task derives its own.
+    """A `Batch` whose fields are tensors, of which row i is image i, or tuples of such; a task
+    derives its own.
 
     Losses are means over images; a task that divides them by something else replaces `weight`.
     """
@@ -51,6 +57,11 @@ class TensorBatch:
     def weight(self) -> float:
         """The number of images."""
         return float(len(self))
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """None: all losses were divided by `weight`."""
+        return {}
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Self:
         """The batch on a device."""
@@ -64,7 +75,12 @@ class TensorBatch:
         return len(self.image_ids)
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Self:
-        return type(self)(*(change(getattr(self, item.name)) for item in fields(self)))
+        return type(self)(*(_changed(getattr(self, item.name), change) for item in fields(self)))
+
+
+def _changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A field's tensor changed, or each of its tensors."""
+    return tuple(map(change, value)) if isinstance(value, tuple) else change(value)
 
 
 class Batches(Protocol):
@@ -99,14 +115,27 @@ def gather_positions(batches: Batches, world: World) -> list[Any] | None:
 
 
 @dataclass(frozen=True)
+class LossShares:
+    """Factors on the losses of a micro-batch, which make them parts of means over a whole step."""
+
+    usual: float
+    named: Mapping[str, float] = field(default_factory=dict)
+    """Of losses that have weights of their own."""
+
+    def of(self, name: str) -> float:
+        """The factor on a loss."""
+        return self.named.get(name, self.usual)
+
+
+@dataclass(frozen=True)
 class StepBatches:
     """The M micro-batches of a step on this rank, on the host, with the share that each has in the
     step's loss.
     """
 
     batches: tuple[Batch, ...]
-    shares: tuple[float, ...]
-    """Factors on the losses of each; the mean over ranks of their sums is 1."""
+    shares: tuple[LossShares, ...]
+    """Of each; the mean over ranks of a loss's sum over these is 1."""
 
 
 class Feed:
@@ -137,5 +166,24 @@ class Feed:
         total, failures = self.world.sum((sum(weights), float(failure is not None)))
         if failures:
             self.world.raise_first(failure)
-        scale = self.world.size / total if total else 0.0
-        return StepBatches(tuple(batches), tuple(weight * scale for weight in weights))
+        usual = _shares(weights, total, self.world)
+        named = self._named_shares(batches)
+        return StepBatches(tuple(batches), tuple(map(LossShares, usual, named)))
+
+    def _named_shares(self, batches: Sequence[Batch]) -> list[dict[str, float]]:
+        """The shares of losses that have weights of their own, by micro-batch."""
+        names = list(batches[0].loss_weights)  # the same on every rank
+        if not names:
+            return [{} for _ in batches]
+        weights = [[batch.loss_weights[name] for batch in batches] for name in names]
+        totals = self.world.sum(tuple(map(sum, weights)))
+        columns = [
+            _shares(own, total, self.world) for own, total in zip(weights, totals, strict=True)
+        ]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _shares(weights: Sequence[float], total: float, world: World) -> list[float]:
+    """What this rank's weights are of all ranks' mean."""
+    scale = world.size / total if total else 0.0
+    return [weight * scale for weight in weights]

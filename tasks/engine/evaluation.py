@@ -23,10 +23,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class LossSums:
-    """Losses times the weights of their batches, and the sum of the weights."""
+    """Losses times the weights of their batches, and the sums of the weights, by name."""
 
     sums: dict[str, float] = field(default_factory=dict)
-    weight: float = 0.0
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def run_batches(
     """
     results: list[R] = []
     sums: dict[str, Tensor] = {}
-    weight = 0.0
+    weights: dict[str, float] = {}
     with world.sharing_errors(), torch.no_grad():
         for on_host in batches:
             begin_batch()
@@ -122,20 +122,42 @@ def run_batches(
             result, losses = compute(batch)
             results.append(result)
             for name, loss in losses.items():
-                term = loss.double() * on_host.weight
-                counted = term if on_host.weight else torch.zeros_like(term)  # not 0 x NaN
+                weight = on_host.loss_weights.get(name, on_host.weight)
+                term = loss.double() * weight
+                counted = term if weight else torch.zeros_like(term)  # not 0 x NaN
                 sums[name] = sums[name] + counted if name in sums else counted
-            weight += on_host.weight
-    return results, LossSums({name: float(value) for name, value in sums.items()}, weight)
+                weights[name] = weights.get(name, 0.0) + weight
+    return results, LossSums({name: float(value) for name, value in sums.items()}, weights)
 
 
 def mean_losses(parts: Sequence[LossSums]) -> dict[str, float]:
     """Losses over the weights of all ranks; nothing where none were computed."""
-    weight = sum(part.weight for part in parts)
-    names = dict.fromkeys(name for part in parts for name in part.sums)
-    if not weight:
-        return dict.fromkeys(names, float("nan"))
-    return {name: sum(part.sums.get(name, 0.0) for part in parts) / weight for name in names}
+    means: dict[str, float] = {}
+    for name in dict.fromkeys(name for part in parts for name in part.sums):
+        weight = sum(part.weights.get(name, 0.0) for part in parts)
+        total = sum(part.sums.get(name, 0.0) for part in parts)
+        means[name] = total / weight if weight else float("nan")
+    return means
+
+
+def score_together(
+    world: World,
+    results: R,
+    losses: LossSums,
+    score: Callable[[list[R], dict[str, float]], SetScores],
+) -> SetScores:
+    """What `score` makes, on the first rank, of every rank's results and of the mean losses; every
+    rank gets it. Collective.
+
+    Over gloo, as scoring may outlast a GPU collective's time limit.
+    """
+    gathered = world.gather((results, losses))
+    found = SetScores({}, {})
+    if gathered is not None:
+        means = mean_losses([part for _, part in gathered])
+        found = score([part for part, _ in gathered], means)
+    shared: SetScores = world.broadcast(found)
+    return shared
 
 
 def mean_over_ranks(sums: LossSums, world: World) -> dict[str, float]:

@@ -26,7 +26,15 @@ class Plan(Protocol):
         """The plan of some of the images, with the padding of all."""
 
 
+class CountedPlan(Plan, Protocol):
+    """A plan that knows how many images it has."""
+
+    def __len__(self) -> int:
+        """Images."""
+
+
 P = TypeVar("P", bound=Plan)
+C = TypeVar("C", bound=CountedPlan)
 B = TypeVar("B")
 
 
@@ -115,6 +123,25 @@ class Loader(Generic[P, B]):
         the global batch.
         """
         return self.batches(_parts(plan, step, self.share, self.share.micro_batch(batch_size)))
+
+
+class DealtBatches(Generic[C, B]):
+    """This rank's batches of some plans, which are dealt to the ranks in turn."""
+
+    def __init__(self, loader: Loader[C, B], plans: Iterable[C]) -> None:
+        self.loader = loader
+        self.plans = list(plans)[loader.share.rank :: loader.share.ranks]
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    @property
+    def images(self) -> int:
+        """Images of all batches of this rank."""
+        return sum(map(len, self.plans))
+
+    def __iter__(self) -> Iterator[B]:
+        return self.loader.batches(self.plans)
 
 
 def read_in_turn(streams: Sequence[Iterable[B]], workers: int, share: Share) -> Iterator[B]:

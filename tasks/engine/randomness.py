@@ -29,6 +29,7 @@ class Stream(IntEnum):
     ERASE = 6
     MIX = 7
     OPERATIONS = 8
+    CROP = 9
 
 
 def _signed(value: int) -> int:

@@ -33,6 +33,12 @@ class SavedRun(Generic[Config]):
         weights = "ema" if self.checkpoint.has_ema else "model"
         return {"checkpoint": str(self.path), "step": self.checkpoint.step, "weights": weights}
 
+    def evaluation_folder(self, given: str | Path | None) -> Path:
+        """Where an evaluation is written: `evaluation/` beside the checkpoint unless a folder is
+        given, so that the files of the training itself stay as they are.
+        """
+        return self.path.parent / "evaluation" if given is None else Path(given)
+
 
 def read_run(
     path: str | Path, cls: type[Config], task: str, overrides: Sequence[str] = ()

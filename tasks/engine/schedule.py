@@ -31,8 +31,9 @@ def lr_factor(step: int, history: History, config: ScheduleConfig, metric: str) 
     Warm-up rises linearly from `warmup_factor` to 1; a short run needs it no less than a long one,
     so its length does not follow `steps`, but it takes a third of them at most. Milestones are
     stated for `reference_steps` and scale with `steps`; `step` decays by `gamma` at each of them,
-    `cosine` is half a cosine over all steps, or over those after the warm-up, and `plateau` decays
-    by `gamma` each time `metric` did not rise in `plateau_evaluations` evaluations. With
+    `cosine` is half a cosine over all steps, or over those after the warm-up, `poly` a power of the
+    share of steps that are left, as mmengine's PolyLR, and `plateau` decays by `gamma` each time
+    `metric` did not rise in `plateau_evaluations` evaluations. With
     `warmup_until` the warm-up is a constant that a score ends.
     """
     if config.warmup_until is None:
@@ -41,6 +42,8 @@ def lr_factor(step: int, history: History, config: ScheduleConfig, metric: str) 
         warm_up = _warm_up_by_score(history, config, config.warmup_metric or metric)
     if config.name == "cosine":
         return warm_up * _cosine(step, config)
+    if config.name == "poly":
+        return warm_up * _poly(step, config)
     if config.name == "plateau":
         return warm_up * _plateau_decay(history, config, metric)
     return warm_up * _step_decay(step, config)
@@ -114,6 +117,11 @@ def _cosine(step: int, config: ScheduleConfig) -> float:
     first = _warm_up_steps(config) if config.decay_after_warmup else 0.0
     position = max(0.0, step - first) / (config.steps - first)
     return 0.5 * (1 + math.cos(math.pi * position))
+
+
+def _poly(step: int, config: ScheduleConfig) -> float:
+    left = max(0.0, 1 - step / config.steps)
+    return config.last_factor + (1 - config.last_factor) * float(left**config.power)
 
 
 def _plateau_decay(history: History, config: ScheduleConfig, metric: str) -> float:

@@ -113,9 +113,10 @@ class OptimConfig:
 class ScheduleConfig:
     """Length of training and learning-rate factor by step."""
 
-    name: Literal["step", "cosine", "plateau"] = "step"
-    """`step` multiplies by `gamma` at each milestone; `cosine` falls to zero at the last step;
-    `plateau` multiplies by `gamma` after `plateau_evaluations` without a better run.best_metric."""
+    name: Literal["step", "cosine", "poly", "plateau"] = "step"
+    """`step` multiplies by `gamma` at each milestone; `cosine` falls to zero at the last step, and
+    so does `poly`, the share of steps that are left to the power of `power`; `plateau` multiplies
+    by `gamma` after `plateau_evaluations` without a better run.best_metric."""
     steps: int = 1000
     """Optimiser steps in all."""
     epochs: float | None = excluding(None, "steps", "minutes")
@@ -130,6 +131,10 @@ class ScheduleConfig:
     """Steps, of `reference_steps`, at which the learning rate is multiplied by `gamma`."""
     gamma: float = 0.1
     """Factor at each milestone or plateau."""
+    power: float = 0.9
+    """Of `poly` (Chen et al. 2018)."""
+    last_factor: float = 0.0
+    """Learning-rate factor that `poly` falls to."""
     plateau_evaluations: int = 3
     """Evaluations without a better score after which `plateau` lowers the learning rate."""
     warmup_steps: int = 0
@@ -156,6 +161,9 @@ class ScheduleConfig:
         rule = "schedule.milestones must rise and lie in (0, schedule.reference_steps]"
         require(inside and self.milestones == ordered, rule, self.milestones)
         require(0 < self.gamma <= 1, "schedule.gamma must be in (0, 1]", self.gamma)
+        require(self.power > 0, "schedule.power must be > 0", self.power)
+        rule = "schedule.last_factor must be in [0, 1)"
+        require(0 <= self.last_factor < 1, rule, self.last_factor)
         rule = "schedule.plateau_evaluations must be >= 1"
         require(self.plateau_evaluations >= 1, rule, self.plateau_evaluations)
         require(self.warmup_steps >= 0, "schedule.warmup_steps must be >= 0", self.warmup_steps)

@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from resnet_backbones.errors import UserError
-from tasks.engine.batches import Batch, StepBatches
+from tasks.engine.batches import Batch, LossShares, StepBatches
 from tasks.engine.compilation import begin_batch
 from tasks.engine.optim import takes_mask
 from tasks.engine.precision import Precision
@@ -95,8 +95,7 @@ def train_step(
         on_device = batch.to(arithmetic.device, non_blocking=True)
         with _gradients_stay_local(objective, index < last):
             losses = _backward(objective, on_device, share, arithmetic)
-        values = [loss.detach().float() for loss in losses.values()]
-        parts.append(torch.stack(values) * share)  # (L,)
+        parts.append(torch.stack([loss.detach().float() for loss in losses.values()]))  # (L,)
     stacked = torch.stack(parts)  # (M, L)
     norm, masked = _update(optimizer, arithmetic.clip_norm)
     statistics.restore_where(masked)
@@ -108,15 +107,15 @@ def train_step(
 
 
 def _backward(
-    objective: nn.Module, batch: Batch, share: float, arithmetic: Arithmetic
+    objective: nn.Module, batch: Batch, share: LossShares, arithmetic: Arithmetic
 ) -> dict[str, Tensor]:
-    """Add the gradient of a micro-batch's share of the step's loss; its named losses."""
+    """Add the gradient of a micro-batch's part of the step's loss; its parts of the named ones."""
     begin_batch()
     with arithmetic.precision.autocast():
         losses: dict[str, Tensor] = objective(batch)
-    loss = torch.stack(list(losses.values())).sum() * share
-    loss.backward()  # type: ignore[no-untyped-call]
-    return losses
+    parts = {name: loss * share.of(name) for name, loss in losses.items()}
+    torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+    return parts
 
 
 def _gradients_stay_local(objective: nn.Module, local: bool) -> AbstractContextManager[None]:

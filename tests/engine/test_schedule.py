@@ -137,3 +137,10 @@ def test_warm_up_ends_with_a_score(scores: tuple[float, ...], factor: float) -> 
 def test_warm_up_by_a_score_takes_no_steps() -> None:
     with pytest.raises(UserError, match=r"warmup_until takes schedule\.warmup_steps=0, got 5"):
         ScheduleConfig(steps=100, warmup_until=0.2, warmup_steps=5)
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (40_000, 0.5405279), (79_999, 0.0100383)])
+def test_poly_is_mmengines(step: int, expected: float) -> None:
+    """PolyLR: (lr - eta_min) (1 - t / T) ** 0.9 + eta_min, of 0.01, 1e-4 and 80,000 steps."""
+    config = ScheduleConfig(name="poly", steps=80_000, last_factor=0.01)
+    assert lr_factor(step, (), config, "val/score") == pytest.approx(expected, abs=1e-6)
