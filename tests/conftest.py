@@ -36,6 +36,12 @@ def coco200() -> Path:
 
 
 @pytest.fixture(scope="session")
+def camvid() -> Path:
+    """Road scenes: {train,val,test}/images/*.jpg and …/masks/*.png with values 0..11."""
+    return _data_set("camvid")
+
+
+@pytest.fixture(scope="session")
 def bccd() -> Path:
     """364 images of blood cells as a Pascal VOC folder."""
     return _data_set("bccd")

@@ -13,15 +13,19 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="voc|yolo|csv")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="voc|yolo|csv|labelme|cvat")
     voc = kinds.add_parser(
         "voc", help="folder with Annotations/, JPEGImages/, ImageSets/Main/; or XML beside images"
     )
     yolo = kinds.add_parser("yolo", help="data.yaml with images/ and labels/; boxes or outlines")
     table = kinds.add_parser("csv", help="one box a row, with a header")
+    labelme = kinds.add_parser("labelme", help="folder of Labelme's JSON files; outlines and masks")
+    cvat = kinds.add_parser("cvat", help="XML of `CVAT for images 1.1`; outlines and masks")
     _add_files(voc, "the folder")
     _add_files(yolo, "data.yaml, or its folder")
     _add_files(table, "the CSV file")
+    _add_files(labelme, "the folder")
+    _add_files(cvat, "annotations.xml")
     voc.add_argument("--split", help="a list in ImageSets/Main, such as trainval, or all")
     voc.add_argument(
         "--difficult",
@@ -33,6 +37,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     yolo.add_argument(
         "--split", default="train", help="train (default), val or test, as data.yaml names them"
     )
+    _add_names(labelme, "where the files say", "all names, sorted")
+    _add_names(cvat, "beside the file or in images/", "the file's labels")
     _add_boxes(voc, "JPEGImages or the folder", 1)
     _add_boxes(table, "the CSV's folder", 0)
     table.add_argument(
@@ -49,12 +55,7 @@ def _add_files(kind: ArgumentParser, source: str) -> None:
 
 def _add_boxes(kind: ArgumentParser, images: str, origin: int) -> None:
     """What formats need that leave images, classes or the first pixel's number open."""
-    kind.add_argument("--images", help=f"folder of the images (default: {images})")
-    kind.add_argument(
-        "--categories",
-        type=_names,
-        help="names in the order of their ids, a,b,c (default: all names, sorted)",
-    )
+    _add_names(kind, images, "all names, sorted")
     kind.add_argument(
         "--box-origin",
         dest="origin",
@@ -63,6 +64,16 @@ def _add_boxes(kind: ArgumentParser, images: str, origin: int) -> None:
         default=origin,
         help="1: corners are pixels counted from 1, both inside the box, as VOC defines; 0: they"
         f" are points, and the image starts at 0 (default: {origin})",
+    )
+
+
+def _add_names(kind: ArgumentParser, images: str, categories: str) -> None:
+    """What formats need that leave images or classes open."""
+    kind.add_argument("--images", help=f"folder of the images (default: {images})")
+    kind.add_argument(
+        "--categories",
+        type=_names,
+        help=f"names in the order of their ids, a,b,c (default: {categories})",
     )
 
 
@@ -90,6 +101,15 @@ def _read(arguments: Namespace) -> Converted:
             columns=arguments.columns,
             origin=arguments.origin,
         )
+    names = {"images": arguments.images, "categories": arguments.categories}
+    if arguments.kind == "labelme":
+        from tasks.datasets.convert.labelme import read_labelme
+
+        return read_labelme(arguments.input, **names)
+    if arguments.kind == "cvat":
+        from tasks.datasets.convert.cvat import read_cvat
+
+        return read_cvat(arguments.input, **names)
     from tasks.datasets.convert.voc import read_voc
 
     return read_voc(
@@ -112,12 +132,14 @@ def _run(arguments: Namespace, _: ArgumentParser) -> None:
 
 COMMAND = Command(
     name="convert",
-    summary="Convert VOC, YOLO or CSV annotations to COCO JSON.",
-    details="That is the format that training reads.",
+    summary="Convert other annotations to COCO JSON.",
+    details="Reads VOC, YOLO, CSV, Labelme and CVAT; training reads what it writes.",
     examples="""
 backbones convert voc DATA/VOC2007 train.json --split trainval
 backbones convert yolo DATA/data.yaml train.json --split train
 backbones convert csv boxes.csv train.json --columns file=image,label=kind,x1=left,y1=top,w=w,h=h
+backbones convert labelme FOLDER train.json
+backbones convert cvat annotations.xml train.json --images FOLDER
 """,
     add_arguments=_add_arguments,
     run=_run,

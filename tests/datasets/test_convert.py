@@ -193,7 +193,7 @@ def test_yolo_boxes_outlines_and_empty_files(yolo: Path) -> None:
         "a.png": [("cat", (8, 3, 4, 4)), ("dog", (2, 2, 10, 6))],
         "b.png": [],
     }
-    assert converted.pictures[0].boxes[1].polygon == (2, 2, 12, 2, 2, 8)
+    assert converted.pictures[0].boxes[1].polygons == ((2, 2, 12, 2, 2, 8),)
     assert converted.image_root == yolo / "images/train"
 
 

@@ -3,7 +3,8 @@
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,50 @@ pre { background: #f3f4f6; padding: 12px; overflow-x: auto }
 figure { margin: 0 } img { max-width: 100%; height: auto; background: #eef0f3 }
 figcaption { font-size: 13px; overflow-wrap: anywhere }
 """
+
+
+Checked = tuple[CheckReport, Sequence[str], Exif]
+"""Findings, why other splits were not looked at, and how images were decoded."""
+
+
+@dataclass(frozen=True)
+class CheckByHand:
+    """The check of data that no corrected file can mend; call it with what a command line names."""
+
+    look: Callable[[Sequence[str]], Checked]
+    unfixable: str
+    """Why, and the way out."""
+
+    def __call__(
+        self,
+        data: Sequence[str],
+        *,
+        shown: int | None = None,
+        fix: str | None = None,
+        page: str | None = None,
+    ) -> tuple[CheckReport, str]:
+        """Return the findings and their text with at most `shown` of each kind; write the HTML page
+        where it is named.
+
+        Raises UserError where the data cannot be found, and for `fix`.
+        """
+        if fix is not None:
+            raise UserError(f"--fix writes a corrected file of annotations, which {self.unfixable}")
+        report, missing, exif = self.look(data)
+        return report, told(report, missing, shown, page, exif)
+
+
+def told(
+    report: CheckReport, missing: Sequence[str], shown: int | None, page: str | None, exif: Exif
+) -> str:
+    """The findings as text, at most `shown` of each kind, and why what is missing was not checked;
+    writes the page where one is named.
+    """
+    lines = [report.text(shown), *(f"not checked: {reason}" for reason in missing)]
+    if page is not None:
+        write_page(report, page, exif)
+        lines.append(f"page: {page}")
+    return "\n".join(lines)
 
 
 def write_page(report: CheckReport, out: str | Path, exif: Exif) -> None:

@@ -125,8 +125,8 @@ def _parse(
     for name in ("images", "categories"):
         if not content[name]:
             raise empty_list(name)
-    images = _sorted_by_id(content["images"], "image")
-    categories = _sorted_by_id(content["categories"], "category")
+    images = sorted_by_id(content["images"], "image")
+    categories = sorted_by_id(content["categories"], "category")
     classes = read_classes(categories, content["annotations"], wanted)
     rows = [annotated_size(record, image_root, exif) for record in images]
     sizes = np.array(rows, dtype=np.int32).reshape(-1, 2)
@@ -164,7 +164,7 @@ def missing_id(record: object, kind: str) -> DataError:
     return DataError(rule, f"give it one or remove the {kind}")
 
 
-def _sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
+def sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     """Records in the order of their ids, whole numbers before texts; ids must be unique."""
     for record in records:
         if not isinstance(record, Mapping) or not isinstance(record.get("id"), int | str):

@@ -6,6 +6,8 @@ from typing import Literal
 
 from resnet_backbones.errors import UserError
 
+_EXPORTED = {"train": "train", "val": "valid"}  # Roboflow's folders, with _annotations.coco.json
+
 
 def locate_split(
     root: str | Path | None,
@@ -18,17 +20,8 @@ def locate_split(
     Those given count; the others are looked for under `root` in COCO's layouts and Roboflow's.
     Raises UserError that lists everything tried.
     """
-    exported = (
-        "valid" if split == "val" else split
-    )  # Roboflow's folder, with _annotations.coco.json
-    subfolders = (f"{split}2017", split, f"images/{split}2017", f"images/{split}", exported)
-    names = (
-        f"annotations/instances_{split}2017.json",
-        f"annotations/instances_{split}.json",
-        f"{exported}/_annotations.coco.json",
-    )
-    folders = _candidates(root, images, tuple(dict.fromkeys(subfolders)))
-    files = _candidates(root, annotations, names)
+    folders = _candidates(root, images, image_folders(split))
+    files = _candidates(root, annotations, instance_files(split))
     folder = next((path for path in folders if path.is_dir()), None)
     file = next((path for path in files if path.is_file()), None)
     if folder is not None and file is not None:
@@ -45,6 +38,21 @@ def locate_split(
     raise UserError(
         f"no {' and '.join(missing)} for the {split} split, tried {listed}; set data.root, or"
         f" data.{split}.images and data.{split}.annotations"
+    )
+
+
+def image_folders(split: Literal["train", "val"]) -> tuple[str, ...]:
+    """Where a split's images may be under a root, the likelier first."""
+    places = (f"{split}2017", split, f"images/{split}2017", f"images/{split}", _EXPORTED[split])
+    return tuple(dict.fromkeys(places))
+
+
+def instance_files(split: Literal["train", "val"]) -> tuple[str, ...]:
+    """Where a split's annotations of instances may be under a root, the likelier first."""
+    return (
+        f"annotations/instances_{split}2017.json",
+        f"annotations/instances_{split}.json",
+        f"{_EXPORTED[split]}/_annotations.coco.json",
     )
 
 

@@ -129,3 +129,19 @@ def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any
         )
         raise DataError(rule, "correct them or set segmentation to null", name)
     return encoded
+
+
+def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """COCO's uncompressed run lengths of a mask (H, W): columns first, starting with the zeros."""
+    flat = mask.ravel(order="F")
+    ends = np.flatnonzero(np.diff(flat)) + 1
+    runs: list[int] = np.diff([0, *ends.tolist(), flat.size]).tolist()
+    return [0, *runs] if flat[0] else runs
+
+
+def compressed(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return compressed run lengths of a mask (H, W), as a results file holds them."""
+    from pycocotools import mask as masks
+
+    encoded: dict[str, Any] = masks.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": list(mask.shape), "counts": encoded["counts"].decode()}

@@ -7,10 +7,9 @@ crowds, which COCO's passes over.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from xml.parsers import expat
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import (
@@ -23,52 +22,12 @@ from tasks.datasets.convert.writing import (
     images_by_stem,
     order_of,
 )
+from tasks.datasets.convert.xml_file import Element, parse_xml
 from tasks.datasets.notes import Notes
 from tasks.datasets.text_files import read_text
 from tasks.images import image_size
 
 Difficult = Literal["ignore", "keep", "drop"]
-
-
-@dataclass
-class Element:
-    """An XML element that knows its line."""
-
-    tag: str
-    where: str  # file:line
-    text: str = ""
-    children: list["Element"] = field(default_factory=list)
-
-    def find(self, tag: str) -> "Element | None":
-        """Return the first child of a name."""
-        return next(iter(self.find_all(tag)), None)
-
-    def find_all(self, tag: str) -> list["Element"]:
-        """Return all children of a name."""
-        return [child for child in self.children if child.tag == tag]
-
-    def value(self, tag: str) -> str:
-        """Return the text of the first child of a name; UserError where there is none."""
-        child = self.find(tag)
-        if child is None or not child.text.strip():
-            raise UserError(
-                f"{self.where}: <{self.tag}> must hold a <{tag}>, got none; add it or remove the"
-                " object"
-            )
-        return child.text.strip()
-
-    def number(self, tag: str) -> float:
-        """Return the number in the first child of a name; UserError where there is none."""
-        text = self.value(tag)
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not abs(number) < float("inf"):
-            raise UserError(
-                f"{self.where}: <{tag}> must be a number, got {text!r}; correct the file"
-            )
-        return number
 
 
 @dataclass(frozen=True)
@@ -118,32 +77,6 @@ def read_voc(
         pictures=tuple(pictures),
         warnings=notes.lines(),
     )
-
-
-def parse_xml(path: Path) -> Element:
-    """Parse a file and return its root element; UserError naming the line that is no XML."""
-    top = Element("", str(path))
-    stack = [top]
-    parser = expat.ParserCreate()
-
-    def start(tag: str, _attributes: dict[str, str]) -> None:
-        element = Element(tag, f"{path}:{parser.CurrentLineNumber}")
-        stack[-1].children.append(element)
-        stack.append(element)
-
-    def text(characters: str) -> None:
-        stack[-1].text += characters
-
-    parser.StartElementHandler = start
-    parser.CharacterDataHandler = text
-    parser.EndElementHandler = lambda _tag: stack.pop()
-    try:
-        parser.Parse(path.read_bytes(), True)
-    except expat.ExpatError as error:
-        raise UserError(
-            f"{path}:{error.lineno}: not XML: {expat.ErrorString(error.code)}; correct the file"
-        ) from error
-    return top.children[0]
 
 
 def _annotation_files(root: Path) -> dict[str, Path]:

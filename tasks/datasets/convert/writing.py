@@ -22,6 +22,10 @@ Origin = Literal[0, 1]
 the image's at 0."""
 
 
+Polygon = tuple[float, ...]
+"""Corners x, y, x, y, …"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelledBox:
     """One annotated object."""
@@ -29,7 +33,8 @@ class LabelledBox:
     label: str
     box: Box
     crowd: bool = False  # not scored and no target of training
-    polygon: tuple[float, ...] = ()  # x, y, x, y, … of its outline where the format has one
+    polygons: tuple[Polygon, ...] = ()  # its outlines, where the format has them
+    mask: tuple[int, ...] = ()  # or COCO's run lengths on the image, down its columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,21 +137,26 @@ def _content(converted: Converted) -> dict[str, list[dict[str, object]]]:
         images.append(image)
         for box in picture.boxes:
             owners = {"image_id": number, "category_id": ids[box.label]}
-            annotations.append({"id": len(annotations) + 1, **owners, **_geometry(box)})
+            annotations.append(
+                {"id": len(annotations) + 1, **owners, **_geometry(box, picture.size)}
+            )
     categories = [{"id": number, "name": name} for name, number in ids.items()]
     return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def _geometry(box: LabelledBox) -> dict[str, object]:
+def _geometry(box: LabelledBox, size: tuple[int, int]) -> dict[str, object]:
     """The parts of an annotation that say where the object is.
 
-    Its area is that of the outline, where there is one.
+    Its area is that of the mask or the outlines, where there are any.
     """
-    area = _outline_area(box.polygon) or box.box[2] * box.box[3]
-    geometry = {"bbox": list(box.box), "area": area, "iscrowd": int(box.crowd)}
-    if not box.polygon:
-        return geometry
-    return {**geometry, "segmentation": [list(box.polygon)]}
+    outlined = sum(_outline_area(polygon) for polygon in box.polygons)
+    area = sum(box.mask[1::2]) or outlined or box.box[2] * box.box[3]
+    geometry: dict[str, object] = {"bbox": list(box.box), "area": area, "iscrowd": int(box.crowd)}
+    if box.mask:
+        return {**geometry, "segmentation": {"size": list(size), "counts": list(box.mask)}}
+    if box.polygons:
+        return {**geometry, "segmentation": [list(polygon) for polygon in box.polygons]}
+    return geometry
 
 
 def _outline_area(polygon: Sequence[float]) -> float:

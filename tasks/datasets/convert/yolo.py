@@ -13,7 +13,13 @@ from typing import Any
 import yaml
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.convert.writing import Converted, LabelledBox, Picture, box_of_corners
+from tasks.datasets.convert.writing import (
+    Converted,
+    LabelledBox,
+    Picture,
+    Polygon,
+    box_of_corners,
+)
 from tasks.datasets.notes import Notes
 from tasks.datasets.text_files import read_text
 from tasks.images import SUFFIXES, find_images, image_size
@@ -181,7 +187,7 @@ def _box(
     """The box of a row; None, and a note, where it has no area."""
     label = _label(values[0], names, where)
     numbers = _numbers(values[1:], where)
-    polygon: tuple[float, ...] = ()
+    polygons: tuple[Polygon, ...] = ()
     if len(numbers) == 4:
         x, y, w, h = numbers
         corners = [x - w / 2, y - h / 2, x + w / 2, y + h / 2]
@@ -189,13 +195,13 @@ def _box(
         xs = numbers[0::2]
         ys = numbers[1::2]
         corners = [min(xs), min(ys), max(xs), max(ys)]
-        polygon = tuple(_to_pixels(numbers, size))
+        polygons = (tuple(_to_pixels(numbers, size)),)
     else:
         raise UserError(
             f"{where}: a row is class cx cy w h, or class x y x y x y …, got {len(values)} values"
         )
     box = box_of_corners(_to_pixels(corners, size), 0, where, notes)
-    return None if box is None else LabelledBox(label=label, box=box, polygon=polygon)
+    return None if box is None else LabelledBox(label=label, box=box, polygons=polygons)
 
 
 def _label(text: str, names: Sequence[str], where: str) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as masks
 
+from tasks.datasets.coco.masks import run_lengths
 from tasks.datasets.shapes.art import CLASSES, hole
-from tasks.datasets.shapes.scenes import Mask, Scene, Split, draw_scene
+from tasks.datasets.shapes.scenes import Scene, Split, draw_scene
 
 _CROP = 48  # side of a classifier's picture, in pixels
 
@@ -69,7 +70,7 @@ def _annotation(scene: Scene, index: int) -> dict[str, Any]:
     box = [float(value) for value in masks.toBbox(encoded)]
     segmentation: Any = {"size": list(shown.shape), "counts": encoded["counts"].decode()}
     if item.crowd:
-        segmentation = {"size": list(shown.shape), "counts": _run_lengths(shown)}
+        segmentation = {"size": list(shown.shape), "counts": run_lengths(shown)}
     elif hole(item.label, item.outlines[0]) is None and bool((shown == item.mask).all()):
         corners = item.outlines[0]
         segmentation = [corners.ravel().tolist()]
@@ -83,14 +84,6 @@ def _annotation(scene: Scene, index: int) -> dict[str, Any]:
         "bbox": box,
         "segmentation": segmentation,
     }
-
-
-def _run_lengths(mask: Mask) -> list[int]:
-    """COCO's uncompressed run lengths: columns first, starting with the zeros."""
-    flat = mask.ravel(order="F")
-    ends = np.flatnonzero(np.diff(flat)) + 1
-    runs: list[int] = np.diff([0, *ends.tolist(), flat.size]).tolist()
-    return [0, *runs] if flat[0] else runs
 
 
 def _crop(picture: Image.Image, box: list[float]) -> Image.Image:

@@ -1,0 +1,185 @@
+"""CVAT for images 1.1 (one XML file for all images) as pictures with outlines.
+
+Polygons, boxes, ellipses and masks are read; a mask's run lengths go along the rows of its box and
+start with what is not of the object.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from resnet_backbones.errors import UserError
+from tasks.datasets.convert.outlines import ellipse, masked, outlined, rectangle
+from tasks.datasets.convert.writing import (
+    Converted,
+    LabelledBox,
+    Picture,
+    Polygon,
+    check_label,
+    order_of,
+)
+from tasks.datasets.convert.xml_file import Element, parse_xml
+from tasks.datasets.notes import Notes
+from tasks.images import image_size
+
+AREAS = ("polygon", "box", "ellipse", "mask")
+OTHERS = ("polyline", "points", "cuboid", "skeleton", "tag")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the shapes of all images are read with."""
+
+    categories: tuple[str, ...]
+    notes: Notes
+
+
+def read_cvat(
+    file: str | Path,
+    *,
+    images: str | Path | None = None,
+    categories: Sequence[str] | None = None,
+) -> Converted:
+    """Read a file and the images that it names, in the folder `images` or else beside it.
+
+    Without `categories` they are the file's labels in their order. Raises UserError naming file and
+    line.
+    """
+    path = Path(file)
+    tree = parse_xml(path)
+    elements = tree.find_all("image")
+    if tree.tag != "annotations" or not elements:
+        found = "tracks of a video" if tree.find("track") else f"<{tree.tag}> without images"
+        raise UserError(
+            f"{path}: must be an export as `CVAT for images 1.1`, got {found}; export it as that"
+        )
+    folder = path.parent if images is None else Path(images)
+    files = [_image(element, folder) for element in elements]
+    image_root = Path(os.path.commonpath([image.parent for image in files]))
+    task = _Task(_categories(tree, elements, categories), Notes())
+    pictures: list[Picture] = []
+    for element, image in zip(elements, files, strict=True):
+        name = image.relative_to(image_root).as_posix()
+        pictures.append(_picture(element, image, name, task))
+    return Converted(
+        image_root=image_root,
+        categories=task.categories,
+        pictures=tuple(pictures),
+        warnings=task.notes.lines(),
+    )
+
+
+def _categories(
+    tree: Element, images: Sequence[Element], categories: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The categories that are asked for, the labels that the file declares, or those that occur."""
+    if categories is not None:
+        return tuple(categories)
+    declared = [label for label in _all_below(tree.find("meta"), "label") if _is_class(label)]
+    if declared:
+        return tuple(dict.fromkeys(label.value("name") for label in declared))
+    shapes: list[Element] = []
+    for image in images:
+        shapes += [shape for shape in image.children if shape.tag in AREAS]
+    return order_of([shape.attribute("label") for shape in shapes], None)
+
+
+def _all_below(element: Element | None, tag: str) -> list[Element]:
+    """All elements of a name, at any depth."""
+    if element is None:
+        return []
+    found: list[Element] = []
+    for child in element.children:
+        found += [child] if child.tag == tag else _all_below(child, tag)
+    return found
+
+
+def _is_class(label: Element) -> bool:
+    """Whether a label is not a point of a skeleton."""
+    return label.find("parent") is None
+
+
+def _image(element: Element, folder: Path) -> Path:
+    """The file of an image; UserError listing the places where it might be."""
+    name = element.attribute("name")
+    subset = element.attributes.get("subset", "default")
+    tried = [folder / name, folder / "images" / name, folder / "images" / subset / name]
+    for path in tried:
+        if path.is_file():
+            return path
+    raise UserError(
+        f"{element.where}: no image {name!r}, tried {', '.join(map(str, tried))}; add it, or name"
+        " the folder with --images"
+    )
+
+
+def _picture(element: Element, image: Path, name: str, task: _Task) -> Picture:
+    size = image_size(image)
+    height = element.attribute_number("height")
+    width = element.attribute_number("width")
+    if size[0] != height or size[1] != width:
+        raise UserError(
+            f"{element.where}: {image} must be {width:g}x{height:g} pixels (width x height) as its"
+            f" shapes were drawn, got {size[1]}x{size[0]}; use the image that was annotated"
+        )
+    boxes: list[LabelledBox] = []
+    for shape in element.children:
+        if shape.tag not in AREAS:
+            if shape.tag in OTHERS:
+                task.notes.add(f"shapes of the kind {shape.tag} were left out", shape.where)
+            continue
+        box = _object(shape, size, task)
+        if box is not None:
+            boxes.append(box)
+    return Picture(file_name=name, size=size, boxes=tuple(boxes))
+
+
+def _object(shape: Element, size: tuple[int, int], task: _Task) -> LabelledBox | None:
+    """An object; None, and a note, where it is left out."""
+    label = shape.attribute("label")
+    check_label(label, task.categories, shape.where)
+    if shape.tag == "mask":
+        return _mask(label, shape, size, task.notes)
+    return outlined(label, [_outline(shape)], size, shape.where, task.notes)
+
+
+def _outline(shape: Element) -> Polygon:
+    """The corners of a shape that is no mask."""
+    number = shape.attribute_number
+    turn = number("rotation", 0)
+    if shape.tag == "box":
+        return rectangle(number("xtl"), number("ytl"), number("xbr"), number("ybr"), turn)
+    if shape.tag == "ellipse":
+        return ellipse(number("cx"), number("cy"), number("rx"), number("ry"), turn)
+    text = shape.attribute("points")
+    try:
+        values = tuple(float(value) for value in text.replace(";", ",").split(","))
+    except ValueError:
+        values = ()
+    if len(values) < 6 or len(values) % 2:
+        raise UserError(
+            f"{shape.where}: points must be three or more, as x,y;x,y;x,y, got {text[:60]!r};"
+            " correct the file"
+        )
+    return values
+
+
+def _mask(label: str, shape: Element, size: tuple[int, int], notes: Notes) -> LabelledBox | None:
+    """The object of a mask's run lengths."""
+    box = [int(shape.attribute_number(name)) for name in ("left", "top", "width", "height")]
+    left, top, width, height = box
+    text = shape.attribute("rle")
+    try:
+        runs = [int(value) for value in text.split(",")]
+    except ValueError:
+        runs = []
+    if not runs or min(runs) < 0 or sum(runs) != width * height:
+        raise UserError(
+            f"{shape.where}: rle must be whole numbers that sum up to width times height,"
+            f" {width * height}, got {text[:60]!r}; correct the file"
+        )
+    part = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    return masked(label, part, (left, top), size, shape.where, notes)

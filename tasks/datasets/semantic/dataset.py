@@ -1,0 +1,67 @@
+"""A data set with a class for every pixel.  N images; sizes are (height, width) in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.datasets.packed import PackedValues
+from tasks.labels import IGNORED, FileId, LabelMap
+
+Labels = NDArray[np.uint8]
+"""(H, W): contiguous labels, and IGNORED where a pixel counts for nothing."""
+MOST_CLASSES = IGNORED
+"""Classes that a mask of bytes can tell apart, besides what is ignored."""
+
+
+class ReadLabels(Protocol):
+    """How the labels of an image are read; picklable, as loader workers do it."""
+
+    def __call__(self, index: int) -> Labels:
+        """The labels of image 0..N-1 at its original size, in the orientation of the stored file.
+
+        UserError naming a file that is missing, damaged, of another size than the image, or that
+        holds a value which is neither a class nor ignored.
+        """
+
+    def file(self, index: int) -> Path:
+        """The file that they are read from."""
+
+
+@dataclass(frozen=True)
+class SemanticDataset:
+    """Images in order, where they are, and how their labels are read."""
+
+    path: Path  # what messages call the data set: a JSON file or a folder of masks
+    image_root: Path  # folder that file names are relative to
+    label_map: LabelMap
+    image_ids: NDArray[np.int64]  # (N,) 1..N
+    original_ids: Sequence[FileId]  # (N,) ids of the file, or the file names again
+    file_names: Sequence[FileId]  # (N,)
+    sizes: NDArray[np.int32]  # (N, 2)
+    read_labels: ReadLabels
+    warnings: tuple[str, ...] = ()  # what was corrected or left out, with counts and examples
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def image_path(self, index: int) -> Path:
+        """Return the file of image 0..N-1."""
+        return self.image_root / str(self.file_names[index])
+
+
+def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:
+    """Return the first `count` images, or all."""
+    count = min(count, len(dataset))
+    return replace(
+        dataset,
+        image_ids=dataset.image_ids[:count],
+        original_ids=PackedValues(dataset.original_ids[:count]),
+        file_names=PackedValues(dataset.file_names[:count]),
+        sizes=dataset.sizes[:count],
+    )
