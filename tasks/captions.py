@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tasks.drawing import INK, PANEL, text_font
 from tasks.images import Pixels
-from tasks.plots import INK, PANEL, text_font
 
 LEAST_WIDTH = 240  # pixels; smaller images are enlarged, so that the text has room
 LINE = 24

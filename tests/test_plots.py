@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from resnet_backbones.errors import UserError
+from tasks.drawing import label_color
 from tasks.labels import LabelMap
-from tasks.plots import LabelledBoxes, _place, draw_boxes, label_color, predictions_grid
+from tasks.plots import LabelledBoxes, _place, draw_boxes, predictions_grid
 
 CLASSES = LabelMap((1, 2, 3), ("cat", "dog", "Katze mit Ärmeln"))
 GRAY = np.full((120, 160, 3), 128, np.uint8)

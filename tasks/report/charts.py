@@ -4,7 +4,7 @@ Colours are the page's, so follow dark and light.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -111,11 +111,18 @@ def reliability_chart(
     return figure(title, _frame(axes) + "".join(drawn) + diagonal, "")
 
 
-def matrix_chart(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+def matrix_chart(
+    title: str,
+    names: Sequence[str],
+    counts: Sequence[Sequence[int]],
+    totals: Sequence[int] | None = None,
+) -> str:
     """Draw counts (K, K): rows are true classes, columns predicted ones.
 
     A cell is as dark as its share of the row, and one off the diagonal as the root of it, since
-    those are few. It scrolls by itself where the page is narrow.
+    those are few. `totals` are those of the rows where there are more columns than drawn; then
+    numbers are shares times 100, and what rounds to none is left out. It scrolls by itself where
+    the page is narrow.
     """
     cell = 32 if len(names) <= NUMBERED else 14
     short = [shorten(name) for name in names]
@@ -129,21 +136,24 @@ def matrix_chart(title: str, names: Sequence[str], counts: Sequence[Sequence[int
             f'<text transform="translate({middle + 4} {rim - 6}) rotate(-90)">{text}</text>'
         )
     for row, line in enumerate(counts):
+        total = sum(line) if totals is None else totals[row]
         for column, count in enumerate(line):
-            if count:
-                says = f"{names[row]}, predicted {names[column]}: {count} of {sum(line)}"
+            number = count if totals is None else round(100 * count / max(total, 1))
+            if number:
+                says = f"{names[row]}, predicted {names[column]}: {count} of {total}"
                 corner = (rim + cell * column, rim + cell * row)
-                drawn.append(_matrix_cell(corner, cell, count, sum(line), says, row == column))
+                written = str(number) if cell > 20 else ""
+                share = count / total
+                drawn.append(_matrix_cell(corner, cell, share, written, says, row == column))
     side = rim + cell * len(names) + 1
     frame = f'<rect x="{rim}" y="{rim}" width="{side - rim}" height="{side - rim}" class="rule"/>'
     return figure(title, frame + "".join(drawn), "", width=side, height=side, scrolls=True)
 
 
 def _matrix_cell(
-    corner: Point, cell: int, count: int, total: int, says: str, is_right: bool
+    corner: Point, cell: int, share: float, number: str, says: str, is_right: bool
 ) -> str:
-    """A square with its count, where there is room; a mouse over it shows `says`."""
-    share = count / total
+    """A square with its number, where there is room; a mouse over it shows `says`."""
     x, y = corner
     color = "bar" if is_right else "wrong"
     opacity = share if is_right else math.sqrt(share)
@@ -151,10 +161,9 @@ def _matrix_cell(
         f'<rect x="{x + 1:g}" y="{y + 1:g}" width="{cell - 1}" height="{cell - 1}" class="{color}"'
         f' opacity="{max(0.75 * opacity, 0.06):.2f}"/>'
     )
-    number = ""
-    if cell > 20:
+    if number:
         middle = x + cell / 2 + 0.5
-        number = f'<text x="{middle:g}" y="{y + cell / 2 + 4:g}" class="mid">{count}</text>'
+        number = f'<text x="{middle:g}" y="{y + cell / 2 + 4:g}" class="mid">{number}</text>'
     return f"<g><title>{escape(says)}</title>{square}{number}</g>"
 
 
@@ -265,8 +274,12 @@ def _line(series: Series, axes: Axes) -> str:
 
 def _legend(series: Sequence[Series]) -> str:
     """The colours of the lines that have a name."""
+    return legend((line.name, line.color) for line in series if line.name)
+
+
+def legend(entries: Iterable[tuple[str, str]]) -> str:
+    """Say what colours mean, from (name, CSS)."""
     items = ""
-    for line in series:
-        if line.name:
-            items += f'<li><i style="background:{line.color}"></i>{escape(line.name)}</li>'
+    for name, color in entries:
+        items += f'<li><i style="background:{color}"></i>{escape(name)}</li>'
     return f'<ul class="legend">{items}</ul>'

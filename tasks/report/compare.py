@@ -1,15 +1,38 @@
-"""What two runs of any task are compared by besides their scores: the settings that differ."""
+"""What comparisons of two runs of any task share: differences of scores, and of settings."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tasks.scoring.evaluation import percent_cell
+
 VERSION_KEY = "settings_version"  # of the file's form, which is no setting
 Setting = tuple[str, str, str]  # name, and the value in both runs
 ReadSettings = Callable[[Path], Mapping[str, Any]]
 """The nested values of a config.yaml."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A score of both runs, and the 95 % interval of b - a; nan where nothing defines it."""
+
+    name: str
+    a: float
+    b: float
+    interval: tuple[float, float]
+
+    def __str__(self) -> str:
+        scores = f"{percent_cell(self.a, 8)}{percent_cell(self.b, 8)}"
+        if math.isnan(self.a) or math.isnan(self.b):
+            return f"{scores}{'n/a':>8}"
+        low, high = self.interval
+        sure = "  *" if low > 0 or high < 0 else ""
+        span = f"{100 * low:+.1f} to {100 * high:+.1f}{sure}"
+        return f"{scores}{100 * (self.b - self.a):>+8.1f}   {span}"
 
 
 def as_written(file: Path) -> Mapping[str, Any]:
@@ -46,6 +69,13 @@ def settings_lines(settings: Sequence[Setting] | None) -> list[str]:
         return ["settings: not compared, as not both folders hold a config.yaml"]
     rows = [f"  {name}: {a} -> {b}" for name, a, b in settings]
     return ["settings that differ (a -> b)", *(rows or ["  none"])]
+
+
+def interval_lines(title: str, rows: Sequence[Difference]) -> list[str]:
+    """The lines of a table of differences."""
+    width = max([len(row.name) for row in rows] + [len(title)])
+    head = f"{title:<{width}}{'a':>8}{'b':>8}{'b - a':>8}   95 % interval"
+    return [head, *(f"{row.name:<{width}}{row}" for row in rows)]
 
 
 def _settings_file(folder: Path) -> Path | None:

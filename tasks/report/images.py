@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +26,15 @@ def read_or_blank(
         problem = f"the image cannot be read: {error}"
         if isinstance(source, str | Path) and not Path(source).is_file():
             problem = "the image file is missing"
-        height, width = size
-        scale = min(1, SIDE / max(height, width))
-        shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
-        return np.full(shape, BLANK, np.uint8), problem
+        return blank(size), problem
+
+
+def blank(size: tuple[int, int]) -> Pixels:
+    """Make a gray image with the shape of one of (height, width), SIDE long at most."""
+    height, width = size
+    scale = min(1, SIDE / max(height, width))
+    shape = (max(1, round(height * scale)), max(1, round(width * scale)), 3)
+    return np.full(shape, BLANK, np.uint8)
 
 
 def thumbnail(pixels: Pixels, side: int = SIDE) -> Pixels:
@@ -43,3 +50,19 @@ def data_url(pixels: Pixels) -> str:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def pair_figure(
+    name: str, pictures: Sequence[tuple[str, Pixels]], lines: Sequence[str], problem: str
+) -> str:
+    """Show an image several times, as (heading, pixels), with its name and lines of text below.
+
+    `problem` is why the image cannot be seen, or empty.
+    """
+    shown = ""
+    for heading, pixels in pictures:
+        text = escape(f"{heading} of {name}")
+        address = data_url(pixels)
+        shown += f'<div><img src="{address}" alt="{text}"><span>{escape(heading)}</span></div>'
+    below = "<br>".join(escape(line) for line in (name, *lines, problem) if line)
+    return f'<figure><div class="pair">{shown}</div><small>{below}</small></figure>'

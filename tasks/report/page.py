@@ -184,5 +184,16 @@ def span(low: float, high: float) -> str:
     return "" if math.isnan(low) else f"{100 * low:.1f} to {100 * high:.1f}"
 
 
+def css_color(color: tuple[int, int, int]) -> str:
+    """Write red, green and blue for CSS."""
+    red, green, blue = color
+    return f"rgb({red},{green},{blue})"
+
+
+def swatch(name: str, color: tuple[int, int, int]) -> str:
+    """A name behind a patch of its colour."""
+    return f'<i style="background:{css_color(color)}"></i>{escape(name)}'
+
+
 def _anchor(name: str) -> str:
     return name.lower().replace(" ", "-")

@@ -5,6 +5,7 @@ nothing in the data set defines (a class without images or objects) is nan here,
 and null in JSON.
 """
 
+import heapq
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,9 @@ from tasks.errors import few
 
 NAMES_SHOWN = 10  # of the classes without ground truth
 COLUMNS = 4  # of classes in the table
+MOST_CLASSES = 60
+"""Above it, a table or a page shows the worst classes only."""
+WORST = 20  # classes in a table of many
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,24 @@ def class_lines(title: str, by_class: Mapping[str, float], missing: str) -> list
     if absent:
         lines.append(f"no {missing} (n/a): {few(absent, NAMES_SHOWN)}")
     return lines
+
+
+def worst_class_lines(
+    score: str, scores: Mapping[str, float], prefix: str, missing: str
+) -> list[str]:
+    """The `class_lines` of the scores below a prefix; of many classes those of the worst.
+
+    `score` is what they are called.
+    """
+    by_class = class_scores(scores, prefix)
+    title = f"{score} by class"
+    if len(by_class) > MOST_CLASSES:
+        title = f"{score} of the worst {WORST} of {len(by_class)} classes"
+        defined = [pair for pair in by_class.items() if not math.isnan(pair[1])]
+        worst = heapq.nsmallest(WORST, defined, key=lambda pair: pair[1])
+        undefined = [pair for pair in by_class.items() if math.isnan(pair[1])]
+        by_class = dict([*worst, *undefined])
+    return class_lines(title, by_class, missing)
 
 
 def percent_cell(value: float, width: int = 7) -> str:

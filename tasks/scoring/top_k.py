@@ -1,6 +1,5 @@
 """Top 1, top 5 and calibration of class probabilities.  N images, K classes, k = min(5, K)."""
 
-import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.labels import LabelMap
-from tasks.scoring.evaluation import class_lines, class_scores, percent_cell
+from tasks.scoring.evaluation import percent_cell, worst_class_lines
 
 RANKS = 5
 """Classes of an image that are kept, at most."""
-MOST_CLASSES = 60
-"""Above it, a table or a page shows the worst classes only."""
-WORST = 20  # classes in a table of many
 DETAILS = "top1/"
 """What the names of the classes' own scores begin with."""
 
@@ -164,24 +160,13 @@ def format_table(scores: Mapping[str, float]) -> str:
     headline = [name for name in scores if not name.startswith(DETAILS)]
     widths = [max(8, len(name) + 2) for name in headline]
     pairs = list(zip(headline, widths, strict=True))
-    by_class = class_scores(scores, DETAILS)
-    title = "top1 by class"
-    shown = by_class
-    if len(by_class) > MOST_CLASSES:
-        title = f"top1 of the worst {WORST} of {len(by_class)} classes"
-        shown = dict(heapq.nsmallest(WORST, _defined(by_class), key=lambda pair: pair[1]))
-        shown |= {name: value for name, value in by_class.items() if math.isnan(value)}
     lines = [
         "Scores of classes, times 100",
         "".join(f"{name:>{width}}" for name, width in pairs),
         "".join(percent_cell(scores[name], width) for name, width in pairs),
-        *class_lines(title, shown, "image"),
+        *worst_class_lines("top1", scores, DETAILS, "image"),
     ]
     return "\n".join(lines)
-
-
-def _defined(by_class: Mapping[str, float]) -> list[tuple[str, float]]:
-    return [(name, value) for name, value in by_class.items() if not math.isnan(value)]
 
 
 def _mean(values: NDArray[np.bool_] | NDArray[np.float64]) -> float:

@@ -32,3 +32,12 @@ def test_numbers_are_written_where_there_is_room() -> None:
 
 def test_long_names_are_cut() -> None:
     assert "a name of eightee…" in matrix_chart("Confusion", ["a name of eighteen and"], [[1]])
+
+
+def test_rows_with_totals_of_their_own_are_drawn_as_shares() -> None:
+    chart = matrix_chart("Pixels", ["cat", "dog"], [[3000, 4], [0, 500]], [10_000, 1000])
+    assert re.findall("<title>([^<]+)</title>", chart) == [
+        "cat, predicted cat: 3000 of 10000",
+        "dog, predicted dog: 500 of 1000",
+    ]
+    assert re.findall(r'class="mid">(\d+)<', chart) == ["30", "50"]

@@ -17,9 +17,9 @@ from tasks.report.compare import (
     differing_settings,
     settings_lines,
 )
-from tasks.scoring.evaluation import class_scores, percent_cell
+from tasks.scoring.evaluation import MOST_CLASSES, class_scores, percent_cell
 from tasks.scoring.proportions import mcnemar_p_value
-from tasks.scoring.top_k import DETAILS, MOST_CLASSES, RANKS, score_classes
+from tasks.scoring.top_k import DETAILS, RANKS, score_classes
 
 LISTED = 10  # images that changed, each way
 CHANGED_MOST = 20  # classes that are listed where there are many

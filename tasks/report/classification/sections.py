@@ -11,9 +11,9 @@ from tasks.labels import LabelMap
 from tasks.report.charts import Axes, Series, interval_mark, line_chart, matrix_chart
 from tasks.report.page import Cell, paragraph, percent, span, table, tiles
 from tasks.report.tables import ConfidenceBin, Confused, confusions_table, reliability
+from tasks.scoring.evaluation import MOST_CLASSES
 from tasks.scoring.proportions import wilson_interval
 from tasks.scoring.top_k import (
-    MOST_CLASSES,
     RANKS,
     ClassResults,
     calibration,

@@ -1,7 +1,7 @@
 """Two evaluations of the same ground truth side by side, with hotcoco's paired intervals."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,15 @@ import numpy as np
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.report.compare import (
+    Difference,
     ReadSettings,
     Setting,
     as_written,
     differing_settings,
+    interval_lines,
     settings_lines,
 )
 from tasks.report.instances.analysis import (
-    Interval,
     bootstrap_samples,
     class_interval,
     class_samples,
@@ -34,25 +35,6 @@ if TYPE_CHECKING:
     from hotcoco import COCOeval
 
 COMPARED = ("boxes", "labels", "crowd", "areas", "sizes", "first")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A score of both, and the 95 % interval of b - a."""
-
-    name: str
-    a: float
-    b: float
-    interval: Interval
-
-    def __str__(self) -> str:
-        scores = f"{_number(self.a)}{_number(self.b)}"
-        if math.isnan(self.a) or math.isnan(self.b):
-            return f"{scores}{'n/a':>8}"
-        low, high = self.interval
-        sure = "  *" if low > 0 or high < 0 else ""
-        span = f"{100 * low:+.1f} to {100 * high:+.1f}{sure}"
-        return f"{scores}{100 * (self.b - self.a):>+8.1f}   {span}"
 
 
 @dataclass(frozen=True)
@@ -78,9 +60,9 @@ class Comparison:
             f"Times 100; 95 % intervals of b - a over images ({self.samples} paired bootstrap"
             " samples); * excludes 0",
             "",
-            *_table("score", self.scores),
+            *interval_lines("score", self.scores),
             "",
-            *_table("AP by class", self.classes),
+            *interval_lines("AP by class", self.classes),
             "",
             *settings_lines(self.settings),
         ]
@@ -174,14 +156,3 @@ def _class_aps(evaluator: "COCOeval") -> list[float]:
     assert curves is not None  # accumulate made them
     precision = np.asarray(curves["precision"])[:, :, :, 0, -1]  # (10, 101, K)
     return [mean_defined(precision[:, :, label]) for label in range(precision.shape[2])]
-
-
-def _table(title: str, rows: Sequence[Difference]) -> list[str]:
-    """Lines of one table."""
-    width = max([len(row.name) for row in rows] + [len(title)])
-    head = f"{title:<{width}}{'a':>8}{'b':>8}{'b - a':>8}   95 % interval"
-    return [head, *(f"{row.name:<{width}}{row}" for row in rows)]
-
-
-def _number(value: float) -> str:
-    return f"{'n/a' if math.isnan(value) else format(100 * value, '.1f'):>8}"

@@ -1,14 +1,13 @@
 """The best and the worst images of an evaluation, as small JPEGs inside the page."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from tasks.boxes import to_corners
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.images import Exif, Pixels
 from tasks.plots import LabelledBoxes, draw_boxes
-from tasks.report.images import SIDE, data_url, read_or_blank, thumbnail
+from tasks.report.images import SIDE, pair_figure, read_or_blank, thumbnail
 from tasks.report.page import paragraph
 from tasks.scoring.results import DetectionResults
 
@@ -66,27 +65,22 @@ def _figure(
     )
     detections = used.where(used.image_ids == image_id)
     predicted = LabelledBoxes(to_corners(detections.boxes), detections.labels, detections.scores)
-    name = escape(str(dataset.file_names[index]))
-    pictures = ""
-    for heading, boxes in (("ground truth", truth), ("predictions", predicted)):
-        address = _thumbnail(pixels, boxes, dataset)
-        pictures += (
-            f'<div><img src="{address}" alt="{heading} of {name}"><span>{heading}</span></div>'
-        )
+    pictures = [
+        ("ground truth", _drawn(pixels, truth, dataset)),
+        ("predictions", _drawn(pixels, predicted, dataset)),
+    ]
     counts = (
         f"{summary['tp']} right, {summary['fp']} wrong, {summary['fn']} missed · F1"
         f" {100 * summary['f1']:.0f}"
     )
-    note = f"<br>{escape(problem)}" if problem else ""
-    caption = f"<small>{name}<br>{counts}{note}</small>"
-    return f'<figure><div class="pair">{pictures}</div>{caption}</figure>'
+    return pair_figure(str(dataset.file_names[index]), pictures, [counts], problem)
 
 
-def _thumbnail(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> str:
-    """The image, SIDE long, as a data URL; boxes are drawn after resizing, so stay sharp."""
+def _drawn(pixels: Pixels, boxes: LabelledBoxes, dataset: CocoDataset) -> Pixels:
+    """The image, SIDE long; boxes are drawn after resizing, so stay sharp."""
     scale = SIDE / max(pixels.shape[:2])
     boxes = boxes.scaled(scale, scale)
-    return data_url(draw_boxes(thumbnail(pixels), boxes, dataset.label_map, text_height=17))
+    return draw_boxes(thumbnail(pixels), boxes, dataset.label_map, text_height=17)
 
 
 def _errors(summary: Summary) -> int:

@@ -1,12 +1,11 @@
 """The sections of a report that say how good detections are, as HTML.  K classes."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.plots import label_color
+from tasks.drawing import label_color
 from tasks.report.charts import (
     Axes,
     Point,
@@ -15,7 +14,7 @@ from tasks.report.charts import (
     line_chart,
 )
 from tasks.report.instances.analysis import RECALLS, Analysis, ClassReport
-from tasks.report.page import Cell, paragraph, percent, span, table, tiles
+from tasks.report.page import Cell, css_color, paragraph, percent, span, swatch, table, tiles
 from tasks.report.tables import ConfidenceBin, reliability
 
 MANY = 12
@@ -50,7 +49,7 @@ def classes_section(analysis: Analysis) -> str:
     known = [report for report in analysis.classes if report.objects]
     limit = max([max(report.ap, report.interval[1]) for report in known] + [1e-9])
     rows = [
-        (_swatch(label, report), _class_cells(report, limit))
+        (swatch(report.name, label_color(label)), _class_cells(report, limit))
         for label, report in _ordered(analysis)
     ]
     head = ("class", "objects", "AP", "", "95 % interval", "AP50")
@@ -99,7 +98,7 @@ def curves_section(analysis: Analysis) -> str:
 
 def _named_curve(analysis: Analysis, label: int) -> Series:
     points = _points(analysis.precision[0, :, label])
-    return Series(analysis.classes[label].name, points, css_color(label), 1.6)
+    return Series(analysis.classes[label].name, points, css_color(label_color(label)), 1.6)
 
 
 def _faint_curve(analysis: Analysis, label: int) -> Series:
@@ -109,7 +108,8 @@ def _faint_curve(analysis: Analysis, label: int) -> Series:
 def operating_section(analysis: Analysis) -> str:
     """Show the threshold of each class's best F1, and what it gives."""
     rows = [
-        (_swatch(label, report), _operating_cells(report)) for label, report in _ordered(analysis)
+        (swatch(report.name, label_color(label)), _operating_cells(report))
+        for label, report in _ordered(analysis)
     ]
     note = (
         "The score threshold at which a class's F1 is highest (IoU 0.50), and the detector's"
@@ -153,12 +153,6 @@ def calibration_section(analysis: Analysis) -> str:
     return paragraph(note) + reliability(title, bins, **words)
 
 
-def css_color(label: int) -> str:
-    """Return a label's colour for CSS."""
-    red, green, blue = label_color(label)
-    return f"rgb({red},{green},{blue})"
-
-
 def _ordered(analysis: Analysis) -> list[tuple[int, ClassReport]]:
     """Labels and classes, the best AP first, those without ground truth last."""
 
@@ -167,10 +161,6 @@ def _ordered(analysis: Analysis) -> list[tuple[int, ClassReport]]:
         return not report.objects, -float(np.nan_to_num(report.ap)), label
 
     return sorted(enumerate(analysis.classes), key=rank)
-
-
-def _swatch(label: int, report: ClassReport) -> str:
-    return f'<i style="background:{css_color(label)}"></i>{escape(report.name)}'
 
 
 def _points(precision: NDArray[np.float64]) -> Sequence[Point]:

@@ -1,0 +1,1 @@
+"""Report of labels of every pixel."""

@@ -1,0 +1,36 @@
+"""How sure scores of counts are: bootstrap samples of the images.  N images, S samples, K classes.
+
+Every sample draws N images with replacement.  The draws follow from N alone, so two evaluations of
+the same images are resampled alike, and their differences are paired.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLES = 500
+Interval = tuple[float, float]
+"""The ends of a 95 % interval, nan where nothing defines it."""
+
+
+def resample(counts: NDArray[np.int32], samples: int = SAMPLES) -> NDArray[np.float64]:
+    """Sum the counts (N, …) of the images of each sample, (S, …), exactly."""
+    images = len(counts)
+    numbers = math.prod(counts.shape[1:])
+    flat = counts.reshape(images, numbers).astype(np.float64)  # exact below 2**53
+    random = np.random.default_rng(0)
+    sums = np.zeros((samples, numbers))
+    for sample in range(samples if images else 0):
+        drawn = np.bincount(random.integers(0, images, images), minlength=images)
+        sums[sample] = drawn @ flat
+    return sums.reshape(samples, *counts.shape[1:])
+
+
+def interval_of(values: NDArray[np.float64]) -> Interval:
+    """The middle 95 % of the samples' values (S,), those that are nan left out."""
+    defined = values[~np.isnan(values)]
+    if not defined.size:
+        return math.nan, math.nan
+    low, high = np.quantile(defined, (0.025, 0.975)).tolist()
+    return low, high
