@@ -27,9 +27,9 @@ from tasks.engine.evaluation import (
     LossSums,
     SetScores,
     evaluation_mode,
-    mean_losses,
     named_scores,
     run_batches,
+    score_together,
 )
 from tasks.engine.launch import Launch
 from tasks.engine.loading import Share
@@ -102,16 +102,15 @@ class ClassificationEvaluator:
         members = (Member.of(model), *self.others)
         with evaluation_mode(model):
             results, losses = self._run(members)
-        gathered = self.world.gather((results, losses))
-        found = SetScores({}, {})
-        if gathered is not None:
-            everything = concatenate([part for part, _ in gathered])
-            scores = score_classes(everything, self.images.label_map)
-            found = SetScores(scores, mean_losses([part for _, part in gathered]))
+
+        def score(parts: list[ClassResults], means: dict[str, float]) -> SetScores:
+            everything = concatenate(parts)
+            found = SetScores(score_classes(everything, self.images.label_map), means)
             if self.output_dir is not None:
                 self._save(everything, found, about)
-        shared: SetScores = self.world.broadcast(found)
-        return shared
+            return found
+
+        return score_together(self.world, results, losses, score)
 
     def _run(self, members: Sequence[Member]) -> tuple[ClassResults, LossSums]:
         """This rank's results and summed losses."""

@@ -49,7 +49,7 @@ def evaluate_checkpoint(
     beside the checkpoint.
     """
     saved = read_classifier(path, _other_images(overrides))
-    folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
+    folder = saved.evaluation_folder(output_dir)
     config = saved.config
 
     def build(images: ClassImages, device: torch.device) -> Classifier:

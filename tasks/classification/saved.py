@@ -16,9 +16,9 @@ from tasks.classification.config import ClassificationConfig, ModelConfig
 from tasks.classification.network import build_network
 from tasks.engine.checkpoint import load_weights
 from tasks.engine.environment import find_commit
-from tasks.engine.saved import SavedRun, read_run
+from tasks.engine.saved import read_run
 from tasks.labels import LabelMap
-from tasks.vision.saved import read_metadata
+from tasks.vision.saved import SavedNetwork, read_metadata
 
 TASK = "classification"
 WEIGHTS = "weights.safetensors"
@@ -26,11 +26,8 @@ WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
-class SavedClassifier(SavedRun[ClassificationConfig]):
+class SavedClassifier(SavedNetwork[ClassificationConfig]):
     """A checkpoint of a classifier with the settings that it is used with."""
-
-    label_map: LabelMap
-    passport: Passport
 
     def build(self, device: torch.device) -> Classifier:
         """The classifier on a device, in evaluation mode; UserError where the settings are of

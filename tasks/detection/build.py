@@ -4,14 +4,13 @@ weights, which a checkpoint of another task has too.
 
 from __future__ import annotations
 
-from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.saved import TASK
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
-from tasks.vision.backbone import backbone_source
+from tasks.vision.backbone import backbone_source, refuse_other_backbone
 from tasks.vision.load_pretrained import load_pretrained
 from tasks.vision.saved import read_metadata
 
@@ -60,21 +59,8 @@ def compare_networks(old: ModelConfig, new: ModelConfig, path: str) -> list[str]
 
     UserError for another backbone, and for group norms in place of others or the other way round.
     """
-    pairs = (
-        ("model.backbone", old.backbone, new.backbone),
-        ("model.stride_in", old.stride_in, new.stride_in),
-        ("model.norm", _kind_of_norm(old), _kind_of_norm(new)),
-    )
-    for name, was, now in pairs:
-        if was != now:
-            rule = f"model.weights={path} was trained with {name}={was}"
-            raise UserError(f"{rule}, got {name}={now}; set {name}={was}, or take other weights")
+    refuse_other_backbone(old, new, path)
     if old.anchors == new.anchors:
         return []
     anchors = f"anchors of sizes {list(old.anchors.sizes)} and ratios {list(old.anchors.ratios)}"
     return [f"note: its proposal head was trained for {anchors}, which are others now"]
-
-
-def _kind_of_norm(config: ModelConfig) -> str:
-    """Batch, synchronised and frozen norms have the same tensors and meanings."""
-    return "group" if config.norm == "group" else "batch"

@@ -10,7 +10,7 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.check import Split, check
 from tasks.datasets.checks.fix import write_fixed
-from tasks.datasets.checks.page import write_page
+from tasks.datasets.checks.page import told
 from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.coco.layout import locate_split
 from tasks.detection.config import DataConfig, DetectionConfig
@@ -35,10 +35,7 @@ def check_data(
     """
     config, splits, missing = _read_arguments(data)
     report = check(splits, exif=config.data.exif, grid=_grid(config), track=Console().track)
-    lines = [report.text(shown), *(f"not checked: {reason}" for reason in missing)]
-    if page is not None:
-        write_page(report, page, config.data.exif)
-        lines.append(f"page: {page}")
+    lines = [told(report, missing, shown, page, config.data.exif)]
     if fix is not None:
         lines.append(write_fixed(report, fix))
     return report, "\n".join(lines)

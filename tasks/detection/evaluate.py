@@ -27,9 +27,9 @@ from tasks.engine.evaluation import (
     LossSums,
     SetScores,
     evaluation_mode,
-    mean_losses,
     named_scores,
     run_batches,
+    score_together,
     scoring_process,
 )
 from tasks.engine.loading import Share
@@ -45,6 +45,7 @@ from tasks.scoring.instances import (
     scoring_facts,
 )
 from tasks.scoring.results import DetectionResults, concatenate, write_results_json
+from tasks.vision.settings import whole_split
 
 
 @dataclass(frozen=True)
@@ -112,19 +113,17 @@ def evaluate_detector(
     """
     with evaluation_mode(model):
         results, losses = _run(model, batches, world, precision, objective)
-    # over gloo: scoring may outlast a GPU collective's time limit
-    gathered: list[tuple[DetectionResults, LossSums]] | None = world.gather((results, losses))
-    found = SetScores({}, {})
-    if gathered is not None:
-        detections = concatenate([part for part, _ in gathered])
-        scores = (final_scores if final else score_boxes)(dataset, detections)
-        found = SetScores(scores, mean_losses([part for _, part in gathered]))
+
+    def score(parts: list[DetectionResults], means: dict[str, float]) -> SetScores:
+        detections = concatenate(parts)
+        found = SetScores((final_scores if final else score_boxes)(dataset, detections), means)
         if output_dir is not None:
             scored = scoring_facts(dataset, detections, final=final)
             facts = {"task": "detection", **(about or {}), **scored}
             _save(Path(output_dir), dataset, detections, found, facts)
-    shared: SetScores = world.broadcast(found)
-    return shared
+        return found
+
+    return score_together(world, results, losses, score)
 
 
 def evaluate_checkpoint(
@@ -139,9 +138,9 @@ def evaluate_checkpoint(
     or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
     are.
     """
-    saved = read_detector(path, _whole_split(overrides))
+    saved = read_detector(path, whole_split(overrides))
     data = saved.config.data
-    folder = saved.path.parent / "evaluation" if output_dir is None else Path(output_dir)
+    folder = saved.evaluation_folder(output_dir)
     with scoring_process(saved.config.run) as (world, precision):
         dataset = read_split(data, "val", label_map=saved.label_map, check_command=command("check"))
         log = RunLog(folder, world)
@@ -156,18 +155,6 @@ def evaluate_checkpoint(
     files = (folder / "evaluation.json", folder / "detections.json")
     scores = named_scores(found, "val")
     return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
-
-
-def _whole_split(overrides: Sequence[str]) -> list[str]:
-    """The overrides, with the settings gone that would count more than another data set's."""
-    if any(override.startswith("data.root=") for override in overrides):
-        return [
-            *(f"data.val.{name}=null" for name in ("images", "annotations", "limit")),
-            *overrides,
-        ]
-    if any(override.startswith("data.val.annotations=") for override in overrides):
-        return ["data.val.limit=null", *overrides]
-    return list(overrides)
 
 
 def make_evaluators(

@@ -8,23 +8,18 @@ from pathlib import Path
 
 import torch
 
-from resnet_backbones.weights.passport import Passport
 from tasks.detection.config import DetectionConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.engine.checkpoint import load_weights
-from tasks.engine.saved import SavedRun, read_run
-from tasks.labels import LabelMap
-from tasks.vision.saved import read_metadata
+from tasks.engine.saved import read_run
+from tasks.vision.saved import SavedNetwork, read_metadata
 
 TASK = "detection"
 
 
 @dataclass(frozen=True)
-class SavedDetector(SavedRun[DetectionConfig]):
+class SavedDetector(SavedNetwork[DetectionConfig]):
     """A checkpoint of a detector with the settings that it is used with."""
-
-    label_map: LabelMap
-    passport: Passport
 
     def build(self, device: torch.device) -> FasterRCNN:
         """The detector on a device, in evaluation mode; UserError where the settings are of another

@@ -12,12 +12,13 @@ from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import read_splits
 from tasks.detection.evaluate import make_evaluators
 from tasks.detection.losses import DetectionObjective
-from tasks.engine.closing import Entry, closing_lines
+from tasks.engine.closing import closing_lines, picture_entries
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
 from tasks.vision.saved import network_metadata
+from tasks.vision.settings import small_batch_warning
 
 
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:
@@ -51,7 +52,8 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
             exif=config.data.exif,
             report_command=command("report"),
         )
-        entries = closing_entries(launch, val_set, report)
+        best = launch.best_checkpoint()
+        entries = picture_entries(launch.output_dir, "Detector", best, val_set.image_root, report)
         launch.note(closing_lines(val_set.path, format_table(scores), entries))
     return scores
 
@@ -67,26 +69,7 @@ def describe_data(
     ]
     lines += [f"warning: {text}" for text in (*train_set.warnings, *val_set.warnings)]
     lines += [f"warning: {text}" for text in batches.warnings]
-    if config.model.learns_batch_norm and batches.micro_batch < 8:  # Wu and He 2018, fig. 1
-        seen = f"batch norm sees {batches.micro_batch} images at a time"
-        way_out = "model.norm=group does not depend on it, nor does frozen with model.weights"
-        lines.append(f"warning: {seen}, and fewer than 8 make poor statistics; {way_out}")
-    return lines
-
-
-def closing_entries(
-    launch: Launch[DetectionConfig], val_set: CocoDataset, report: str
-) -> list[Entry]:
-    """Where everything is, and what to try next."""
-    folder = launch.output_dir
-    found = folder / "found"
-    return [
-        ("Report", report, ""),
-        ("Pictures", folder / "predictions.png", "ground truth beside predictions"),
-        ("", folder / "curves.png", "losses and scores"),
-        ("Detector", launch.best_checkpoint(), ""),
-        ("Try next", command("predict", folder, val_set.image_root, "--out", found), ""),
-    ]
+    return lines + small_batch_warning(config.model, batches.micro_batch)
 
 
 def fingerprint(dataset: CocoDataset) -> dict[str, int | str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import build, create_backbone, make_options
-from resnet_backbones.spec import BackboneSpec
+from resnet_backbones.spec import BackboneSpec, OutputStride
 from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.loading import adopt_passport, fill_backbone
 from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.saving import save_weights
 from tasks.engine.checkpoint import Checkpoint
+from tasks.engine.environment import find_commit
 from tasks.vision.saved import read_passport
 from tasks.vision.settings import BackboneConfig
 
@@ -19,7 +22,11 @@ _PART = "backbone."  # of the names of networks that have a backbone among other
 
 
 def build_from_config(
-    config: BackboneConfig, passport: Passport | None, found: Source | None = None
+    config: BackboneConfig,
+    passport: Passport | None,
+    found: Source | None = None,
+    *,
+    output_stride: OutputStride = 32,
 ) -> Backbone:
     """Build the backbone with its weights: those of the settings, or what was `found` instead.
 
@@ -35,6 +42,7 @@ def build_from_config(
             weights=config.weights,
             norm=config.norm,
             freeze_through=config.freeze_through,
+            output_stride=output_stride,
             stride_in=config.stride_in,
             checkpoint_activations=config.checkpoint_activations,
             options=options,
@@ -44,6 +52,7 @@ def build_from_config(
         pretrained=found is not None or config.weights is not None,
         norm=config.norm,
         freeze_through=config.freeze_through,
+        output_stride=output_stride,
         stride_in=config.stride_in,
         checkpoint_activations=config.checkpoint_activations,
         options=options,
@@ -78,6 +87,36 @@ def trained_passport(checkpoint: Checkpoint) -> Passport:
     passport = read_passport(checkpoint)
     task = checkpoint.metadata.get("task")
     return replace(passport, recipe=f"{task}, {checkpoint.step} steps from {passport.source}")
+
+
+def write_backbone(backbone: Backbone, checkpoint: Checkpoint, path: str | Path) -> str:
+    """Write a network's backbone with the passport of its checkpoint to a .safetensors file.
+
+    The weights are the moving average's where the checkpoint has one. Returns the Python that reads
+    them.
+    """
+    save_weights(path, backbone, trained_passport(checkpoint), commit=find_commit() or "")
+    return f"read it with resnet_backbones.load_backbone({str(path)!r})"
+
+
+def refuse_other_backbone(old: BackboneConfig, new: BackboneConfig, path: str) -> None:
+    """Raise UserError for weights of another backbone, whose tensors may fit all the same, and for
+    group norms in place of others or the other way round.
+    """
+    pairs = (
+        ("model.backbone", old.backbone, new.backbone),
+        ("model.stride_in", old.stride_in, new.stride_in),
+        ("model.norm", _kind_of_norm(old), _kind_of_norm(new)),
+    )
+    for name, was, now in pairs:
+        if was != now:
+            rule = f"model.weights={path} was trained with {name}={was}"
+            raise UserError(f"{rule}, got {name}={now}; set {name}={was}, or take other weights")
+
+
+def _kind_of_norm(config: BackboneConfig) -> str:
+    """Batch, synchronised and frozen norms have the same tensors and meanings."""
+    return "group" if config.norm == "group" else "batch"
 
 
 def _check_stride(passport: Passport, config: BackboneConfig) -> None:

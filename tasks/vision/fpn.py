@@ -15,7 +15,8 @@ class FeaturePyramid(nn.Module):
     """{"c2": …, "c5": …} -> {"p2": …, "p5": …, "p6": …}, each (B, channels, h, w), fine to coarse.
 
     Every map has its input's size. `extra` adds one coarser level, of every second cell of the
-    coarsest (`max_pool`; Lin et al. 2017, footnote 2), or `none`. `levels` says what comes out.
+    coarsest (`max_pool`; Lin et al. 2017, footnote 2), or `none`. Without `smooth` there are no 3x3
+    convolutions at the end, as in segmentation_models_pytorch. `levels` says what comes out.
     """
 
     levels: tuple[FeatureLevel, ...]
@@ -28,6 +29,8 @@ class FeaturePyramid(nn.Module):
         levels: Sequence[FeatureLevel],
         channels: int = 256,
         extra: Literal["none", "max_pool"] = "max_pool",
+        *,
+        smooth: bool = True,
     ) -> None:
         super().__init__()
         if not levels:
@@ -44,9 +47,14 @@ class FeaturePyramid(nn.Module):
             {level.name: nn.Conv2d(level.channels, channels, 1) for level in self.inputs}
         )
         self.smooth = nn.ModuleDict(
-            {level.name: nn.Conv2d(channels, channels, 3, padding=1) for level in self.inputs}
+            {
+                level.name: nn.Conv2d(channels, channels, 3, padding=1) if smooth else nn.Identity()
+                for level in self.inputs
+            }
         )
         for conv in (*self.lateral.values(), *self.smooth.values()):
+            if isinstance(conv, nn.Identity):
+                continue
             assert isinstance(conv, nn.Conv2d)
             assert conv.bias is not None
             nn.init.kaiming_uniform_(conv.weight, a=1)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from resnet_backbones.features import Backbone
 from resnet_backbones.weights.passport import Passport
 from tasks.engine.checkpoint import Checkpoint
-from tasks.engine.saved import saved_metadata
+from tasks.engine.saved import SavedRun, saved_metadata
+from tasks.engine.settings import TaskSettings
 from tasks.labels import LabelMap
+
+Config = TypeVar("Config", bound=TaskSettings)
+
+
+@dataclass(frozen=True)
+class SavedNetwork(SavedRun[Config]):
+    """A checkpoint of a network with the settings that it is used with."""
+
+    label_map: LabelMap
+    passport: Passport
 
 
 def network_metadata(backbone: Backbone, label_map: LabelMap) -> dict[str, Any]:

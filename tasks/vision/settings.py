@@ -1,5 +1,6 @@
 """Settings that tasks on images share.  Imports no torch, so that `--help` answers at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -176,3 +177,24 @@ class BackboneConfig:
     def learns_batch_norm(self) -> bool:
         """Whether batch norms learn their statistics from the images of a micro-batch."""
         return self.norm in ("batch", "sync") or (self.norm == "auto" and self.weights is None)
+
+
+def small_batch_warning(model: BackboneConfig, micro_batch: int) -> list[str]:
+    """A line where batch norms learn from too few images at a time (Wu and He 2018, fig. 1)."""
+    if not model.learns_batch_norm or micro_batch >= 8:
+        return []
+    seen = f"batch norm sees {micro_batch} images at a time"
+    way_out = "model.norm=group does not depend on it, nor does frozen with model.weights"
+    return [f"warning: {seen}, and fewer than 8 make poor statistics; {way_out}"]
+
+
+def whole_split(overrides: Sequence[str]) -> list[str]:
+    """The overrides, with the settings gone that would count more than another data set's."""
+    if any(override.startswith("data.root=") for override in overrides):
+        return [
+            *(f"data.val.{name}=null" for name in ("images", "annotations", "limit")),
+            *overrides,
+        ]
+    if any(override.startswith("data.val.annotations=") for override in overrides):
+        return ["data.val.limit=null", *overrides]
+    return list(overrides)

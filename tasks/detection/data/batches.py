@@ -13,7 +13,7 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data.batch import DetectionBatch, stack
 from tasks.detection.data.plans import Plan, TrainPlans, val_plans
 from tasks.detection.data.prepare import load, without_objects
-from tasks.engine.loading import Loader, Share
+from tasks.engine.loading import DealtBatches, Loader, Share
 from tasks.labels import FileId
 from tasks.stages import AUGMENT, stage
 from tasks.vision.augment import Augmenter, build_augmenter
@@ -72,7 +72,7 @@ class TrainBatches:
         return loader.training(self.plan, step, self.config.batch_size)
 
 
-class ValBatches:
+class ValBatches(DealtBatches[Plan, DetectionBatch]):
     """Every image of a data set once, in batches of one padded size dealt to the ranks."""
 
     def __init__(
@@ -82,24 +82,8 @@ class ValBatches:
         share: Share | None = None,
         batch_size: int = 1,
     ) -> None:
-        self.dataset = dataset
-        self.config = config
-        self.share = share or Share()
-        plans = list(val_plans(dataset, config, batch_size))
-        self.plans = plans[self.share.rank :: self.share.ranks]
-
-    def __len__(self) -> int:
-        return len(self.plans)
-
-    @property
-    def images(self) -> int:
-        """Images of all batches of this rank."""
-        return sum(len(plan.images) for plan in self.plans)
-
-    def __iter__(self) -> Iterator[DetectionBatch]:
-        load = _Load(self.dataset, self.config)
-        loader = Loader(load, self.config.workers, self.share)
-        return loader.batches(self.plans)
+        loader = Loader(_Load(dataset, config), config.workers, share or Share())
+        super().__init__(loader, val_plans(dataset, config, batch_size))
 
 
 def collate_images(images: Sequence[NDArray[np.uint8]], config: DataConfig) -> DetectionBatch:

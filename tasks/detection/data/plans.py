@@ -41,6 +41,9 @@ class Plan:
         """The plan of some of the images, with the padding of all."""
         return Plan(self.images[start:stop], self.padded_size, self.max_objects)
 
+    def __len__(self) -> int:
+        return len(self.images)
+
 
 class TrainPlans:
     """The global batch of every step.

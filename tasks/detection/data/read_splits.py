@@ -12,6 +12,7 @@ from tasks.datasets.coco.layout import locate_split
 from tasks.datasets.coco.read_for_training import read_for_training
 from tasks.detection.config import DataConfig
 from tasks.engine.distributed import World
+from tasks.engine.splits import read_both
 from tasks.labels import LabelMap
 
 
@@ -23,12 +24,7 @@ def read_splits(
 
     Raises UserError as `read_split` does.
     """
-    read = partial(
-        read_split, config, check_sizes=world.local_rank == 0, check_command=check_command
-    )
-    train_set = read("train")
-    val_set = read("val", label_map=train_set.label_map)
-    return train_set, val_set
+    return read_both(partial(read_split, config), world.local_rank, check_command)
 
 
 def read_split(

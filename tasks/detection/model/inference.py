@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 
 from resnet_backbones.fold import fold_norms
 from tasks.detection.model.box_head import BoxHead
 from tasks.detection.model.faster_rcnn import FasterRCNN
+from tasks.vision.inference import use_bf16_weights
 
 
 def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
@@ -26,8 +26,5 @@ def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
             if head.roi_align.gathers(head.fc7.weight):
                 head.expect_channels_last()
     if bf16:
-        for module in copy.modules():
-            # others, such as standardised convolutions, compute with their weights first
-            if type(module) in (nn.Conv2d, nn.Linear) and module not in kept_fp32:
-                module.to(torch.bfloat16)
+        use_bf16_weights(copy, kept_fp32)
     return copy

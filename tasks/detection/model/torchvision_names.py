@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from resnet_backbones.errors import UserError
+from tasks.vision.foreign_names import rename_tensors
 
 _PREFIXES = (
     ("backbone.body.", "backbone."),
@@ -47,26 +46,10 @@ def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     0, which a state dict cannot say: build the model with a passport of norm_eps=0. Raises
     UserError with the first name that has no place here.
     """
-    converted = {_rename(name): value for name, value in state.items()}
+    converted = rename_tensors(state, _PREFIXES, "torchvision's fasterrcnn_resnet*_fpn")
     for kind in ("weight", "bias"):
         converted[f"box_head.classes.{kind}"] = converted[f"box_head.classes.{kind}"].roll(
             -1, dims=0
         )
         converted[f"box_head.offsets.{kind}"] = converted[f"box_head.offsets.{kind}"][4:].clone()
-    return {
-        name: value.contiguous() if value.dim() < 4 else _channels_last(value)
-        for name, value in converted.items()
-    }
-
-
-def _channels_last(value: Tensor) -> Tensor:
-    return value.contiguous(memory_format=torch.channels_last)
-
-
-def _rename(name: str) -> str:
-    for theirs, ours in _PREFIXES:
-        if name.startswith(theirs):
-            return ours + name.removeprefix(theirs)
-    raise UserError(
-        f"weights must be those of torchvision's fasterrcnn_resnet*_fpn, got a tensor named {name}"
-    )
+    return converted

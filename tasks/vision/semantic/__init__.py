@@ -1,0 +1,1 @@
+"""Networks that give every pixel a class, and large images in windows."""

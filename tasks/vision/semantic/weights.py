@@ -1,0 +1,116 @@
+"""The segmenter that starts from weights which are no checkpoint of ours: torchvision's whole
+network, or those of a backbone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from resnet_backbones.errors import UserError
+from resnet_backbones.weights.contradictions import check_norms
+from resnet_backbones.weights.files import Source
+from resnet_backbones.weights.loading import COUNTER
+from resnet_backbones.weights.passport import Passport
+from resnet_backbones.weights.sources import read_source
+from tasks.errors import few
+from tasks.labels import LabelMap
+from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.semantic.segmenter import SegmentationNetwork, build_segmenter
+from tasks.vision.semantic.torchvision_names import (
+    TorchvisionKind,
+    from_torchvision,
+    torchvision_kind,
+)
+from tasks.vision.settings_semantic import SemanticModelConfig
+
+CONFIGURE = (
+    "set model.backbone, model.norm, model.options and model.head to what it was trained with"
+)
+_STRIDE = 8  # of all torchvision's networks
+_BACKGROUND = "__background__"
+
+
+def segmenter_from_weights(
+    config: SemanticModelConfig, label_map: LabelMap
+) -> tuple[SegmentationNetwork, str]:
+    """The segmenter with model.weights, and a line that says what was loaded.
+
+    Of torchvision's `fcn_resnet*` and `deeplabv3_resnet*`, released ones and files, the whole
+    network is loaded, and of its predictors the rows of classes that are called the same; other
+    weights are a backbone's. Raises UserError where the settings are of another network.
+    """
+    assert config.weights is not None
+    source = read_source(config.weights)
+    kind = torchvision_kind(source.tensors)
+    if kind is not None:
+        return _from_torchvision(config, label_map, source, kind)
+    model = build_segmenter(config, label_map.num_classes, found=source)
+    return model, str(model.backbone.report)
+
+
+def _from_torchvision(
+    config: SemanticModelConfig, label_map: LabelMap, source: Source, kind: TorchvisionKind
+) -> tuple[SegmentationNetwork, str]:
+    where = str(config.weights)
+    _check_head(config, kind)
+    passport = source.passport or Passport(architecture=config.backbone, assumed=True)
+    passport = replace(passport, architecture=config.backbone, source=where)
+    model = build_segmenter(config, label_map.num_classes, passport=passport)
+    state = from_torchvision(source.tensors)
+    check_norms(source.tensors, model.backbone, where)
+    _check_left_over(state, model, config)
+    old, notes = _classes(passport, len(state["head.predictor.weight"]), label_map)
+    if config.backbone_stride != _STRIDE:
+        notes.append(
+            f"note: it was trained with model.output_stride={_STRIDE}, which is"
+            f" {config.backbone_stride} now"
+        )
+    if model.auxiliary is None and any(name.startswith("auxiliary.") for name in state):
+        notes.append("its auxiliary head is left out (model.head.auxiliary=0)")
+    report = load_pretrained(model, state, old, label_map, what="segmenter", settings=CONFIGURE)
+    return model, "; ".join([f"{where}: {report}", *notes])
+
+
+def _check_head(config: SemanticModelConfig, kind: TorchvisionKind) -> None:
+    """Raise UserError where the head is another one than torchvision's."""
+    head = config.head
+    if head.kind == kind and head.norm in ("batch", "sync"):
+        return
+    raise UserError(
+        f"model.weights={config.weights} are a whole {kind} network of torchvision, which needs"
+        f" model.head.kind={kind} and model.head.norm=batch or sync, got {head.kind} and"
+        f" {head.norm}; set them, or take a backbone's weights"
+    )
+
+
+def _check_left_over(
+    state: Mapping[str, Tensor], model: SegmentationNetwork, config: SemanticModelConfig
+) -> None:
+    """Raise UserError for tensors that a smaller network would leave out in silence."""
+    own = model.state_dict()
+    foreign = [
+        name
+        for name in state
+        if name not in own and not name.startswith("auxiliary.") and not name.endswith(COUNTER)
+    ]
+    if foreign:
+        raise UserError(
+            f"model.weights={config.weights} must be of model.backbone={config.backbone}, got"
+            f" {len(foreign)} tensors that it has not: {few(foreign)}; {CONFIGURE}"
+        )
+
+
+def _classes(passport: Passport, rows: int, label_map: LabelMap) -> tuple[LabelMap, list[str]]:
+    """The classes that the weights have, and what is to be said of them.
+
+    A file does not name them: as many as wanted are those that are wanted, and others are none.
+    """
+    if passport.label_map:
+        names = tuple("background" if name == _BACKGROUND else name for name in passport.label_map)
+        return LabelMap(names, names), []
+    if rows == label_map.num_classes:
+        return label_map, [f"it does not name its {rows} classes, which are taken in their order"]
+    return LabelMap((), ()), [f"it does not name its {rows} classes"]
