@@ -6,12 +6,12 @@ TEST_PROCESSES ?= 2
 PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart quickstart-cls test test-all test-oldest test-interop lint clean
+.PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop lint clean
 # Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
 test test-all test-oldest test-interop: export OMP_NUM_THREADS := 1
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 quickstart: .venv/quickstart  ## draw a data set, train a detector on it and print its scores; resumes
 	.venv/bin/backbones shapes data/shapes
@@ -22,6 +22,11 @@ quickstart-cls: .venv/quickstart  ## draw class folders, train a classifier on t
 	.venv/bin/backbones shapes data/shapes
 	.venv/bin/backbones check data/shapes/classifier
 	.venv/bin/backbones train quickstart_cls run.resume=auto
+
+quickstart-seg: .venv/quickstart  ## draw a data set, train a segmenter on it and print its scores; resumes
+	.venv/bin/backbones shapes data/shapes
+	.venv/bin/backbones check quickstart_seg
+	.venv/bin/backbones train quickstart_seg run.resume=auto
 
 test: .venv/installed  ## run the tests, but for the slow ones
 	.venv/bin/python $(PYTEST) -m "not slow"

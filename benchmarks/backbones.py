@@ -116,7 +116,7 @@ def make_variants(settings: BackboneSettings) -> list[Variant]:
         variants += [
             _our_variant(settings.backbone, bf16=bf16, compiled=True) for bf16 in (False, True)
         ]
-    state = _random_state(variants[0].module.state_dict())
+    state = random_state(variants[0].module.state_dict())
     for variant in variants:
         variant.module.load_state_dict(state)
     return variants
@@ -128,7 +128,7 @@ def _our_variant(backbone: str, *, bf16: bool, compiled: bool) -> Variant:
     return Variant(name, module, bf16=bf16, compiled=compiled)
 
 
-def _random_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def random_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights under which every level has values of ordinary size: random statistics, damped
     residual branches.
     """

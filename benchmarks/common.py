@@ -34,6 +34,7 @@ LIBRARIES = (
     "pycocotools",
     "hotcoco",
     "detectron2",
+    "segmentation_models_pytorch",
 )
 
 

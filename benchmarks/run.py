@@ -41,6 +41,7 @@ def run_benchmark(given: Namespace) -> str:
         "data": _run_data,
         "backbones": _run_backbones,
         "classifier": _run_classifier,
+        "segmentation": _run_segmentation,
     }[given.benchmark](given)
     files = report.write(given.out)
     return "\n".join([report.markdown(), *(f"written: {file}" for file in files)])
@@ -119,6 +120,22 @@ def _run_classifier(given: Namespace) -> Report:
     )
 
 
+def _run_segmentation(given: Namespace) -> Report:
+    from benchmarks.segmentation import NETWORKS, SegmentationSettings, run
+
+    _limit_threads(given.threads)
+    return run(
+        SegmentationSettings(
+            networks=NETWORKS if given.only is None else (given.only,),
+            backbone=given.backbone,
+            size=given.size,
+            batch=given.batch,
+            compile=given.compile,
+            rounds=given.rounds,
+        )
+    )
+
+
 def _limit_threads(count: int | None) -> None:
     import torch
 
@@ -130,7 +147,9 @@ def _parser(description: str | None) -> ArgumentParser:
     """The parser of the command line, whose first word names the benchmark."""
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
     benchmarks = parser.add_subparsers(
-        dest="benchmark", required=True, metavar="detection|evaluation|data|backbones|classifier"
+        dest="benchmark",
+        required=True,
+        metavar="detection|evaluation|data|backbones|classifier|segmentation",
     )
     help_text = "Faster R-CNN R50-FPN against torchvision and detectron2"
     _detection_arguments(benchmarks.add_parser("detection", help=help_text))
@@ -142,6 +161,8 @@ def _parser(description: str | None) -> ArgumentParser:
     _backbones_arguments(benchmarks.add_parser("backbones", help=help_text))
     help_text = "CIFAR training and ImageNet's crops against torch, torchvision and timm"
     _classifier_arguments(benchmarks.add_parser("classifier", help=help_text))
+    help_text = "semantic FPN against smp, DeepLabV3 against torchvision"
+    _segmentation_arguments(benchmarks.add_parser("segmentation", help=help_text))
     return parser
 
 
@@ -192,13 +213,7 @@ def _data_arguments(parser: ArgumentParser) -> None:
 
 
 def _backbones_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--backbone", default="resnet50", help="a ResNet that all three have (default: resnet50)"
-    )
-    parser.add_argument(
-        "--size", type=int, default=224, help="side of the images in pixels (default: 224)"
-    )
-    parser.add_argument("--batch", type=int, default=8, help="images a call (default: 8)")
+    _network_arguments(parser, backbone="a ResNet that all three have", size=224, batch=8)
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     _common_arguments(parser, rounds=7)
 
@@ -208,6 +223,26 @@ def _classifier_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=128, help="images a step (default: 128)")
     parser.add_argument("--steps", type=int, default=10, help="steps a round (default: 10)")
     _common_arguments(parser, rounds=5)
+
+
+def _segmentation_arguments(parser: ArgumentParser) -> None:
+    choices = ("fpn", "deeplabv3")
+    parser.add_argument("--only", choices=choices, help="time one of the two (default: both)")
+    _network_arguments(parser, backbone="a ResNet that both have", size=512, batch=2)
+    parser.add_argument(
+        "--compile", action="store_true", help="time ours in bf16 under torch.compile too"
+    )
+    _common_arguments(parser, rounds=5)
+
+
+def _network_arguments(parser: ArgumentParser, *, backbone: str, size: int, batch: int) -> None:
+    parser.add_argument("--backbone", default="resnet50", help=f"{backbone} (default: resnet50)")
+    parser.add_argument(
+        "--size", type=int, default=size, help=f"side of the images in pixels (default: {size})"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=batch, help=f"images a call (default: {batch})"
+    )
 
 
 def _image_arguments(parser: ArgumentParser, count: int) -> None:

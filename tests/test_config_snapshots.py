@@ -17,13 +17,15 @@ from tasks.classification.config import ClassificationConfig
 from tasks.detection.config import DetectionConfig
 from tasks.engine.config import flatten, load_config, to_dict, to_yaml
 from tasks.engine.config_text import read_yaml
+from tasks.segmentation.config import SegmentationConfig
 
 TESTS = Path(__file__).parent
 CONFIGS = sorted((TESTS.parent / "configs").glob("*.yaml"))
-Settings = ClassificationConfig | DetectionConfig
+Settings = ClassificationConfig | DetectionConfig | SegmentationConfig
 CLASSES: dict[str, type[Settings]] = {
     "classification": ClassificationConfig,
     "detection": DetectionConfig,
+    "segmentation": SegmentationConfig,
 }
 
 

@@ -1,17 +1,21 @@
-"""What docs/train.md and docs/classify.md say of settings and recipes is so."""
+"""What docs/train.md, docs/classify.md and docs/segment.md say of settings and recipes is so."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 from tasks.classification.config import ClassificationConfig
 from tasks.cli.recipes import list_recipes
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.engine.config import flatten, to_dict
-from tasks.engine.settings import ScheduleConfig, changeable
+from tasks.engine.settings import ScheduleConfig, TaskSettings, changeable
+from tasks.segmentation.config import SegmentationConfig
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TRAIN = DOCS / "train.md"
 CLASSIFY = DOCS / "classify.md"
+SEGMENT = DOCS / "segment.md"
 
 
 def named_settings(heading: str) -> set[str]:
@@ -43,21 +47,31 @@ def test_every_setting_that_the_page_names_is_one() -> None:
     assert named - known <= {"model.roi", "model.anchors"}
 
 
-def test_every_setting_of_a_classifier_that_its_page_names_is_one() -> None:
-    known = {name for name, _ in flatten(to_dict(ClassificationConfig()))}
+@pytest.mark.parametrize(
+    ("page", "settings"), [(CLASSIFY, ClassificationConfig), (SEGMENT, SegmentationConfig)]
+)
+def test_every_setting_that_the_page_of_a_task_names_is_one(
+    page: Path, settings: type[TaskSettings]
+) -> None:
+    known = {name for name, _ in flatten(to_dict(settings()))}
     sections = "data|augment|test|model|loss|optim|schedule|run"
-    named = set(re.findall(rf"\b((?:{sections})\.[a-z][\w.]*\w)=", CLASSIFY.read_text()))
-    quoted = set(re.findall(rf"`((?:{sections})\.[\w.]*\w)`", CLASSIFY.read_text()))
+    named = set(re.findall(rf"\b((?:{sections})\.[a-z][\w.]*\w)=", page.read_text()))
+    quoted = set(re.findall(rf"`((?:{sections})\.[\w.]*\w)`", page.read_text()))
     assert (named | quoted) - known == set()
+    assert named != set()
 
 
-def test_the_page_of_classifiers_names_each_of_their_recipes() -> None:
-    recipes = {recipe.name for recipe in list_recipes() if recipe.task == "classification"}
-    named = set(re.findall(r"\b\w+\b", CLASSIFY.read_text()))
+@pytest.mark.parametrize(
+    ("task", "page"), [("classification", CLASSIFY), ("segmentation", SEGMENT)]
+)
+def test_the_page_of_a_task_names_each_of_its_recipes(task: str, page: Path) -> None:
+    recipes = {recipe.name for recipe in list_recipes() if recipe.task == task}
+    named = set(re.findall(r"\b\w+\b", page.read_text()))
     assert recipes - named == set()
 
 
-def test_the_recipes_in_the_commands_of_that_page_are_shipped() -> None:
-    named = re.findall(r"backbones (?:train|recipes) ([a-z]\w+)", CLASSIFY.read_text())
+@pytest.mark.parametrize("page", [CLASSIFY, SEGMENT])
+def test_the_recipes_in_the_commands_of_that_page_are_shipped(page: Path) -> None:
+    named = re.findall(r"backbones (?:train|recipes|check) ([a-z]\w+)", page.read_text())
     assert set(named) - {recipe.name for recipe in list_recipes()} == set()
     assert named != []

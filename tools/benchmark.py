@@ -6,6 +6,7 @@ tools/benchmark.py data --images COCO/val2017
 tools/benchmark.py detection --images COCO/val2017 --detector RUN
 tools/benchmark.py backbones
 tools/benchmark.py classifier --images COCO/val2017
+tools/benchmark.py segmentation
 
 Prints the figures and writes them to benchmarks/results/NAME.json and NAME.md. Exit status 1:
 outputs differ, nothing was timed; 2: the command is wrong.

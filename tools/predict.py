@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Find objects in images with a trained detector; writes annotated pictures and predictions.json.
+"""Find objects in images, classify or segment them with a trained network; writes pictures
+and what was found.
 
 tools/predict.py runs/shapes photo.jpg more/photos --out found
 """

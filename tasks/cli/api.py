@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from tasks.engine.launch import Run
     from tasks.engine.settings import TaskSettings
     from tasks.engine.sinks import Sink
+    from tasks.segmentation.predict import Segmenter
 
-    Predictor: TypeAlias = Detector | ImageClassifier
+    Predictor: TypeAlias = Detector | ImageClassifier | Segmenter
     """What `load` gives: the predictors of all tasks."""
 
 

@@ -117,12 +117,15 @@ def _shapes(arguments: Namespace, _: ArgumentParser) -> None:
 CHECK = Command(
     name="check",
     summary="Check a data set before training.",
-    details="Looks at files, records, boxes, classes, anchors and leaks.  Exit status 1: errors.",
+    details="Looks at files, records, boxes, masks, classes, anchors and leaks.  Exit status 1:"
+    " errors.",
     examples="""
-backbones check FOLDER                              COCO's layout or Roboflow's, or folders of
-                                                    classes in train/ and val/, as data.root
+backbones check FOLDER                              COCO's layout or Roboflow's, folders of classes
+                                                    in train/ and val/, or of images and masks,
+                                                    as data.root
 backbones check IMAGES ANNOTATIONS.json             one file
 backbones check quickstart data.root=FOLDER         as `backbones train` is given its data
+backbones check semantic_fpn_r50_ade20k data.root=ADE20K     masks and the names of their values
 backbones check IMAGES TRAIN.json --fix FIXED.json --html check.html
 """,
     add_arguments=_check_arguments,
@@ -133,7 +136,7 @@ SHAPES = Command(
     summary="Draw a small data set of shapes, COCO's or class folders.",
     details="Takes seconds and no download; the same arguments give the same bytes.",
     examples="""
-backbones shapes data/shapes                        COCO's layout
+backbones shapes data/shapes                        COCO's layout, for detectors and segmenters
 backbones shapes data/shape_classes --classes       class folders, for a classifier
 """,
     add_arguments=_shapes_arguments,

@@ -86,7 +86,8 @@ def _score_weights(arguments: Namespace) -> None:
 COMMAND = Command(
     name="eval",
     summary="Score a run on any data set, or anybody's results file.",
-    details="Writes evaluation.json, detections.json and report.html.",
+    details="Writes evaluation.json and report.html; beside them detections.json, predictions.csv"
+    " or pixels.npz, by task.",
     examples="""
 backbones eval runs/quickstart
 backbones eval runs/quickstart data.val.images=IMAGES data.val.annotations=GT.json

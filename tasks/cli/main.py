@@ -100,7 +100,8 @@ def execute(
 def full_parser() -> ArgumentParser:
     """The parser of all commands, for `--help` and completion."""
     parser = ArgumentParser(
-        prog=PROGRAM, description="ResNet features for detectors: train, score, predict."
+        prog=PROGRAM,
+        description="ResNet features to classify, detect and segment: train, score, predict.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     parsers = parser.add_subparsers(

@@ -19,12 +19,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
         " detector of drawn shapes that comes with the package",
     )
     parser.add_argument("images", nargs="+", help="image files and folders of them")
-    parser.add_argument("--out", required=True, help="folder for the pictures and predictions.json")
+    parser.add_argument("--out", required=True, help="folder for what is written")
     parser.add_argument(
         "--score",
         type=float,
         help="lowest score or probability to draw and write, from 0 to 1 (default: 0.5 for"
-        " detections, 0 for classes)",
+        " detections, 0 for classes; a segmenter has none)",
     )
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)"
@@ -65,8 +65,9 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
 
 COMMAND = Command(
     name="predict",
-    summary="Find objects in images, or classify them.",
-    details="Writes predictions.json, with annotated pictures of objects or a CSV of classes.",
+    summary="Find objects in images, classify or segment them.",
+    details="Writes predictions.json with annotated pictures of objects or a CSV of classes; of a"
+    " segmenter, overlays and PNGs whose values are labels.",
     examples="""
 backbones shapes data/shapes && backbones predict ours:shapes data/shapes/val --out found
 backbones predict runs/quickstart data/shapes/val --out found

@@ -13,6 +13,8 @@ DOORS = {
     "eval_det.py": "eval",
     "train_cls.py": "train",
     "eval_cls.py": "eval",
+    "train_seg.py": "train",
+    "eval_seg.py": "eval",
     "predict.py": "predict",
     "check_data.py": "check",
     "convert_data.py": "convert",

@@ -38,7 +38,7 @@ def test_an_unknown_task_is_answered_with_the_known(commands: Commands, tmp_path
     file.write_text("task: detektion\n")
     answer = commands("train", file)
     assert answer.status == 2
-    rule = "task must be one of detection, classification, got 'detektion' in"
+    rule = "task must be one of detection, segmentation, classification, got 'detektion' in"
     assert f"error: {rule} {file}; did you mean detection?" in answer.error
 
 

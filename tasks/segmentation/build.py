@@ -1,0 +1,45 @@
+"""The segmenter that a training starts with: of its own checkpoint, of another one, of weights, or
+of none.
+"""
+
+from __future__ import annotations
+
+from tasks.engine.launch import Start
+from tasks.engine.saved import saved_config
+from tasks.labels import LabelMap
+from tasks.segmentation.config import SegmentationConfig
+from tasks.segmentation.saved import TASK
+from tasks.vision.backbone import backbone_source, refuse_other_backbone
+from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.saved import read_metadata
+from tasks.vision.semantic.segmenter import SegmentationNetwork, build_segmenter
+from tasks.vision.semantic.weights import CONFIGURE, segmenter_from_weights
+from tasks.vision.settings_semantic import SemanticModelConfig
+
+
+def make_segmenter(
+    config: SemanticModelConfig, label_map: LabelMap, start: Start
+) -> tuple[SegmentationNetwork, str]:
+    """The segmenter on the CPU, and a line that says what was loaded.
+
+    A run that is resumed loads nothing here: the training loop restores its checkpoint.
+    """
+    classes = label_map.num_classes
+    checkpoint = start.checkpoint
+    if checkpoint is None and config.weights is not None:
+        return segmenter_from_weights(config, label_map)
+    if checkpoint is None:
+        scratch = "weights: none, training starts from scratch (model.weights=null)"
+        return build_segmenter(config, classes), scratch
+    if checkpoint.metadata.get("task") != TASK and not start.resumed:
+        model = build_segmenter(config, classes, found=backbone_source(checkpoint))
+        return model, str(model.backbone.report)
+    old_map, passport = read_metadata(checkpoint)
+    old = saved_config(checkpoint, SegmentationConfig, TASK).model
+    model = build_segmenter(config, classes, passport=passport)
+    if start.resumed:
+        return model, f"weights: {checkpoint.path}"
+    refuse_other_backbone(old, config, str(checkpoint.path))
+    state = checkpoint.weights()
+    report = load_pretrained(model, state, old_map, label_map, what="segmenter", settings=CONFIGURE)
+    return model, f"{checkpoint.path}: {report}"

@@ -1,0 +1,1 @@
+"""Images with the labels of their pixels, as batches."""

@@ -1,0 +1,47 @@
+"""Labels of image files, as overlays and index PNGs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from resnet_backbones.errors import UserError
+from tasks.segmentation.predict import Segmenter
+from tasks.vision.prediction import outputs_of, results_of_files
+
+OVERLAY = "_overlay.jpg"
+LABELS = "_labels.png"
+NAMED = 3  # of the classes with most pixels
+
+
+def predict_files(
+    segmenter: Segmenter,
+    sources: Sequence[str | Path],
+    output_dir: str | Path,
+    *,
+    score: float | None = None,
+    report: Callable[[str], None] = print,
+) -> tuple[str, ...]:
+    """Write NAME_overlay.jpg and NAME_labels.png for every image in files and folders, and
+    classes.json, which names the labels; returns what went wrong.
+
+    Pictures keep their places below a source folder. A file that cannot be decoded is left out, and
+    its error is returned; a source without images, and `score`, are a UserError.
+    """
+    if score is not None:
+        raise UserError(f"--score is for detections, got {score} for a segmenter; leave it out")
+    folder = Path(output_dir)
+    pictures = outputs_of([Path(source) for source in sources], folder, OVERLAY)
+    problems: list[str] = []
+    for file, found in results_of_files(pictures, segmenter.read, segmenter.stream, problems):
+        overlay = pictures[file]
+        found.save(overlay)
+        found.save_labels(overlay.with_name(overlay.name.removesuffix(OVERLAY) + LABELS))
+        largest = list(found.shares.items())[:NAMED]
+        named = ", ".join(f"{name} {share:.0%}" for name, share in largest)
+        report(f"{file}: {named} -> {overlay}")
+    folder.mkdir(parents=True, exist_ok=True)
+    names = json.dumps(list(segmenter.label_map.names), ensure_ascii=False)
+    (folder / "classes.json").write_text(names + "\n", encoding="utf-8")
+    return tuple(problems)

@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""mIoU and accuracy of a segmenter's checkpoint on any data set; writes them and a report.html.
+
+tools/eval_seg.py runs/quickstart_seg
+tools/eval_seg.py runs/semantic_fpn_r50_ade20k test.flip=true 'test.scales=[0.75,1.0,1.25]'
+"""
+
+from tasks.cli.main import run_tool
+
+if __name__ == "__main__":
+    run_tool("eval", __doc__, task="segmentation")
