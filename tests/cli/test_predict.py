@@ -68,6 +68,6 @@ def test_a_checkpoint_of_an_unknown_task_is_answered_with_the_known(
     answer = commands(command, tmp_path / "last.pt", *more)
     assert answer.status == 2
     assert (
-        "task must be one of detection, segmentation, classification, got 'painting' in the checkpoint"
+        "one of detection, segmentation, classification, got 'painting' in the checkpoint"
         in answer.error
     )
