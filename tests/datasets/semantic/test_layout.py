@@ -88,7 +88,7 @@ def test_named_masks_must_be_there(tmp_path: Path) -> None:
 
 def test_named_masks_must_be_of_the_kind(tmp_path: Path) -> None:
     source = SemanticSource(masks=str(tmp_path), images=str(tmp_path), kind="panoptic")
-    with pytest.raises(UserError, match=r"must be a JSON file where data\.kind is panoptic"):
+    with pytest.raises(UserError, match=r"must be a JSON file where data\.labels is panoptic"):
         locate_semantic(source)
 
 
