@@ -1,7 +1,7 @@
 """Settings of networks that give every pixel a class.  Imports no torch."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tasks.engine.settings import may_change, require
 from tasks.vision.settings import BackboneConfig
@@ -111,6 +111,8 @@ class LossConfig:
 @dataclass(frozen=True, kw_only=True)
 class TestConfig:
     """How an image's labels are found."""
+
+    __test__: ClassVar = False  # no test of pytest's
 
     flip: bool = may_change(False)
     """Average probabilities with those of the mirror image."""

@@ -1,6 +1,6 @@
 """The weight of a micro-batch: one loss and one gradient, however a step's images are dealt out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -48,6 +48,25 @@ class PixelObjective(nn.Module):
         return {"square": torch.where(batch.valid, errors, 0).sum() / count}
 
 
+@dataclass(frozen=True)
+class TwoMeansBatch(PixelBatch):
+    """A loss is over the images that have a valid pixel."""
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        return {"image": float(self.valid.any(dim=1).sum())}
+
+
+class TwoMeansObjective(PixelObjective):
+    """Also the mean over images of the mean of each."""
+
+    def forward(self, batch: PixelBatch) -> dict[str, Tensor]:
+        errors = torch.where(batch.valid, (self.scale * batch.pixels - 1).square(), 0)
+        means = errors.sum(dim=1) / batch.valid.sum(dim=1).clamp(min=1)
+        of_images = means.sum() / batch.valid.any(dim=1).sum().clamp(min=1)
+        return {**super().forward(batch), "image": of_images}
+
+
 def images() -> PixelBatch:
     """Four images with 6, 1, 3 and no valid pixels."""
     pixels = torch.arange(24.0).view(4, 6) / 10
@@ -63,9 +82,14 @@ def parts(batch: PixelBatch, *sizes: int) -> list[PixelBatch]:
     return [PixelBatch(*column) for column in columns]
 
 
-def gradient(world: World, batches: list[PixelBatch], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Gradient and logged loss of a step of these micro-batches, before the update."""
-    objective = PixelObjective()
+def gradient(
+    world: World,
+    batches: Sequence[PixelBatch],
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[], PixelObjective] = PixelObjective,
+) -> Any:
+    """Gradient and first logged loss of a step of these micro-batches, before the update."""
+    objective = make()
     optimizer = build_optimizer(objective, OptimConfig())
     seen: list[Tensor] = []
     monkeypatch.setattr(
@@ -99,8 +123,11 @@ class OneOfTwo(World):
     """A rank of two whose other rank has images of a known weight."""
 
     other_weight = 0.0
+    other_images = 0.0
 
     def sum(self, values: Any) -> list[float]:
+        if len(values) == 1:  # the weights of named losses
+            return [values[0] + self.other_images]
         weight, failures = values
         return [weight + self.other_weight, failures]
 
@@ -118,6 +145,62 @@ def test_ranks_of_other_weights_give_the_gradient_of_the_whole(
             found.append(gradient(world, [own[rank]], monkeypatch))
         means = [sum(values) / 2 for values in zip(*found, strict=True)]
         assert means == pytest.approx(by_hand(), rel=1e-6)
+
+
+def two_means(*sizes: int) -> list[TwoMeansBatch]:
+    return [
+        TwoMeansBatch(batch.pixels, batch.valid, batch.image_ids)
+        for batch in parts(images(), *sizes)
+    ]
+
+
+def gradient_of_two_means() -> float:
+    """Over the ten valid pixels, and over the three images that have any."""
+    batch = images()
+    slopes = 2 * (2 * batch.pixels.double() - 1) * batch.pixels
+    of_images = [float(slopes[row][batch.valid[row]].mean()) for row in range(3)]
+    return by_hand()[0] + sum(of_images) / 3
+
+
+@pytest.mark.parametrize("sizes", [(4,), (2, 2), (1, 1, 1, 1), (3, 1)])
+def test_a_mean_over_images_beside_one_over_pixels_keeps_its_gradient(
+    sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = gradient(WORLD, two_means(*sizes), monkeypatch, TwoMeansObjective)
+    assert found == pytest.approx(gradient_of_two_means(), rel=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (3, 1), (1, 3)])
+def test_ranks_keep_the_gradient_of_a_mean_over_images_beside_one_over_pixels(
+    sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[float] = []
+    own = two_means(*sizes)
+    for rank in (0, 1):
+        world = OneOfTwo(rank, rank, 2, CPU)
+        other = own[1 - rank]
+        object.__setattr__(world, "other_weight", other.weight)
+        object.__setattr__(world, "other_images", other.loss_weights["image"])
+        found.append(gradient(world, [own[rank]], monkeypatch, TwoMeansObjective)[0])
+    assert sum(found) / 2 == pytest.approx(gradient_of_two_means(), rel=1e-6)
+
+
+def test_shares_of_named_losses_are_their_own() -> None:
+    step = Feed(iter(two_means(3, 1)), WORLD).take(2)
+    assert [shares.of("square") for shares in step.shares] == [1, 0]
+    step = Feed(iter(two_means(1, 3)), WORLD).take(2)
+    assert [shares.of("square") for shares in step.shares] == pytest.approx([0.6, 0.4])
+    assert [shares.of("image") for shares in step.shares] == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_validation_losses_with_weights_of_their_own_are_means_over_those() -> None:
+    def compute(batch: PixelBatch) -> tuple[None, dict[str, Tensor]]:
+        return None, TwoMeansObjective()(batch)
+
+    parts_of_losses = [run_batches(two_means(1, 3), WORLD, compute)[1]]
+    whole = compute(images())[1]
+    expected = {name: pytest.approx(loss.item(), rel=1e-6) for name, loss in whole.items()}
+    assert mean_losses(parts_of_losses) == expected
 
 
 def test_a_step_without_any_weight_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

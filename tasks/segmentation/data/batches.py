@@ -155,6 +155,6 @@ def _varied_place(plan: ImagePlan, labels: Labels, limit: float) -> Placement:
     placement = plan.placement
     for placement in other_places(plan):
         counts = np.bincount(placement.of_mask(labels).ravel(), minlength=IGNORED + 1)[:IGNORED]
-        if 0 < counts.max() < limit * counts.sum():
+        if counts.max() < limit * counts.sum():
             break
     return placement

@@ -55,9 +55,8 @@ def find_labels(
 
     Of several views, and their mirror images, the probabilities are averaged.
     """
-    if test.window is not None and max(views[0][0].shape[-2:]) > test.window:
-        images, sizes = views[0]
-        return list(_in_windows(network, images, sizes, originals, test)), None
+    if test.window is not None and max(map(max, _as_list(views[0][1]))) > test.window:
+        return list(_one_by_one(network, views[0], originals, test)), None
     passes = [_look(network, view, flipped=False) for view in views]
     if test.flip:
         passes += [_look(network, view, flipped=True) for view in views]
@@ -88,31 +87,40 @@ def _combined(
     return total
 
 
-def _in_windows(
-    network: SegmentationNetwork,
-    images: Tensor,
-    sizes: Tensor,
-    originals: Sequence[Size],
-    test: TestConfig,
+def _one_by_one(
+    network: SegmentationNetwork, view: View, originals: Sequence[Size], test: TestConfig
 ) -> Iterator[NDArray[np.uint8]]:
-    """The labels of each image from windows; at another size than the network's the nearest
-    counts, so that no more than a row of windows is held.
-    """
+    """The labels of each image: from windows, or whole where it is no larger than one."""
     assert test.window is not None
+    images, sizes = view
+    for row, (height, width) in enumerate(_as_list(sizes)):
+        if max(height, width) > test.window:
+            image = images[row, :, :height, :width]
+            yield _in_windows(network, image, originals[row], test.window, test.overlap)
+        else:
+            own = (images[row : row + 1], sizes[row : row + 1])
+            whole = _look(network, own, flipped=False)
+            yield _on_host(whole.at_original(network, 0, originals[row]))
+
+
+def _in_windows(
+    network: SegmentationNetwork, image: Tensor, original: Size, window: int, overlap: float
+) -> NDArray[np.uint8]:
+    """The labels of an image (C, h, w) from windows; at another size than that the nearest counts,
+    so that no more than a row of windows is held.
+    """
 
     def predict(windows: Tensor) -> Tensor:
         size = (windows.shape[-2], windows.shape[-1])
         whole = torch.tensor(size, device=windows.device).expand(len(windows), 2)
         return network.enlarge(network(windows, whole), size)
 
-    for row, (height, width) in enumerate(_as_list(sizes)):
-        image = images[row, :, :height, :width]
-        strips = sliding_strips(predict, image, test.window, test.overlap)
-        labels = torch.cat([strip.logits.argmax(dim=0).to(torch.uint8) for strip in strips])
-        if (height, width) != originals[row]:
-            resized = F.interpolate(labels[None, None], size=originals[row], mode="nearest-exact")
-            labels = resized[0, 0]
-        yield labels.cpu().numpy()
+    strips = sliding_strips(predict, image, window, overlap)
+    labels = torch.cat([strip.logits.argmax(dim=0).to(torch.uint8) for strip in strips])
+    if labels.shape != original:
+        labels = F.interpolate(labels[None, None], size=original, mode="nearest-exact")[0, 0]
+    found: NDArray[np.uint8] = labels.cpu().numpy()
+    return found
 
 
 def mirrored(images: Tensor, sizes: Tensor) -> Tensor:
