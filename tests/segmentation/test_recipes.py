@@ -83,6 +83,9 @@ def test_a_recipe_takes_a_step(name: str, root: Path) -> None:
         overrides.append("data.crop=64")
     if recipe.data.classes == "stuff" or recipe.data.labels == "instances":
         overrides.append("data.classes=null")  # then classes.txt beside the masks
+    if recipe.loss.class_weights is not None:
+        assert len(recipe.loss.class_weights) == 6  # the drawn shapes and their background
+        overrides.append(f"loss.class_weights={[1.0] * 9}")
     config = load_config(SegmentationConfig, CONFIGS / f"{name}.yaml", overrides)
     dataset = read_split(config.data, "train")
     model, _ = make_segmenter(config.model, dataset.label_map, Start(None))
