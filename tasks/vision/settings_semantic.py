@@ -119,16 +119,16 @@ class TestConfig:
     scales: tuple[float, ...] = may_change((1.0,))
     """Average probabilities over the image at these factors of its test size."""
     window: int | None = may_change(None)
-    """Side in pixels of windows that slide over images which are larger: memory then follows it
-    instead of the image; null for whole images."""
+    """Side in pixels, a multiple of 32, of windows that slide over images which are larger: memory
+    then follows it instead of the image; null for whole images."""
     overlap: float = may_change(0.25)
     """Least share of a window that its neighbours see too."""
 
     def __post_init__(self) -> None:
         sized = len(self.scales) > 0 and min(self.scales) > 0
         require(sized, "test.scales must name at least one factor, and each be > 0", self.scales)
-        fits = self.window is None or self.window >= 32
-        require(fits, "test.window must be >= 32 or null", self.window)
+        fits = self.window is None or (self.window >= 32 and self.window % 32 == 0)
+        require(fits, "test.window must be a multiple of 32, or null", self.window)
         require(0 <= self.overlap < 1, "test.overlap must be in [0, 1)", self.overlap)
         alone = self.window is None or (not self.flip and self.scales == (1.0,))
         rule = "test.window takes test.flip=false and test.scales=[1.0]"
