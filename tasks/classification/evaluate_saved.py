@@ -27,11 +27,12 @@ from tasks.engine.distributed import World
 from tasks.engine.evaluation import named_scores, scoring_process
 from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
+from tasks.engine.saved import evaluation_folder
 from tasks.labels import LabelMap
 from tasks.report.classification.evaluated import PREDICTIONS
 from tasks.scoring.evaluation import ScoreSheet
 from tasks.scoring.top_k import format_table
-from tasks.vision.check_weights import check_weights
+from tasks.vision.check_weights import weights_to_score
 
 Build = Callable[[ClassImages, torch.device], Classifier]
 """Makes the classifier for data on a device."""
@@ -68,12 +69,8 @@ def evaluate_settings(
     data.holdout does not count, as nobody knows what others trained on. Files go to `output_dir`,
     or to run.output_dir's evaluation/.
     """
-    weights = config.model.weights
-    if weights is None:
-        rule = "the settings of a recipe are scored with model.weights=FILE"
-        raise UserError(f"{rule}, got none; a run is scored by its folder")
-    check_weights(weights, config.run)
-    folder = Path(config.run.output_dir) / "evaluation" if output_dir is None else Path(output_dir)
+    weights = weights_to_score(config.model.weights, config.run)
+    folder = evaluation_folder(config.run.output_dir, output_dir)
     source = read_source(weights)
     names = () if source.passport is None else source.passport.label_map
 

@@ -4,6 +4,7 @@ of none.
 
 from __future__ import annotations
 
+from resnet_backbones.weights.sources import read_source
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
@@ -27,7 +28,7 @@ def make_segmenter(
     classes = label_map.num_classes
     checkpoint = start.checkpoint
     if checkpoint is None and config.weights is not None:
-        return segmenter_from_weights(config, label_map)
+        return segmenter_from_weights(config, label_map, read_source(config.weights))
     if checkpoint is None:
         scratch = "weights: none, training starts from scratch (model.weights=null)"
         return build_segmenter(config, classes), scratch

@@ -10,7 +10,6 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from tasks.datasets.semantic.dataset import SemanticDataset
-from tasks.engine.commands import command
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
     Evaluator,
@@ -20,27 +19,22 @@ from tasks.engine.evaluation import (
     named_scores,
     run_batches,
     score_together,
-    scoring_process,
 )
 from tasks.engine.launch import Launch
 from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
-from tasks.report.segmentation.build import report_segmentation
-from tasks.scoring.evaluation import ScoreSheet, write_evaluation
-from tasks.scoring.pixels_file import PIXELS, write_results
-from tasks.scoring.semantic import format_table, score_names, scoring_facts, semantic_scores
+from tasks.scoring.evaluation import write_evaluation
+from tasks.scoring.pixels_file import write_results
+from tasks.scoring.semantic import score_names, scoring_facts, semantic_scores
 from tasks.scoring.semantic_results import SemanticResults, SemanticTally, merge
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data.batch import ScoredBatch
 from tasks.segmentation.data.batches import scored_batches
-from tasks.segmentation.data.read_splits import read_split
 from tasks.segmentation.losses import SegmentationObjective
 from tasks.segmentation.predict import Segmenter, save_predictions_picture
-from tasks.segmentation.saved import SavedSegmenter, read_segmenter
 from tasks.vision.semantic.find_labels import find_labels
 from tasks.vision.semantic.segmenter import SegmentationNetwork, for_inference
-from tasks.vision.settings import whole_split
 
 
 @dataclass(frozen=True)
@@ -133,42 +127,6 @@ class SegmentationEvaluator:
     def _draw(self, model: SegmentationNetwork, picture: Path) -> None:
         segmenter = Segmenter(model, self.dataset.label_map, self.config, self.precision)
         save_predictions_picture(segmenter, self.dataset, picture)
-
-
-def evaluate_checkpoint(
-    path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
-) -> ScoreSheet | None:
-    """Score a checkpoint or a run's best one on the validation split of its settings with
-    `overrides`.
-
-    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count
-    more. Under torchrun the ranks share the images, and only rank 0 gets the report. pixels.npz and
-    evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of
-    the training itself stay as they are.
-    """
-    saved = read_segmenter(path, whole_split(overrides))
-    folder = saved.evaluation_folder(output_dir)
-    with scoring_process(saved.config.run) as (world, precision):
-        sheet = _score(saved, world, precision, folder)
-    return sheet if world.is_main else None
-
-
-def _score(saved: SavedSegmenter, world: World, precision: Precision, folder: Path) -> ScoreSheet:
-    """Score a saved segmenter, and report in a folder. Collective."""
-    config = saved.config
-    log = RunLog(folder, world)
-    dataset = read_split(
-        config.data, "val", label_map=saved.label_map, check_command=command("check")
-    )
-    evaluator = SegmentationEvaluator(dataset, config, world, precision, log, folder)
-    about = {**saved.describe(), "device": str(world.device), "precision": precision.name}
-    scores = named_scores(evaluator.evaluate(saved.build(world.device), about), "val")
-    page = ""
-    if world.is_main:
-        log.note("making the report")
-        page = report_segmentation(folder, report_command=command("report"))
-    files = (folder / "evaluation.json", folder / PIXELS)
-    return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
 
 
 def make_evaluators(

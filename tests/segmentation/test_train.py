@@ -20,7 +20,7 @@ from tasks.engine.launch import Start
 from tasks.labels import LabelMap
 from tasks.metrics_file import read_metrics
 from tasks.segmentation.build import make_segmenter
-from tasks.segmentation.evaluate import evaluate_checkpoint
+from tasks.segmentation.evaluate_saved import evaluate_checkpoint
 from tasks.segmentation.export import export_backbone
 from tasks.segmentation.predict import load_segmenter
 from tasks.segmentation.predict_files import predict_files
