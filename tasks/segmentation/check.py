@@ -10,8 +10,9 @@ from tasks.datasets.semantic.check import check_semantic
 from tasks.datasets.semantic.layout import SemanticSource, locate_semantic
 from tasks.engine.config import config_of_words
 from tasks.engine.sinks import Console
-from tasks.segmentation.config import DataConfig, SegmentationConfig
+from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.sources import Split, source_of
+from tasks.vision.settings_semantic import SemanticDataConfig
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 
@@ -24,7 +25,7 @@ def _look(data: Sequence[str]) -> Checked:
     return report, missing, config.data.exif
 
 
-def _find_splits(config: DataConfig) -> tuple[dict[str, SemanticSource], list[str]]:
+def _find_splits(config: SemanticDataConfig) -> tuple[dict[str, SemanticSource], list[str]]:
     """The splits that are there, and why others are not; one that the settings name must be."""
     sources: dict[str, SemanticSource] = {}
     missing: list[str] = []

@@ -29,11 +29,11 @@ from tasks.scoring.pixels_file import write_results
 from tasks.scoring.semantic import score_names, scoring_facts, semantic_scores
 from tasks.scoring.semantic_results import SemanticResults, SemanticTally, merge
 from tasks.segmentation.config import SegmentationConfig
-from tasks.segmentation.data.batch import ScoredBatch
 from tasks.segmentation.data.batches import scored_batches
-from tasks.segmentation.losses import SegmentationObjective
 from tasks.segmentation.predict import Segmenter, save_predictions_picture
+from tasks.vision.semantic.batch import ScoredBatch
 from tasks.vision.semantic.find_labels import find_labels
+from tasks.vision.semantic.objective import SegmentationObjective
 from tasks.vision.semantic.segmenter import SegmentationNetwork, for_inference
 
 

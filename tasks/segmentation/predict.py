@@ -18,18 +18,17 @@ import torch
 from torch import Tensor
 
 from tasks.datasets.coco.masks import compressed
-from tasks.datasets.semantic.dataset import Labels, SemanticDataset
+from tasks.datasets.semantic.dataset import SemanticDataset
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
-from tasks.images import Exif, ImageSource, Pixels, decode
+from tasks.images import Exif, ImageSource, Labels, Pixels, decode
 from tasks.label_plots import draw_labels, labels_grid, save_index_png
 from tasks.labels import LabelMap
 from tasks.segmentation.config import SegmentationConfig
-from tasks.segmentation.data.plans import scaled_placement
 from tasks.segmentation.saved import read_segmenter
 from tasks.vision.padding import stack_images
-from tasks.vision.planning import evaluation_padding
+from tasks.vision.planning import evaluation_padding, scaled_placement
 from tasks.vision.prediction import ImagePredictor, runs_of_one_shape, save_picture
 from tasks.vision.semantic.find_labels import View, find_labels
 from tasks.vision.semantic.segmenter import SegmentationNetwork, for_inference

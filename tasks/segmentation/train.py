@@ -18,8 +18,8 @@ from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data.batches import TrainBatches
 from tasks.segmentation.data.read_splits import read_splits
 from tasks.segmentation.evaluate import make_evaluators
-from tasks.segmentation.losses import SegmentationObjective
 from tasks.vision.saved import network_metadata
+from tasks.vision.semantic.objective import SegmentationObjective
 from tasks.vision.settings import small_batch_warning
 
 

@@ -10,11 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.packed import PackedValues
+from tasks.images import Exif, Labels, Pixels, decode
 from tasks.labels import IGNORED, FileId, LabelMap
 
-Labels = NDArray[np.uint8]
-"""(H, W): contiguous labels, and IGNORED where a pixel counts for nothing."""
 MOST_CLASSES = IGNORED
 """Classes that a mask of bytes can tell apart, besides what is ignored."""
 
@@ -53,6 +53,21 @@ class SemanticDataset:
     def image_path(self, index: int) -> Path:
         """Return the file of image 0..N-1."""
         return self.image_root / str(self.file_names[index])
+
+
+def read_pair(dataset: SemanticDataset, index: int, exif: Exif) -> tuple[Pixels, Labels]:
+    """An image (H, W, 3) and its labels (H, W); UserError where they are not of one size."""
+    path = dataset.image_path(index)
+    pixels = decode(path, exif)
+    labels = dataset.read_labels(index)
+    if pixels.shape[:2] != labels.shape:
+        height, width = pixels.shape[:2]
+        file = dataset.read_labels.file(index)
+        rule = f"an image and its labels must have one size, got {width}x{height} in {path} and"
+        seen = f"{labels.shape[1]}x{labels.shape[0]} in {file}"
+        way_out = "make the labels anew, or set data.exif=ignore where they follow the stored image"
+        raise UserError(f"{rule} {seen}; {way_out}")
+    return pixels, labels
 
 
 def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:

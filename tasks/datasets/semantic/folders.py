@@ -20,13 +20,13 @@ from tasks.datasets.findings import Finding, Severity, only_errors
 from tasks.datasets.packed import PackedValues
 from tasks.datasets.semantic.built_in import BUILT_IN
 from tasks.datasets.semantic.classes import ClassList
-from tasks.datasets.semantic.dataset import Labels, SemanticDataset
+from tasks.datasets.semantic.dataset import SemanticDataset
 from tasks.datasets.semantic.layout import Place
 from tasks.datasets.semantic.lookup import Lookup, make_lookup, without_colours
 from tasks.datasets.semantic.opened import Opened, mask_size_error
 from tasks.datasets.semantic.pairs import Pair, pair_files
 from tasks.errors import DataError
-from tasks.images import Exif, opened, stored_values
+from tasks.images import Exif, Labels, opened, stored_values
 from tasks.labels import FileId, LabelMap
 
 FIRST = 8

@@ -10,12 +10,12 @@ from tasks.datasets.semantic.read import read_semantic
 from tasks.engine.distributed import World
 from tasks.engine.splits import read_both
 from tasks.labels import IGNORED, LabelMap
-from tasks.segmentation.config import DataConfig
 from tasks.segmentation.sources import Split, source_of
+from tasks.vision.settings_semantic import SemanticDataConfig
 
 
 def read_splits(
-    config: DataConfig, world: World, check_command: str = "backbones check"
+    config: SemanticDataConfig, world: World, check_command: str = "backbones check"
 ) -> tuple[SemanticDataset, SemanticDataset]:
     """Training and validation split, the latter with the former's labels; one rank a machine checks
     the files. Raises UserError as `read_split` does.
@@ -24,7 +24,7 @@ def read_splits(
 
 
 def read_split(
-    config: DataConfig,
+    config: SemanticDataConfig,
     split: Split,
     *,
     label_map: LabelMap | None = None,
