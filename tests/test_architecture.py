@@ -91,6 +91,7 @@ TORCHLESS = {
         "commands",
         "config",
         "config_text",
+        "config_words",
         "files",
         "progress",
         "run_files",

@@ -21,7 +21,7 @@ from tasks.classification.evaluate import ClassificationEvaluator, Member
 from tasks.classification.network import describe_use, mean_colour
 from tasks.classification.precise_norm import average_norms, has_batch_norms
 from tasks.classification.results import report_run
-from tasks.classification.saved import read_classifier
+from tasks.classification.saved import SavedClassifier
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import named_scores, scoring_process
@@ -49,7 +49,7 @@ def evaluate_checkpoint(
     gets the report. predictions.csv and evaluation.json go to `output_dir`, or to `evaluation/`
     beside the checkpoint.
     """
-    saved = read_classifier(path, _other_images(overrides))
+    saved = SavedClassifier.read(path, _other_images(overrides))
     folder = saved.evaluation_folder(output_dir)
     config = saved.config
 
@@ -148,7 +148,7 @@ def _other_images(overrides: Sequence[str]) -> list[str]:
 
 def _other_member(path: str, images: ClassImages, world: World) -> Member:
     """A further classifier of an ensemble; UserError for one of other classes."""
-    saved = read_classifier(path)
+    saved = SavedClassifier.read(path)
     if saved.label_map.names != images.label_map.names:
         rule = "test.ensemble takes classifiers of the same classes in the same order"
         raise UserError(f"{rule}, got {path}, which has others")

@@ -24,7 +24,7 @@ from tasks.captions import caption
 from tasks.classification.config import ClassificationConfig
 from tasks.classification.data.views import View, views_of
 from tasks.classification.evaluate import Member
-from tasks.classification.saved import read_classifier
+from tasks.classification.saved import SavedClassifier
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
@@ -141,7 +141,7 @@ def load_classifier(
     """
     check_precision(precision)
     place = resolve_device(device, 0, 1)
-    saved = read_classifier(path)
+    saved = SavedClassifier.read(path)
     resolved = Precision.resolve(precision, place)
     member = Member.of(saved.build(place))
     return ImageClassifier(member, saved.label_map, saved.config, resolved)

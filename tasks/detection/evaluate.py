@@ -19,7 +19,7 @@ from tasks.detection.model.detections import Detections, to_original
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.inference import for_inference
 from tasks.detection.predict import Detector, save_predictions_picture
-from tasks.detection.saved import read_detector
+from tasks.detection.saved import SavedDetector
 from tasks.engine.commands import command
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
@@ -138,7 +138,7 @@ def evaluate_checkpoint(
     or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
     are.
     """
-    saved = read_detector(path, whole_split(overrides))
+    saved = SavedDetector.read(path, whole_split(overrides))
     data = saved.config.data
     folder = saved.evaluation_folder(output_dir)
     with scoring_process(saved.config.run) as (world, precision):

@@ -26,7 +26,7 @@ from tasks.detection.data.batches import collate_images
 from tasks.detection.model.detections import to_original
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.inference import for_inference
-from tasks.detection.saved import read_detector
+from tasks.detection.saved import SavedDetector
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
@@ -161,7 +161,7 @@ def load_detector(
             raise UserError(f"score_threshold must be in [0, 1), got {score_threshold}")
         overrides.append(f"model.roi.score_threshold={score_threshold}")
     place = resolve_device(device, 0, 1)
-    saved = read_detector(path, overrides)
+    saved = SavedDetector.read(path, overrides)
     resolved = Precision.resolve(precision, place)
     model = for_inference(saved.build(place), bf16=resolved.name == "bf16")
     return Detector(model, saved.label_map, saved.config.data, resolved)

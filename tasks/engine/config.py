@@ -72,19 +72,6 @@ def load_config(cls: type[Config], path: str | Path | None, overrides: Sequence[
     return _combine(cls(), [*sources, *_typed_sources(cls, overrides)])
 
 
-def config_of_words(cls: type[Config], words: Sequence[str]) -> Config:
-    """The settings that the words of a command line make: a data set's folder or a settings file,
-    and overrides. UserError for more than one of the former.
-    """
-    overrides = [word for word in words if "=" in word and not Path(word).exists()]
-    paths = [word for word in words if word not in overrides]
-    if len(paths) > 1:
-        raise UserError(f"give a folder, or one settings file; got {', '.join(paths)}")
-    if paths and not Path(paths[0]).is_file():
-        return load_config(cls, None, [f"data.root={paths[0]}", *overrides])
-    return load_config(cls, paths[0] if paths else None, overrides)
-
-
 def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
     """The settings with overrides such as `optim.lr=0.01` laid over them."""
     return _combine(config, _typed_sources(type(config), overrides))

@@ -25,7 +25,7 @@ from tasks.segmentation.build import make_segmenter
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data.read_splits import read_split
 from tasks.segmentation.evaluate import SegmentationEvaluator
-from tasks.segmentation.saved import TASK, read_segmenter
+from tasks.segmentation.saved import TASK, SavedSegmenter
 from tasks.vision.check_weights import weights_to_score
 from tasks.vision.saved import read_metadata
 from tasks.vision.semantic.segmenter import SegmentationNetwork
@@ -48,7 +48,7 @@ def evaluate_checkpoint(
     evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of
     the training itself stay as they are.
     """
-    saved = read_segmenter(path, whole_split(overrides))
+    saved = SavedSegmenter.read(path, whole_split(overrides))
     config = saved.config
     folder = saved.evaluation_folder(output_dir)
     with scoring_process(config.run) as (world, precision):

@@ -26,7 +26,7 @@ from tasks.images import Exif, ImageSource, Labels, Pixels, decode
 from tasks.label_plots import draw_labels, labels_grid, save_index_png
 from tasks.labels import LabelMap
 from tasks.segmentation.config import SegmentationConfig
-from tasks.segmentation.saved import read_segmenter
+from tasks.segmentation.saved import SavedSegmenter
 from tasks.vision.padding import stack_images
 from tasks.vision.planning import evaluation_padding, scaled_placement
 from tasks.vision.prediction import ImagePredictor, runs_of_one_shape, save_picture
@@ -138,7 +138,7 @@ def load_segmenter(
     """
     check_precision(precision)
     place = resolve_device(device, 0, 1)
-    saved = read_segmenter(path, overrides)
+    saved = SavedSegmenter.read(path, overrides)
     resolved = Precision.resolve(precision, place)
     model = for_inference(saved.build(place), bf16=resolved.name == "bf16")
     return Segmenter(model, saved.label_map, saved.config, resolved)

@@ -41,7 +41,7 @@ def read_split(
     data.check_sizes=false spares all. Raises UserError that says what is wrong with the paths or
     the data, and that `check_command` tells more.
     """
-    own = config.train if split == "train" else config.val
+    own = config.split(split)
     images, annotations = locate_split(config.root, split, own.images, own.annotations)
     dataset = read_for_training(
         annotations,

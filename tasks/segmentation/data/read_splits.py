@@ -6,11 +6,12 @@ from functools import partial
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.semantic.dataset import SemanticDataset, first_images
+from tasks.datasets.semantic.layout import Split
 from tasks.datasets.semantic.read import read_semantic
 from tasks.engine.distributed import World
 from tasks.engine.splits import read_both
 from tasks.labels import IGNORED, LabelMap
-from tasks.segmentation.sources import Split, source_of
+from tasks.segmentation.sources import source_of
 from tasks.vision.settings_semantic import SemanticDataConfig
 
 
@@ -44,7 +45,7 @@ def read_split(
         exif=config.exif,
         check_command=check_command,
     )
-    limit = (config.train if split == "train" else config.val).limit
+    limit = config.split(split).limit
     chosen = dataset if limit is None else first_images(dataset, limit)
     if check_sizes and config.check_sizes:
         _check_counting(chosen)
