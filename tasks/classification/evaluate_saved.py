@@ -24,10 +24,10 @@ from tasks.classification.results import report_run
 from tasks.classification.saved import SavedClassifier
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.engine.distributed import World
-from tasks.engine.evaluation import named_scores, scoring_process
+from tasks.engine.evaluation import named_scores
 from tasks.engine.loading import Share
-from tasks.engine.log import RunLog
 from tasks.engine.saved import evaluation_folder
+from tasks.engine.scoring import scoring_in
 from tasks.labels import LabelMap
 from tasks.report.classification.evaluated import PREDICTIONS
 from tasks.scoring.evaluation import ScoreSheet
@@ -93,8 +93,9 @@ def _evaluate(
     about: Mapping[str, object],
     folder: Path,
 ) -> ScoreSheet | None:
-    with scoring_process(config.run) as (world, precision):
-        log = RunLog(folder, world)
+    with scoring_in(config.run, folder, about) as scoring:
+        world = scoring.world
+        log = scoring.log
         model = build(images, world.device)
         others = tuple(_other_member(path, images, world) for path in config.test.ensemble)
         if config.test.precise_norm:
@@ -108,23 +109,19 @@ def _evaluate(
             images=images,
             decoded=decoded,
             config=config,
-            world=world,
-            precision=precision,
-            log=log,
+            scoring=scoring,
             unreadable=unreadable,
-            output_dir=folder,
             others=others,
         )
-        arithmetic = {"device": str(world.device), "precision": precision.name}
-        facts = {**about, **arithmetic}
-        found = evaluator.evaluate(model, facts)
+        found = evaluator.evaluate(model, scoring.about)
     if not world.is_main:
         return None
     log.note("making the report")
     page = report_run(folder, images)
     files = (folder / "evaluation.json", folder / PREDICTIONS)
     scores = named_scores(found, "val")
-    return ScoreSheet(scores, facts, images.warnings, files, page, format_table(found.scores))
+    table = format_table(found.scores)
+    return ScoreSheet(scores, scoring.about, images.warnings, files, page, table)
 
 
 def scored_images(config: ClassificationConfig, label_map: LabelMap) -> ClassImages:

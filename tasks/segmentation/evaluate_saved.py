@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,10 @@ from pathlib import Path
 from resnet_backbones.weights.sources import read_source
 from tasks.datasets.semantic.dataset import SemanticDataset
 from tasks.engine.commands import command
-from tasks.engine.distributed import World
-from tasks.engine.evaluation import named_scores, scoring_process
+from tasks.engine.evaluation import named_scores
 from tasks.engine.launch import Start
-from tasks.engine.log import RunLog
-from tasks.engine.precision import Precision
 from tasks.engine.saved import evaluation_folder, saved_config
+from tasks.engine.scoring import Scoring, scoring_in
 from tasks.labels import LabelMap
 from tasks.report.segmentation.build import report_segmentation
 from tasks.scoring.evaluation import ScoreSheet
@@ -51,12 +49,11 @@ def evaluate_checkpoint(
     saved = SavedSegmenter.read(path, whole_split(overrides))
     config = saved.config
     folder = saved.evaluation_folder(output_dir)
-    with scoring_process(config.run) as (world, precision):
+    with scoring_in(config.run, folder, saved.describe()) as scoring:
         dataset = read_split(
             config.data, "val", label_map=saved.label_map, check_command=command("check")
         )
-        model = saved.build(world.device)
-        return _score(model, dataset, config, saved.describe(), folder, world, precision)
+        return _score(saved.build(scoring.world.device), dataset, config, scoring)
 
 
 def evaluate_settings(
@@ -72,13 +69,12 @@ def evaluate_settings(
     folder = evaluation_folder(config.run.output_dir, output_dir)
     head = replace(config.model.head, auxiliary=0.0)
     label_map, build = _whole_network(replace(config.model, head=head), weights)
-    with scoring_process(config.run) as (world, precision):
+    with scoring_in(config.run, folder, {"weights": weights}) as scoring:
         dataset = read_split(
             config.data, "val", label_map=label_map, check_command=command("check")
         )
         model, _ = build(dataset.label_map)
-        model = model.to(world.device).eval()
-        return _score(model, dataset, config, {"weights": weights}, folder, world, precision)
+        return _score(model.to(scoring.world.device).eval(), dataset, config, scoring)
 
 
 def _whole_network(config: SemanticModelConfig, weights: str) -> tuple[LabelMap | None, Build]:
@@ -96,19 +92,16 @@ def _score(
     model: SegmentationNetwork,
     dataset: SemanticDataset,
     config: SegmentationConfig,
-    about: Mapping[str, object],
-    folder: Path,
-    world: World,
-    precision: Precision,
+    scoring: Scoring,
 ) -> ScoreSheet | None:
-    """Score a segmenter, and report in a folder; None on ranks other than the first. Collective."""
-    log = RunLog(folder, world)
-    evaluator = SegmentationEvaluator(dataset, config, world, precision, log, folder)
-    facts = {**about, "device": str(world.device), "precision": precision.name}
-    scores = named_scores(evaluator.evaluate(model, facts), "val")
-    if not world.is_main:
+    """Score a segmenter, and report; None on ranks other than the first. Collective."""
+    found = SegmentationEvaluator(dataset, config, scoring).evaluate(model, scoring.about)
+    folder = scoring.output_dir
+    if folder is None or not scoring.world.is_main:
         return None
-    log.note("making the report")
+    scoring.log.note("making the report")
     page = report_segmentation(folder, report_command=command("report"))
     files = (folder / "evaluation.json", folder / PIXELS)
-    return ScoreSheet(scores, facts, dataset.warnings, files, page, format_table(scores))
+    table = format_table(found.scores)
+    scores = named_scores(found, "val")
+    return ScoreSheet(scores, scoring.about, dataset.warnings, files, page, table)

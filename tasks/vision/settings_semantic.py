@@ -94,6 +94,14 @@ class SemanticHeadConfig:
         rule = f"{name}.atrous_rates must name at least one rate, and each be >= 1"
         require(dilated, rule, self.atrous_rates)
 
+    def check_micro_batch(self, images: int) -> None:
+        """Raise UserError where a batch norm would see a single value: DeepLab's, of the pooled
+        map.
+        """
+        pooled = self.kind in ("deeplabv3", "deeplabv3plus") and self.norm == "batch"
+        kept = f"model.head.norm must be group, or sync on several GPUs, for {self.kind}"
+        require(not pooled or images > 1, f"{kept} with one image a micro-batch", self.norm)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticModelConfig(BackboneConfig):
@@ -144,6 +152,12 @@ class LossConfig:
         require(whole, "loss.hard_least must be >= 1 or null", self.hard_least)
         fits = self.hard_least is None or self.hard_below is not None
         require(fits, "loss.hard_least takes loss.hard_below", self.hard_least)
+
+    def check_classes(self, count: int) -> None:
+        """Raise UserError where there is not one weight for each class."""
+        if self.class_weights is not None:
+            rule = f"loss.class_weights must name {count} weights, one for each class"
+            require(len(self.class_weights) == count, rule, self.class_weights)
 
 
 @dataclass(frozen=True, kw_only=True)

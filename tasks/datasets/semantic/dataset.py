@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +51,11 @@ class SemanticDataset:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def contents(self) -> str:
+        """What it holds, in words."""
+        return f"{len(self)} images, {self.label_map.num_classes} classes"
+
     def image_path(self, index: int) -> Path:
         """Return the file of image 0..N-1."""
         return self.image_root / str(self.file_names[index])
@@ -70,6 +76,14 @@ def read_pair(dataset: SemanticDataset, index: int, exif: Exif) -> tuple[Pixels,
     return pixels, labels
 
 
+def check_counting(dataset: SemanticDataset) -> None:
+    """Raise UserError where every pixel of every image is ignored; reads until one is not."""
+    if any((dataset.read_labels(index) != IGNORED).any() for index in range(len(dataset))):
+        return
+    rule = f"{dataset.path} must hold pixels of a class, got no pixel that is not ignored"
+    raise UserError(f"{rule} in {len(dataset)} images; check data.classes and data.ignore")
+
+
 def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:
     """Return the first `count` images, or all."""
     count = min(count, len(dataset))
@@ -80,3 +94,15 @@ def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:
         file_names=PackedValues(dataset.file_names[:count]),
         sizes=dataset.sizes[:count],
     )
+
+
+def fingerprint(dataset: SemanticDataset) -> dict[str, int | str]:
+    """What tells one data set from another, so that a resume on other data is refused; paths do not
+    count.
+    """
+    digest = hashlib.sha256(dataset.sizes.tobytes())
+    for name in dataset.file_names:
+        digest.update(str(name).encode())
+    for name in dataset.label_map.names:
+        digest.update(name.encode())
+    return {"images": len(dataset), "sha256": digest.hexdigest()[:16]}

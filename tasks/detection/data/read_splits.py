@@ -4,27 +4,13 @@ no torch.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 from tasks.datasets.coco.dataset import CocoDataset, first_images
 from tasks.datasets.coco.layout import locate_split
 from tasks.datasets.coco.read_for_training import read_for_training
 from tasks.detection.config import DataConfig
-from tasks.engine.distributed import World
-from tasks.engine.splits import read_both
 from tasks.labels import LabelMap
-
-
-def read_splits(
-    config: DataConfig, world: World, check_command: str = "backbones check"
-) -> tuple[CocoDataset, CocoDataset]:
-    """Training and validation split, the latter with the former's labels; one rank a machine checks
-    the image files.
-
-    Raises UserError as `read_split` does.
-    """
-    return read_both(partial(read_split, config), world.local_rank, check_command)
 
 
 def read_split(
