@@ -64,10 +64,7 @@ class DetectionEvaluator:
         assert isinstance(model, FasterRCNN)
         kept = self.scoring.output_dir is not None
         found = self.evaluate(model, {"step": step}, final=final and kept)
-        precision = self.scoring.precision
-        detector = Detector(model, self.dataset.label_map, self.config, precision)
-        draw = partial(save_predictions_picture, detector, self.dataset)
-        self.scoring.draw("predictions.png", draw)
+        self.scoring.draw("predictions.png", partial(self._draw, model))
         return found
 
     def evaluate(self, model: FasterRCNN, about: Mapping[str, object], *, final: bool) -> SetScores:
@@ -85,6 +82,11 @@ class DetectionEvaluator:
             objective=DetectionObjective(model),
             about={**about, "exif": self.config.exif, **scoring.about},
         )
+
+    def _draw(self, model: FasterRCNN, picture: Path) -> None:
+        precision = self.scoring.precision
+        detector = Detector(model, self.dataset.label_map, self.config, precision)
+        save_predictions_picture(detector, self.dataset, picture)
 
 
 def evaluate_detector(

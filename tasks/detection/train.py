@@ -11,7 +11,7 @@ from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import make_evaluator
 from tasks.detection.losses import DetectionObjective
-from tasks.engine.closing import closing_lines, picture_entries
+from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.engine.splits import describe_both, read_both
@@ -24,10 +24,7 @@ from tasks.vision.settings import small_batch_warning
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:
     """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
     launch.log.note("reading the annotations")
-    read = partial(read_split, config.data)
-    train_set, val_set = launch.on_every_rank(
-        read_both, read, launch.world.local_rank, command("check")
-    )
+    train_set, val_set = read_both(launch, partial(read_split, config.data))
     batches = launch.on_every_rank(TrainBatches, train_set, config.data, launch.share)
     launch.note(describe_data(config, train_set, val_set, batches))
 
@@ -39,23 +36,14 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
         DetectionObjective(model),
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
-        metadata={
-            **network_metadata(model.backbone, train_set.label_map),
-            "data": fingerprint(train_set),
-        },
+        metadata=network_metadata(model.backbone, train_set.label_map)
+        | {"data": fingerprint(train_set)},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
-    if launch.world.is_main:
-        launch.log.note("making the report")
-        report = report_detections(
-            launch.output_dir,
-            val_set,
-            exif=config.data.exif,
-            report_command=command("report"),
-        )
-        best = launch.best_checkpoint()
-        entries = picture_entries(launch.output_dir, "Detector", best, val_set.image_root, report)
-        launch.note(closing_lines(val_set.path, format_table(scores), entries))
+    report = partial(
+        report_detections, dataset=val_set, exif=config.data.exif, report_command=command("report")
+    )
+    tell_of_pictures(launch, "Detector", val_set, report, format_table(scores))
     return scores
 
 

@@ -1,8 +1,11 @@
-"""Training and validation split of a data set, read on every rank.  No torch here."""
+"""Training and validation split of a data set, read on every rank."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+from tasks.engine.commands import command
+from tasks.engine.launch import Launch
 
 
 class DataSet(Protocol):
@@ -28,13 +31,14 @@ class DataSet(Protocol):
 D = TypeVar("D", bound=DataSet)
 
 
-def read_both(read: Callable[..., D], local_rank: int, check_command: str) -> tuple[D, D]:
+def read_both(launch: Launch[Any], read: Callable[..., D]) -> tuple[D, D]:
     """Both splits of `read(split, label_map=…, check_sizes=…, check_command=…)`, the validation
-    split with the training split's labels; one rank a machine checks the files.
+    split with the training split's labels; one rank a machine checks the files. Collective.
     """
-    given: dict[str, Any] = {"check_sizes": local_rank == 0, "check_command": check_command}
-    train_set = read("train", **given)
-    return train_set, read("val", label_map=train_set.label_map, **given)
+    given = {"check_sizes": launch.world.local_rank == 0, "check_command": command("check")}
+    with launch.world.sharing_errors():
+        train_set = read("train", **given)
+        return train_set, read("val", label_map=train_set.label_map, **given)
 
 
 def describe_both(train_set: DataSet, val_set: DataSet) -> list[str]:

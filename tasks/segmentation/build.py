@@ -11,7 +11,7 @@ from tasks.labels import LabelMap
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.saved import TASK
 from tasks.vision.backbone import backbone_source, refuse_other_backbone
-from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.load_pretrained import SCRATCH, load_pretrained
 from tasks.vision.saved import read_metadata
 from tasks.vision.semantic.segmenter import SegmentationNetwork, build_segmenter
 from tasks.vision.semantic.weights import CONFIGURE, segmenter_from_weights
@@ -30,8 +30,7 @@ def make_segmenter(
     if checkpoint is None and config.weights is not None:
         return segmenter_from_weights(config, label_map, read_source(config.weights))
     if checkpoint is None:
-        scratch = "weights: none, training starts from scratch (model.weights=null)"
-        return build_segmenter(config, classes), scratch
+        return build_segmenter(config, classes), SCRATCH
     if checkpoint.metadata.get("task") != TASK and not start.resumed:
         model = build_segmenter(config, classes, found=backbone_source(checkpoint))
         return model, str(model.backbone.report)

@@ -49,10 +49,7 @@ class SegmentationEvaluator:
         """Score a model. Collective."""
         assert isinstance(model, SegmentationNetwork)
         found = self.evaluate(model, {"step": step})
-        precision = self.scoring.precision
-        segmenter = Segmenter(model, self.dataset.label_map, self.config, precision)
-        draw = partial(save_predictions_picture, segmenter, self.dataset)
-        self.scoring.draw("predictions.png", draw)
+        self.scoring.draw("predictions.png", partial(self._draw, model))
         return found
 
     def evaluate(self, model: SegmentationNetwork, about: Mapping[str, object]) -> SetScores:
@@ -115,6 +112,11 @@ class SegmentationEvaluator:
         said = {**about, "exif": self.config.data.exif, **self.scoring.about}
         facts = {"task": "segmentation", **said, **scoring_facts(dataset, len(results))}
         write_evaluation(folder / "evaluation.json", named_scores(found, "val"), facts)
+
+    def _draw(self, model: SegmentationNetwork, picture: Path) -> None:
+        precision = self.scoring.precision
+        segmenter = Segmenter(model, self.dataset.label_map, self.config, precision)
+        save_predictions_picture(segmenter, self.dataset, picture)
 
 
 def make_evaluator(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tasks.datasets.semantic.dataset import fingerprint
-from tasks.engine.closing import closing_lines, picture_entries
+from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.engine.splits import describe_both, read_both
@@ -24,10 +24,7 @@ from tasks.vision.settings import small_batch_warning
 def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[str, float]:
     """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
     launch.log.note("reading the lists of images and labels")
-    read = partial(read_split, config.data)
-    train_set, val_set = launch.on_every_rank(
-        read_both, read, launch.world.local_rank, command("check")
-    )
+    train_set, val_set = read_both(launch, partial(read_split, config.data))
     config.loss.check_classes(train_set.label_map.num_classes)
     batches = launch.on_every_rank(TrainBatches, train_set, config, launch.share)
     config.model.head.check_micro_batch(batches.micro_batch)
@@ -42,16 +39,10 @@ def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[
         SegmentationObjective(model, config.loss, config.model.head.auxiliary),
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
-        metadata={
-            **network_metadata(model.backbone, train_set.label_map),
-            "data": fingerprint(train_set),
-        },
+        metadata=network_metadata(model.backbone, train_set.label_map)
+        | {"data": fingerprint(train_set)},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
-    if launch.world.is_main:
-        launch.log.note("making the report")
-        report = report_segmentation(launch.output_dir, report_command=command("report"))
-        best = launch.best_checkpoint()
-        entries = picture_entries(launch.output_dir, "Segmenter", best, val_set.image_root, report)
-        launch.note(closing_lines(val_set.path, format_table(scores), entries))
+    report = partial(report_segmentation, report_command=command("report"))
+    tell_of_pictures(launch, "Segmenter", val_set, report, format_table(scores))
     return scores
