@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from resnet_backbones.errors import UserError
 from tasks.engine.config_text import parse_override, read_yaml, yaml_text
 from tasks.engine.run_files import BEST, ENVIRONMENT, LAST, METRICS
-from tasks.engine.setting_names import declared_type, setting_names, unknown_setting
+from tasks.engine.setting_names import declared_type, excluded_by, setting_names, unknown_setting
 from tasks.engine.setting_types import (
     convert,
     expected,
@@ -28,7 +28,6 @@ from tasks.engine.setting_types import (
     section_type,
     takes_text,
 )
-from tasks.engine.settings import EXCLUDES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -227,7 +226,7 @@ def _make_room(
     """
     given = {key: value for key, value in flatten(newer) if value is not None}
     for key in given:
-        for other in _excluded_by(cls, key):
+        for other in excluded_by(cls, key):
             earlier = values.origins.get(other)
             beside = earlier is not None and earlier.typed and source.typed
             if other in given or (beside and _look_up(values.nested, other) is not None):
@@ -238,17 +237,6 @@ def _make_room(
             if earlier is not None:
                 del values.origins[other]
             _forget(values.nested, other, may_be_absent(declared_type(cls, other)))
-
-
-def _excluded_by(cls: type["DataclassInstance"], key: str) -> list[str]:
-    """Dotted names of the settings that a setting takes the place of, in both directions."""
-    section, _, name = key.rpartition(".")
-    owner = section_type(declared_type(cls, section)) if section else cls
-    if owner is None:
-        return []
-    excluded = {item.name: item.metadata.get(EXCLUDES, ()) for item in dataclasses.fields(owner)}
-    partners = [other for other in excluded if other in excluded[name] or name in excluded[other]]
-    return [f"{section}.{other}" if section else other for other in partners]
 
 
 def _look_up(values: Mapping[str, Any], key: str) -> Any:
