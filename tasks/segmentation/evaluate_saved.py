@@ -73,7 +73,8 @@ def evaluate_settings(
         dataset = read_split(
             config.data, "val", label_map=label_map, check_command=command("check")
         )
-        model, _ = build(dataset.label_map)
+        model, loaded = build(dataset.label_map)
+        scoring.log.note(loaded)
         return _score(model.to(scoring.world.device).eval(), dataset, config, scoring)
 
 
