@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.spread import spread_evenly
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import collate_images
 from tasks.detection.model.detections import to_original
@@ -33,7 +34,7 @@ from tasks.engine.precision import Precision, PrecisionName, check_precision
 from tasks.images import Exif, Pixels
 from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, draw_boxes, predictions_grid
-from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape, spread_evenly
+from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tasks.datasets.coco.masks import compressed
 from tasks.datasets.semantic.dataset import SemanticDataset
+from tasks.datasets.spread import spread_evenly
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
@@ -29,7 +30,7 @@ from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.saved import SavedSegmenter
 from tasks.vision.padding import stack_images
 from tasks.vision.planning import evaluation_padding, scaled_placement
-from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape, spread_evenly
+from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape
 from tasks.vision.semantic.find_labels import View, find_labels
 from tasks.vision.semantic.segmenter import SegmentationNetwork, for_inference
 

@@ -103,13 +103,6 @@ def save_picture(pixels: Pixels, path: str | Path) -> None:
         raise UserError(f"a picture must end in .jpg or .png, got {path}") from error
 
 
-def spread_evenly(total: int, most: int) -> list[int]:
-    """Places from the first to the last of `total`, at most so many."""
-    places = np.linspace(0, total - 1, min(most, total)).round().astype(int)
-    distinct: list[int] = np.unique(places).tolist()
-    return distinct
-
-
 def runs_of_one_shape(images: Iterable[Pixels], most: int) -> Iterator[list[Pixels]]:
     """Yield neighbours of one shape together, at most so many."""
     for _, alike in groupby(images, key=lambda pixels: pixels.shape):

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.packed import PackedValues
+from tasks.datasets.spread import spread_evenly
 from tasks.images import Exif, Labels, Pixels, decode
 from tasks.labels import IGNORED, FileId, LabelMap
 
 MOST_CLASSES = IGNORED
 """Classes that a mask of bytes can tell apart, besides what is ignored."""
+READ_AT_THE_START = 500  # images; some seconds
 
 
 class ReadLabels(Protocol):
@@ -76,12 +78,23 @@ def read_pair(dataset: SemanticDataset, index: int, exif: Exif) -> tuple[Pixels,
     return pixels, labels
 
 
-def check_counting(dataset: SemanticDataset) -> None:
-    """Raise UserError where every pixel of every image is ignored; reads until one is not."""
-    if any((dataset.read_labels(index) != IGNORED).any() for index in range(len(dataset))):
+def check_labels(dataset: SemanticDataset) -> None:
+    """Raise UserError where labels of an image cannot be read, or every pixel of every image is
+    ignored.
+
+    Reads at most 500 images, spread evenly, and further ones only while no pixel counts; `backbones
+    check` reads all.
+    """
+    first = spread_evenly(len(dataset), READ_AT_THE_START)
+    counts = [_has_class(dataset, index) for index in first]
+    if any(counts) or any(_has_class(dataset, index) for index in range(len(dataset))):
         return
     rule = f"{dataset.path} must hold pixels of a class, got no pixel that is not ignored"
     raise UserError(f"{rule} in {len(dataset)} images; check data.classes and data.ignore")
+
+
+def _has_class(dataset: SemanticDataset, index: int) -> bool:
+    return bool((dataset.read_labels(index) != IGNORED).any())
 
 
 def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:

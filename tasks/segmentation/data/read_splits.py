@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.datasets.semantic.dataset import SemanticDataset, check_counting, first_images
+from tasks.datasets.semantic.dataset import SemanticDataset, check_labels, first_images
 from tasks.datasets.semantic.layout import Split
 from tasks.datasets.semantic.read import read_semantic
 from tasks.labels import LabelMap
@@ -20,7 +20,7 @@ def read_split(
 ) -> SemanticDataset:
     """The images and labels of a split, with the labels of `label_map` if given.
 
-    `check_sizes=False` spares a rank the reading of headers that another one does;
+    `check_sizes=False` spares a rank the reading of headers and labels that another one does;
     data.check_sizes=false spares all. Raises UserError that says what is wrong with the paths or
     the data, and that `check_command` tells more.
     """
@@ -34,5 +34,5 @@ def read_split(
     limit = config.split(split).limit
     chosen = dataset if limit is None else first_images(dataset, limit)
     if check_sizes and config.check_sizes:
-        check_counting(chosen)
+        check_labels(chosen)
     return chosen
