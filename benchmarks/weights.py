@@ -17,7 +17,7 @@ from resnet_backbones.weights.passport import Passport
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.model.torchvision_names import from_torchvision
-from tasks.detection.saved import read_detector
+from tasks.detection.saved import SavedDetector
 from tasks.engine.config import load_config
 
 RECIPE = ROOT / "configs" / "faster_rcnn_r50_torchvision.yaml"
@@ -142,7 +142,7 @@ def checkpoint_weights(path: str) -> DetectorWeights:
     """The weights of a checkpoint; UserError where torchvision's detector has no place for
     them.
     """
-    saved = read_detector(path)
+    saved = SavedDetector.read(path)
     own = saved.config.model
     rules = torchvision_rules(own.backbone)
     fits = {

@@ -34,13 +34,14 @@ from studies.common import run_study, study_parser
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DetectionConfig
 from tasks.detection.data.batch import DetectionBatch
-from tasks.detection.data.batches import TrainBatches
+from tasks.detection.data.batches import TrainBatches, ValBatches
 from tasks.detection.data.read_splits import read_split
-from tasks.detection.evaluate import to_results, validation_batches
+from tasks.detection.evaluate import to_results
 from tasks.detection.model.detections import Detections, to_original
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
+from tasks.engine.loading import Share
 from tasks.engine.optim import Ema, build_optimizer, peak_lr
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
@@ -181,7 +182,7 @@ def score(
     """COCO's numbers of the validation split, printed and written with detections and report."""
     parts: list[DetectionResults] = []
     model.eval()
-    for batch in validation_batches(dataset, config.data, world):
+    for batch in ValBatches(dataset, config.data, Share.of(world)):
         with torch.no_grad():
             found = _stack(model(float_images(batch)))
         parts.append(

@@ -22,6 +22,8 @@ from tasks.stages import DECODE, stage
 Exif = Literal["apply", "ignore"]
 Pixels = NDArray[np.uint8]
 """(H, W, 3) RGB."""
+Labels = NDArray[np.uint8]
+"""(H, W): contiguous labels, and IGNORED where a pixel counts for nothing."""
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.generic]
 
 SUFFIXES = frozenset(

@@ -75,6 +75,14 @@ def shapes(shared_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of a blue and a red rectangle, with masks."""
+    from tiny_segmenter import write_masks
+
+    return write_masks(tmp_path_factory.mktemp("masks") / "data")
+
+
+@pytest.fixture(scope="session")
 def finished_run(shared_folder: Path, shapes: Path) -> FinishedRun:
     """14 steps through the command line, saved every 4, scored after 8 and 14, with 2 workers, EMA
     and accumulation.

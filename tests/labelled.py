@@ -3,7 +3,7 @@
 import numpy as np
 from ranked import classes
 
-from tasks.datasets.semantic.dataset import Labels
+from tasks.images import Labels
 from tasks.labels import IGNORED, LabelMap
 from tasks.scoring.semantic_results import SemanticResults, SemanticTally
 

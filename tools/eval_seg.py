@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""mIoU and accuracy of a segmenter's checkpoint on any data set; writes them and a report.html.
+"""mIoU and accuracy of a segmenter's checkpoint, or of the weights of a whole network, on any data
+set; writes them and a report.html.
 
 tools/eval_seg.py runs/quickstart_seg
 tools/eval_seg.py runs/semantic_fpn_r50_ade20k test.flip=true 'test.scales=[0.75,1.0,1.25]'
+tools/eval_seg.py configs/deeplabv3_r50_voc.yaml data.root=VOC model.head.aspp_channels=256 \\
+    model.weights=torchvision:deeplabv3_resnet50.COCO_WITH_VOC_LABELS_V1
 """
 
 from tasks.cli.main import run_tool

@@ -19,7 +19,7 @@ from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
 from tasks.vision.backbone import backbone_source
 from tasks.vision.class_rows import ClassRows
-from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.load_pretrained import SCRATCH, load_pretrained
 from tasks.vision.saved import read_metadata
 
 CONFIGURE = "set model.backbone, model.norm and model.options to what it was trained with"
@@ -75,7 +75,7 @@ def build_classifier(
         model, report = from_weights(source, config.model, label_map)
     else:
         model = build_network(config.model, label_map.num_classes)
-        report = "weights: none, training starts from scratch (model.weights=null)"
+        report = SCRATCH
     model.backbone.passport = describe_use(model.backbone.passport, config, label_map)
     return model, report
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from resnet_backbones.errors import UserError
 from tasks.classification.config import ClassificationConfig
 from tasks.classification.data_config import DataConfig
 from tasks.datasets.checks.page import CheckByHand, Checked
+from tasks.datasets.checks.splits import NAMES, Name, find_splits
 from tasks.datasets.class_images.check import check_class_splits
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.class_images.layout import locate_class_images
-from tasks.engine.config import config_of_words
+from tasks.engine.config_words import config_of_words
 from tasks.engine.sinks import Console
 
 
@@ -38,20 +38,17 @@ def _read_splits(config: DataConfig) -> tuple[dict[str, ClassImages], list[str]]
     """The splits that are there, and why others are not; validation images with the classes of
     training, where both are.
     """
-    splits: dict[str, ClassImages] = {}
-    missing: list[str] = []
-    names: tuple[Literal["train", "val"], ...] = ("train", "val")
-    for name in names:
+
+    def locate(name: Name) -> Path:
         given = config.train if name == "train" else config.val
-        try:
-            path = locate_class_images(config.root, name, given)
-        except UserError as error:
-            missing.append(str(error))
-            continue
-        known = splits["train"].label_map if "train" in splits else None
-        splits[name] = read_class_images(path, name, known)
-    if not splits:
-        raise UserError("; ".join(missing))
+        return locate_class_images(config.root, name, given)
+
+    paths, missing = find_splits(locate)
+    splits: dict[str, ClassImages] = {}
+    for name in NAMES:
+        if name in paths:
+            known = splits["train"].label_map if "train" in splits else None
+            splits[name] = read_class_images(paths[name], name, known)
     return splits, missing
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,6 @@ from tasks.classification.data.files import ScoredFiles, TestReader
 from tasks.classification.data.unreadable import Unreadable
 from tasks.classification.data.views import View, views_of
 from tasks.datasets.class_images.class_images import ClassImages
-from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
     Evaluator,
     LossSums,
@@ -32,9 +31,7 @@ from tasks.engine.evaluation import (
     score_together,
 )
 from tasks.engine.launch import Launch
-from tasks.engine.loading import Share
-from tasks.engine.log import RunLog
-from tasks.engine.precision import Precision
+from tasks.engine.scoring import Scoring
 from tasks.report.classification.evaluated import PREDICTIONS
 from tasks.scoring.evaluation import write_evaluation
 from tasks.scoring.predictions_file import write_results
@@ -81,14 +78,9 @@ class ClassificationEvaluator:
     decoded: DecodedImages | None
     """Its pixels, where they are decoded."""
     config: ClassificationConfig
-    world: World
-    precision: Precision
-    log: RunLog
+    scoring: Scoring
+    """Its folder receives predictions.csv and evaluation.json."""
     unreadable: Unreadable
-    output_dir: Path | None = None
-    """Receives predictions.csv and evaluation.json."""
-    about: Mapping[str, object] = field(default_factory=dict)
-    """What evaluation.json says besides."""
     others: tuple[Member, ...] = ()
     """Further classifiers whose probabilities are averaged with the model's."""
 
@@ -106,11 +98,11 @@ class ClassificationEvaluator:
         def score(parts: list[ClassResults], means: dict[str, float]) -> SetScores:
             everything = concatenate(parts)
             found = SetScores(score_classes(everything, self.images.label_map), means)
-            if self.output_dir is not None:
-                self._save(everything, found, about)
+            if self.scoring.output_dir is not None:
+                self._save(self.scoring.output_dir, everything, found, about)
             return found
 
-        return score_together(self.world, results, losses, score)
+        return score_together(self.scoring.world, results, losses, score)
 
     def _run(self, members: Sequence[Member]) -> tuple[ClassResults, LossSums]:
         """This rank's results and summed losses."""
@@ -134,13 +126,12 @@ class ClassificationEvaluator:
         self, members: Sequence[Member], views: tuple[View, ...]
     ) -> tuple[list[Part], LossSums]:
         """Probabilities of this rank's images, averaged over members and views, and the losses."""
+        scoring = self.scoring
         batches = self._batches(views)
         dense = views[0].crop is None
-        ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
-        stage = f"scoring {self.images.path}{ours}"
 
         def compute(batch: ClassificationBatch) -> tuple[Part, Mapping[str, Tensor]]:
-            with self.precision.autocast():
+            with scoring.precision.autocast():
                 logits = [member.logits(batch.images, dense=dense) for member in members]
             mean = torch.stack([x.softmax(dim=1) for x in logits]).mean(dim=0)  # (B * V, K)
             mean = mean.reshape(-1, len(views), mean.shape[1]).mean(dim=1)  # (B, K)
@@ -154,11 +145,12 @@ class ClassificationEvaluator:
 
         shown = batches.images * len(views)
         unit = "image" if len(views) == 1 else "view"
-        return run_batches(self.log.track(batches, stage, shown, unit), self.world, compute)
+        tracked = scoring.track(batches, self.images.path, shown, unit)
+        return run_batches(tracked, scoring.world, compute)
 
     def _batches(self, views: tuple[View, ...]) -> ScoredFiles | ScoredDecoded:
         """This rank's images; batches are small where each view has a size of its own."""
-        share = Share.of(self.world)
+        share = self.scoring.share
         one_size = views[0].crop is not None or self.decoded is not None
         batch_size = max(1, BATCH // len(views)) if one_size else 1
         if self.decoded is not None:
@@ -166,16 +158,16 @@ class ClassificationEvaluator:
         reader = TestReader(self.images, self.config, views)
         return ScoredFiles(reader, share, self.unreadable, batch_size)
 
-    def _save(self, results: ClassResults, found: SetScores, about: Mapping[str, object]) -> None:
-        assert self.output_dir is not None
-        self.output_dir.mkdir(parents=True, exist_ok=True)
+    def _save(
+        self, folder: Path, results: ClassResults, found: SetScores, about: Mapping[str, object]
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         images = self.images
-        path = self.output_dir / PREDICTIONS
-        write_results(path, results, images.label_map, images.name)
+        write_results(folder / PREDICTIONS, results, images.label_map, images.name)
         known = scoring_facts(images.path, None, results, images.label_map)
         views = {"views": self.config.test.views}
-        facts = {"task": "classification", **known, **views, **about, **self.about}
-        write_evaluation(self.output_dir / "evaluation.json", named_scores(found, "val"), facts)
+        facts = {"task": "classification", **known, **views, **about, **self.scoring.about}
+        write_evaluation(folder / "evaluation.json", named_scores(found, "val"), facts)
 
 
 def to_results(parts: Sequence[Part], labels: NDArray[np.int64]) -> ClassResults:
@@ -201,11 +193,7 @@ def make_evaluator(
         images=images,
         decoded=decoded,
         config=launch.config,
-        world=launch.world,
-        precision=launch.precision,
-        log=launch.log,
+        scoring=Scoring.of(launch, name),
         unreadable=unreadable,
-        output_dir=launch.output_dir if name == "val" else None,
-        about={"weights": "model" if launch.config.optim.ema_decay is None else "ema"},
     )
     return Evaluator(score_names(images.label_map), score)

@@ -21,17 +21,18 @@ from tasks.classification.evaluate import ClassificationEvaluator, Member
 from tasks.classification.network import describe_use, mean_colour
 from tasks.classification.precise_norm import average_norms, has_batch_norms
 from tasks.classification.results import report_run
-from tasks.classification.saved import read_classifier
+from tasks.classification.saved import SavedClassifier
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.engine.distributed import World
-from tasks.engine.evaluation import named_scores, scoring_process
+from tasks.engine.evaluation import named_scores
 from tasks.engine.loading import Share
-from tasks.engine.log import RunLog
+from tasks.engine.saved import evaluation_folder
+from tasks.engine.scoring import scoring_in
 from tasks.labels import LabelMap
 from tasks.report.classification.evaluated import PREDICTIONS
 from tasks.scoring.evaluation import ScoreSheet
 from tasks.scoring.top_k import format_table
-from tasks.vision.check_weights import check_weights
+from tasks.vision.check_weights import weights_to_score
 
 Build = Callable[[ClassImages, torch.device], Classifier]
 """Makes the classifier for data on a device."""
@@ -48,7 +49,7 @@ def evaluate_checkpoint(
     gets the report. predictions.csv and evaluation.json go to `output_dir`, or to `evaluation/`
     beside the checkpoint.
     """
-    saved = read_classifier(path, _other_images(overrides))
+    saved = SavedClassifier.read(path, _other_images(overrides))
     folder = saved.evaluation_folder(output_dir)
     config = saved.config
 
@@ -68,12 +69,8 @@ def evaluate_settings(
     data.holdout does not count, as nobody knows what others trained on. Files go to `output_dir`,
     or to run.output_dir's evaluation/.
     """
-    weights = config.model.weights
-    if weights is None:
-        rule = "the settings of a recipe are scored with model.weights=FILE"
-        raise UserError(f"{rule}, got none; a run is scored by its folder")
-    check_weights(weights, config.run)
-    folder = Path(config.run.output_dir) / "evaluation" if output_dir is None else Path(output_dir)
+    weights = weights_to_score(config.model.weights, config.run)
+    folder = evaluation_folder(config.run.output_dir, output_dir)
     source = read_source(weights)
     names = () if source.passport is None else source.passport.label_map
 
@@ -96,8 +93,9 @@ def _evaluate(
     about: Mapping[str, object],
     folder: Path,
 ) -> ScoreSheet | None:
-    with scoring_process(config.run) as (world, precision):
-        log = RunLog(folder, world)
+    with scoring_in(config.run, folder, about) as scoring:
+        world = scoring.world
+        log = scoring.log
         model = build(images, world.device)
         others = tuple(_other_member(path, images, world) for path in config.test.ensemble)
         if config.test.precise_norm:
@@ -111,23 +109,19 @@ def _evaluate(
             images=images,
             decoded=decoded,
             config=config,
-            world=world,
-            precision=precision,
-            log=log,
+            scoring=scoring,
             unreadable=unreadable,
-            output_dir=folder,
             others=others,
         )
-        arithmetic = {"device": str(world.device), "precision": precision.name}
-        facts = {**about, **arithmetic}
-        found = evaluator.evaluate(model, facts)
+        found = evaluator.evaluate(model, scoring.about)
     if not world.is_main:
         return None
     log.note("making the report")
     page = report_run(folder, images)
     files = (folder / "evaluation.json", folder / PREDICTIONS)
     scores = named_scores(found, "val")
-    return ScoreSheet(scores, facts, images.warnings, files, page, format_table(found.scores))
+    table = format_table(found.scores)
+    return ScoreSheet(scores, scoring.about, images.warnings, files, page, table)
 
 
 def scored_images(config: ClassificationConfig, label_map: LabelMap) -> ClassImages:
@@ -151,7 +145,7 @@ def _other_images(overrides: Sequence[str]) -> list[str]:
 
 def _other_member(path: str, images: ClassImages, world: World) -> Member:
     """A further classifier of an ensemble; UserError for one of other classes."""
-    saved = read_classifier(path)
+    saved = SavedClassifier.read(path)
     if saved.label_map.names != images.label_map.names:
         rule = "test.ensemble takes classifiers of the same classes in the same order"
         raise UserError(f"{rule}, got {path}, which has others")

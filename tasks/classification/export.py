@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from tasks.classification.saved import read_classifier, write_weights
+from tasks.classification.saved import SavedClassifier, write_weights
 from tasks.vision.backbone import trained_passport
 
 
@@ -16,7 +16,7 @@ def export_classifier(checkpoint: str | Path, path: str | Path) -> str:
 
     They are the moving average's where the checkpoint has one. Returns the Python that reads them.
     """
-    saved = read_classifier(checkpoint)
+    saved = SavedClassifier.read(checkpoint)
     recipe = trained_passport(saved.checkpoint).recipe
     write_weights(saved.build(torch.device("cpu")), recipe, Path(path))
     return f"read it with resnet_backbones.load_classifier({str(path)!r}) or load_backbone"

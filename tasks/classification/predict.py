@@ -11,7 +11,7 @@ K classes; pixels are (H, W, 3) RGB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +24,21 @@ from tasks.captions import caption
 from tasks.classification.config import ClassificationConfig
 from tasks.classification.data.views import View, views_of
 from tasks.classification.evaluate import Member
-from tasks.classification.saved import read_classifier
+from tasks.classification.saved import SavedClassifier
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
-from tasks.images import Exif, ImageSource, Pixels, decode
+from tasks.images import Exif, Pixels
 from tasks.labels import LabelMap
-from tasks.vision.prediction import ImagePredictor, runs_of_one_shape, save_picture
+from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape
 
 
 @dataclass(frozen=True)
-class ImageClasses:
+class ImageClasses(ImageResult):
     """Probabilities of one image."""
 
     probabilities: NDArray[np.float32]
     """(K,), by contiguous label; their sum is 1."""
-    label_map: LabelMap
-    """The classifier's classes."""
-    image: ImageSource = field(repr=False)
-    """What was classified."""
-    exif: Exif = "apply"
-    """How the image was decoded."""
 
     @property
     def label(self) -> int:
@@ -69,11 +63,7 @@ class ImageClasses:
     def plot(self) -> Pixels:
         """The image with the most likely names below: (H, W, 3) uint8, RGB."""
         lines = [f"{name} {probability:.0%}" for name, probability in self.top(3)]
-        return caption(decode(self.image, self.exif), lines)
-
-    def save(self, path: str | Path) -> None:
-        """Write what `plot` draws to a picture file of the kind that its ending says."""
-        save_picture(self.plot(), path)
+        return caption(self.pixels, lines)
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
         """A record for each of the five most likely classes."""
@@ -114,7 +104,7 @@ class ImageClassifier(ImagePredictor[ImageClasses]):
         total = sum(self._look(images, views) for views in groups)
         assert isinstance(total, np.ndarray)
         for pixels, row in zip(images, total / len(groups), strict=True):
-            yield ImageClasses(row, self.label_map, image=pixels, exif=self.config.data.exif)
+            yield ImageClasses(row, label_map=self.label_map, image=pixels, exif=self.exif)
 
     def _look(self, images: Sequence[Pixels], views: tuple[View, ...]) -> NDArray[np.float32]:
         """Probabilities (images, K), averaged over views of one size."""
@@ -141,7 +131,7 @@ def load_classifier(
     """
     check_precision(precision)
     place = resolve_device(device, 0, 1)
-    saved = read_classifier(path)
+    saved = SavedClassifier.read(path)
     resolved = Precision.resolve(precision, place)
     member = Member.of(saved.build(place))
     return ImageClassifier(member, saved.label_map, saved.config, resolved)

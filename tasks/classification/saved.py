@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
+from typing import ClassVar
 
 from resnet_backbones.classifier import Classifier
 from resnet_backbones.weights.loading import adopt_passport
@@ -14,28 +12,24 @@ from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.saving import save_weights
 from tasks.classification.config import ClassificationConfig, ModelConfig
 from tasks.classification.network import build_network
-from tasks.engine.checkpoint import load_weights
 from tasks.engine.environment import find_commit
-from tasks.engine.saved import read_run
 from tasks.labels import LabelMap
-from tasks.vision.saved import SavedNetwork, read_metadata
+from tasks.vision.saved import SavedNetwork
 
-TASK = "classification"
+TASK = ClassificationConfig.task
 WEIGHTS = "weights.safetensors"
 """The best weights of a run, for use elsewhere."""
 
 
 @dataclass(frozen=True)
-class SavedClassifier(SavedNetwork[ClassificationConfig]):
+class SavedClassifier(SavedNetwork[ClassificationConfig, Classifier]):
     """A checkpoint of a classifier with the settings that it is used with."""
 
-    def build(self, device: torch.device) -> Classifier:
-        """The classifier on a device, in evaluation mode; UserError where the settings are of
-        another network.
-        """
-        model = build_saved(self.config.model, self.label_map, self.passport)
-        load_weights(model, self.checkpoint.weights(), self.path)
-        return model.to(device).eval()
+    SETTINGS: ClassVar = ClassificationConfig
+
+    def make(self) -> Classifier:
+        """The classifier, for weights that are loaded afterwards."""
+        return build_saved(self.config.model, self.label_map, self.passport)
 
 
 def build_saved(config: ModelConfig, label_map: LabelMap, passport: Passport) -> Classifier:
@@ -45,15 +39,6 @@ def build_saved(config: ModelConfig, label_map: LabelMap, passport: Passport) ->
     named = replace(model.backbone.passport, label_map=passport.label_map)
     model.backbone.passport = named
     return model
-
-
-def read_classifier(path: str | Path, overrides: Sequence[str] = ()) -> SavedClassifier:
-    """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
-    was scored. `overrides` such as `test.views=ten` change its settings.
-    """
-    saved = read_run(path, ClassificationConfig, TASK, overrides)
-    label_map, passport = read_metadata(saved.checkpoint)
-    return SavedClassifier(saved.checkpoint, saved.config, label_map, passport)
 
 
 def write_weights(model: Classifier, recipe: str, path: Path) -> None:

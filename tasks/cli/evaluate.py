@@ -19,7 +19,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         nargs="?",
         metavar="RUN",
         help="a run's folder, for its best checkpoint, or a checkpoint file, or ours:shapes; of a"
-        " classifier also a recipe's file, with model.weights=FILE",
+        " classifier or segmenter also a recipe's file, with model.weights=FILE",
     )
     parser.add_argument(
         "overrides",
@@ -93,6 +93,8 @@ backbones eval runs/quickstart
 backbones eval runs/quickstart data.val.images=IMAGES data.val.annotations=GT.json
 backbones eval runs/cifar_resnet20 test.flip=true
 backbones eval configs/resnet50_paper.yaml data.root=IMAGENET model.weights=resnet50.pth
+backbones eval configs/deeplabv3_r50_voc.yaml data.root=VOC model.head.aspp_channels=256 \\
+    model.weights=torchvision:deeplabv3_resnet50.COCO_WITH_VOC_LABELS_V1
 backbones eval --results DETECTIONS.json --annotations GT.json
 """,
     add_arguments=_add_arguments,

@@ -60,9 +60,10 @@ class Task:
     """(results file, annotations, output folder or None, image folder or None) -> what is
     printed; None where there is no such file."""
     report: Lazy
-    """(folder of an evaluation, image folder or None) -> the page, made again."""
+    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""
     compare: Lazy
-    """(folder of an evaluation, folder of another) -> what is printed."""
+    """(folder of an evaluation, folder of another, read_settings=…, eval_command=…) -> what is
+    printed."""
     check: Lazy
     """(arguments, shown=…, fix=…, page=…) -> (findings, text). Imports no torch."""
     holds_data: Lazy | None = None
@@ -83,24 +84,25 @@ TASKS = {
             load=Lazy("tasks.detection.predict.load_detector"),
             predict=Lazy("tasks.detection.predict_files.predict_files"),
             results=Lazy("tasks.detection.results.evaluate_results"),
-            report=Lazy("tasks.detection.results.report_again"),
-            compare=Lazy("tasks.detection.results.compare"),
+            report=Lazy("tasks.report.instances.build.remake_report"),
+            compare=Lazy("tasks.report.instances.compare.compare_runs"),
             check=Lazy("tasks.detection.check.check_data"),
-            export=Lazy("tasks.detection.export.export_backbone"),
+            export=Lazy("tasks.detection.saved.export_backbone"),
         ),
         Task(
             name="segmentation",
             settings=Lazy("tasks.segmentation.config.SegmentationConfig"),
             check_files=Lazy("tasks.segmentation.check_files.check_files"),
             run=Lazy("tasks.segmentation.train.run"),
-            evaluate=Lazy("tasks.segmentation.evaluate.evaluate_checkpoint"),
+            evaluate=Lazy("tasks.segmentation.evaluate_saved.evaluate_checkpoint"),
+            evaluate_settings=Lazy("tasks.segmentation.evaluate_saved.evaluate_settings"),
             load=Lazy("tasks.segmentation.predict.load_segmenter"),
             predict=Lazy("tasks.segmentation.predict_files.predict_files"),
-            report=Lazy("tasks.segmentation.results.report_again"),
-            compare=Lazy("tasks.segmentation.results.compare"),
+            report=Lazy("tasks.report.segmentation.build.remake_report"),
+            compare=Lazy("tasks.report.segmentation.compare.compare_runs"),
             check=Lazy("tasks.segmentation.check.check_data"),
             holds_data=Lazy("tasks.datasets.semantic.check.holds_semantic"),
-            export=Lazy("tasks.segmentation.export.export_backbone"),
+            export=Lazy("tasks.segmentation.saved.export_backbone"),
         ),
         Task(
             name="classification",
@@ -111,8 +113,8 @@ TASKS = {
             evaluate_settings=Lazy("tasks.classification.evaluate_saved.evaluate_settings"),
             load=Lazy("tasks.classification.predict.load_classifier"),
             predict=Lazy("tasks.classification.predict_files.predict_files"),
-            report=Lazy("tasks.classification.results.report_again"),
-            compare=Lazy("tasks.classification.results.compare"),
+            report=Lazy("tasks.report.classification.build.report_again"),
+            compare=Lazy("tasks.report.classification.compare.compare_runs"),
             check=Lazy("tasks.classification.check.check_data"),
             holds_data=Lazy("tasks.classification.check.is_class_data"),
             export=Lazy("tasks.classification.export.export_classifier"),

@@ -1,10 +1,13 @@
 """`backbones report` and `backbones compare`.  Imports nothing heavy."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
 
 from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
-from tasks.cli.registry import evaluated_task
+from tasks.cli.registry import Task, evaluated_task
+from tasks.engine.commands import command
 
 EVALUATED = "folder with the evaluation.json of a run, or of `backbones eval`"
 
@@ -18,7 +21,8 @@ def _report_arguments(parser: ArgumentParser) -> None:
 
 def _report(arguments: Namespace, _: ArgumentParser) -> None:
     task = evaluated_task(arguments.run)
-    print(f"written: {task.report(arguments.run, arguments.images)}")
+    page = task.report(arguments.run, arguments.images, eval_command=command("eval"))
+    print(f"written: {page}")
 
 
 def _compare_arguments(parser: ArgumentParser) -> None:
@@ -31,7 +35,17 @@ def _compare(arguments: Namespace, _: ArgumentParser) -> None:
     if first != second:
         seen = f"{arguments.run_a} is of {first.name}, {arguments.run_b} of {second.name}"
         raise UserError(f"two evaluations of the same task are compared, but {seen}")
-    print(first.compare(arguments.run_a, arguments.run_b))
+    print(compare(first, arguments.run_a, arguments.run_b))
+
+
+def compare(task: Task, run_a: str | Path, run_b: str | Path) -> Any:
+    """Compare two runs or evaluations of a task, their settings in the present form."""
+    from tasks.engine.config import load_config, to_dict
+
+    def read_settings(file: Path) -> dict[str, Any]:
+        return to_dict(load_config(task.settings.load(), file, ()))
+
+    return task.compare(run_a, run_b, read_settings=read_settings, eval_command=command("eval"))
 
 
 REPORT = Command(

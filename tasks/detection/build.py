@@ -11,7 +11,7 @@ from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
 from tasks.vision.backbone import backbone_source, refuse_other_backbone
-from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.load_pretrained import SCRATCH, load_pretrained
 from tasks.vision.saved import read_metadata
 
 CONFIGURE = (
@@ -31,8 +31,7 @@ def build_detector(
     source = start.checkpoint
     if source is None:
         model = build_faster_rcnn(config, classes)
-        scratch = "weights: none, training starts from scratch (model.weights=null)"
-        return model, str(model.backbone.report or scratch)
+        return model, str(model.backbone.report or SCRATCH)
     if source.metadata.get("task") != TASK and not start.resumed:
         model = build_faster_rcnn(config, classes, found=backbone_source(source))
         return model, str(model.backbone.report)

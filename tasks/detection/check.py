@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
@@ -12,12 +11,11 @@ from tasks.datasets.checks.check import Split, check
 from tasks.datasets.checks.fix import write_fixed
 from tasks.datasets.checks.page import told
 from tasks.datasets.checks.report import CheckReport
+from tasks.datasets.checks.splits import Name, find_splits
 from tasks.datasets.coco.layout import locate_split
 from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.engine.config import load_config
 from tasks.engine.sinks import Console
-
-SPLITS: tuple[Literal["train", "val"], ...] = ("train", "val")
 
 
 def check_data(
@@ -62,26 +60,15 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
     return config, splits, missing
 
 
-def _find_splits(config: DataConfig) -> tuple[list[Split], list[str]]:
-    """The splits that are there, and why others are not.
+def _find_splits(data: DataConfig) -> tuple[list[Split], list[str]]:
+    """The splits that are there, and why others are not."""
 
-    One that the settings name must be there, of those under data.root one is enough.
-    """
-    splits: list[Split] = []
-    missing: list[str] = []
-    for name in SPLITS:
-        paths = config.train if name == "train" else config.val
-        try:
-            images, annotations = locate_split(config.root, name, paths.images, paths.annotations)
-        except UserError as error:
-            if paths.images is not None or paths.annotations is not None:
-                raise
-            missing.append(str(error))
-        else:
-            splits.append(Split(name, images, annotations))
-    if not splits:
-        raise UserError("; ".join(missing))
-    return splits, missing
+    def locate(name: Name) -> Split:
+        own = data.split(name)
+        return Split(name, *locate_split(data.root, name, own.images, own.annotations))
+
+    splits, missing = find_splits(locate, lambda name: data.split(name).is_named)
+    return list(splits.values()), missing
 
 
 def _grid(config: DetectionConfig) -> AnchorGrid:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from tasks.detection.model.detections import Detections, to_original
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.inference import for_inference
 from tasks.detection.predict import Detector, save_predictions_picture
-from tasks.detection.saved import read_detector
+from tasks.detection.saved import SavedDetector
 from tasks.engine.commands import command
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
@@ -30,11 +31,10 @@ from tasks.engine.evaluation import (
     named_scores,
     run_batches,
     score_together,
-    scoring_process,
 )
-from tasks.engine.loading import Share
-from tasks.engine.log import RunLog
+from tasks.engine.launch import Launch
 from tasks.engine.precision import Precision
+from tasks.engine.scoring import Scoring, scoring_in
 from tasks.report.instances.build import report_detections
 from tasks.scoring.evaluation import ScoreSheet, write_evaluation
 from tasks.scoring.instances import (
@@ -50,46 +50,42 @@ from tasks.vision.settings import whole_split
 
 @dataclass(frozen=True)
 class DetectionEvaluator:
-    """Scores a detector on one data set; an `engine.evaluation.Score`."""
+    """Scores a detector on one data set; an `engine.evaluation.Score`.
+
+    The folder receives detections.json, a COCO results file, evaluation.json and predictions.png.
+    """
 
     dataset: CocoDataset
     config: DataConfig
-    world: World
-    precision: Precision
-    log: RunLog
-    output_dir: Path | None = None
-    """Receives detections.json, a COCO results file, evaluation.json and predictions.png."""
-    about: Mapping[str, object] = field(default_factory=dict)
-    """What evaluation.json says besides."""
+    scoring: Scoring
 
     def __call__(self, model: nn.Module, step: int, final: bool) -> SetScores:
         """Score a model; `final` has pycocotools confirm the scores that are kept. Collective."""
         assert isinstance(model, FasterRCNN)
-        found = self.evaluate(model, {"step": step}, final=final and self.output_dir is not None)
-        if self.world.is_main and self.output_dir is not None:
-            picture = self.output_dir / "predictions.png"
-            self.log.attempt(picture.name, lambda: self._draw(model, picture))
+        kept = self.scoring.output_dir is not None
+        found = self.evaluate(model, {"step": step}, final=final and kept)
+        self.scoring.draw("predictions.png", partial(self._draw, model))
         return found
 
     def evaluate(self, model: FasterRCNN, about: Mapping[str, object], *, final: bool) -> SetScores:
         """Score a model, and write the files without the picture. Collective."""
-        batches = validation_batches(self.dataset, self.config, self.world)
-        ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
-        stage = f"scoring {self.dataset.path}{ours}"
+        scoring = self.scoring
+        batches = ValBatches(self.dataset, self.config, scoring.share, scoring.batch_size)
         return evaluate_detector(
             model,
-            self.log.track(batches, stage, batches.images),
+            scoring.track(batches, self.dataset.path, batches.images),
             self.dataset,
-            self.world,
-            self.precision,
+            scoring.world,
+            scoring.precision,
             final=final,
-            output_dir=self.output_dir,
+            output_dir=scoring.output_dir,
             objective=DetectionObjective(model),
-            about={**about, "exif": self.config.exif, **self.about},
+            about={**about, "exif": self.config.exif, **scoring.about},
         )
 
     def _draw(self, model: FasterRCNN, picture: Path) -> None:
-        detector = Detector(model, self.dataset.label_map, self.config, self.precision)
+        precision = self.scoring.precision
+        detector = Detector(model, self.dataset.label_map, self.config, precision)
         save_predictions_picture(detector, self.dataset, picture)
 
 
@@ -138,52 +134,27 @@ def evaluate_checkpoint(
     or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
     are.
     """
-    saved = read_detector(path, whole_split(overrides))
+    saved = SavedDetector.read(path, whole_split(overrides))
     data = saved.config.data
     folder = saved.evaluation_folder(output_dir)
-    with scoring_process(saved.config.run) as (world, precision):
+    with scoring_in(saved.config.run, folder, saved.describe()) as scoring:
         dataset = read_split(data, "val", label_map=saved.label_map, check_command=command("check"))
-        log = RunLog(folder, world)
-        evaluator = DetectionEvaluator(dataset, data, world, precision, log, folder)
-        arithmetic = {"device": str(world.device), "precision": precision.name}
-        about = {**saved.describe(), **arithmetic, "exif": data.exif}
-        found = evaluator.evaluate(saved.build(world.device), about, final=True)
-    if not world.is_main:
+        evaluator = DetectionEvaluator(dataset, data, scoring)
+        about = {**scoring.about, "exif": data.exif}
+        found = evaluator.evaluate(saved.build(scoring.world.device), about, final=True)
+    if not scoring.world.is_main:
         return None
-    log.note("making the report")
+    scoring.log.note("making the report")
     page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
     files = (folder / "evaluation.json", folder / "detections.json")
     scores = named_scores(found, "val")
     return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
 
 
-def make_evaluators(
-    sets: Mapping[str, CocoDataset],
-    config: DetectionConfig,
-    world: World,
-    precision: Precision,
-    log: RunLog,
-) -> dict[str, Evaluator]:
-    """An evaluator of each data set; that of `val` leaves files in run.output_dir."""
-    evaluators: dict[str, Evaluator] = {}
-    for name, dataset in sets.items():
-        score = DetectionEvaluator(
-            dataset,
-            config.data,
-            world,
-            precision,
-            log,
-            output_dir=Path(config.run.output_dir) if name == "val" else None,
-            about={"weights": "model" if config.optim.ema_decay is None else "ema"},
-        )
-        evaluators[name] = Evaluator(score_names(dataset.label_map), score)
-    return evaluators
-
-
-def validation_batches(dataset: CocoDataset, config: DataConfig, world: World) -> ValBatches:
-    """This rank's share of the data set; batching only helps on a GPU."""
-    batch_size = 4 if world.device.type == "cuda" else 1
-    return ValBatches(dataset, config, Share.of(world), batch_size)
+def make_evaluator(name: str, dataset: CocoDataset, launch: Launch[DetectionConfig]) -> Evaluator:
+    """How a training scores the data set of a name."""
+    score = DetectionEvaluator(dataset, launch.config.data, Scoring.of(launch, name))
+    return Evaluator(score_names(dataset.label_map), score)
 
 
 def to_results(detections: Detections, image_ids: Tensor) -> DetectionResults:

@@ -12,7 +12,7 @@ are (H, W, 3) RGB.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,24 @@ from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.spread import spread_evenly
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import collate_images
 from tasks.detection.model.detections import to_original
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.model.inference import for_inference
-from tasks.detection.saved import read_detector
+from tasks.detection.saved import SavedDetector
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
-from tasks.images import Exif, ImageSource, Pixels, decode
+from tasks.images import Exif, Pixels
 from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, draw_boxes, predictions_grid
-from tasks.vision.prediction import ImagePredictor, runs_of_one_shape, save_picture
+from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape
 
 
 @dataclass(frozen=True)
-class ImageDetections:
+class ImageDetections(ImageResult):
     """N detections of one image, by falling score."""
 
     boxes: NDArray[np.float32]
@@ -48,13 +49,6 @@ class ImageDetections:
     """(N,) contiguous labels, places in `LabelMap.names`."""
     size: tuple[int, int]
     """Height and width of the image."""
-    label_map: LabelMap
-    """The detector's classes."""
-    image: ImageSource = field(repr=False)
-    """What was given to the detector: a path, or the very object, which is read again when it is
-    drawn, so that results of many files hold none of their pixels."""
-    exif: Exif = "apply"
-    """How the image was decoded."""
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -73,11 +67,7 @@ class ImageDetections:
 
     def plot(self) -> Pixels:
         """The image with boxes, names and scores drawn: (H, W, 3) uint8, RGB."""
-        return draw_boxes(decode(self.image, self.exif), self.to_plot(), self.label_map)
-
-    def save(self, path: str | Path) -> None:
-        """Write what `plot` draws to a picture file of the kind that its ending says."""
-        save_picture(self.plot(), path)
+        return draw_boxes(self.pixels, self.to_plot(), self.label_map)
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
         """Records of a COCO results file."""
@@ -161,7 +151,7 @@ def load_detector(
             raise UserError(f"score_threshold must be in [0, 1), got {score_threshold}")
         overrides.append(f"model.roi.score_threshold={score_threshold}")
     place = resolve_device(device, 0, 1)
-    saved = read_detector(path, overrides)
+    saved = SavedDetector.read(path, overrides)
     resolved = Precision.resolve(precision, place)
     model = for_inference(saved.build(place), bf16=resolved.name == "bf16")
     return Detector(model, saved.label_map, saved.config.data, resolved)
@@ -182,11 +172,7 @@ def save_predictions_picture(
     """
     counts = np.diff(dataset.first)
     candidates = np.flatnonzero(counts) if counts.any() else np.arange(len(dataset))
-    chosen = candidates[
-        np.unique(
-            np.linspace(0, len(candidates) - 1, min(count, len(candidates))).round().astype(int)
-        )
-    ]
+    chosen = candidates[spread_evenly(len(candidates), count)]
     images = [detector.read(dataset.image_path(index)) for index in chosen.tolist()]
     predictions = [found.above(score).to_plot() for found in detector.stream(images)]
     truths = [_ground_truth(dataset, index) for index in chosen.tolist()]

@@ -1,14 +1,10 @@
-"""Results files and evaluations: scored, reported again, compared."""
+"""Anybody's results file, scored."""
 
 from pathlib import Path
-from typing import Any
 
 from tasks.datasets.coco.dataset import read_coco
-from tasks.detection.config import DetectionConfig
 from tasks.engine.commands import command
-from tasks.engine.config import load_config, to_dict
-from tasks.report.instances.build import remake_report, report_detections
-from tasks.report.instances.compare import Comparison, compare_runs
+from tasks.report.instances.build import report_detections
 from tasks.scoring.evaluation import ScoreSheet, write_evaluation
 from tasks.scoring.instances import final_scores, format_table, scoring_facts
 from tasks.scoring.results import read_results_json
@@ -37,19 +33,3 @@ def evaluate_results(
     write_evaluation(file, scores, metadata)
     page = report_detections(folder, dataset, report_command=command("report"))
     return ScoreSheet(scores, metadata, dataset.warnings, (file,), page, format_table(scores))
-
-
-def report_again(folder: str | Path, images: str | Path | None = None) -> Path:
-    """Make the report.html of a run or an evaluation again; `remake_report` has the errors."""
-    return remake_report(folder, images, eval_command=command("eval"))
-
-
-def compare(run_a: str | Path, run_b: str | Path) -> Comparison:
-    """Compare two runs or evaluations, their settings in the present form; `compare_runs` has the
-    errors.
-    """
-    return compare_runs(run_a, run_b, read_settings=_present_settings, eval_command=command("eval"))
-
-
-def _present_settings(file: Path) -> dict[str, Any]:
-    return to_dict(load_config(DetectionConfig, file, ()))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 
-from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.dataset import CocoDataset, fingerprint
 from tasks.detection.build import build_detector
 from tasks.detection.config import DetectionConfig
 from tasks.detection.data.batches import TrainBatches
-from tasks.detection.data.read_splits import read_splits
-from tasks.detection.evaluate import make_evaluators
+from tasks.detection.data.read_splits import read_split
+from tasks.detection.evaluate import make_evaluator
 from tasks.detection.losses import DetectionObjective
-from tasks.engine.closing import closing_lines, picture_entries
+from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
+from tasks.engine.splits import describe_both, read_both
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
 from tasks.vision.saved import network_metadata
@@ -24,9 +24,7 @@ from tasks.vision.settings import small_batch_warning
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:
     """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
     launch.log.note("reading the annotations")
-    train_set, val_set = launch.on_every_rank(
-        read_splits, config.data, launch.world, command("check")
-    )
+    train_set, val_set = read_both(launch, partial(read_split, config.data))
     batches = launch.on_every_rank(TrainBatches, train_set, config.data, launch.share)
     launch.note(describe_data(config, train_set, val_set, batches))
 
@@ -37,24 +35,15 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
         model,
         DetectionObjective(model),
         batches,
-        make_evaluators(sets, config, launch.world, launch.precision, launch.log),
-        metadata={
-            **network_metadata(model.backbone, train_set.label_map),
-            "data": fingerprint(train_set),
-        },
+        {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
+        metadata=network_metadata(model.backbone, train_set.label_map)
+        | {"data": fingerprint(train_set)},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
-    if launch.world.is_main:
-        launch.log.note("making the report")
-        report = report_detections(
-            launch.output_dir,
-            val_set,
-            exif=config.data.exif,
-            report_command=command("report"),
-        )
-        best = launch.best_checkpoint()
-        entries = picture_entries(launch.output_dir, "Detector", best, val_set.image_root, report)
-        launch.note(closing_lines(val_set.path, format_table(scores), entries))
+    report = partial(
+        report_detections, dataset=val_set, exif=config.data.exif, report_command=command("report")
+    )
+    tell_of_pictures(launch, "Detector", val_set, report, format_table(scores))
     return scores
 
 
@@ -62,22 +51,6 @@ def describe_data(
     config: DetectionConfig, train_set: CocoDataset, val_set: CocoDataset, batches: TrainBatches
 ) -> list[str]:
     """What was read, and what is odd about it."""
-    lines = [
-        f"{name} {split.path}: {len(split)} images, {len(split.labels)} objects,"
-        f" {split.label_map.num_classes} classes"
-        for name, split in (("train", train_set), ("val", val_set))
-    ]
-    lines += [f"warning: {text}" for text in (*train_set.warnings, *val_set.warnings)]
+    lines = describe_both(train_set, val_set)
     lines += [f"warning: {text}" for text in batches.warnings]
     return lines + small_batch_warning(config.model, batches.micro_batch)
-
-
-def fingerprint(dataset: CocoDataset) -> dict[str, int | str]:
-    """What tells one data set from another, so that a resume on other data is refused; paths do not
-    count.
-    """
-    digest = hashlib.sha256()
-    for array in (dataset.sizes, dataset.first, dataset.boxes, dataset.labels, dataset.crowd):
-        digest.update(array.tobytes())
-    objects = len(dataset.labels)
-    return {"images": len(dataset), "objects": objects, "sha256": digest.hexdigest()[:16]}

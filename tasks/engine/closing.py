@@ -1,25 +1,52 @@
-"""What a finished run prints.  No torch here."""
+"""What a finished run prints."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from tasks.engine.commands import command
+from tasks.engine.launch import Launch
 
 Entry = tuple[str, object, str]
 """A name, or nothing where it goes on; a file or a command; and what it is."""
 
 
-def picture_entries(
-    folder: Path, network: str, checkpoint: Path, images: Path, report: str
-) -> list[Entry]:
-    """Those of a task that makes pictures: where everything is, and images to try it on."""
-    return [
-        ("Report", report, ""),
+class ImageFiles(Protocol):
+    """What is known of a data set whose images are files of a folder."""
+
+    @property
+    def path(self) -> Path:
+        """What messages call it."""
+
+    @property
+    def image_root(self) -> Path:
+        """The folder."""
+
+
+def tell_of_pictures(
+    launch: Launch[Any],
+    network: str,
+    data: ImageFiles,
+    report: Callable[[Path], str],
+    table: str,
+) -> None:
+    """Make the report of a run that made pictures, and print its scores on a data set, where
+    everything is, and images to try it on; on the first rank.
+
+    `report(folder)` says where the report is, and `network` is what people call it.
+    """
+    if not launch.world.is_main:
+        return
+    folder = launch.output_dir
+    launch.log.note("making the report")
+    entries: list[Entry] = [
+        ("Report", report(folder), ""),
         ("Pictures", folder / "predictions.png", "ground truth beside predictions"),
         ("", folder / "curves.png", "losses and scores"),
-        (network, checkpoint, ""),
-        ("Try next", command("predict", folder, images, "--out", folder / "found"), ""),
+        (network, launch.best_checkpoint(), ""),
+        ("Try next", command("predict", folder, data.image_root, "--out", folder / "found"), ""),
     ]
+    launch.note(closing_lines(data.path, table, entries))
 
 
 def closing_lines(data: object, table: str, entries: Sequence[Entry]) -> list[str]:

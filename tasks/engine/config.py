@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from resnet_backbones.errors import UserError
 from tasks.engine.config_text import parse_override, read_yaml, yaml_text
 from tasks.engine.run_files import BEST, ENVIRONMENT, LAST, METRICS
-from tasks.engine.setting_names import declared_type, setting_names, unknown_setting
+from tasks.engine.setting_names import declared_type, excluded_by, setting_names, unknown_setting
 from tasks.engine.setting_types import (
     convert,
     expected,
@@ -28,7 +28,6 @@ from tasks.engine.setting_types import (
     section_type,
     takes_text,
 )
-from tasks.engine.settings import EXCLUDES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -70,19 +69,6 @@ def load_config(cls: type[Config], path: str | Path | None, overrides: Sequence[
     """
     sources = [] if path is None else [_file_source(Path(path))]
     return _combine(cls(), [*sources, *_typed_sources(cls, overrides)])
-
-
-def config_of_words(cls: type[Config], words: Sequence[str]) -> Config:
-    """The settings that the words of a command line make: a data set's folder or a settings file,
-    and overrides. UserError for more than one of the former.
-    """
-    overrides = [word for word in words if "=" in word and not Path(word).exists()]
-    paths = [word for word in words if word not in overrides]
-    if len(paths) > 1:
-        raise UserError(f"give a folder, or one settings file; got {', '.join(paths)}")
-    if paths and not Path(paths[0]).is_file():
-        return load_config(cls, None, [f"data.root={paths[0]}", *overrides])
-    return load_config(cls, paths[0] if paths else None, overrides)
 
 
 def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
@@ -240,7 +226,7 @@ def _make_room(
     """
     given = {key: value for key, value in flatten(newer) if value is not None}
     for key in given:
-        for other in _excluded_by(cls, key):
+        for other in excluded_by(cls, key):
             earlier = values.origins.get(other)
             beside = earlier is not None and earlier.typed and source.typed
             if other in given or (beside and _look_up(values.nested, other) is not None):
@@ -251,17 +237,6 @@ def _make_room(
             if earlier is not None:
                 del values.origins[other]
             _forget(values.nested, other, may_be_absent(declared_type(cls, other)))
-
-
-def _excluded_by(cls: type["DataclassInstance"], key: str) -> list[str]:
-    """Dotted names of the settings that a setting takes the place of, in both directions."""
-    section, _, name = key.rpartition(".")
-    owner = section_type(declared_type(cls, section)) if section else cls
-    if owner is None:
-        return []
-    excluded = {item.name: item.metadata.get(EXCLUDES, ()) for item in dataclasses.fields(owner)}
-    partners = [other for other in excluded if other in excluded[name] or name in excluded[other]]
-    return [f"{section}.{other}" if section else other for other in partners]
 
 
 def _look_up(values: Mapping[str, Any], key: str) -> Any:

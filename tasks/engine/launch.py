@@ -59,6 +59,12 @@ class Start:
     resumed: bool = False
     """Whether the checkpoint is this run's own; the loop restores its weights later."""
 
+    @classmethod
+    def of(cls, weights: str | None) -> "Start":
+        """Where the weights of the setting model.weights are."""
+        is_ours = weights is not None and is_checkpoint(weights)
+        return cls(read_checkpoint(str(weights)) if is_ours else None)
+
 
 @dataclass(frozen=True)
 class Launch(Generic[Config]):
@@ -104,9 +110,7 @@ class Launch(Generic[Config]):
         """Where the weights come from: the run's own checkpoint, or the setting model.weights."""
         if self.resumed is not None:
             return Start(self.resumed, resumed=True)
-        if weights is not None and is_checkpoint(weights):
-            return Start(self.on_every_rank(read_checkpoint, weights))
-        return Start(None)
+        return self.on_every_rank(Start.of, weights)
 
     def build(
         self,

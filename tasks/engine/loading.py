@@ -34,6 +34,7 @@ class CountedPlan(Plan, Protocol):
 
 
 P = TypeVar("P", bound=Plan)
+P_co = TypeVar("P_co", bound=Plan, covariant=True)
 C = TypeVar("C", bound=CountedPlan)
 B = TypeVar("B")
 
@@ -123,6 +124,36 @@ class Loader(Generic[P, B]):
         the global batch.
         """
         return self.batches(_parts(plan, step, self.share, self.share.micro_batch(batch_size)))
+
+
+class StepPlans(Protocol[P_co]):
+    """The plan of every step's global batch."""
+
+    @property
+    def epoch_length(self) -> int:
+        """Steps in which every image is seen at least once."""
+
+    def __call__(self, step: int) -> P_co:
+        """Plan the batch of a step, over all ranks and micro-batches."""
+
+
+class PlannedBatches(Generic[P, B]):
+    """Endless training batches of one rank, as plans say; an `engine.batches.Batches`."""
+
+    def __init__(self, loader: Loader[P, B], plan: StepPlans[P], batch_size: int) -> None:
+        self.loader = loader
+        self.plan = plan
+        self.batch_size = batch_size
+        self.micro_batch = loader.share.micro_batch(batch_size)
+
+    @property
+    def epoch_length(self) -> int:
+        """Steps in which every image is seen at least once."""
+        return self.plan.epoch_length
+
+    def start(self, step: int) -> Iterator[B]:
+        """This rank's micro-batches from an optimiser step on, without end."""
+        return self.loader.training(self.plan, step, self.batch_size)
 
 
 class DealtBatches(Generic[C, B]):

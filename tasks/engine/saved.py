@@ -37,7 +37,12 @@ class SavedRun(Generic[Config]):
         """Where an evaluation is written: `evaluation/` beside the checkpoint unless a folder is
         given, so that the files of the training itself stay as they are.
         """
-        return self.path.parent / "evaluation" if given is None else Path(given)
+        return evaluation_folder(self.path.parent, given)
+
+
+def evaluation_folder(run: str | Path, given: str | Path | None) -> Path:
+    """Where an evaluation is written: below the folder of a run, unless a folder is given."""
+    return Path(run) / "evaluation" if given is None else Path(given)
 
 
 def read_run(

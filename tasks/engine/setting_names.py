@@ -1,10 +1,12 @@
 """Dotted names of settings, and what a wrong one may stand for.  Imports no torch."""
 
+import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.engine.setting_types import field_types, section_type
+from tasks.engine.settings import EXCLUDES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,6 +29,17 @@ def declared_type(cls: type["DataclassInstance"], key: str) -> Any:
         return hint
     below = section_type(hint)
     return None if below is None else declared_type(below, rest)
+
+
+def excluded_by(cls: type["DataclassInstance"], key: str) -> list[str]:
+    """Dotted names of the settings that a setting takes the place of, in both directions."""
+    section, _, name = key.rpartition(".")
+    owner = section_type(declared_type(cls, section)) if section else cls
+    if owner is None:
+        return []
+    excluded = {item.name: item.metadata.get(EXCLUDES, ()) for item in dataclasses.fields(owner)}
+    partners = [other for other in excluded if other in excluded[name] or name in excluded[other]]
+    return [f"{section}.{other}" if section else other for other in partners]
 
 
 def unknown_setting(cls: type["DataclassInstance"], key: str, source: str) -> str:

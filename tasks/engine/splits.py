@@ -1,24 +1,48 @@
-"""Training and validation split of a data set, read on every rank.  No torch here."""
+"""Training and validation split of a data set, read on every rank."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from tasks.engine.commands import command
+from tasks.engine.launch import Launch
 
-class Labelled(Protocol):
-    """A data set that knows its classes."""
+
+class DataSet(Protocol):
+    """What is known of a data set of any task."""
+
+    @property
+    def path(self) -> Path:
+        """What messages call it."""
 
     @property
     def label_map(self) -> Any:
-        """They are."""
+        """Its classes."""
+
+    @property
+    def contents(self) -> str:
+        """What it holds, in words."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was corrected or left out."""
 
 
-D = TypeVar("D", bound=Labelled)
+D = TypeVar("D", bound=DataSet)
 
 
-def read_both(read: Callable[..., D], local_rank: int, check_command: str) -> tuple[D, D]:
+def read_both(launch: Launch[Any], read: Callable[..., D]) -> tuple[D, D]:
     """Both splits of `read(split, label_map=…, check_sizes=…, check_command=…)`, the validation
-    split with the training split's labels; one rank a machine checks the files.
+    split with the training split's labels; one rank a machine checks the files. Collective.
     """
-    given: dict[str, Any] = {"check_sizes": local_rank == 0, "check_command": check_command}
-    train_set = read("train", **given)
-    return train_set, read("val", label_map=train_set.label_map, **given)
+    given = {"check_sizes": launch.world.local_rank == 0, "check_command": command("check")}
+    with launch.world.sharing_errors():
+        train_set = read("train", **given)
+        return train_set, read("val", label_map=train_set.label_map, **given)
+
+
+def describe_both(train_set: DataSet, val_set: DataSet) -> list[str]:
+    """What was read, and what is odd about it."""
+    lines = [f"train {train_set.path}: {train_set.contents}"]
+    lines.append(f"val {val_set.path}: {val_set.contents}")
+    return lines + [f"warning: {text}" for text in (*train_set.warnings, *val_set.warnings)]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.semantic.dataset import Labels, SemanticDataset
+from tasks.datasets.semantic.dataset import SemanticDataset
+from tasks.images import Labels
 from tasks.labels import IGNORED, LabelMap
 from tasks.scoring.evaluation import percent_cell, worst_class_lines
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.semantic.dataset import Labels
+from tasks.images import Labels
 from tasks.scoring.semantic import (
     Confusion,
     class_counts,

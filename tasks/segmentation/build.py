@@ -4,13 +4,14 @@ of none.
 
 from __future__ import annotations
 
+from resnet_backbones.weights.sources import read_source
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.saved import TASK
 from tasks.vision.backbone import backbone_source, refuse_other_backbone
-from tasks.vision.load_pretrained import load_pretrained
+from tasks.vision.load_pretrained import SCRATCH, load_pretrained
 from tasks.vision.saved import read_metadata
 from tasks.vision.semantic.segmenter import SegmentationNetwork, build_segmenter
 from tasks.vision.semantic.weights import CONFIGURE, segmenter_from_weights
@@ -27,10 +28,9 @@ def make_segmenter(
     classes = label_map.num_classes
     checkpoint = start.checkpoint
     if checkpoint is None and config.weights is not None:
-        return segmenter_from_weights(config, label_map)
+        return segmenter_from_weights(config, label_map, read_source(config.weights))
     if checkpoint is None:
-        scratch = "weights: none, training starts from scratch (model.weights=null)"
-        return build_segmenter(config, classes), scratch
+        return build_segmenter(config, classes), SCRATCH
     if checkpoint.metadata.get("task") != TASK and not start.resumed:
         model = build_segmenter(config, classes, found=backbone_source(checkpoint))
         return model, str(model.backbone.report)

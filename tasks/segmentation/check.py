@@ -4,43 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnet_backbones.errors import UserError
 from tasks.datasets.checks.page import CheckByHand, Checked
+from tasks.datasets.checks.splits import find_splits
 from tasks.datasets.semantic.check import check_semantic
-from tasks.datasets.semantic.layout import SemanticSource, locate_semantic
-from tasks.engine.config import config_of_words
+from tasks.datasets.semantic.layout import SemanticSource, Split, locate_semantic
+from tasks.engine.config_words import config_of_words
 from tasks.engine.sinks import Console
-from tasks.segmentation.config import DataConfig, SegmentationConfig
-from tasks.segmentation.sources import Split, source_of
-
-SPLITS: tuple[Split, ...] = ("train", "val")
+from tasks.segmentation.config import SegmentationConfig
+from tasks.segmentation.sources import source_of
 
 
-def _look(data: Sequence[str]) -> Checked:
+def _look(words: Sequence[str]) -> Checked:
     """Look through the splits that a folder, or settings, name: a file and overrides, or either."""
-    config = config_of_words(SegmentationConfig, data)
-    sources, missing = _find_splits(config.data)
-    report = check_semantic(sources, config.data.exif, track=Console().track)
-    return report, missing, config.data.exif
+    data = config_of_words(SegmentationConfig, words).data
 
+    def locate(split: Split) -> SemanticSource:
+        source = source_of(data, split)
+        locate_semantic(source)
+        return source
 
-def _find_splits(config: DataConfig) -> tuple[dict[str, SemanticSource], list[str]]:
-    """The splits that are there, and why others are not; one that the settings name must be."""
-    sources: dict[str, SemanticSource] = {}
-    missing: list[str] = []
-    for name in SPLITS:
-        source = source_of(config, name)
-        try:
-            locate_semantic(source)
-        except UserError as error:
-            if source.images is not None or source.masks is not None:
-                raise
-            missing.append(str(error))
-        else:
-            sources[name] = source
-    if not sources:
-        raise UserError("; ".join(missing))
-    return sources, missing
+    sources, missing = find_splits(locate, lambda split: data.split(split).is_named)
+    report = check_semantic(sources, data.exif, track=Console().track)
+    return report, missing, data.exif
 
 
 check_data = CheckByHand(

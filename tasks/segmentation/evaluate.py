@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from tasks.datasets.semantic.dataset import SemanticDataset
-from tasks.engine.commands import command
-from tasks.engine.distributed import World
 from tasks.engine.evaluation import (
     Evaluator,
     LossSums,
@@ -20,57 +18,45 @@ from tasks.engine.evaluation import (
     named_scores,
     run_batches,
     score_together,
-    scoring_process,
 )
 from tasks.engine.launch import Launch
-from tasks.engine.loading import Share
-from tasks.engine.log import RunLog
-from tasks.engine.precision import Precision
-from tasks.report.segmentation.build import report_segmentation
-from tasks.scoring.evaluation import ScoreSheet, write_evaluation
-from tasks.scoring.pixels_file import PIXELS, write_results
-from tasks.scoring.semantic import format_table, score_names, scoring_facts, semantic_scores
+from tasks.engine.scoring import Scoring
+from tasks.scoring.evaluation import write_evaluation
+from tasks.scoring.pixels_file import write_results
+from tasks.scoring.semantic import score_names, scoring_facts, semantic_scores
 from tasks.scoring.semantic_results import SemanticResults, SemanticTally, merge
 from tasks.segmentation.config import SegmentationConfig
-from tasks.segmentation.data.batch import ScoredBatch
 from tasks.segmentation.data.batches import scored_batches
-from tasks.segmentation.data.read_splits import read_split
-from tasks.segmentation.losses import SegmentationObjective
 from tasks.segmentation.predict import Segmenter, save_predictions_picture
-from tasks.segmentation.saved import SavedSegmenter, read_segmenter
+from tasks.vision.semantic.batch import ScoredBatch
 from tasks.vision.semantic.find_labels import find_labels
+from tasks.vision.semantic.objective import SegmentationObjective
 from tasks.vision.semantic.segmenter import SegmentationNetwork, for_inference
-from tasks.vision.settings import whole_split
 
 
 @dataclass(frozen=True)
 class SegmentationEvaluator:
-    """Scores a segmenter on one data set; an `engine.evaluation.Score`."""
+    """Scores a segmenter on one data set; an `engine.evaluation.Score`.
+
+    The folder receives pixels.npz, evaluation.json and predictions.png.
+    """
 
     dataset: SemanticDataset
     config: SegmentationConfig
-    world: World
-    precision: Precision
-    log: RunLog
-    output_dir: Path | None = None
-    """Receives pixels.npz, evaluation.json and predictions.png."""
-    about: Mapping[str, object] = field(default_factory=dict)
-    """What evaluation.json says besides."""
+    scoring: Scoring
 
     def __call__(self, model: nn.Module, step: int, final: bool) -> SetScores:
         """Score a model. Collective."""
         assert isinstance(model, SegmentationNetwork)
         found = self.evaluate(model, {"step": step})
-        if self.world.is_main and self.output_dir is not None:
-            picture = self.output_dir / "predictions.png"
-            self.log.attempt(picture.name, lambda: self._draw(model, picture))
+        self.scoring.draw("predictions.png", partial(self._draw, model))
         return found
 
     def evaluate(self, model: SegmentationNetwork, about: Mapping[str, object]) -> SetScores:
         """Score a model, and write the files without the picture. Collective."""
         with evaluation_mode(model):
             results, losses = self._run(model)
-        return score_together(self.world, results, losses, partial(self._finish, about))
+        return score_together(self.scoring.world, results, losses, partial(self._finish, about))
 
     def _finish(
         self,
@@ -82,21 +68,21 @@ class SegmentationEvaluator:
         everything = merge(parts)
         scores = semantic_scores(everything.confusion, self.dataset.label_map)
         found = SetScores(scores, means)
-        if self.output_dir is not None:
-            self._save(everything, found, about)
+        if self.scoring.output_dir is not None:
+            self._save(self.scoring.output_dir, everything, found, about)
         return found
 
     def _run(self, model: SegmentationNetwork) -> tuple[SemanticResults, LossSums]:
         """This rank's counts and summed losses."""
-        batch_size = 4 if self.world.device.type == "cuda" else 1
-        batches = scored_batches(self.dataset, self.config, Share.of(self.world), batch_size)
-        network = for_inference(model, bf16=self.precision.name == "bf16")
-        objective = SegmentationObjective(network, self.config.loss).to(self.world.device)
+        scoring = self.scoring
+        batches = scored_batches(self.dataset, self.config, scoring.share, scoring.batch_size)
+        network = for_inference(model, bf16=scoring.precision.name == "bf16")
+        objective = SegmentationObjective(network, self.config.loss).to(scoring.world.device)
         tally = SemanticTally(self.dataset.label_map.num_classes)
 
         def compute(batch: ScoredBatch) -> tuple[None, Mapping[str, Tensor]]:
             originals = batch.originals
-            with self.precision.autocast():
+            with scoring.precision.autocast():
                 found, logits = find_labels(network, batch.views, originals, self.config.test)
             truths = batch.truth.cpu().numpy()
             ids = batch.image_ids.tolist()
@@ -106,87 +92,36 @@ class SegmentationEvaluator:
                 tally.add(image, truth[:height, :width], labels)
             return None, {} if logits is None else objective.losses(batch, logits)
 
-        ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
-        stage = f"scoring {self.dataset.path}{ours}"
-        _, losses = run_batches(self.log.track(batches, stage, batches.images), self.world, compute)
+        tracked = scoring.track(batches, self.dataset.path, batches.images)
+        _, losses = run_batches(tracked, scoring.world, compute)
         return tally.results(), losses
 
     def _save(
-        self, results: SemanticResults, found: SetScores, about: Mapping[str, object]
+        self,
+        folder: Path,
+        results: SemanticResults,
+        found: SetScores,
+        about: Mapping[str, object],
     ) -> None:
-        assert self.output_dir is not None
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        names = self.dataset.file_names
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset = self.dataset
+        names = dataset.file_names
         write_results(
-            self.output_dir,
-            results,
-            self.dataset.label_map,
-            lambda index: str(names[index]),
-            self.dataset.warnings,
+            folder, results, dataset.label_map, lambda index: str(names[index]), dataset.warnings
         )
-        facts = {"task": "segmentation", **about, "exif": self.config.data.exif, **self.about}
-        scored = scoring_facts(self.dataset, len(results))
-        write_evaluation(
-            self.output_dir / "evaluation.json", named_scores(found, "val"), {**facts, **scored}
-        )
+        said = {**about, "exif": self.config.data.exif, **self.scoring.about}
+        facts = {"task": "segmentation", **said, **scoring_facts(dataset, len(results))}
+        write_evaluation(folder / "evaluation.json", named_scores(found, "val"), facts)
 
     def _draw(self, model: SegmentationNetwork, picture: Path) -> None:
-        segmenter = Segmenter(model, self.dataset.label_map, self.config, self.precision)
+        precision = self.scoring.precision
+        segmenter = Segmenter(model, self.dataset.label_map, self.config, precision)
         save_predictions_picture(segmenter, self.dataset, picture)
 
 
-def evaluate_checkpoint(
-    path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
-) -> ScoreSheet | None:
-    """Score a checkpoint or a run's best one on the validation split of its settings with
-    `overrides`.
-
-    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count
-    more. Under torchrun the ranks share the images, and only rank 0 gets the report. pixels.npz and
-    evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of
-    the training itself stay as they are.
-    """
-    saved = read_segmenter(path, whole_split(overrides))
-    folder = saved.evaluation_folder(output_dir)
-    with scoring_process(saved.config.run) as (world, precision):
-        sheet = _score(saved, world, precision, folder)
-    return sheet if world.is_main else None
-
-
-def _score(saved: SavedSegmenter, world: World, precision: Precision, folder: Path) -> ScoreSheet:
-    """Score a saved segmenter, and report in a folder. Collective."""
-    config = saved.config
-    log = RunLog(folder, world)
-    dataset = read_split(
-        config.data, "val", label_map=saved.label_map, check_command=command("check")
-    )
-    evaluator = SegmentationEvaluator(dataset, config, world, precision, log, folder)
-    about = {**saved.describe(), "device": str(world.device), "precision": precision.name}
-    scores = named_scores(evaluator.evaluate(saved.build(world.device), about), "val")
-    page = ""
-    if world.is_main:
-        log.note("making the report")
-        page = report_segmentation(folder, report_command=command("report"))
-    files = (folder / "evaluation.json", folder / PIXELS)
-    return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
-
-
-def make_evaluators(
-    sets: Mapping[str, SemanticDataset],
-    config: SegmentationConfig,
-    launch: Launch[SegmentationConfig],
-) -> dict[str, Evaluator]:
-    """An evaluator of each data set; that of `val` leaves files in run.output_dir."""
-    evaluators: dict[str, Evaluator] = {}
-    for name, dataset in sets.items():
-        score = SegmentationEvaluator(
-            dataset,
-            config,
-            launch.world,
-            launch.precision,
-            launch.log,
-            output_dir=launch.output_dir if name == "val" else None,
-            about={"weights": "model" if config.optim.ema_decay is None else "ema"},
-        )
-        evaluators[name] = Evaluator(score_names(dataset.label_map), score)
-    return evaluators
+def make_evaluator(
+    name: str, dataset: SemanticDataset, launch: Launch[SegmentationConfig]
+) -> Evaluator:
+    """How a training scores the data set of a name."""
+    score = SegmentationEvaluator(dataset, launch.config, Scoring.of(launch, name))
+    return Evaluator(score_names(dataset.label_map), score)

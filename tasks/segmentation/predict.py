@@ -9,7 +9,7 @@ found.save("overlay.jpg"); found.save_labels("labels.png")
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +18,29 @@ import torch
 from torch import Tensor
 
 from tasks.datasets.coco.masks import compressed
-from tasks.datasets.semantic.dataset import Labels, SemanticDataset
+from tasks.datasets.semantic.dataset import SemanticDataset
+from tasks.datasets.spread import spread_evenly
 from tasks.engine.distributed import resolve_device
 from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
-from tasks.images import Exif, ImageSource, Pixels, decode
+from tasks.images import Exif, Labels, Pixels
 from tasks.label_plots import draw_labels, labels_grid, save_index_png
 from tasks.labels import LabelMap
 from tasks.segmentation.config import SegmentationConfig
-from tasks.segmentation.data.plans import scaled_placement
-from tasks.segmentation.saved import read_segmenter
+from tasks.segmentation.saved import SavedSegmenter
 from tasks.vision.padding import stack_images
-from tasks.vision.planning import evaluation_padding
-from tasks.vision.prediction import ImagePredictor, runs_of_one_shape, save_picture
+from tasks.vision.planning import evaluation_padding, scaled_placement
+from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape
 from tasks.vision.semantic.find_labels import View, find_labels
 from tasks.vision.semantic.segmenter import SegmentationNetwork, for_inference
 
 
 @dataclass(frozen=True)
-class ImageSegments:
+class ImageSegments(ImageResult):
     """The classes of an image's pixels."""
 
     labels: Labels
     """(H, W) uint8 contiguous labels, places in `LabelMap.names`."""
-    label_map: LabelMap
-    """The segmenter's classes."""
-    image: ImageSource = field(repr=False)
-    """What was given to the segmenter; it is read again when it is drawn."""
-    exif: Exif = "apply"
-    """How the image was decoded."""
 
     @property
     def shares(self) -> dict[str, float]:
@@ -58,11 +52,7 @@ class ImageSegments:
 
     def plot(self) -> Pixels:
         """The image with its classes' colours over it: (H, W, 3) uint8, RGB."""
-        return draw_labels(decode(self.image, self.exif), self.labels, self.label_map)
-
-    def save(self, path: str | Path) -> None:
-        """Write what `plot` draws to a picture file of the kind that its ending says."""
-        save_picture(self.plot(), path)
+        return draw_labels(self.pixels, self.labels, self.label_map)
 
     def save_labels(self, path: str | Path) -> None:
         """Write a PNG whose values are the labels, which its palette shows in colours."""
@@ -111,7 +101,7 @@ class Segmenter(ImagePredictor[ImageSegments]):
         with evaluation_mode(self.model), self.precision.autocast():
             found, _ = find_labels(self.model, views, originals, self.config.test)
         for pixels, labels in zip(images, found, strict=True):
-            yield ImageSegments(labels, self.label_map, image=pixels, exif=self.exif)
+            yield ImageSegments(labels, label_map=self.label_map, image=pixels, exif=self.exif)
 
     def _view(self, images: Sequence[Pixels], scale: float) -> View:
         """Images of one size at a factor of the test size, on the network's device."""
@@ -139,7 +129,7 @@ def load_segmenter(
     """
     check_precision(precision)
     place = resolve_device(device, 0, 1)
-    saved = read_segmenter(path, overrides)
+    saved = SavedSegmenter.read(path, overrides)
     resolved = Precision.resolve(precision, place)
     model = for_inference(saved.build(place), bf16=resolved.name == "bf16")
     return Segmenter(model, saved.label_map, saved.config, resolved)
@@ -149,8 +139,7 @@ def save_predictions_picture(
     segmenter: Segmenter, dataset: SemanticDataset, path: str | Path, *, count: int = 9
 ) -> None:
     """Write ground truth beside predictions for `count` images spread over the data set."""
-    spread = np.linspace(0, len(dataset) - 1, min(count, len(dataset)))
-    chosen = np.unique(spread.round().astype(int)).tolist()
+    chosen = spread_evenly(len(dataset), count)
     images = [segmenter.read(dataset.image_path(index)) for index in chosen]
     truths = [dataset.read_labels(index) for index in chosen]
     found = [segments.labels for segments in segmenter.stream(images)]

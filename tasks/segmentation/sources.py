@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from tasks.datasets.semantic.layout import SemanticSource
-from tasks.segmentation.config import DataConfig
-
-Split = Literal["train", "val"]
+from tasks.datasets.semantic.layout import SemanticSource, Split
+from tasks.vision.settings_semantic import SemanticDataConfig
 
 
-def source_of(config: DataConfig, split: Split) -> SemanticSource:
+def source_of(config: SemanticDataConfig, split: Split) -> SemanticSource:
     """Where a split is, and how its labels are read."""
-    own = config.train if split == "train" else config.val
+    own = config.split(split)
     return SemanticSource(
         root=config.root,
         split=split,

@@ -12,6 +12,17 @@ from tasks.engine.settings import RunConfig
 _ELSEWHERE = ("torchvision:", "timm:")  # what these name is known once torch is imported
 
 
+def weights_to_score(weights: str | None, run: RunConfig) -> str:
+    """The weights that settings name to be scored without a run; UserError where they name none, or
+    some that are not there.
+    """
+    if weights is None:
+        rule = "the settings of a recipe are scored with model.weights=FILE"
+        raise UserError(f"{rule}, got none; a run is scored by its folder")
+    check_weights(weights, run)
+    return weights
+
+
 def check_weights(weights: str | None, run: RunConfig) -> None:
     """Raise UserError where the weights are not there, unless the run is resumed without them."""
     last = Path(run.output_dir) / LAST

@@ -13,6 +13,9 @@ from tasks.errors import few
 from tasks.labels import LabelMap
 from tasks.vision.class_rows import ClassRows
 
+SCRATCH = "weights: none, training starts from scratch (model.weights=null)"
+"""What is said of a network that starts from no other."""
+
 
 class HasClassRows(Protocol):
     """A network that says which of its tensors have rows for each class."""

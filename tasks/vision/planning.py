@@ -1,17 +1,93 @@
-"""How settings place images and make batches of them, before any is read.
+"""How settings draw images, place them and make batches of them, before any is read.
 
-N images; sizes are (height, width) in pixels.
+N images, B of a batch; sizes are (height, width) in pixels.  Every random choice follows from the
+seed, the step and the image's position in the batch, so that neither restarts nor the number of
+workers and ranks change anything.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tasks.engine.randomness import Stream, mix_keys, uniform
+from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.vision.padding import Size, largest_size, padded_side, round_up
-from tasks.vision.placement import Placement, jittered, resized_size
+from tasks.vision.placement import ImagePlan, Placement, jittered, resized_size
 from tasks.vision.settings import ImageDataConfig
 
 DRAWS = 5
 """Numbers that a placement in training is drawn from: the edge, the flip, and the scale, top and
 left of the jitter."""
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What makes a batch."""
+
+    images: tuple[ImagePlan, ...]  # (B,)
+    padded_size: Size  # H and W
+
+    def part(self, start: int, stop: int) -> Self:
+        """The plan of some of the images, with the padding of all."""
+        return replace(self, images=self.images[start:stop])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class DrawnImage:
+    """An image of a batch that is trained on."""
+
+    index: int  # of the N images
+    key: int  # names its random draws in this step
+    draws: list[float]  # in [0, 1)
+
+
+@dataclass(frozen=True)
+class DrawnBatches:
+    """The images of every step's global batch: position p of it is the same image with the same
+    draws whatever the ranks and micro-batches. Portrait and landscape are not mixed where that can
+    be avoided.
+    """
+
+    sizes: NDArray[np.int32]  # (N, 2)
+    batch_size: int
+    seed: int
+    repeats: NDArray[np.float64] | None = None
+    """(N,) how often an epoch has each image."""
+    draws: int = DRAWS
+    """Numbers that are drawn for each image."""
+
+    @property
+    def epoch_length(self) -> int:
+        """Steps in which every image is seen at least once."""
+        return batches_per_epoch(len(self.sizes), self.batch_size, self.repeats)
+
+    def __call__(self, step: int) -> list[DrawnImage]:
+        """The images (B,) of a step, over all ranks and micro-batches."""
+        groups = self._portrait
+        indices = global_batch(step, groups, self.batch_size, self.seed, self.repeats)
+        keys = mix_keys(self.seed, step, np.arange(self.batch_size))  # (B,)
+        draws = draw_numbers(keys, self.draws)
+        columns = zip(indices.tolist(), keys.tolist(), draws, strict=True)
+        return [DrawnImage(*image) for image in columns]
+
+    @cached_property
+    def _portrait(self) -> NDArray[np.int64]:
+        return (self.sizes[:, 0] > self.sizes[:, 1]).astype(np.int64)  # (N,)
+
+
+def draw_numbers(keys: NDArray[np.int64], count: int) -> list[list[float]]:
+    """Numbers (B, count) in [0, 1) that place images by their keys (B,)."""
+    draws: list[list[float]]
+    draws = uniform(torch.from_numpy(keys), Stream.PLACEMENT, count).tolist()
+    return draws
 
 
 def draw_placement(original: Size, draws: Sequence[float], config: ImageDataConfig) -> Placement:
@@ -32,6 +108,15 @@ def draw_placement(original: Size, draws: Sequence[float], config: ImageDataConf
 def evaluation_placement(original: Size, config: ImageDataConfig) -> Placement:
     """Placement of an image in evaluation and prediction."""
     return Placement(_resized(original, config.test_short_edge, config))
+
+
+def scaled_placement(original: Size, config: ImageDataConfig, scale: float) -> Placement:
+    """Placement in evaluation at a factor of the test size."""
+    if scale == 1:
+        return evaluation_placement(original, config)
+    edges = (round(scale * config.test_short_edge), round(scale * config.long_edge))
+    scaled = replace(config, short_edge=edges[:1], val_short_edge=None, long_edge=edges[1])
+    return evaluation_placement(original, scaled)
 
 
 def training_padding(sizes: Iterable[Size], config: ImageDataConfig) -> Size:

@@ -4,19 +4,46 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 import numpy as np
 from PIL import Image
 
 from resnet_backbones.errors import UserError
 from tasks.images import Exif, ImageSource, Pixels, decode, find_images
+from tasks.labels import LabelMap
 
-Result = TypeVar("Result")
-"""What a network makes of an image: a dataclass with a field `image`, which it was made of."""
+
+@dataclass(frozen=True, kw_only=True)
+class ImageResult:
+    """What a network makes of an image; a task derives its own, and says how it is drawn."""
+
+    label_map: LabelMap
+    """The network's classes."""
+    image: ImageSource = field(repr=False)
+    """What was given to the network: a path, or the very object, which is read again when it is
+    drawn, so that results of many files hold none of their pixels."""
+    exif: Exif = "apply"
+    """How the image was decoded."""
+
+    @property
+    def pixels(self) -> Pixels:
+        """The decoded image: (H, W, 3) uint8, RGB."""
+        return decode(self.image, self.exif)
+
+    def plot(self) -> Pixels:
+        """The image with what was found: (H, W, 3) uint8, RGB."""
+        raise NotImplementedError
+
+    def save(self, path: str | Path) -> None:
+        """Write what `plot` draws to a picture file of the kind that its ending says."""
+        save_picture(self.plot(), path)
+
+
+Result = TypeVar("Result", bound=ImageResult)
 
 
 class ImagePredictor(Generic[Result]):
@@ -62,7 +89,7 @@ class ImagePredictor(Generic[Result]):
         return decode(image, self.exif)
 
     def _predict_all(self, sources: Sequence[ImageSource]) -> list[Result]:
-        found: Iterator[Any] = self.stream(self.read(source) for source in sources)
+        found = self.stream(self.read(source) for source in sources)
         pairs = zip(found, sources, strict=True)
         return [replace(result, image=source) for result, source in pairs]
 

@@ -3,25 +3,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from torch import nn
 
 from resnet_backbones.features import Backbone
 from resnet_backbones.weights.passport import Passport
-from tasks.engine.checkpoint import Checkpoint
-from tasks.engine.saved import SavedRun, saved_metadata
+from tasks.engine.checkpoint import Checkpoint, load_weights
+from tasks.engine.saved import SavedRun, read_run, saved_metadata
 from tasks.engine.settings import TaskSettings
 from tasks.labels import LabelMap
 
 Config = TypeVar("Config", bound=TaskSettings)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class SavedNetwork(SavedRun[Config]):
-    """A checkpoint of a network with the settings that it is used with."""
+class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
+    """A checkpoint of a network with the settings that it is used with; a task derives its own."""
+
+    SETTINGS: ClassVar[type[Any]]
+    """The class of the task's settings."""
 
     label_map: LabelMap
     passport: Passport
+
+    @classmethod
+    def read(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where
+        none was scored. `overrides` such as `run.precision=fp32` change its settings.
+        """
+        saved = read_run(path, cls.SETTINGS, cls.SETTINGS.task, overrides)
+        label_map, passport = read_metadata(saved.checkpoint)
+        return cls(saved.checkpoint, saved.config, label_map, passport)
+
+    def make(self) -> Network:
+        """The network of the settings, for weights that are loaded afterwards."""
+        raise NotImplementedError
+
+    def build(self, device: torch.device) -> Network:
+        """The network on a device, in evaluation mode; UserError where the settings are of another
+        one.
+        """
+        model = self.make()
+        load_weights(model, self.checkpoint.weights(), self.path)
+        return model.to(device).eval()
 
 
 def network_metadata(backbone: Backbone, label_map: LabelMap) -> dict[str, Any]:

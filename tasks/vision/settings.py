@@ -18,6 +18,11 @@ class SplitConfig:
     limit: int | None = None
     """Use only so many images, the first by id; null for all."""
 
+    @property
+    def is_named(self) -> bool:
+        """Whether its files are set, and not to be looked for."""
+        return self.images is not None or self.annotations is not None
+
     def __post_init__(self) -> None:
         rule = "data.train.limit and data.val.limit must be >= 1 or null"
         require(self.limit is None or self.limit >= 1, rule, self.limit)
@@ -112,6 +117,10 @@ class ImageDataConfig:
         limits = "at least data.size_divisor and at most data.long_edge"
         rule = f"data.scale_jitter_side must be null or {limits}"
         require(inside, rule, self.scale_jitter_side)
+
+    def split(self, name: Literal["train", "val"]) -> SplitConfig:
+        """The settings of a split."""
+        return self.train if name == "train" else self.val
 
     @property
     def test_short_edge(self) -> int:

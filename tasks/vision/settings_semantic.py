@@ -1,13 +1,51 @@
-"""Settings of networks that give every pixel a class.  Imports no torch."""
+"""Settings of networks that give every pixel a class, and of their data.  Imports no torch."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from tasks.engine.settings import may_change, require
-from tasks.vision.settings import BackboneConfig
+from tasks.vision.settings import BackboneConfig, ImageDataConfig
 
 HeadKind = Literal["fpn", "fcn", "deeplabv3", "deeplabv3plus"]
 HeadNorm = Literal["group", "batch", "sync", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticDataConfig(ImageDataConfig):
+    """Images with a class for every pixel, their batches and augmentation."""
+
+    root: str | None = may_change(None)
+    """Data set in a layout that is known: COCO's, or folders of images and masks; or null to give
+    data.train.* and data.val.*, of which `annotations` is a JSON file or a folder of masks."""
+    labels: Literal["auto", "panoptic", "instances", "masks"] = "auto"
+    """What the annotations are: COCO's panoptic or instances JSON, or PNG files whose values are
+    classes; `auto` takes what is there, in this order."""
+    classes: str | None = None
+    """Of masks: camvid, ade20k, cityscapes, voc, coco_stuff, or a file of names, .txt, .yaml or
+    .json, null for one beside the data. Of panoptic JSON: all, things, or stuff, with one class for
+    all things."""
+    ignore: tuple[int, ...] = ()
+    """Values of masks that count for no class, besides those that the classes leave out."""
+    crop: int | None = None
+    """Side in pixels of the square that training cuts out of the image, at a place drawn evenly,
+    after data.scale_jitter has scaled it by a factor; null for the whole image, as detectron2."""
+    crop_largest_class: float = 1.0
+    """Largest share of a class among a crop's labelled pixels; ten places are tried
+    (mmsegmentation: 0.75)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fits = self.crop is None or self.crop >= self.size_divisor
+        rule = f"data.crop must be at least data.size_divisor={self.size_divisor} or null"
+        require(fits, rule, self.crop)
+        rule = "data.crop_largest_class must be in (0, 1]"
+        require(0 < self.crop_largest_class <= 1, rule, self.crop_largest_class)
+        alone = self.crop_largest_class == 1 or self.crop is not None
+        rule = "data.crop_largest_class takes data.crop"
+        require(alone, rule, self.crop_largest_class)
+        alone = self.crop is None or self.scale_jitter_side is None
+        rule = "data.scale_jitter_side must be null with data.crop"
+        require(alone, rule, self.scale_jitter_side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +93,14 @@ class SemanticHeadConfig:
         dilated = len(self.atrous_rates) > 0 and min(self.atrous_rates) >= 1
         rule = f"{name}.atrous_rates must name at least one rate, and each be >= 1"
         require(dilated, rule, self.atrous_rates)
+
+    def check_micro_batch(self, images: int) -> None:
+        """Raise UserError where a batch norm would see a single value: DeepLab's, of the pooled
+        map.
+        """
+        pooled = self.kind in ("deeplabv3", "deeplabv3plus") and self.norm == "batch"
+        kept = f"model.head.norm must be group, or sync on several GPUs, for {self.kind}"
+        require(not pooled or images > 1, f"{kept} with one image a micro-batch", self.norm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +153,12 @@ class LossConfig:
         fits = self.hard_least is None or self.hard_below is not None
         require(fits, "loss.hard_least takes loss.hard_below", self.hard_least)
 
+    def check_classes(self, count: int) -> None:
+        """Raise UserError where there is not one weight for each class."""
+        if self.class_weights is not None:
+            rule = f"loss.class_weights must name {count} weights, one for each class"
+            require(len(self.class_weights) == count, rule, self.class_weights)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TestConfig:
@@ -119,16 +171,16 @@ class TestConfig:
     scales: tuple[float, ...] = may_change((1.0,))
     """Average probabilities over the image at these factors of its test size."""
     window: int | None = may_change(None)
-    """Side in pixels of windows that slide over images which are larger: memory then follows it
-    instead of the image; null for whole images."""
+    """Side in pixels, a multiple of 32, of windows that slide over images which are larger: memory
+    then follows it instead of the image; null for whole images."""
     overlap: float = may_change(0.25)
     """Least share of a window that its neighbours see too."""
 
     def __post_init__(self) -> None:
         sized = len(self.scales) > 0 and min(self.scales) > 0
         require(sized, "test.scales must name at least one factor, and each be > 0", self.scales)
-        fits = self.window is None or self.window >= 32
-        require(fits, "test.window must be >= 32 or null", self.window)
+        fits = self.window is None or (self.window >= 32 and self.window % 32 == 0)
+        require(fits, "test.window must be a multiple of 32, or null", self.window)
         require(0 <= self.overlap < 1, "test.overlap must be in [0, 1)", self.overlap)
         alone = self.window is None or (not self.flip and self.scales == (1.0,))
         rule = "test.window takes test.flip=false and test.scales=[1.0]"

@@ -19,7 +19,7 @@ from tasks.classification.evaluate_saved import evaluate_checkpoint
 from tasks.classification.losses import ClassificationObjective
 from tasks.classification.network import mean_colour
 from tasks.classification.predict import load_classifier
-from tasks.classification.saved import read_classifier
+from tasks.classification.saved import SavedClassifier
 from tasks.classification.train import run
 from tasks.engine.launch import Start, launch
 from tasks.engine.optim import build_optimizer
@@ -51,7 +51,7 @@ def test_loss_falls(trained: Path) -> None:
 
 def test_weights_file_is_the_best_average_with_a_full_passport(trained: Path) -> None:
     classifier = resnet_backbones.load_classifier(str(trained / "weights.safetensors"))
-    saved = read_classifier(trained)
+    saved = SavedClassifier.read(trained)
     for name, tensor in saved.checkpoint.weights().items():
         assert torch.equal(classifier.state_dict()[name], tensor)
     passport = classifier.backbone.passport

@@ -16,7 +16,7 @@ import resnet_backbones
 from resnet_backbones.features import Backbone
 from resnet_backbones.weights.sources import read_source
 from tasks import evaluate, load
-from tasks.detection.saved import read_detector
+from tasks.detection.saved import SavedDetector
 from tasks.engine.checkpoint import read_checkpoint
 
 IMAGE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -78,7 +78,7 @@ def test_an_exported_backbone_gives_the_detectors_features(
     assert answer.status == 0, answer.error
     code = answer.output.partition("read it with ")[2]
     backbone = eval(code, {"resnet_backbones": resnet_backbones})
-    expected = features(read_detector(run).build(torch.device("cpu")).backbone)
+    expected = features(SavedDetector.read(run).build(torch.device("cpu")).backbone)
     found = features(backbone)
     assert expected.keys() == found.keys()
     for name, feature in expected.items():

@@ -181,7 +181,9 @@ def two_found(image: Any) -> ImageDetections:
     """A dog and a cat in an image of 50 x 80 pixels."""
     boxes = np.array([[1, 2, 4, 8], [0, 0, 40, 30]], np.float32)
     scores = np.array([0.75, 0.25], np.float32)
-    return ImageDetections(boxes, scores, np.array([1, 0]), (50, 80), CLASSES, image)
+    return ImageDetections(
+        boxes, scores, np.array([1, 0]), (50, 80), label_map=CLASSES, image=image
+    )
 
 
 def test_detections_are_chosen_by_score_and_written_as_coco_records() -> None:

@@ -11,7 +11,7 @@ from tiny_detector import TINY, tiny_detector
 from resnet_backbones.errors import UserError
 from resnet_backbones.weights.passport import Passport
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
-from tasks.detection.saved import read_detector
+from tasks.detection.saved import SavedDetector
 from tasks.engine.checkpoint import Checkpoints
 from tasks.engine.progress import Progress
 
@@ -28,7 +28,7 @@ def detected(model: FasterRCNN) -> torch.Tensor:
 
 
 def test_a_restored_detector_detects_the_same(tmp_path: Path) -> None:
-    saved = read_detector(save_detector(tmp_path))
+    saved = SavedDetector.read(save_detector(tmp_path))
     assert saved.label_map == CLASSES
     assert saved.describe() == {
         "checkpoint": str(tmp_path / "last.pt"),
@@ -54,21 +54,21 @@ def test_frozen_norms_and_the_passport_are_restored_without_the_weights_file(
     )
     torch.manual_seed(0)
     model = build_faster_rcnn(config, 3, passport=passport)
-    restored = read_detector(save_detector(tmp_path, model, config)).build(CPU)
+    restored = SavedDetector.read(save_detector(tmp_path, model, config)).build(CPU)
     assert restored.backbone.passport == replace(passport, options={"shortcut": "B"})
     assert restored.backbone.frozen_names() == model.backbone.frozen_names()
     torch.testing.assert_close(detected(restored), detected(model), rtol=0, atol=0)
 
 
 def test_the_moving_average_is_used_where_there_is_one(tmp_path: Path) -> None:
-    saved = read_detector(save_detector(tmp_path, ema=True))
+    saved = SavedDetector.read(save_detector(tmp_path, ema=True))
     assert saved.describe()["weights"] == "ema"
     bias = tiny_detector().state_dict()["rpn.conv.weight"]
     torch.testing.assert_close(saved.build(CPU).state_dict()["rpn.conv.weight"], bias / 2)
 
 
 def test_overrides_change_the_settings(tmp_path: Path) -> None:
-    saved = read_detector(
+    saved = SavedDetector.read(
         save_detector(tmp_path), ["model.roi.score_threshold=0.3", "data.val_short_edge=96"]
     )
     assert saved.build(CPU).box_head.config.score_threshold == 0.3
@@ -77,11 +77,11 @@ def test_overrides_change_the_settings(tmp_path: Path) -> None:
 
 def test_an_unknown_override_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model\.roi\.score_threshold"):
-        read_detector(save_detector(tmp_path), ["model.roi.score_treshold=0.3"])
+        SavedDetector.read(save_detector(tmp_path), ["model.roi.score_treshold=0.3"])
 
 
 def test_an_override_that_changes_the_network_is_refused(tmp_path: Path) -> None:
-    saved = read_detector(save_detector(tmp_path), ["model.pyramid_channels=8"])
+    saved = SavedDetector.read(save_detector(tmp_path), ["model.pyramid_channels=8"])
     with pytest.raises(UserError, match=r"must hold the weights of this network"):
         saved.build(CPU)
 
@@ -94,4 +94,4 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         UserError,
         match="must be a checkpoint of detection, got one of no task that it names",
     ):
-        read_detector(tmp_path)
+        SavedDetector.read(tmp_path)

@@ -9,10 +9,11 @@ import pytest
 from noise_data import write
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.coco.dataset import fingerprint
 from tasks.detection.check_files import check_files
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig
 from tasks.detection.data.batches import TrainBatches
-from tasks.detection.train import describe_data, fingerprint
+from tasks.detection.train import describe_data
 from tasks.engine.settings import RunConfig
 from tasks.vision.settings import SplitConfig
 

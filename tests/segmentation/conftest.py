@@ -1,16 +1,10 @@
 from pathlib import Path
 
 import pytest
-from tiny_segmenter import tiny_config, write_masks
+from tiny_segmenter import tiny_config
 
 from tasks.engine.launch import launch
 from tasks.segmentation.train import run
-
-
-@pytest.fixture(scope="session")
-def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of a blue and a red rectangle, with masks."""
-    return write_masks(tmp_path_factory.mktemp("masks") / "data")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from tiny_segmenter import arguments, tiny_config, write_masks
 
+from resnet_backbones.errors import UserError
 from tasks.cli.main import main
 from tasks.segmentation.data.read_splits import read_split
 
@@ -52,11 +53,13 @@ def test_masks_of_another_size(
     assert f"{mask} is 60x48 pixels (width x height), its image is 64x48" in error
 
 
+@pytest.mark.parametrize(
+    "name", ["train/masks/000.png", "train/masks/007.png", "val/masks/003.png"]
+)
 def test_value_outside_the_classes(
-    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """The first mask is read before training begins."""
-    mask = own / "train" / "masks" / "000.png"
+    mask = own / name
     spoil(mask)
     error = refused(capsys, own, tmp_path / "run")
     assert f"{mask}: every value must be a class or ignored, got the value 9 at x 6, y 5" in error
@@ -64,10 +67,15 @@ def test_value_outside_the_classes(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_value_outside_the_classes_of_a_later_mask(
-    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
+def test_value_outside_the_classes_of_a_mask_that_was_not_read_before(
+    own: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
 ) -> None:
     """It ends the training when it is read."""
+    monkeypatch.setattr("tasks.datasets.semantic.dataset.READ_AT_THE_START", 1)
     mask = own / "train" / "masks" / "005.png"
     spoil(mask)
     error = ended(capsys, own, tmp_path / "run", data__workers=workers)
@@ -111,14 +119,24 @@ def test_split_with_only_ignored_pixels(
 
 
 def test_one_pixel_that_counts_is_enough(own: Path) -> None:
-    """Masks are read up to the first that has one."""
-    masks = sorted((own / "train" / "masks").iterdir())
-    for number, file in enumerate(masks):
+    for number, file in enumerate(sorted((own / "train" / "masks").iterdir())):
         values = np.full((48, 64), 255, np.uint8)
         values[47, 63] = 0 if number == 1 else 255
         Image.fromarray(values).save(file)
+    assert len(read_split(tiny_config(own).data, "train")) == 8
+
+
+def test_of_many_masks_some_are_read_at_the_start(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first and the last among them; a spoilt one in between shows when it is read."""
+    monkeypatch.setattr("tasks.datasets.semantic.dataset.READ_AT_THE_START", 2)
+    masks = sorted((own / "train" / "masks").iterdir())
     spoil(masks[2])
     assert len(read_split(tiny_config(own).data, "train")) == 8
+    spoil(masks[-1])
+    with pytest.raises(UserError, match=masks[-1].name):
+        read_split(tiny_config(own).data, "train")
 
 
 def test_other_number_of_class_weights(

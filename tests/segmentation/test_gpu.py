@@ -11,10 +11,10 @@ from tasks.engine.launch import Start, launch
 from tasks.segmentation.build import make_segmenter
 from tasks.segmentation.data.batches import TrainBatches
 from tasks.segmentation.data.read_splits import read_split
-from tasks.segmentation.evaluate import evaluate_checkpoint
-from tasks.segmentation.losses import SegmentationObjective
+from tasks.segmentation.evaluate_saved import evaluate_checkpoint
 from tasks.segmentation.predict import load_segmenter
 from tasks.segmentation.train import run
+from tasks.vision.semantic.objective import SegmentationObjective
 
 pytestmark = [
     pytest.mark.gpu,

@@ -17,7 +17,7 @@ from tasks.segmentation.build import make_segmenter
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data.batches import TrainBatches
 from tasks.segmentation.data.read_splits import read_split
-from tasks.segmentation.losses import SegmentationObjective
+from tasks.vision.semantic.objective import SegmentationObjective
 from tasks.vision.semantic.segmenter import build_segmenter
 
 CONFIGS = Path(__file__).parents[2] / "configs"

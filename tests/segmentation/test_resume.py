@@ -10,8 +10,8 @@ from tiny_segmenter import tiny_config
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.launch import launch
 from tasks.segmentation.config import SegmentationConfig
-from tasks.segmentation.losses import SegmentationObjective
 from tasks.segmentation.train import run
+from tasks.vision.semantic.objective import SegmentationObjective
 
 DRAWN: dict[str, Any] = {  # a network with dropout, and everything that is drawn of an image
     "model__head__dropout": 0.2,

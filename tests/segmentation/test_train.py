@@ -15,16 +15,18 @@ import resnet_backbones
 from resnet_backbones.errors import UserError
 from resnet_backbones.weights.saving import save_weights
 from tasks import load
+from tasks.cli.registry import TASKS
+from tasks.cli.report import compare
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.launch import Start
 from tasks.labels import LabelMap
 from tasks.metrics_file import read_metrics
+from tasks.report.segmentation.build import remake_report
 from tasks.segmentation.build import make_segmenter
-from tasks.segmentation.evaluate import evaluate_checkpoint
-from tasks.segmentation.export import export_backbone
+from tasks.segmentation.evaluate_saved import evaluate_checkpoint
 from tasks.segmentation.predict import load_segmenter
 from tasks.segmentation.predict_files import predict_files
-from tasks.segmentation.results import compare, report_again
+from tasks.segmentation.saved import export_backbone
 
 
 def test_a_run_leaves_its_files(trained: Path) -> None:
@@ -58,8 +60,8 @@ def test_eval_repeats_the_scores_of_training(trained: Path, tmp_path: Path) -> N
 
 def test_runs_are_reported_again_and_compared(trained: Path, tmp_path: Path) -> None:
     evaluate_checkpoint(trained / "last.pt", ["test.flip=true"], tmp_path)
-    assert report_again(tmp_path).is_file()
-    assert "mIoU" in str(compare(trained, tmp_path))
+    assert remake_report(tmp_path).is_file()
+    assert "mIoU" in str(compare(TASKS["segmentation"], trained, tmp_path))
 
 
 def test_mirror_images_and_scales_are_averaged(trained: Path, tmp_path: Path) -> None:

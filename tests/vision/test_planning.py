@@ -8,6 +8,7 @@ from tasks.vision.planning import (
     evaluation_padding,
     evaluation_placement,
     same_size_batches,
+    scaled_placement,
     training_padding,
 )
 from tasks.vision.settings import ImageDataConfig
@@ -30,6 +31,13 @@ def test_draws_choose_scale_and_place_of_a_jitter() -> None:
 def test_evaluation_draws_nothing() -> None:
     assert evaluation_placement((30, 50), CONFIG) == Placement((60, 100))
     assert evaluation_placement((30, 50), replace(CONFIG, val_short_edge=40)).size == (40, 67)
+
+
+def test_a_scale_is_a_factor_of_the_test_size() -> None:
+    config = ImageDataConfig(short_edge=(48,), long_edge=64, val_short_edge=40)
+    assert scaled_placement((96, 128), config, 1.0).size == (40, 53)
+    assert scaled_placement((96, 128), config, 1.5).size == (60, 80)
+    assert scaled_placement((96, 256), config, 0.5).size == (12, 32)  # the long edge's half
 
 
 def test_padding_holds_every_image() -> None:

@@ -5,6 +5,7 @@ N images, M objects, K classes.  Boxes are COCO's (x, y, width, height) in pixel
 of the file appear at input and output only.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,6 +51,12 @@ class CocoDataset:
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    @property
+    def contents(self) -> str:
+        """What it holds, in words."""
+        classes = self.label_map.num_classes
+        return f"{len(self)} images, {len(self.labels)} objects, {classes} classes"
 
     def objects(self, index: int) -> slice:
         """Return the rows of the objects of image 0..N-1."""
@@ -194,3 +201,14 @@ def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
             f"{dataset.path}: image files must exist and have the annotated size, {len(problems)}"
             f" of {len(dataset)} do not:\n  {shown}"
         )
+
+
+def fingerprint(dataset: CocoDataset) -> dict[str, int | str]:
+    """What tells one data set from another, so that a resume on other data is refused; paths do not
+    count.
+    """
+    digest = hashlib.sha256()
+    for array in (dataset.sizes, dataset.first, dataset.boxes, dataset.labels, dataset.crowd):
+        digest.update(array.tobytes())
+    objects = len(dataset.labels)
+    return {"images": len(dataset), "objects": objects, "sha256": digest.hexdigest()[:16]}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.semantic.dataset import Labels
+from tasks.images import Labels
 from tasks.labels import Colour
 
 Codes = NDArray[np.uint32]

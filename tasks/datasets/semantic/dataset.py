@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.packed import PackedValues
+from tasks.datasets.spread import spread_evenly
+from tasks.images import Exif, Labels, Pixels, decode
 from tasks.labels import IGNORED, FileId, LabelMap
 
-Labels = NDArray[np.uint8]
-"""(H, W): contiguous labels, and IGNORED where a pixel counts for nothing."""
 MOST_CLASSES = IGNORED
 """Classes that a mask of bytes can tell apart, besides what is ignored."""
+READ_AT_THE_START = 500  # images; some seconds
 
 
 class ReadLabels(Protocol):
@@ -50,9 +53,48 @@ class SemanticDataset:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def contents(self) -> str:
+        """What it holds, in words."""
+        return f"{len(self)} images, {self.label_map.num_classes} classes"
+
     def image_path(self, index: int) -> Path:
         """Return the file of image 0..N-1."""
         return self.image_root / str(self.file_names[index])
+
+
+def read_pair(dataset: SemanticDataset, index: int, exif: Exif) -> tuple[Pixels, Labels]:
+    """An image (H, W, 3) and its labels (H, W); UserError where they are not of one size."""
+    path = dataset.image_path(index)
+    pixels = decode(path, exif)
+    labels = dataset.read_labels(index)
+    if pixels.shape[:2] != labels.shape:
+        height, width = pixels.shape[:2]
+        file = dataset.read_labels.file(index)
+        rule = f"an image and its labels must have one size, got {width}x{height} in {path} and"
+        seen = f"{labels.shape[1]}x{labels.shape[0]} in {file}"
+        way_out = "make the labels anew, or set data.exif=ignore where they follow the stored image"
+        raise UserError(f"{rule} {seen}; {way_out}")
+    return pixels, labels
+
+
+def check_labels(dataset: SemanticDataset) -> None:
+    """Raise UserError where labels of an image cannot be read, or every pixel of every image is
+    ignored.
+
+    Reads at most 500 images, spread evenly, and further ones only while no pixel counts; `backbones
+    check` reads all.
+    """
+    first = spread_evenly(len(dataset), READ_AT_THE_START)
+    counts = [_has_class(dataset, index) for index in first]
+    if any(counts) or any(_has_class(dataset, index) for index in range(len(dataset))):
+        return
+    rule = f"{dataset.path} must hold pixels of a class, got no pixel that is not ignored"
+    raise UserError(f"{rule} in {len(dataset)} images; check data.classes and data.ignore")
+
+
+def _has_class(dataset: SemanticDataset, index: int) -> bool:
+    return bool((dataset.read_labels(index) != IGNORED).any())
 
 
 def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:
@@ -65,3 +107,15 @@ def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:
         file_names=PackedValues(dataset.file_names[:count]),
         sizes=dataset.sizes[:count],
     )
+
+
+def fingerprint(dataset: SemanticDataset) -> dict[str, int | str]:
+    """What tells one data set from another, so that a resume on other data is refused; paths do not
+    count.
+    """
+    digest = hashlib.sha256(dataset.sizes.tobytes())
+    for name in dataset.file_names:
+        digest.update(str(name).encode())
+    for name in dataset.label_map.names:
+        digest.update(name.encode())
+    return {"images": len(dataset), "sha256": digest.hexdigest()[:16]}

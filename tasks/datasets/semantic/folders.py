@@ -1,7 +1,7 @@
 """Folders of images and masks as a data set.  N images; sizes are (height, width)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,13 @@ from tasks.datasets.findings import Finding, Severity, only_errors
 from tasks.datasets.packed import PackedValues
 from tasks.datasets.semantic.built_in import BUILT_IN
 from tasks.datasets.semantic.classes import ClassList
-from tasks.datasets.semantic.dataset import Labels, SemanticDataset
+from tasks.datasets.semantic.dataset import SemanticDataset
 from tasks.datasets.semantic.layout import Place
 from tasks.datasets.semantic.lookup import Lookup, make_lookup, without_colours
 from tasks.datasets.semantic.opened import Opened, mask_size_error
 from tasks.datasets.semantic.pairs import Pair, pair_files
 from tasks.errors import DataError
-from tasks.images import Exif, opened, stored_values
+from tasks.images import Exif, Labels, opened, stored_values
 from tasks.labels import FileId, LabelMap
 
 FIRST = 8
@@ -64,6 +64,8 @@ class _Header:
     size: tuple[int, int]
     mode: str
     format: str | None
+    palette: bytes | None
+    """Red, green and blue of each value that it has a colour for."""
 
 
 def open_folders(
@@ -88,8 +90,10 @@ def open_folders(
             readable.append(file)
     dataset = _dataset(place, pairs, readable, read.label_map, read.warnings, lookup)
     checked = range(len(pairs) if every else min(FIRST, len(pairs)))
-    problems += _find_mask_problems(dataset, lookup, readable, checked, exif)
-    return Opened(dataset, [*pairing.findings, *problems])
+    headers = list(read_in_threads(partial(_read_header, dataset), checked, THREADS, None))
+    problems += _find_mask_problems(dataset, lookup, readable, headers, exif)
+    warnings = (*dataset.warnings, *_tell_of_palettes(dataset, headers))
+    return Opened(replace(dataset, warnings=warnings), [*pairing.findings, *problems])
 
 
 def _listed(place: Place, pair: Pair) -> ListedImage:
@@ -125,13 +129,11 @@ def _find_mask_problems(
     dataset: SemanticDataset,
     lookup: Lookup,
     images: Sequence[ImageFile],
-    checked: Sequence[int],
+    headers: Sequence[_Header | DataError],
     exif: Exif,
 ) -> Iterator[Finding]:
-    """Yield what the headers of masks tell to be wrong."""
-    read = partial(_read_header, dataset)
-    headers = read_in_threads(read, checked, THREADS, None)
-    for index, header in zip(checked, headers, strict=True):
+    """Yield what the headers of the first masks tell to be wrong."""
+    for index, header in enumerate(headers):
         path = dataset.read_labels.file(index)
         if isinstance(header, DataError):
             yield of_mask("unreadable mask", dataset, index, header)
@@ -150,10 +152,44 @@ def _find_mask_problems(
             yield of_mask("size mismatch", dataset, index, error)
 
 
+def _tell_of_palettes(
+    dataset: SemanticDataset, headers: Sequence[_Header | DataError]
+) -> Iterator[str]:
+    """Say where palettes give a value other colours than the first one does.
+
+    Programs that save few colours make a palette for each picture, and the values follow it.
+    """
+    coloured = [
+        (index, header.palette)
+        for index, header in enumerate(headers)
+        if isinstance(header, _Header) and header.palette
+    ]
+    if not coloured:
+        return
+    first, palette = coloured[0]
+    others = [index for index, found in coloured if _differ(palette, found)]
+    if others:
+        name = dataset.read_labels.file(others[0]).name
+        yield (
+            f"{len(others)} of {len(coloured)} masks have another palette than"
+            f" {dataset.read_labels.file(first).name}, the first is {name}; values are read, not"
+            " colours: if the colours are right, save the masks as RGB and give the classes colours"
+        )
+
+
+def _differ(one: bytes, other: bytes) -> bool:
+    """Whether two palettes give a value that both have other colours."""
+    both = min(len(one), len(other))
+    return one[:both] != other[:both]
+
+
 def _read_header(dataset: SemanticDataset, index: int) -> _Header | DataError:
     try:
         with opened(dataset.read_labels.file(index), "ignore") as mask:
-            return _Header(mask.size, mask.stored.mode, mask.stored.format)
+            stored = mask.stored
+            palette = stored.getpalette("RGB") if stored.mode == "P" else None
+            colours = None if palette is None else bytes(palette)
+            return _Header(mask.size, stored.mode, stored.format, colours)
     except DataError as error:
         return error
 

@@ -18,12 +18,12 @@ from tasks.datasets.coco.dataset import CocoDataset, read_segmentations
 from tasks.datasets.coco.objects import decode_mask
 from tasks.datasets.coco.read_for_training import read_for_training
 from tasks.datasets.packed import PackedValues
-from tasks.datasets.semantic.dataset import MOST_CLASSES, Labels, SemanticDataset
+from tasks.datasets.semantic.dataset import MOST_CLASSES, SemanticDataset
 from tasks.datasets.semantic.layout import Place
 from tasks.datasets.semantic.lookup import label_or_ignored
 from tasks.datasets.semantic.opened import Opened
 from tasks.errors import few
-from tasks.images import Exif
+from tasks.images import Exif, Labels
 from tasks.labels import IGNORED, FileId, LabelMap
 
 BACKGROUND = "background"

@@ -17,8 +17,8 @@ from tasks.datasets.semantic.codes import (
     colour_codes,
     colour_of,
 )
-from tasks.datasets.semantic.dataset import Labels
 from tasks.errors import DataError, few
+from tasks.images import Labels
 from tasks.labels import IGNORED, LabelMap
 
 

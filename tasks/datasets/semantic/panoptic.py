@@ -20,12 +20,12 @@ from tasks.datasets.coco.sizes import annotated_size, image_file_name, writable
 from tasks.datasets.findings import only_errors
 from tasks.datasets.packed import PackedValues
 from tasks.datasets.semantic.codes import Codes, code_table, colour_codes
-from tasks.datasets.semantic.dataset import MOST_CLASSES, Labels, SemanticDataset
+from tasks.datasets.semantic.dataset import MOST_CLASSES, SemanticDataset
 from tasks.datasets.semantic.layout import PanopticClasses, Place
 from tasks.datasets.semantic.lookup import label_or_ignored, unknown_values
 from tasks.datasets.semantic.opened import Opened, mask_size_error
 from tasks.errors import DataError
-from tasks.images import Exif, stored_values
+from tasks.images import Exif, Labels, stored_values
 from tasks.labels import IGNORED, FileId, LabelMap
 
 THINGS = "things"

@@ -2,7 +2,7 @@
 padded and stacked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from tasks.detection.config import DataConfig
 from tasks.detection.data.batch import DetectionBatch, stack
 from tasks.detection.data.plans import Plan, TrainPlans, val_plans
 from tasks.detection.data.prepare import load, without_objects
-from tasks.engine.loading import DealtBatches, Loader, Share
+from tasks.engine.loading import DealtBatches, Loader, PlannedBatches, Share
 from tasks.labels import FileId
 from tasks.stages import AUGMENT, stage
 from tasks.vision.augment import Augmenter, build_augmenter
@@ -41,35 +41,26 @@ class _Load:
         return stack(prepared, plan.padded_size, plan.max_objects, ids, keys)
 
 
-class TrainBatches:
+class TrainBatches(PlannedBatches[Plan, DetectionBatch]):
     """Endless training batches of one rank."""
+
+    plan: TrainPlans
 
     def __init__(
         self, dataset: CocoDataset, config: DataConfig, share: Share | None = None
     ) -> None:
-        self.config = config
-        self.share = share or Share()
-        self.micro_batch = self.share.micro_batch(config.batch_size)
-        self.plan = TrainPlans(dataset, config, self.share.seed)
-        self.num_classes = dataset.label_map.num_classes
+        share = share or Share()
+        share.micro_batch(config.batch_size)  # before what takes long is read
+        plan = TrainPlans(dataset, config, share.seed)
         segmentations = read_segmentations(dataset) if config.copy_paste > 0 else None  # (M,)
         augmenter = build_augmenter(config.augment, config.color_jitter)
-        self._load = _Load(dataset, config, augmenter, segmentations)
+        load_plan = _Load(dataset, config, augmenter, segmentations)
+        super().__init__(Loader(load_plan, config.workers, share), plan, config.batch_size)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know of the images that are trained on."""
         return self.plan.warnings
-
-    @property
-    def epoch_length(self) -> int:
-        """Steps in which every image is seen at least once."""
-        return self.plan.epoch_length
-
-    def start(self, step: int) -> Iterator[DetectionBatch]:
-        """This rank's micro-batches from an optimiser step on, without end."""
-        loader = Loader(self._load, self.config.workers, self.share)
-        return loader.training(self.plan, step, self.config.batch_size)
 
 
 class ValBatches(DealtBatches[Plan, DetectionBatch]):

@@ -1,95 +1,79 @@
 """Which images make a batch and what is done with each, before any is read.
 
-N images to train on, M objects.  Every random choice follows from the seed, the step and the
-image's position in the batch, so that neither restarts nor the number of workers and ranks change
-anything.
+N images to train on, M objects.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.repeat_factors import repeat_factors
 from tasks.detection.config import DataConfig
-from tasks.engine.randomness import Stream, mix_key, mix_keys, uniform
-from tasks.engine.sampling import batches_per_epoch, global_batch
-from tasks.vision.padding import Size, padded_objects
+from tasks.engine.randomness import Stream, mix_key, mix_keys
+from tasks.vision.padding import padded_objects
 from tasks.vision.placement import ImagePlan
 from tasks.vision.planning import (
     DRAWS,
+    BatchPlan,
+    DrawnBatches,
+    DrawnImage,
+    draw_numbers,
     draw_placement,
     evaluation_placement,
     same_size_batches,
     training_padding,
 )
 
+_DRAWS = DRAWS + 2  # the placement, whether to paste, and what image
+
 
 @dataclass(frozen=True)
-class Plan:
-    """What makes a batch."""
+class Plan(BatchPlan):
+    """What makes a batch of images with objects."""
 
-    images: tuple[ImagePlan, ...]  # (B,)
-    padded_size: Size  # H and W
     max_objects: int  # G
-
-    def part(self, start: int, stop: int) -> "Plan":
-        """The plan of some of the images, with the padding of all."""
-        return Plan(self.images[start:stop], self.padded_size, self.max_objects)
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 class TrainPlans:
-    """The global batch of every step.
-
-    Position p of it is the same image with the same draws whatever the ranks and micro-batches, and
-    all of a step share one padded size. Images without objects, crowds apart, are left out unless
-    data.keep_empty.
+    """The global batch of every step, of one padded size. Images without objects, crowds apart, are
+    left out unless data.keep_empty.
     """
 
     def __init__(self, dataset: CocoDataset, config: DataConfig, seed: int) -> None:
         self.dataset = dataset
         self.config = config
-        self.seed = seed
         self.usable, self.warnings = _usable_images(dataset, config.keep_empty)  # (N,) indices
-        self.repeats: NDArray[np.float64] | None = None  # (N,)
+        repeats: NDArray[np.float64] | None = None  # (N,)
         if config.repeat_threshold is not None:
-            self.repeats = repeat_factors(dataset, self.usable, config.repeat_threshold)
+            repeats = repeat_factors(dataset, self.usable, config.repeat_threshold)
         sizes = dataset.sizes[self.usable]
-        self._portrait = (sizes[:, 0] > sizes[:, 1]).astype(np.int64)  # (N,)
+        self.drawn = DrawnBatches(sizes, config.batch_size, seed, repeats, _DRAWS)
 
     @property
     def epoch_length(self) -> int:
         """Steps in which every image is seen at least once."""
-        return batches_per_epoch(len(self.usable), self.config.batch_size, self.repeats)
+        return self.drawn.epoch_length
 
     def __call__(self, step: int) -> Plan:
         """Plan the batch of a step, over all ranks and micro-batches."""
-        batch_size = self.config.batch_size
-        drawn = global_batch(step, self._portrait, batch_size, self.seed, self.repeats)
-        indices = self.usable[drawn].tolist()
-        keys = mix_keys(self.seed, step, np.arange(batch_size))  # (B,)
-        draws = _draws(keys)  # (B, 7)
-        images = tuple(map(self._image, indices, keys.tolist(), draws))
+        images = tuple(map(self._image, self.drawn(step)))
         sizes = [image.placement.final_size for image in images]
         most = max(self._most_objects(image) for image in images)
         return Plan(images, training_padding(sizes, self.config), padded_objects(most))
 
-    def _image(self, index: int, key: int, draws: Sequence[float]) -> ImagePlan:
-        """What the draws, each in [0, 1), choose for one image, and for one to paste from."""
-        *placing, chance, choice = draws
-        plan = self._placed(index, key, placing)
+    def _image(self, drawn: DrawnImage) -> ImagePlan:
+        """What the draws choose for one image, and for one to paste from."""
+        *placing, chance, choice = drawn.draws
+        plan = self._placed(int(self.usable[drawn.index]), drawn.key, placing)
         if chance >= self.config.copy_paste:
             return plan
         other = int(self.usable[int(choice * len(self.usable))])
-        other_key = mix_key(key, Stream.PLACEMENT, 0)
-        (other_draws,) = _draws(np.array([other_key]))
+        other_key = mix_key(drawn.key, Stream.PLACEMENT, 0)
+        (other_draws,) = draw_numbers(np.array([other_key]), _DRAWS)
         return replace(plan, paste=self._placed(other, other_key, other_draws))
 
     def _placed(self, index: int, key: int, draws: Sequence[float]) -> ImagePlan:
@@ -112,13 +96,6 @@ def val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> Iter
         images = [ImagePlan(index, keys[index], placements[index]) for index in indices]
         most = int(counts[indices].max())
         yield Plan(tuple(images), padded_size, padded_objects(most))
-
-
-def _draws(keys: NDArray[np.int64]) -> list[list[float]]:
-    """Numbers (B, 7) in [0, 1): of the placement, whether to paste, and what image."""
-    draws: list[list[float]]
-    draws = uniform(torch.from_numpy(keys), Stream.PLACEMENT, DRAWS + 2).tolist()
-    return draws
 
 
 def _usable_images(

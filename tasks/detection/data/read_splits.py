@@ -4,27 +4,13 @@ no torch.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 from tasks.datasets.coco.dataset import CocoDataset, first_images
 from tasks.datasets.coco.layout import locate_split
 from tasks.datasets.coco.read_for_training import read_for_training
 from tasks.detection.config import DataConfig
-from tasks.engine.distributed import World
-from tasks.engine.splits import read_both
 from tasks.labels import LabelMap
-
-
-def read_splits(
-    config: DataConfig, world: World, check_command: str = "backbones check"
-) -> tuple[CocoDataset, CocoDataset]:
-    """Training and validation split, the latter with the former's labels; one rank a machine checks
-    the image files.
-
-    Raises UserError as `read_split` does.
-    """
-    return read_both(partial(read_split, config), world.local_rank, check_command)
 
 
 def read_split(
@@ -41,7 +27,7 @@ def read_split(
     data.check_sizes=false spares all. Raises UserError that says what is wrong with the paths or
     the data, and that `check_command` tells more.
     """
-    own = config.train if split == "train" else config.val
+    own = config.split(split)
     images, annotations = locate_split(config.root, split, own.images, own.annotations)
     dataset = read_for_training(
         annotations,

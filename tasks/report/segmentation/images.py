@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.semantic.dataset import Labels
 from tasks.drawing import class_color
-from tasks.images import Pixels
+from tasks.images import Labels, Pixels
 from tasks.label_plots import draw_labels, resize_labels
 from tasks.report.charts import legend
 from tasks.report.images import blank, pair_figure, read_or_blank, thumbnail

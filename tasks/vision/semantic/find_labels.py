@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tasks.vision.padding import Size
 from tasks.vision.semantic.segmenter import SegmentationNetwork
-from tasks.vision.semantic.tiling import sliding_strips
+from tasks.vision.semantic.tiling import sliding_labels
 from tasks.vision.settings_semantic import TestConfig
 
 View = tuple[Tensor, Tensor]
@@ -110,13 +110,11 @@ def _in_windows(
     so that no more than a row of windows is held.
     """
 
-    def predict(windows: Tensor) -> Tensor:
-        size = (windows.shape[-2], windows.shape[-1])
-        whole = torch.tensor(size, device=windows.device).expand(len(windows), 2)
-        return network.enlarge(network(windows, whole), size)
+    def predict(windows: Tensor, sizes: Tensor) -> Tensor:
+        padded_size = (windows.shape[-2], windows.shape[-1])
+        return network.enlarge(network(windows, sizes.to(windows.device)), padded_size)
 
-    strips = sliding_strips(predict, image, window, overlap)
-    labels = torch.cat([strip.logits.argmax(dim=0).to(torch.uint8) for strip in strips])
+    labels = sliding_labels(predict, image, window, overlap)
     if labels.shape != original:
         labels = F.interpolate(labels[None, None], size=original, mode="nearest-exact")[0, 0]
     found: NDArray[np.uint8] = labels.cpu().numpy()

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from math import pi
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
 
-Predict = Callable[[Tensor], Tensor]
-"""Windows (B, C, h, w) -> logits (B, K, h, w) float32 of every pixel."""
+Predict = Callable[[Tensor, Tensor], Tensor]
+"""Windows (B, C, h, w) and their sizes without padding (B, 2) -> logits (B, K, h, w) float32."""
 ALIGNED = 32  # pixels; windows that lie so see the same cells as the whole image does
 
 
@@ -41,81 +42,90 @@ def sliding_labels(
     return torch.cat([strip.logits.argmax(dim=0).to(torch.uint8) for strip in strips])
 
 
-def sliding_logits(
-    predict: Predict, image: Tensor, window: int, overlap: float = 0.25, batch_size: int = 1
-) -> Tensor:
-    """Logits (K, H, W) of an image (C, H, W), all in memory. See `sliding_strips`."""
-    strips = sliding_strips(predict, image, window, overlap, batch_size)
-    return torch.cat([strip.logits for strip in strips], dim=1)
-
-
 def sliding_strips(
     predict: Predict, image: Tensor, window: int, overlap: float = 0.25, batch_size: int = 1
 ) -> Iterator[Strip]:
     """Yield an image's logits from top to bottom, each strip once the windows over it are done.
 
     Windows are of `window` pixels a side, or of the image's where that is less, and neighbours
-    share at least `overlap` of it; `batch_size` of a row go through the network together. An image
-    no larger than a window is given whole, and comes out as `predict` makes it. UserError for a
-    window below 32 pixels and an overlap outside [0, 1).
+    share at least `overlap` of it; `batch_size` of a row go through the network together. The image
+    is padded to multiples of 32, so that windows, which start at multiples of 32, see the cells
+    that a whole image has. An image no larger than a window is given whole, and comes out as
+    `predict` makes it. UserError for a window that is not a multiple of 32, and an overlap outside
+    [0, 1).
     """
-    if window < ALIGNED:
-        raise UserError(
-            f"a sliding window must have at least {ALIGNED} pixels a side, got {window}"
-        )
+    if window < ALIGNED or window % ALIGNED:
+        raise UserError(f"a sliding window must be a multiple of {ALIGNED} pixels, got {window}")
     if not 0 <= overlap < 1:
         raise UserError(f"the windows' overlap must be in [0, 1), got {overlap}")
-    if max(image.shape[1:]) <= window:
-        return iter((Strip(0, predict(image[None])[0]),))
-    return _strips(predict, image, window, overlap, batch_size)
+    height, width = image.shape[1:]
+    if max(height, width) <= window:
+        return iter((Strip(0, predict(image[None], torch.tensor([[height, width]]))[0]),))
+    padded = F.pad(image, (0, -width % ALIGNED, 0, -height % ALIGNED))
+    return _Slide(predict, padded, (height, width), window, overlap, batch_size).strips()
 
 
-def _strips(
-    predict: Predict, image: Tensor, window: int, overlap: float, batch_size: int
-) -> Iterator[Strip]:
-    height = image.shape[1]
-    tops = window_starts(height, window, overlap)
-    shares = window_shares(tops, min(window, height), height).to(image.device)
-    unfinished: Tensor | None = None  # (K, rows, W) from the last window's first finished row on
-    for number, top in enumerate(tops):
-        rows = image[:, top : top + window]
-        logits = _row_of_windows(predict, rows, window, overlap, batch_size)  # (K, window, W)
-        logits.mul_(shares[number, :, None])
-        if unfinished is not None:
-            logits[:, : unfinished.shape[1]].add_(unfinished)
-        end = tops[number + 1] if number + 1 < len(tops) else height
-        yield Strip(top, logits[:, : end - top])
-        unfinished = logits[:, end - top :].clone()
+@dataclass(frozen=True)
+class _Slide:
+    """Windows over an image (C, H, W) that is padded to multiples of 32."""
 
+    predict: Predict
+    image: Tensor
+    size: tuple[int, int]
+    """(height, width) without padding."""
+    window: int
+    overlap: float
+    batch_size: int
 
-def _row_of_windows(
-    predict: Predict, rows: Tensor, window: int, overlap: float, batch_size: int
-) -> Tensor:
-    """Logits (K, h, W) of rows (C, h, W) of an image, of windows from left to right."""
-    width = rows.shape[2]
-    lefts = window_starts(width, window, overlap)
-    side = min(window, width)
-    shares = window_shares(lefts, side, width).to(rows.device)
-    total: Tensor | None = None
-    for first in range(0, len(lefts), batch_size):
-        group = lefts[first : first + batch_size]
-        found = predict(torch.stack([rows[:, :, left : left + side] for left in group]))
-        if total is None:
-            total = found.new_zeros(found.shape[1], rows.shape[1], width)
-        for logits, left, share in zip(found, group, shares[first:], strict=False):
-            total[:, :, left : left + side].addcmul_(logits, share)
-    assert total is not None
-    return total
+    def strips(self) -> Iterator[Strip]:
+        padded = self.image.shape[1]
+        tops = window_starts(padded, self.window, self.overlap)
+        shares = window_shares(tops, min(self.window, padded), padded).to(self.image.device)
+        unfinished: Tensor | None = None  # (K, rows, W) from the next window's first row on
+        for number, top in enumerate(tops):
+            logits = self._row(top)  # (K, window, W)
+            logits.mul_(shares[number, :, None])
+            if unfinished is not None:
+                logits[:, : unfinished.shape[1]].add_(unfinished)
+            end = tops[number + 1] if number + 1 < len(tops) else self.size[0]
+            yield Strip(top, logits[:, : end - top, : self.size[1]])
+            unfinished = logits[:, end - top :].clone()
+
+    def _row(self, top: int) -> Tensor:
+        """Logits (K, h, W) of the windows that start at a row of the image, from left to right."""
+        rows = self.image[:, top : top + self.window]
+        width = rows.shape[2]
+        side = min(self.window, width)
+        lefts = window_starts(width, self.window, self.overlap)
+        shares = window_shares(lefts, side, width).to(rows.device)
+        total: Tensor | None = None
+        for first in range(0, len(lefts), self.batch_size):
+            group = lefts[first : first + self.batch_size]
+            windows = torch.stack([rows[:, :, left : left + side] for left in group])
+            found = self.predict(windows, self._sizes(top, group, windows))
+            if total is None:
+                total = found.new_zeros(found.shape[1], rows.shape[1], width)
+            for logits, left, share in zip(found, group, shares[first:], strict=False):
+                total[:, :, left : left + side].addcmul_(logits, share)
+        assert total is not None
+        return total
+
+    def _sizes(self, top: int, lefts: list[int], windows: Tensor) -> Tensor:
+        """What of each window is no padding (B, 2)."""
+        height, width = self.size
+        rows = min(windows.shape[2], height - top)
+        return torch.tensor([[rows, min(windows.shape[3], width - left)] for left in lefts])
 
 
 def window_starts(length: int, window: int, overlap: float) -> list[int]:
-    """First pixels of windows that cover `length` pixels; all but the last are multiples of 32,
-    where the overlap leaves room for that.
+    """First pixels of the fewest windows that cover `length` pixels, spread evenly; where the
+    overlap leaves room for that all are multiples of 32, as `length` and `window` are.
     """
     most = max(1, int(window * (1 - overlap)))  # pixels from one to the next
-    step = most // ALIGNED * ALIGNED or most
-    last = max(0, length - window)
-    return [*range(0, last, step), last]
+    unit = ALIGNED if most >= ALIGNED else 1
+    last = max(0, length - window) // unit
+    gaps = -(-last // (most // unit))
+    return [number * last // gaps * unit for number in range(gaps)] + [last * unit]
 
 
 def window_shares(starts: list[int], window: int, length: int) -> Tensor:

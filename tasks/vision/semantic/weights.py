@@ -14,7 +14,6 @@ from resnet_backbones.weights.contradictions import check_norms
 from resnet_backbones.weights.files import Source
 from resnet_backbones.weights.loading import COUNTER
 from resnet_backbones.weights.passport import Passport
-from resnet_backbones.weights.sources import read_source
 from tasks.errors import few
 from tasks.labels import LabelMap
 from tasks.vision.load_pretrained import load_pretrained
@@ -34,21 +33,47 @@ _BACKGROUND = "__background__"
 
 
 def segmenter_from_weights(
-    config: SemanticModelConfig, label_map: LabelMap
+    config: SemanticModelConfig, label_map: LabelMap, source: Source
 ) -> tuple[SegmentationNetwork, str]:
-    """The segmenter with model.weights, and a line that says what was loaded.
+    """The segmenter with the weights that model.weights names, and a line that says what was
+    loaded.
 
     Of torchvision's `fcn_resnet*` and `deeplabv3_resnet*`, released ones and files, the whole
     network is loaded, and of its predictors the rows of classes that are called the same; other
     weights are a backbone's. Raises UserError where the settings are of another network.
     """
-    assert config.weights is not None
-    source = read_source(config.weights)
     kind = torchvision_kind(source.tensors)
     if kind is not None:
         return _from_torchvision(config, label_map, source, kind)
     model = build_segmenter(config, label_map.num_classes, found=source)
     return model, str(model.backbone.report)
+
+
+def named_classes(source: Source, weights: str) -> LabelMap | None:
+    """The classes that the weights of a whole segmenter name, None where they name none; UserError
+    for other weights, of which no class can be scored.
+    """
+    if torchvision_kind(source.tensors) is None:
+        raise UserError(
+            f"model.weights={weights} must be of a whole segmenter to be scored, torchvision's or a"
+            " checkpoint of ours, got others, such as a backbone's; train one that starts from them"
+        )
+    return _stated_classes(source.passport)
+
+
+def trained_segmenter(
+    config: SemanticModelConfig, label_map: LabelMap, source: Source
+) -> tuple[SegmentationNetwork, str]:
+    """The segmenter of a whole network's weights as it was trained; UserError where they have other
+    classes than the label map.
+    """
+    rows = len(source.tensors["classifier.4.weight"])
+    if rows != label_map.num_classes:
+        raise UserError(
+            f"model.weights={config.weights} must have the {label_map.num_classes} classes of the"
+            f" data, got {rows}, which it does not name; set data.classes to what it was trained on"
+        )
+    return segmenter_from_weights(config, label_map, source)
 
 
 def _from_torchvision(
@@ -108,9 +133,17 @@ def _classes(passport: Passport, rows: int, label_map: LabelMap) -> tuple[LabelM
 
     A file does not name them: as many as wanted are those that are wanted, and others are none.
     """
-    if passport.label_map:
-        names = tuple("background" if name == _BACKGROUND else name for name in passport.label_map)
-        return LabelMap(names, names), []
+    stated = _stated_classes(passport)
+    if stated is not None:
+        return stated, []
     if rows == label_map.num_classes:
         return label_map, [f"it does not name its {rows} classes, which are taken in their order"]
     return LabelMap((), ()), [f"it does not name its {rows} classes"]
+
+
+def _stated_classes(passport: Passport | None) -> LabelMap | None:
+    """The classes in a passport, torchvision's background by our name."""
+    if passport is None or not passport.label_map:
+        return None
+    names = tuple("background" if name == _BACKGROUND else name for name in passport.label_map)
+    return LabelMap(names, names)

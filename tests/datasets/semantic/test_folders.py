@@ -46,6 +46,25 @@ def test_a_loader_worker_reads_the_same_labels(root: Path) -> None:
     assert copied.read_labels(0).tolist() == [[0, 1, 255], [1, 1, 0]]
 
 
+def test_palettes_that_give_a_value_two_colours_are_told(root: Path) -> None:
+    """As a program leaves them that keeps the colours of each picture alone."""
+    write_mask(root / "train/masks/a.png", [[0, 1, 1], [1, 1, 0]], [0, 0, 255, 128, 64, 128])
+    for name, palette in {"b": [0, 0, 255, 128, 64, 128], "c": [128, 64, 128, 0, 0, 255]}.items():
+        write_image(root / f"train/images/{name}.jpg")
+        write_mask(root / f"train/masks/{name}.png", [[0, 1, 1], [1, 1, 0]], palette)
+    (warning,) = read_semantic(SemanticSource(root=root)).warnings
+    assert warning.startswith("1 of 3 masks have another palette than a.png, the first is c.png;")
+
+
+def test_a_palette_with_fewer_colours_is_the_same(root: Path) -> None:
+    write_mask(root / "train/masks/a.png", [[0, 1, 1], [1, 1, 0]], [0, 0, 255, 128, 64, 128])
+    write_image(root / "train/images/b.jpg")
+    short = Image.new("P", (3, 2))
+    short.putpalette([0, 0, 255])
+    short.save(root / "train/masks/b.png")
+    assert read_semantic(SemanticSource(root=root)).warnings == ()
+
+
 def test_values_may_have_gaps(root: Path) -> None:
     text = "[{name: road, value: 7}, {name: sky, value: 23}]"
     classes = write_classes(root / "gaps.yaml", text)

@@ -14,11 +14,13 @@ from PIL import Image
 from tiny_segmenter import tiny_config
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.semantic.dataset import read_pair
 from tasks.engine.loading import Share
 from tasks.labels import IGNORED
-from tasks.segmentation.data.batch import Prepared, SegmentationBatch, stack, stack_labels
-from tasks.segmentation.data.batches import TrainBatches, read_pair, scored_batches
+from tasks.segmentation.data.batches import TrainBatches, scored_batches
 from tasks.segmentation.data.read_splits import read_split
+from tasks.vision.semantic.batch import SegmentationBatch, stack, stack_labels
+from tasks.vision.semantic.prepare import Prepared
 
 PURE = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
 """A colour for each label, of which none is a mixture of others."""
@@ -188,4 +190,4 @@ def test_an_image_that_changed_its_size_since_is_named(tmp_path: Path) -> None:
     dataset = read_split(config.data, "train")
     Image.new("RGB", (20, 10)).save(dataset.image_path(0))
     with pytest.raises(UserError, match=r"one size, got 20x10 in .*0\.png and 96x64 in"):
-        read_pair(dataset, 0, config)
+        read_pair(dataset, 0, "apply")

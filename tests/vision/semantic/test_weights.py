@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights
+from torch import Tensor
+from torchvision.models import get_model_weights
+from torchvision_segmenter import torchvision_network
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.weights.passport import IMAGENET_MEAN
+from resnet_backbones.weights.sources import read_source
 from tasks.labels import LabelMap
 from tasks.vision.semantic.segmenter import SegmentationNetwork
-from tasks.vision.semantic.weights import segmenter_from_weights
+from tasks.vision.semantic.weights import named_classes, segmenter_from_weights
 from tasks.vision.settings_semantic import SemanticHeadConfig, SemanticModelConfig
 
 NAMES = tuple(f"class {number}" for number in range(6))
@@ -25,22 +27,6 @@ LABELS = LabelMap(NAMES, NAMES)
 CONFIG = SemanticModelConfig(
     backbone="resnet50", head=SemanticHeadConfig(kind="fcn", norm="batch", auxiliary=0.5)
 )
-
-
-def torchvision_network(name: str, classes: int = 6) -> nn.Module:
-    """Random weights, and statistics under which maps keep their size."""
-    torch.manual_seed(0)
-    network: nn.Module = get_model(
-        name, weights=None, weights_backbone=None, aux_loss=True, num_classes=classes
-    )
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            nn.init.normal_(module.running_mean, std=0.1)
-    for name_, module in network.named_modules():
-        if name_.endswith("bn3"):
-            nn.init.constant_(module.weight, 0.2)
-    return network.eval()
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +39,8 @@ def fcn_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load(path: Path, labels: LabelMap = LABELS, **head: object) -> tuple[SegmentationNetwork, str]:
     settings = replace(CONFIG.head, **head)  # type: ignore[arg-type]
-    return segmenter_from_weights(replace(CONFIG, weights=str(path), head=settings), labels)
+    config = replace(CONFIG, weights=str(path), head=settings)
+    return segmenter_from_weights(config, labels, read_source(str(path)))
 
 
 @pytest.mark.parametrize("kind", ["fcn", "deeplabv3"])
@@ -84,13 +71,28 @@ def test_released_weights_keep_the_rows_of_classes_of_the_same_name(
     monkeypatch.setattr(weights, "get_state_dict", lambda *_, **__: state)
     names = ("cat", "background", "zebra")
     config = replace(CONFIG, weights="torchvision:fcn_resnet50.COCO_WITH_VOC_LABELS_V1")
-    ours, report = segmenter_from_weights(config, LabelMap(names, names))
+    source = read_source(str(config.weights))
+    ours, report = segmenter_from_weights(config, LabelMap(names, names), source)
     rows = ours.head.predictor.weight
     assert torch.equal(rows[0], state["classifier.4.weight"][8])  # Pascal's eighth class
     assert torch.equal(rows[1], state["classifier.4.weight"][0])
     assert "2 classes keep their predictor (cat, background); 1 reinitialised (zebra)" in report
     assert ours.backbone.passport.source == config.weights
     assert ours.backbone.passport.architecture == "resnet50"
+
+
+def test_released_weights_name_their_classes_and_a_file_does_not(
+    monkeypatch: pytest.MonkeyPatch, fcn_file: Path
+) -> None:
+    state = torch.load(fcn_file, weights_only=True)
+    weights = get_model_weights("fcn_resnet50")
+    monkeypatch.setattr(weights, "get_state_dict", lambda *_, **__: state)
+    released = "torchvision:fcn_resnet50.COCO_WITH_VOC_LABELS_V1"
+    label_map = named_classes(read_source(released), released)
+    assert label_map is not None
+    assert label_map.names[:3] == ("background", "aeroplane", "bicycle")
+    assert label_map.num_classes == 21
+    assert named_classes(read_source(str(fcn_file)), str(fcn_file)) is None
 
 
 def test_a_file_of_other_classes_keeps_none(fcn_file: Path) -> None:
@@ -129,7 +131,7 @@ def test_other_weights_are_a_backbones(tmp_path: Path) -> None:
         weights=str(tmp_path / "r18.pth"),
         head=SemanticHeadConfig(kind="deeplabv3plus", aspp_channels=16, atrous_rates=(2,)),
     )
-    ours, report = segmenter_from_weights(config, LABELS)
+    ours, report = segmenter_from_weights(config, LABELS, read_source(str(config.weights)))
     assert torch.equal(ours.backbone.layer4[1].conv2.weight, backbone.layer4[1].conv2.weight)
     assert ours.backbone.levels[-1].stride == 8
     assert "r18.pth" in report

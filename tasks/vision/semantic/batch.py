@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.datasets.semantic.dataset import Labels
 from tasks.engine.batches import TensorBatch
+from tasks.images import Labels
 from tasks.labels import IGNORED
 from tasks.vision.padding import Size, largest_size, stack_images
+from tasks.vision.semantic.prepare import Prepared
 
 OF_IMAGES = ("hard", "dice", "lovasz")
 """Losses that are means over images."""
@@ -63,14 +64,6 @@ class ScoredBatch(SegmentationBatch):
     def originals(self) -> list[Size]:
         """(B,) original sizes."""
         return [(height, width) for height, width in self.original_sizes.tolist()]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An image on its way into a batch."""
-
-    image: Tensor  # (C, h, w) uint8
-    labels: Labels  # (h, w)
 
 
 def stack(

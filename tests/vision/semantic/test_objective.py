@@ -14,10 +14,11 @@ from tasks.engine.launch import Start
 from tasks.engine.loading import Share
 from tasks.labels import IGNORED
 from tasks.segmentation.build import make_segmenter
-from tasks.segmentation.data.batch import Prepared, SegmentationBatch, stack
 from tasks.segmentation.data.batches import TrainBatches
 from tasks.segmentation.data.read_splits import read_split
-from tasks.segmentation.losses import SegmentationObjective
+from tasks.vision.semantic.batch import SegmentationBatch, stack
+from tasks.vision.semantic.objective import SegmentationObjective
+from tasks.vision.semantic.prepare import Prepared
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 CHANGES = {

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.labels import IGNORED
-from tasks.segmentation.data.batch import SegmentationBatch
+from tasks.vision.semantic.batch import SegmentationBatch
 from tasks.vision.semantic.losses import (
     cross_entropies,
     dice_loss,

@@ -1,0 +1,78 @@
+"""What scoring networks takes besides a network and a data set: in a training, or by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tasks.engine.distributed import World
+from tasks.engine.evaluation import scoring_process
+from tasks.engine.launch import Launch
+from tasks.engine.loading import Share
+from tasks.engine.log import RunLog
+from tasks.engine.precision import Precision
+from tasks.engine.settings import RunConfig
+
+T = TypeVar("T", bound=Sized)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A process that scores networks, and where the files of an evaluation go."""
+
+    world: World
+    precision: Precision
+    log: RunLog
+    output_dir: Path | None = None
+    """Receives the files; None where none are kept."""
+    about: Mapping[str, object] = field(default_factory=dict)
+    """What evaluation.json says besides."""
+
+    @classmethod
+    def of(cls, launch: Launch[Any], name: str) -> Scoring:
+        """That of a training, on the data set of a name; `val` leaves files in run.output_dir."""
+        return cls(
+            launch.world,
+            launch.precision,
+            launch.log,
+            output_dir=launch.output_dir if name == "val" else None,
+            about={"weights": "model" if launch.config.optim.ema_decay is None else "ema"},
+        )
+
+    @property
+    def share(self) -> Share:
+        """This process's share of a data set."""
+        return Share.of(self.world)
+
+    @property
+    def batch_size(self) -> int:
+        """Images that are run together; that only helps on a GPU."""
+        return 4 if self.world.device.type == "cuda" else 1
+
+    def track(
+        self, batches: Iterable[T], data: object, total: int, unit: str = "image"
+    ) -> Iterator[T]:
+        """Yield this rank's batches of a data set, `total` units in all, and show how far it is."""
+        ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
+        return self.log.track(batches, f"scoring {data}{ours}", total, unit)
+
+    def draw(self, name: str, draw: Callable[[Path], object]) -> None:
+        """Have the first rank draw a picture into the folder, where files are kept."""
+        if self.world.is_main and self.output_dir is not None:
+            picture = self.output_dir / name
+            self.log.attempt(name, lambda: draw(picture))
+
+
+@contextmanager
+def scoring_in(run: RunConfig, folder: Path, about: Mapping[str, object]) -> Iterator[Scoring]:
+    """The process, or one of torchrun's, that scores a saved network, with files in a folder.
+
+    What it says of the evaluation is `about`, the device and the arithmetic.
+    """
+    with scoring_process(run) as (world, precision):
+        arithmetic = {"device": str(world.device), "precision": precision.name}
+        log = RunLog(folder, world)
+        yield Scoring(world, precision, log, folder, {**about, **arithmetic})
