@@ -1,57 +1,50 @@
-"""What the sources say of residual learning, claim by claim, as the studies measure it."""
+"""What the sources say of residual learning, claim by claim."""
 
 from __future__ import annotations
 
-from studies.residual.verdicts import Claim
-
-RESNET = "He et al. 2016, Deep Residual Learning"
+from studies.residual.claims_of_depth import CONVERGENCE, DEGRADATION, DEPTH, RESNET, SIGNALS
+from studies.residual.claims_of_parts import COLUMNS, IDENTITY, ORDERS, SHORTCUTS
+from studies.residual.verdicts import Claim, Elsewhere
 
 CLAIMS: tuple[Claim, ...] = (
-    Claim(
-        text="Degradation: a plain net of 56 layers has a higher training error than one of 20",
-        source=f"{RESNET}, fig. 1 and 6 left",
-        published="curves only",
-        study="degradation",
-        measure="training error",
-        larger="plain56",
-        smaller="plain20",
+    *DEGRADATION,
+    *CONVERGENCE,
+    *DEPTH,
+    *SHORTCUTS,
+    *SIGNALS,
+    *ORDERS,
+    *COLUMNS,
+)
+"""In the order of the page."""
+ELSEWHERE: tuple[Elsewhere, ...] = (
+    Elsewhere(
+        text="On ImageNet plain-34 is worse than plain-18, and ResNet-34 better than ResNet-18",
+        source=f"{RESNET}, table 2",
+        published="28.54 and 27.94 %; 25.03 and 27.88 %",
+        needs="ImageNet: `backbones train plain34_paper`, `resnet34_paper` and their like",
     ),
-    Claim(
-        text="… and a higher test error",
-        source=f"{RESNET}, fig. 1 and 6 left",
-        published="curves only; fish145/ResNet-on-Cifar10 has 14.74 and 9.90 %",
-        study="degradation",
-        measure="test error",
-        larger="plain56",
-        smaller="plain20",
+    Elsewhere(
+        text="Bottlenecks go deeper: 50, 101 and 152 layers",
+        source=f"{RESNET}, table 3",
+        published="22.85, 21.75 and 21.43 %",
+        needs="ImageNet: `backbones train resnet152_paper` and its like",
     ),
-    Claim(
-        text="Shortcuts end it: the training error of ResNet-56 is at most a point above that of"
-        " ResNet-20",
-        source=f"{RESNET}, fig. 6 middle",
-        published="curves only; it is below",
-        study="degradation",
-        measure="training error",
-        larger="resnet20",
-        smaller="resnet56",
-        margin=-1.0,
-    ),
-    Claim(
-        text="At 56 layers the residual net has a lower training error than the plain one",
-        source=f"{RESNET}, fig. 6",
-        published="curves only",
-        study="degradation",
-        measure="training error",
-        larger="plain56",
-        smaller="resnet56",
-    ),
-    Claim(
-        text="The deeper residual net has the lower test error",
+    Elsewhere(
+        text="1202 layers train as well as 110, and overfit",
         source=f"{RESNET}, table 6",
-        published="20 layers 8.75 %, 56 layers 6.97 %",
-        study="degradation",
-        measure="test error",
-        larger="resnet20",
-        smaller="resnet56",
+        published="7.93 and 6.43 %",
+        needs="70 times the arithmetic of ResNet-20: `model.backbone=resnet1202`",
+    ),
+    Elsewhere(
+        text="Full pre-activation gains most at 1001 layers",
+        source=f"{IDENTITY}, table 3",
+        published="7.61 and 4.92 %",
+        needs="37 times the arithmetic of ResNet-20: `backbones train cifar_resnetv2_1001`",
+    ),
+    Elsewhere(
+        text="ResNet-101 in place of VGG-16 in Faster R-CNN gains 28 % of the box AP on COCO",
+        source=f"{RESNET}, table 8",
+        published="mAP@[.5, .95] 21.2 and 27.2 %; mAP@.5 41.5 and 48.4 %",
+        needs="COCO: `backbones train faster_rcnn_r101` and `faster_rcnn_vgg16_fpn`",
     ),
 )

@@ -7,6 +7,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.common import ROOT
@@ -14,15 +15,16 @@ from resnet_backbones.errors import UserError
 from studies.common import run_study, study_parser
 from studies.residual.costs import list_runs
 from studies.residual.curves import draw_curves
+from studies.residual.one_run import MACHINE
 from studies.residual.page import PAGE, write_page
-from studies.residual.points import read_points
-from studies.residual.results import Conditions, Found, Results
+from studies.residual.points import Point, read_points
+from studies.residual.results import Conditions, Results, Trainings
+from studies.residual.sections import study_section
 from studies.residual.study import Plan, Run, Study, choose_networks
 from studies.residual.subsets import StudyImages
 from studies.residual.trainings import (
-    MACHINE,
     StudyStopped,
-    finish,
+    carry_out,
     is_finished,
     only_process,
     state_of,
@@ -33,26 +35,16 @@ OUT = "runs/studies"
 
 def run_command(study: Study, description: str | None) -> None:
     """Be the program of a study."""
-    parser = _parser(study, description)
+    parser = shared_parser(description, tuple(study.budgets))
+    _add_arguments(parser)
     run_study(lambda: _main(study, parser.parse_args()))
 
 
-def _parser(study: Study, description: str | None) -> argparse.ArgumentParser:
+def shared_parser(description: str | None, budgets: Sequence[str]) -> argparse.ArgumentParser:
+    """A parser of what every study takes."""
     parser = study_parser(description)
-    parser.add_argument("--budget", choices=tuple(study.budgets), required=True)
+    parser.add_argument("--budget", choices=tuple(budgets), required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of CIFAR-10")
-    parser.add_argument(
-        "--only",
-        action="append",
-        default=[],
-        metavar="NETWORK",
-        help="train this network alone; give it several times",
-    )
-    parser.add_argument("--seeds", type=int, help="trainings of each network")
-    parser.add_argument("--list", action="store_true", help="print the trainings, and do nothing")
-    parser.add_argument(
-        "--draw", action="store_true", help="write tables and curves of what there is, and no more"
-    )
     parser.add_argument(
         "--out", type=Path, default=Path(OUT), help=f"folder of the trainings (default: {OUT})"
     )
@@ -63,17 +55,42 @@ def _parser(study: Study, description: str | None) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="folder of README.md and results/ (default: studies)",
     )
+    return parser
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="train this network alone; give it several times",
+    )
+    parser.add_argument("--seeds", type=int, help="trainings of each network")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="trainings beside one another, which share a GPU or the cores; their lines go to files"
+        " (default: 1)",
+    )
+    parser.add_argument("--list", action="store_true", help="print the trainings, and do nothing")
+    parser.add_argument(
+        "--draw", action="store_true", help="write tables and curves of what there is, and no more"
+    )
     parser.add_argument(
         "overrides", nargs="*", metavar="section.key=value", help="settings of all trainings"
     )
-    return parser
 
 
 def read_plan(study: Study, given: argparse.Namespace) -> Plan:
     """What the command line asks for; UserError where it cannot be."""
     budget = study.budgets[given.budget]
-    if given.seeds is not None and given.seeds < 1:
-        raise UserError(f"--seeds must be >= 1, got {given.seeds}")
+    for name in ("seeds", "jobs"):
+        value = getattr(given, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} must be >= 1, got {value}")
     return Plan(
         study=study,
         budget_name=given.budget,
@@ -87,49 +104,49 @@ def read_plan(study: Study, given: argparse.Namespace) -> Plan:
 
 def _main(study: Study, given: argparse.Namespace) -> None:
     plan = read_plan(study, given)
+    if given.list:
+        print("\n".join(list_runs(plan, plan.runs(), state_of)))
+        return
     with only_process(given.out) as lock:
         runs = plan.runs()
-        if given.list:
-            print("\n".join(list_runs(plan, runs, state_of)))
-            return
-        for number, run in enumerate(runs, start=1):
-            if given.draw or is_finished(run):
-                continue
-            print(f"{study.name}: {run.name}, {number} of {len(runs)} trainings", flush=True)
-            try:
-                finish(plan, run, lock)
-            except StudyStopped as stopped:
-                print(f"stopped; this continues:\n  {_this_command()}", flush=True)
-                raise SystemExit(stopped.exit_code) from None
-            write_down(plan, runs, given)
-        write_down(plan, runs, given)
+        left = [] if given.draw else [run for run in runs if not is_finished(run)]
+        print(f"{study.name}: {len(left)} of {len(runs)} trainings to be done", flush=True)
+        try:
+            for run in carry_out(plan, left, given.jobs, lock):
+                print(f"{study.name}: {run.name} is finished", flush=True)
+                write_down(plan, given)
+        except StudyStopped as stopped:
+            print(f"stopped; this continues:\n  {_this_command()}", flush=True)
+            raise SystemExit(stopped.exit_code) from None
+        write_down(plan, given)
 
 
-def write_down(plan: Plan, runs: Sequence[Run], given: argparse.Namespace) -> None:
-    """Write points, curves and the page of what there is so far."""
+def write_down(plan: Plan, given: argparse.Namespace) -> None:
+    """Write points, curves and the page of what there is so far of any network."""
+    study = plan.study
+    runs = replace(plan, networks=tuple(plan.budget.networks)).runs()
     points = [point for run in runs for point in read_points(run.folder, run.origin)]
-    if not points:
-        raise UserError(f"a table needs a training that was scored, got none in {plan.out}")
-    budget = plan.budget
-    networks = {name: budget.networks[name] for name in plan.networks}
-    found = Found(
-        plan.study.name,
-        plan.budget_name,
-        points,
-        Conditions(
-            schedule=budget.schedule.words,
-            command=_shown_command(plan, given),
-            networks=networks,
-            machines=_machines(runs),
-        ),
-    )
     results = Results(given.page / "results")
-    results.write(found)
-    title = f"{plan.study.title}, budget {plan.budget_name}"
-    draw_curves(points, title, results.file(plan.study.name, plan.budget_name, ".png"))
+    if points:
+        results.write(_found(plan, given, runs, points))
+        picture = results.file(study.name, plan.budget_name, ".png")
+        draw_curves(points, f"{study.title}, budget {plan.budget_name}", picture)
     page = given.page / PAGE
-    write_page(page, results, plan.study)
+    write_page(page, results, study.name, study_section(study, results))
     print(f"written: {page}", flush=True)
+
+
+def _found(
+    plan: Plan, given: argparse.Namespace, runs: Sequence[Run], points: list[Point]
+) -> Trainings:
+    conditions = Conditions(
+        schedule=plan.budget.schedule.words,
+        command=_shown_command(plan, given),
+        images=plan.train_archive().images,
+        networks=plan.budget.networks,
+        machines=_machines(runs),
+    )
+    return Trainings(plan.study.name, plan.budget_name, points, conditions)
 
 
 def _machines(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
@@ -138,13 +155,13 @@ def _machines(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
 
 
 def _shown_command(plan: Plan, given: argparse.Namespace) -> str:
-    """The command for readers: paths of this machine are left out."""
+    """The command for readers: paths of this machine are left out, and what changes no number."""
     words = ["python", f"studies/{plan.study.name}.py", "--budget", plan.budget_name]
     words += ["--data", plan.images.root.resolve().name]
-    for name in given.only:
-        words += ["--only", name]
     if given.seeds is not None:
         words += ["--seeds", str(given.seeds)]
+    if given.jobs > 1:  # the speeds are those of networks that share a machine
+        words += ["--jobs", str(given.jobs)]
     return shlex.join([*words, *plan.overrides])
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,32 +132,3 @@ def _scores(folder: Path) -> dict[str, float | None]:
 def _error(top1: float | None) -> float | None:
     """Percent of images whose class was missed."""
     return None if top1 is None else round(100 * (1 - top1), 4)
-
-
-def as_csv(points: Sequence[Point]) -> str:
-    """A line for each point; what was not measured is empty."""
-    names = [field.name for field in fields(Point)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    for point in points:
-        writer.writerow([getattr(point, name) for name in names])
-    return text.getvalue()
-
-
-def from_csv(path: Path) -> list[Point]:
-    """The points of a file."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [Point(**dict(_typed(row))) for row in csv.DictReader(file)]
-
-
-def _typed(row: dict[str, str]) -> Iterator[tuple[str, object]]:
-    """Columns as the fields' types are; the empty ones are None."""
-    for field in fields(Point):
-        text = row[field.name]
-        if field.type == "str":
-            yield field.name, text
-        elif field.type == "int":
-            yield field.name, int(text)
-        else:
-            yield field.name, float(text) if text else None

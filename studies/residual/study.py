@@ -45,6 +45,8 @@ class Study:
     question: str
     """A paragraph for the page."""
     budgets: Mapping[str, Budget]
+    measures: tuple[str, ...] = ("training error", "training error, all images", "test error")
+    """Whose tables the page shows."""
 
 
 @dataclass(frozen=True)

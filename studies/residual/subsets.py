@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from resnet_backbones.errors import UserError
@@ -21,7 +22,7 @@ from tasks.datasets.class_images.class_images import ClassImages, read_class_ima
 from tasks.datasets.class_images.layout import locate_class_images
 from tasks.engine.files import AtomicFile, write_text
 from tasks.engine.randomness import mix_keys
-from tasks.images import ImageSource
+from tasks.images import ImageSource, decode
 
 Split = Literal["train", "val"]
 _PART = -3  # in place of the epoch, which counts from 0
@@ -51,6 +52,11 @@ class StudyImages:
         if not path.exists():
             _write(_part(self._read(split), images), path)
         return Archive(path, images)
+
+    def pixels(self, split: Split, count: int) -> list[NDArray[np.uint8]]:
+        """So many images of a split (H, W, 3), the same at every call."""
+        images = _part(self._read(split), count)
+        return [decode(images.read(place)) for place in range(len(images))]
 
     def _read(self, split: Split) -> ClassImages:
         known = None if split == "train" else self._read("train").label_map

@@ -1,28 +1,25 @@
-"""Carry out a study's trainings, one process at a time; what was finished is not done again."""
+"""Carry out a study's trainings, each in a process of its own; what was finished is not done
+again.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from signal import SIGTERM
 from typing import IO
 
-from benchmarks.common import ROOT, machine
 from resnet_backbones.errors import UserError
+from studies.residual.one_run import MACHINE, SCORES, Job
 from studies.residual.points import FULL_TEST, FULL_TRAIN
+from studies.residual.processes import Processes, Task
 from studies.residual.study import RECIPE, Plan, Run
-from tasks.engine.files import write_text
-from tasks.engine.run_files import LAST, METRICS
-from tasks.metrics_file import read_metrics
+from tasks.engine.run_files import METRICS
+from tasks.metrics_file import Row, read_metrics
 
-MACHINE = "machine.json"
-"""Of a run: what it was carried out on."""
+ONE_RUN = "studies.residual.one_run"
 
 
 class StudyStopped(Exception):  # noqa: N818 - it is no error
@@ -50,33 +47,53 @@ def only_process(out: Path) -> Iterator[IO[str]]:
         yield lock
 
 
-def finish(plan: Plan, run: Run, lock: IO[str]) -> None:
-    """Train a network, or go on with it, and score it on the full sets; nothing of that is done
-    twice.
+def carry_out(plan: Plan, runs: Sequence[Run], jobs: int, lock: IO[str]) -> Iterator[Run]:
+    """Train networks, or go on with them, up to `jobs` beside one another; each as it is finished.
+
+    StudyStopped where a signal ended it; UserError where a training failed, as its own lines say.
     """
-    if not is_trained(run):
-        run_tool("train_cls", RECIPE, *run.overrides, lock=lock)
-        facts = {name: text for name, text in machine().items() if name != "command"}
-        write_text(run.folder / MACHINE, json.dumps(facts, indent=1) + "\n")
+    by_name = {run.name: run for run in runs}
+    tasks = [_task(plan, run, jobs) for run in runs]
+    processes = Processes(jobs, lock.fileno())
+    failed: list[Task] = []
+    for task, status in processes.run(tasks):
+        if status == 0:
+            yield by_name[task.name]
+        elif not processes.received and not failed:
+            failed.append(task)
+            processes.tell(SIGTERM)  # the others save, and go on next time
+    if processes.received:
+        raise StudyStopped(processes.received[0])
+    for task in failed:
+        where = "its last lines say why" if task.log is None else f"{task.log} says why"
+        raise UserError(f"a training must succeed, and {task.name} did not; {where}")
+
+
+def _task(plan: Plan, run: Run, jobs: int) -> Task:
+    """What is left to be done of a run; its lines go to a file where there are others beside it."""
     sets = {FULL_TRAIN: plan.train_archive(), FULL_TEST: plan.images.archive("val")}
-    for name, archive in sets.items():
-        if not (run.folder / name / "evaluation.json").exists():
-            given = (str(run.folder / LAST), f'data.val="{archive.path}"')
-            run_tool("eval_cls", *given, "--out", str(run.folder / name), lock=lock)
+    job = Job(
+        folder=str(run.folder),
+        train=None if is_trained(run) else [RECIPE, *run.overrides],
+        full={name: str(archive.path) for name, archive in sets.items()},
+    )
+    if jobs == 1:
+        return Task(run.name, ONE_RUN, (job.as_json(),))
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    return Task(run.name, ONE_RUN, (job.as_json(),), Path(f"{run.folder}.log"))
 
 
 def is_trained(run: Run) -> bool:
-    """Whether the last step was scored."""
-    path = run.folder / METRICS
-    rows = read_metrics(path) if path.exists() else []
+    """Whether the last step was scored, and what it was carried out on is written."""
     steps = run.config.schedule.steps
-    return any(row["step"] == steps and "val/top1" in row for row in rows)
+    scored = any(row["step"] == steps and "val/top1" in row for row in _rows(run))
+    return scored and (run.folder / MACHINE).exists()
 
 
 def is_finished(run: Run) -> bool:
     """Whether the full sets were scored too."""
     return is_trained(run) and all(
-        (run.folder / name / "evaluation.json").exists() for name in (FULL_TRAIN, FULL_TEST)
+        (run.folder / name / SCORES).exists() for name in (FULL_TRAIN, FULL_TEST)
     )
 
 
@@ -86,41 +103,11 @@ def state_of(run: Run) -> str:
         return "finished"
     if is_trained(run):
         return "trained, full sets to be scored"
-    path = run.folder / METRICS
-    rows = read_metrics(path) if path.exists() else []
+    rows = _rows(run)
     steps = run.config.schedule.steps
     return f"step {rows[-1]['step']} of {steps}" if rows else f"0 of {steps} steps"
 
 
-def run_tool(name: str, *arguments: str, lock: IO[str]) -> None:
-    """One of our tools in a process of its own, which gets this one's signals and holds its lock.
-
-    StudyStopped where a signal ended it; UserError where it failed, as its own lines say.
-    """
-    command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), *arguments]
-    # a session of its own, so that Ctrl-C reaches it once, through this process
-    with subprocess.Popen(command, start_new_session=True, pass_fds=(lock.fileno(),)) as child:
-        received = _wait(child)
-    if received:
-        raise StudyStopped(received[0])
-    if child.returncode:
-        rule = f"{name} must succeed, and ended with status {child.returncode}"
-        raise UserError(f"{rule}; its last lines say why")
-
-
-def _wait(child: subprocess.Popen[bytes]) -> Sequence[int]:
-    """Wait for a process that is told of SIGINT and SIGTERM; those that came."""
-    received: list[int] = []
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        child.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, pass_on) for number in numbers}
-    try:
-        child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return received
+def _rows(run: Run) -> list[Row]:
+    path = run.folder / METRICS
+    return read_metrics(path) if path.exists() else []
