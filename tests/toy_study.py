@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,24 +20,25 @@ ROOT = Path(__file__).resolve().parents[1]
 TINY = (
     *("data.batch_size=6", "data.decoded=true", "data.train_scored=6", "optim.lr=0.01"),
     *("augment.size=16", "test.crop=16", "schedule.steps=2"),
-    *("run.eval_every=1", "run.log_every=1", "run.save_every=1"),
+    *("run.eval_every=2", "run.log_every=1", "run.save_every=1"),
     *("run.device=cpu", "run.precision=fp32"),
 )
-"""Two steps, each of them scored."""
+"""Two steps, the last of which is scored."""
 
 
 class InThisProcess:
     """In place of `Processes`: spares their start-up."""
 
-    def __init__(self, limit: int, held: int) -> None:
+    def __init__(self, perform: Callable[[Job], int]) -> None:
+        self.perform = perform
         self.received: list[int] = []
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, int]]:
         for task in tasks:
-            yield task, carry_out(Job(**json.loads(task.arguments[0])))
+            yield task, self.perform(Job(**json.loads(task.arguments[0])))
 
     def tell(self, number: int) -> None:
-        raise AssertionError("nothing runs beside")
+        """Nothing runs beside."""
 
 
 def words(study: str, data: Path, folder: Path, *more: str, budget: str = "cpu") -> list[str]:
@@ -47,10 +48,15 @@ def words(study: str, data: Path, folder: Path, *more: str, budget: str = "cpu")
     return [script, "--budget", budget, *places, *more]
 
 
+def perform_by(patch: pytest.MonkeyPatch, perform: Callable[[Job], int]) -> None:
+    """Have studies do their jobs so."""
+    patch.setattr(trainings, "Processes", lambda limit, held: InThisProcess(perform))
+
+
 def run_study(command: Sequence[str]) -> None:
     """Be a study in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainings, "Processes", InThisProcess)
+        perform_by(patch, carry_out)
         patch.setattr(sys, "argv", list(command))
         runpy.run_path(command[0], run_name="__main__")
 

@@ -104,27 +104,28 @@ def read_plan(study: Study, given: argparse.Namespace) -> Plan:
 
 def _main(study: Study, given: argparse.Namespace) -> None:
     plan = read_plan(study, given)
+    everything = replace(plan, networks=tuple(plan.budget.networks)).runs()
+    runs = [run for run in everything if run.network in plan.networks]
     if given.list:
-        print("\n".join(list_runs(plan, plan.runs(), state_of)))
+        print("\n".join(list_runs(plan, runs, state_of)))
         return
     with only_process(given.out) as lock:
-        runs = plan.runs()
         left = [] if given.draw else [run for run in runs if not is_finished(run)]
         print(f"{study.name}: {len(left)} of {len(runs)} trainings to be done", flush=True)
         try:
             for run in carry_out(plan, left, given.jobs, lock):
                 print(f"{study.name}: {run.name} is finished", flush=True)
-                write_down(plan, given)
+                write_down(plan, everything, given)
         except StudyStopped as stopped:
             print(f"stopped; this continues:\n  {_this_command()}", flush=True)
             raise SystemExit(stopped.exit_code) from None
-        write_down(plan, given)
+        if not left:
+            write_down(plan, everything, given)
 
 
-def write_down(plan: Plan, given: argparse.Namespace) -> None:
-    """Write points, curves and the page of what there is so far of any network."""
+def write_down(plan: Plan, runs: Sequence[Run], given: argparse.Namespace) -> None:
+    """Write points, curves and the page of what there is so far of these trainings."""
     study = plan.study
-    runs = replace(plan, networks=tuple(plan.budget.networks)).runs()
     points = [point for run in runs for point in read_points(run.folder, run.origin)]
     results = Results(given.page / "results")
     if points:
