@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 
 from benchmarks.common import markdown_table
 from studies.common import Spread
@@ -123,10 +124,10 @@ def _images(points: Sequence[Point], trained: int) -> str:
 
 
 def _speeds(points: Sequence[Point]) -> str:
-    """Mean images a second of each network."""
+    """Images a second of each network, the median over the points."""
     speeds: dict[str, list[float]] = {}
     for point in points:
         if point.images_per_s is not None:
             speeds.setdefault(point.network, []).append(point.images_per_s)
-    texts = [f"{name} {sum(of) / len(of):.0f}" for name, of in speeds.items()]
+    texts = [f"{name} {median(of):.0f}" for name, of in speeds.items()]
     return ", ".join(texts) + " images/s"
