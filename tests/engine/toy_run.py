@@ -2,7 +2,7 @@
 
 Environment: KILL_AT=n kills the process in step n, KILL_RENAME=n before the n-th rename of last.pt,
 KILL_WRITE=n in the middle of the n-th save, TERM_AT=n sends SIGTERM in step n (n@r on rank r),
-POISON=n makes step n's first image NaN.
+POISON=n,m makes the first image of steps n and m NaN.
 """
 
 import os
@@ -89,7 +89,8 @@ class ToyBatches:
             indices = global_batch(
                 step, np.zeros(IMAGES, dtype=np.int64), size, self.config.run.seed
             )
-            poisoned = step + 1 == int(os.environ.get("POISON", "0")) and self.world.rank == 0
+            poisons = os.environ.get("POISON", "0").split(",")
+            poisoned = str(step + 1) in poisons and self.world.rank == 0
             for part in np.array_split(indices[self.world.rank * own :][:own], accumulate):
                 yield self.batch(part, poisoned)
                 poisoned = False
