@@ -2,6 +2,7 @@
 
 Environment: KILL_AT=n kills the process in step n, KILL_RENAME=n before the n-th rename of last.pt,
 KILL_WRITE=n in the middle of the n-th save, TERM_AT=n sends SIGTERM in step n (n@r on rank r),
+SAVE_AT=n SIGUSR1,
 POISON=n,m makes the first image of steps n and m NaN.
 """
 
@@ -27,6 +28,7 @@ from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
 
 IMAGES = 22
+SIGNALS = {"KILL_AT": signal.SIGKILL, "TERM_AT": signal.SIGTERM, "SAVE_AT": signal.SIGUSR1}
 LABEL_MAP = {"names": ["toy"]}
 
 
@@ -121,7 +123,7 @@ class ToyObjective(nn.Module):
 
     def forward(self, batch: ToyBatch) -> dict[str, Tensor]:
         self.calls += 1
-        for variable, number in (("KILL_AT", signal.SIGKILL), ("TERM_AT", signal.SIGTERM)):
+        for variable, number in SIGNALS.items():
             step, _, rank = os.environ.get(variable, "0").partition("@")
             if self.training and self.calls == int(step) and os.environ.get("RANK", "") == rank:
                 os.kill(os.getpid(), number)
