@@ -1,14 +1,17 @@
 """One run at a time in a folder."""
 
 import errno
-import fcntl
 import os
 import socket
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from resnet_backbones.errors import UserError
+
+if sys.platform != "win32":
+    import fcntl
 
 LOCK = ".lock"
 _HELD = (errno.EACCES, errno.EAGAIN)
@@ -19,6 +22,7 @@ class RunLock:
 
     It is the system's lock of a file and ends with the process however that ends; loader workers do
     not inherit it. The file, which says who holds it, is left behind by a process that is killed.
+    Windows has no such locks, and nothing is locked there.
     """
 
     def __init__(self, folder: Path, *, active: bool) -> None:
@@ -49,7 +53,7 @@ class RunLock:
 
     def acquire(self) -> None:
         """Take the lock, unless it is held already; UserError where another run has it."""
-        if not self.active or self.file is not None:
+        if sys.platform == "win32" or not self.active or self.file is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / LOCK

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import sys
 from enum import IntEnum
 from types import FrameType, TracebackType
 
 from tasks.engine.distributed import World
 
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-SAVING = signal.SIGUSR1
+ENDING, SAVING = [signal.SIGTERM, signal.SIGINT], list[int]()
+if sys.platform != "win32":  # which has no others
+    ENDING.append(signal.SIGHUP)
+    SAVING.append(signal.SIGUSR1)
 
 
 class Wish(IntEnum):
@@ -38,7 +41,7 @@ class StopRequest:
     def __enter__(self) -> "StopRequest":
         self.previous = {
             number: signal.getsignal(number)
-            for number in (*ENDING, SAVING)
+            for number in (*ENDING, *SAVING)
             if signal.getsignal(number) != signal.SIG_IGN
         }
         for number in self.previous:
@@ -55,7 +58,7 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        if number == SAVING:
+        if number in SAVING:
             self.is_save_asked_for = True
             return
         repeated = self.received is not None
