@@ -16,14 +16,19 @@ _NOT_DESCRIBED = {
 
 def refuse_foreign(spec: BackboneSpec) -> None:
     """Raise UserError for settings that only other families have."""
-    if spec.stride_in != "3x3":
-        raise UserError(
-            f"stride_in must be 3x3 for {spec.name}, which has no bottlenecks; got {spec.stride_in}"
-        )
+    refuse_stride_in(spec)
     if spec.options is not None:
         raise UserError(
             f"options must be None for {spec.name}, which has none, got"
             f" {type(spec.options).__name__}"
+        )
+
+
+def refuse_stride_in(spec: BackboneSpec) -> None:
+    """Raise UserError where a stride is asked in one of the convolutions of bottlenecks."""
+    if spec.stride_in != "3x3":
+        raise UserError(
+            f"stride_in must be 3x3 for {spec.name}, which has no bottlenecks; got {spec.stride_in}"
         )
 
 

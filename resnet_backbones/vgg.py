@@ -5,12 +5,13 @@ B images of C channels, H x W pixels.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
-from resnet_backbones.family import choose_levels, described, refuse_foreign
+from resnet_backbones.family import choose_levels, described, own_options, refuse_stride_in
 from resnet_backbones.features import Backbone, FeatureLevel, Head
 from resnet_backbones.layers import init_residual, make_norm
 from resnet_backbones.pooling import max_pool
@@ -18,8 +19,10 @@ from resnet_backbones.rows import Stage, Taps
 from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights.passport import Passport
 
-WIDTHS = (64, 128, 256, 512, 512)
-"""Channels of the five stages."""
+WIDTH = 64
+"""Channels of the first stage."""
+FACTORS = (1, 2, 4, 8, 8)
+"""Channels of the five stages, over those of the first."""
 WINDOW = 7
 """Cells of c5 that the fully connected layers see, along each side."""
 FC_CHANNELS = 4096
@@ -47,6 +50,33 @@ VARIANTS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class VGGOptions:
+    """What VGGs can be asked for."""
+
+    width: int = WIDTH
+    """Channels of the first stage; the others have 2, 4, 8 and 8 times as many."""
+    head: Literal["paper", "mean"] = "paper"
+    """A classifier's: the paper's three layers on 7 x 7 cells, of which c5 has one at 32 pixels, or
+    one linear layer on the mean of the cells."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise UserError(f"options.width must be >= 1, got {self.width}")
+        if self.head not in ("paper", "mean"):
+            raise UserError(f"options.head must be paper or mean, got {self.head!r}")
+
+    def told(self) -> dict[str, object]:
+        """Those that a passport names: none of the paper's."""
+        return {
+            "width": None if self.width == WIDTH else self.width,
+            "head": None if self.head == "paper" else self.head,
+        }
+
+
+OPTIONS = VGGOptions
+
+
 class VGG(Backbone):
     """Stages up to the coarsest asked level; parameters are called as in torchvision
     (`features.0`).
@@ -59,9 +89,12 @@ class VGG(Backbone):
 
     def __init__(self, spec: BackboneSpec) -> None:
         variant = VARIANTS[spec.name.removesuffix("_bn")]
-        outputs = _feature_levels(variant, spec)
-        passport = Passport(architecture=spec.name, options=described(None, spec.output_stride))
+        options = own_options(spec, VGGOptions)
+        outputs = _feature_levels(variant, spec, options.width)
+        told = described(None, spec.output_stride, options.told())
+        passport = Passport(architecture=spec.name, options=told)
         super().__init__(outputs, passport.with_channels(spec.in_channels))
+        self.options = options
         self.norm_name = spec.norm_name if spec.name.endswith("_bn") else None
         self.ends: dict[str, int] = {}
         """Level name -> number of layers in `features` that lead to it, fine to coarse."""
@@ -81,7 +114,7 @@ class VGG(Backbone):
         """Add a stage's convolutions and its pooling, and return the number of its output
         channels.
         """
-        width, depth = WIDTHS[index - 1], variant.depths[index - 1]
+        width, depth = self.options.width * FACTORS[index - 1], variant.depths[index - 1]
         dilation = max(1, 2 ** (index - 1) // output_stride)
         for position in range(depth):
             kernel = variant.last_kernel if index >= 3 and position == depth - 1 else 3
@@ -118,10 +151,13 @@ class VGG(Backbone):
         return {level.name: taps.maps[level.name] for level in self.levels}
 
     def classifier_head(self, num_classes: int) -> Head:
-        """The paper's fc6, fc7 and fc8, called `classifier` as in torchvision; needs the
-        level c5.
+        """The paper's fc6, fc7 and fc8, called `classifier` as in torchvision, or one layer `fc`;
+        needs the level c5.
         """
-        layers = nn.Sequential(*fc6_fc7(), _linear(FC_CHANNELS, num_classes))
+        if self.options.head == "mean":
+            return super().classifier_head(num_classes)
+        hidden = fc6_fc7(self.options.width * FACTORS[-1])
+        layers = nn.Sequential(*hidden, _linear(FC_CHANNELS, num_classes))
         return VGGHead("c5", {"classifier": layers})
 
 
@@ -155,7 +191,8 @@ class VGGHead(Head):
 
 def check(spec: BackboneSpec) -> None:
     """Raise UserError for what the family has not."""
-    refuse_foreign(spec)
+    refuse_stride_in(spec)
+    own_options(spec, VGGOptions)
     if not spec.name.endswith("_bn") and spec.norm not in ("batch", "frozen"):
         raise UserError(
             f"norm must be auto for {spec.name}, which has none, got {spec.norm}; use"
@@ -175,12 +212,13 @@ def fc6_fc7(in_channels: int = 512, size: int = 7, dropout: float = 0.5) -> nn.S
     return nn.Sequential(fc6, nn.ReLU(inplace=True), drops[0], fc7, nn.ReLU(inplace=True), drops[1])
 
 
-def _feature_levels(variant: Variant, spec: BackboneSpec) -> tuple[FeatureLevel, ...]:
+def _feature_levels(variant: Variant, spec: BackboneSpec, width: int) -> tuple[FeatureLevel, ...]:
     strides = {f"c{index}": 2**index for index in range(1, 5)} | {_conv5(variant): 16, "c5": 32}
-    widths = dict(zip(strides, (*WIDTHS, WIDTHS[-1]), strict=True))
+    factors = dict(zip(strides, (*FACTORS, FACTORS[-1]), strict=True))
     chosen = choose_levels(spec.levels, tuple(strides))
     return tuple(
-        FeatureLevel(name, widths[name], min(strides[name], spec.output_stride)) for name in chosen
+        FeatureLevel(name, width * factors[name], min(strides[name], spec.output_stride))
+        for name in chosen
     )
 
 

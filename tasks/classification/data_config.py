@@ -31,7 +31,8 @@ class DataConfig:
     """Training images, drawn by run.seed, that are left out of training and scored instead of the
     validation images; 0 for none."""
     train_scored: int | None = may_change(None, unless="follows_scores")
-    """Training images that run.eval_sets=[val, train] scores, drawn once; null for all."""
+    """Training images that run.eval_sets=[val, train] scores, the same with every seed; null for
+    all."""
     batch_size: int = 256
     """Images per optimiser step, over all ranks and micro-batches."""
     decoded: bool = False

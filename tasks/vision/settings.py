@@ -154,6 +154,12 @@ class OptionsConfig:
     """At which the gates' biases start."""
     dropout: float | None = None
     """Of `gate=dropout`."""
+    width: int | None = None
+    """Channels of a VGG's first stage, 64 in the paper; the others have 2, 4, 8 and 8 times as
+    many."""
+    head: Literal["paper", "mean"] | None = None
+    """Head of a VGG that classifies: the paper's three layers, or one on the mean of the cells, for
+    small images."""
 
     def given(self) -> dict[str, Any]:
         """Those that are set, by name."""

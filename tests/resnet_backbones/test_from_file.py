@@ -16,6 +16,7 @@ from resnet_backbones.registry import create_backbone
 from resnet_backbones.resnet import ResNetOptions
 from resnet_backbones.resnet_cifar import CifarOptions
 from resnet_backbones.resnet_identity import IdentityOptions
+from resnet_backbones.vgg import VGGOptions
 from resnet_backbones.weights.converting import convert_weights
 from resnet_backbones.weights.dialects import from_torchvision
 from resnet_backbones.weights.report import PartialWeightsWarning
@@ -48,6 +49,7 @@ def _assert_same(ours: nn.Module, theirs: nn.Module, size: int = 64, channels: i
         ("resnet20", {"options": CifarOptions(shortcut="A_centred")}),
         ("resnetv2_20", {"options": IdentityOptions(order="original")}),
         ("vgg11", {"in_channels": 4}),
+        ("vgg11_lrn", {"options": VGGOptions(width=4, head="mean")}),
         ("timm:resnet18", {}),
     ],
 )

@@ -245,7 +245,7 @@ def test_plain_nets_have_the_same_layers_and_no_shortcuts() -> None:
             ResNetOptions(),
             "options of resnet20 must be CifarOptions, got ResNetOptions",
         ),
-        ("vgg11", ResNetOptions(), "options must be None for vgg11"),
+        ("vgg11", ResNetOptions(), "options of vgg11 must be VGGOptions, got ResNetOptions"),
     ],
 )
 def test_options_of_others_are_refused(name: str, options: object, message: str) -> None:

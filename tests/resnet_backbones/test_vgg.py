@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from resnet_backbones.errors import UserError
 from resnet_backbones.registry import build
 from resnet_backbones.spec import BackboneSpec
-from resnet_backbones.vgg import VARIANTS, VGG, fc6_fc7
+from resnet_backbones.vgg import VARIANTS, VGG, VGGOptions, fc6_fc7
 
 PARAMETERS = {  # with fc6, fc7 and 1000 classes: Simonyan and Zisserman 2015, table 2, to the unit
     "vgg11": 132_863_336, "vgg11_bn": 132_868_840, "vgg11_lrn": 132_863_336, "vgg11_lrn_bn": 132_868_840,
@@ -197,7 +197,7 @@ def test_the_hidden_layers_are_parts_for_detectors() -> None:
     [
         ("vgg16", {"norm": "group"}, "use vgg16_bn"),
         ("vgg16", {"stride_in": "1x1"}, "stride_in must be 3x3 for vgg16"),
-        ("vgg16", {"options": object()}, "options must be None for vgg16"),
+        ("vgg16", {"options": object()}, "options of vgg16 must be VGGOptions, got object"),
         (
             "vgg11",
             {"levels": ["conv5_3"]},
@@ -216,3 +216,43 @@ def test_what_the_family_has_not_is_refused_by_name(
 def test_every_variant_is_built_under_its_name() -> None:
     with torch.device("meta"):
         assert {vgg(name).passport.architecture for name in VARIANTS} == set(VARIANTS)
+
+
+def test_a_narrow_net_has_its_share_of_channels() -> None:
+    backbone = vgg("vgg11", options=VGGOptions(width=4))
+    convs = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
+    assert [conv.out_channels for conv in convs] == [4, 8, 16, 16, 32, 32, 32, 32]
+    assert [level.channels for level in backbone.levels] == [8, 16, 32, 32]
+
+
+def test_one_layer_on_the_mean_of_the_cells_may_be_the_head() -> None:
+    backbone = vgg("vgg11", options=VGGOptions(width=4, head="mean")).eval()
+    head = backbone.classifier_head(3)
+    images = torch.randn(2, 3, 64, 64)
+    expected = head["fc"](backbone(images)["c5"].mean((2, 3)))
+    assert torch.equal(backbone.logits(images, head)["main"], expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (VGGOptions(), {}),
+        (VGGOptions(width=16, head="mean"), {"width": 16, "head": "mean"}),
+    ],
+)
+def test_the_passport_tells_what_is_not_the_papers(
+    options: VGGOptions, told: dict[str, Any]
+) -> None:
+    assert vgg("vgg11", levels=["c2"], options=options).passport.options == told
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 0}, "options.width must be >= 1, got 0"),
+        ({"head": "linear"}, "options.head must be paper or mean, got 'linear'"),
+    ],
+)
+def test_wrong_options_are_told(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        VGGOptions(**options)

@@ -18,6 +18,7 @@ from tasks.labels import LabelMap
 
 _HOLDOUT = -1  # in place of the epoch, which counts from 0
 _SCORED = -2
+_ANY_SEED = 0  # trainings that differ by seed are scored on the same images
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def read_sets(config: DataConfig, seed: int) -> Sets:
         val = read_split(config, "val", train.label_map)
     scored = train
     if config.train_scored is not None and config.train_scored < len(train):
-        scored = train.select(np.sort(_shuffled(train, seed, _SCORED)[: config.train_scored]))
+        order = _shuffled(train, _ANY_SEED, _SCORED)
+        scored = train.select(np.sort(order[: config.train_scored]))
     return Sets(train, val, scored)
 
 

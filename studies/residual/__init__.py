@@ -1,0 +1,1 @@
+"""What the studies of residual learning share: their runs, tables, curves, claims and page."""

@@ -1,0 +1,106 @@
+"""Processes beside one another, which are told of the signals that this one gets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from benchmarks.common import ROOT
+
+PAUSE = 0.1
+"""Seconds between two looks at what is running."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of our modules to be run, and where its lines go: None for this process's own."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    log: Path | None = None
+
+
+@dataclass
+class Processes:
+    """Up to `limit` processes of our modules, which all hold the file `held`."""
+
+    limit: int
+    held: int
+    running: dict[subprocess.Popen[bytes], Task] = field(default_factory=dict)
+    received: list[int] = field(default_factory=list)
+    """Signals that came, and were passed on."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, int]]:
+        """Run tasks in their order; each as it ends, and its status. After a signal, or a status
+        that is not 0, none is started any more.
+        """
+        waiting = list(tasks)
+        with self._passing_signals_on():
+            while waiting or self.running:
+                while waiting and len(self.running) < self.limit:
+                    self._start(waiting.pop(0))
+                time.sleep(PAUSE)
+                for task, status in self._ended():
+                    waiting = [] if status else waiting
+                    yield task, status
+                if self.received:
+                    waiting = []
+
+    def tell(self, number: int) -> None:
+        """Send a signal to all that are running."""
+        for process in self.running:
+            process.send_signal(number)
+
+    def _start(self, task: Task) -> None:
+        command = [sys.executable, "-m", task.module, *task.arguments]
+        log = None if task.log is None else task.log.open("ab")
+        process = subprocess.Popen(
+            command,
+            start_new_session=True,  # so that Ctrl-C reaches it once, through this process
+            pass_fds=(self.held,),
+            env=_environment(self.limit),
+            stdout=log,
+            stderr=None if log is None else subprocess.STDOUT,
+        )
+        if log is not None:
+            log.close()
+        self.running[process] = task
+
+    def _ended(self) -> list[tuple[Task, int]]:
+        """What has ended since the last look, and its status."""
+        ended = [process for process in self.running if process.poll() is not None]
+        return [(self.running.pop(process), process.returncode) for process in ended]
+
+    @contextmanager
+    def _passing_signals_on(self) -> Iterator[None]:
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            self.received.append(number)
+            self.tell(number)
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, pass_on) for number in numbers}
+        try:
+            yield
+        finally:
+            self.tell(signal.SIGTERM)  # where an error ends this process, what is running saves
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _environment(limit: int) -> dict[str, str]:
+    """That of this process, our modules being found and the cores shared among the processes."""
+    found = dict(os.environ)
+    path = found.get("PYTHONPATH")
+    found["PYTHONPATH"] = f"{ROOT}{os.pathsep}{path}" if path else str(ROOT)
+    if limit > 1:
+        found.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // limit)))
+    return found
