@@ -139,10 +139,10 @@ def image_sizes(source: str | Path | bytes) -> tuple[tuple[int, int], tuple[int,
     return stored, ((width, height) if turned else stored)
 
 
-def find_images(path: str | Path) -> list[Path]:
+def find_images(path: str | Path, way_out: str = "correct the path") -> list[Path]:
     """List the image files under a folder, sorted, or the one file given.
 
-    Raises UserError where there are none.
+    Raises UserError where there are none, with what to do about it.
     """
     path = Path(path)
     if path.is_file():
@@ -153,7 +153,8 @@ def find_images(path: str | Path) -> list[Path]:
         problem = "does not exist"
         if path.is_dir():
             problem = f"holds no file ending in {', '.join(sorted(SUFFIXES))}"
-        raise UserError(f"expected an image or a folder of images, but {path} {problem}")
+        rule = f"expected an image or a folder of images, but {path} {problem}"
+        raise UserError(f"{rule}; {way_out}")
     return files
 
 

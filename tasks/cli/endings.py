@@ -18,6 +18,8 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 UNREAD = 141
 """128 + SIGPIPE."""
+DEAD_WORKER = "DataLoader worker"
+"""What torch's error begins with, which it raises wherever the program is just then."""
 TRAIN_EXTRA = {
     "PIL",
     "albumentations",
@@ -75,6 +77,10 @@ def explanation(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError) and missing in TRAIN_EXTRA:
         way_out = "pip install 'resnet-backbones[train]'"
         return f"this command needs more packages: {way_out} (no module named {missing!r})"
+    if isinstance(error, RuntimeError) and str(error).startswith(DEAD_WORKER):
+        rule = f"processes that read images must live as long as the run, got: {error}"
+        way_out = "lower data.workers or data.batch_size, or allow more memory or /dev/shm"
+        return f"{rule}; where memory ran out, {way_out}; run.resume=auto continues a training"
     return as_line(error)
 
 

@@ -62,6 +62,18 @@ class Finding:
         """The rule and the way out."""
         return f"{self.rule}; {self.way_out}"
 
+    def line(self, known: str = "") -> str:
+        """Where it is, and the sentence; `known` is a file that has been named, and none is named
+        twice.
+        """
+        places: list[str] = []
+        if self.file != known and not self.rule.startswith(self.file):
+            places.append(self.file)
+        file = Path(self.file)
+        if not f"/{file.as_posix()}".endswith((f"/{self.record}", f"/{self.record}{file.suffix}")):
+            places.append(self.record)
+        return ": ".join([*places, self.sentence])
+
 
 def only_errors(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings that are errors."""
@@ -78,9 +90,7 @@ def refusal(
     """
     listed = list(findings)
     lines = [f"{path}: annotations and images must be free of errors, found {len(listed)}:"]
-    for finding in listed[:SHOWN]:
-        file = "" if finding.file == str(path) else f"{finding.file}: "
-        lines.append(f"  {file}{finding.record}: {finding.sentence}")
+    lines += [f"  {finding.line(str(path))}" for finding in listed[:SHOWN]]
     if len(listed) > SHOWN:
         lines.append(f"  … and {len(listed) - SHOWN} more")
     advice = f"`{check_command}` lists every error"

@@ -64,7 +64,7 @@ class Checkpoint:
 
     @cached_property
     def model(self) -> dict[str, Tensor]:
-        """`state_dict()` of the trained model, on the CPU."""
+        """`state_dict()` of the trained model, on the CPU; UserError where it is not finite."""
         group = self._checked("model")
         assert group is not None
         return group
@@ -105,6 +105,8 @@ class Checkpoint:
         elif digest_of(self.content[group]) != self.digests.get(group):
             raise UserError(damaged(self.path, f"its {group} is not what was saved"))
         value: dict[str, Any] | None = self.content[group]
+        if value is not None and group != "optimizer":
+            _refuse_infinite(value, self.path)
         return value
 
 
@@ -254,6 +256,15 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
         way_out = "leave model.* as it was trained with"
         raise UserError(f"{rule}, but {seen}; {way_out}")
     module.load_state_dict(state)
+
+
+def _refuse_infinite(weights: Mapping[str, Tensor], path: Path) -> None:
+    bad = [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]
+    if bad:
+        rule = f"{path} must hold finite weights"
+        seen = f"{len(bad)} of {len(weights)} tensors are not: {few(bad, 3)}"
+        way_out = "use an earlier checkpoint, or train again with a lower optim.lr"
+        raise UserError(f"{rule}, but {seen}; {way_out}")
 
 
 def _on_cpu(leaf: Any) -> Any:

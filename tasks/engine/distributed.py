@@ -74,11 +74,15 @@ class World:
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any rank; every rank gets the same answer."""
+        return bool(self.largest(int(flag)))
+
+    def largest(self, value: int) -> int:
+        """The largest of the ranks' values; every rank gets the same answer."""
         if self.size == 1:
-            return flag
-        flags = torch.tensor([int(flag)])
-        dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=self.object_group)
-        return bool(flags.item())
+            return value
+        values = torch.tensor([value])
+        dist.all_reduce(values, op=dist.ReduceOp.MAX, group=self.object_group)
+        return int(values.item())
 
     def share_buffers(self, module: nn.Module) -> None:
         """Give every rank rank 0's buffers: batch norm statistics follow each rank's own images."""

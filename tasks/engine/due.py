@@ -1,9 +1,11 @@
 """What is done now and then during training: log lines, checkpoints, evaluations."""
 
+import math
 from dataclasses import replace
 
 import torch
 
+from resnet_backbones.errors import UserError
 from tasks.engine.progress import Progress, best_so_far, without_details
 from tasks.engine.run_files import BEST, LAST
 from tasks.engine.schedule import Evaluation, is_due
@@ -48,7 +50,7 @@ def score(
     training: Training, state: State, progress: Progress, evaluate: Evaluate, total: int
 ) -> Progress:
     """Evaluate, log the scores and save them; the best checkpoint is replaced by a better one, and
-    NaN never is.
+    neither NaN nor a score with a validation loss that is not finite is one.
     """
     run = training.config.run
     scored = training.model if state.ema is None else state.ema.model
@@ -84,7 +86,8 @@ def _with_scores(progress: Progress, scores: dict[str, float], config: TaskSetti
         best=best,
         best_metric=best_metric,
     )
-    if value > (float("-inf") if best is None else best):
+    sound = math.isfinite(scores.get("val/loss", 0.0))
+    if sound and value > (float("-inf") if best is None else best):
         progress = replace(progress, best=value, best_step=progress.step)
     return progress
 
@@ -100,8 +103,18 @@ def _score_line(progress: Progress, best_metric: str, weights: str, better: bool
 
 
 def _report_masked(training: Training, state: State) -> None:
+    """Name the masked steps; UserError on every rank where too many came one after another."""
     for line in state.losses.masked_steps(training.world, training.name_image):
         training.log.note(line)
+    optim = training.config.optim
+    in_a_row = state.losses.masked_in_a_row
+    if in_a_row >= optim.max_skipped:
+        training.log.flush()
+        raise UserError(
+            f"fewer than optim.max_skipped={optim.max_skipped} updates in a row must be left out,"
+            f" got {in_a_row} whose gradients were not finite; lower optim.lr={optim.lr:g}, correct"
+            " the images named above, or start from other weights"
+        )
 
 
 def _write(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> None:

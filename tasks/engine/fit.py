@@ -30,7 +30,7 @@ from tasks.engine.step import (
     set_lr,
     train_step,
 )
-from tasks.engine.stop import StopRequest
+from tasks.engine.stop import StopRequest, Wish
 from tasks.engine.training import (
     UNKNOWN_STEPS,
     Evaluate,
@@ -52,8 +52,8 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
     `evaluate` is called on every rank with the model to score (the moving average where there is
     one), in eval mode and without gradients, and gives every rank the same scores.
     A resumed run ends with the weights of an uninterrupted one, bit for bit (sums over three or
-    more ranks aside). SIGTERM and SIGINT finish the step, save, print the command that resumes and
-    raise SystemExit.
+    more ranks aside). SIGTERM, SIGINT and SIGHUP finish the step, save, print the command that
+    resumes and raise SystemExit; SIGUSR1 finishes the step, saves and goes on.
     """
     config, log = training.config, training.log
     state, feed, progress = _begin(training, batches)
@@ -70,7 +70,7 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
                 with state.speed.paused():
                     progress = score(training, state, progress, evaluate, total)
                 training.objective.train()
-                stopping = stop.agreed()
+                stopping = stop.agreed() is Wish.STOP
                 continue
             if progress.step >= total or patience_is_over(progress, config.run):
                 _say_if_early(training, progress, total)
@@ -83,9 +83,10 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
             total = total_steps(config, progress)
             if is_due(progress.step, config.run.log_every, total):
                 report(training, state, progress.step, total, lr)
-            stopping = stop.agreed()
+            wish = stop.agreed()
+            stopping = wish is Wish.STOP
             names = files_due(progress.step, config.run, total)
-            if names or stopping:
+            if names or wish is not Wish.NOTHING:
                 with state.speed.paused():
                     positions = gather_positions(batches, training.world)
                     progress = replace(progress, positions=positions)

@@ -28,6 +28,7 @@ from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
+from tasks.engine.run_lock import RunLock
 from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings, require
 from tasks.engine.sinks import Sink
@@ -78,6 +79,8 @@ class Launch(Generic[Config]):
     """Which of the timed routes are taken."""
     resumed: Checkpoint | None
     """The run's last checkpoint, where it is resumed."""
+    lock: RunLock
+    """Of run.output_dir."""
     loop: Loop = fit
 
     @property
@@ -160,6 +163,7 @@ class Launch(Generic[Config]):
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
         self.on_every_rank(checkpoints.refuse_other_run)
+        self.on_every_rank(self.lock.acquire)
         prepare_output_dir(config.run, self.world, config)
         self._write_label_map(metadata)
         self.note(_length(config, batches.epoch_length))
@@ -223,9 +227,13 @@ def launch_in(
     loop: Loop = fit,
 ) -> Run:
     """Train in a world that is there."""
-    with RunLog(config.run.output_dir, world, sinks) as log:
-        scores = run(config, _prepare(config, world, log, loop))
-    return Run(Path(config.run.output_dir), scores)
+    folder = Path(config.run.output_dir)
+    with (
+        RunLog(folder, world, sinks) as log,
+        RunLock(folder, active=world.is_main) as lock,
+    ):
+        scores = run(config, _prepare(config, world, log, lock, loop))
+    return Run(folder, scores)
 
 
 def replace_schedule(config: Config, epoch_length: int) -> Config:
@@ -257,18 +265,21 @@ def _length(config: TaskSettings, epoch_length: int) -> list[str]:
     return lines
 
 
-def _prepare(config: Config, world: World, log: RunLog, loop: Loop) -> Launch[Config]:
+def _prepare(
+    config: Config, world: World, log: RunLog, lock: RunLock, loop: Loop
+) -> Launch[Config]:
     """Everything that is decided before the data are read."""
     check_cuda_graphs(config, world)
     prepare_torch(config.run.seed, config.run.deterministic)
     output_dir = check_output_dir(config.run, world, config)
     with world.sharing_errors():
+        lock.check()
         last = output_dir / LAST
         resumed = read_checkpoint(last) if last.exists() else None
     refuse_different_folders(output_dir, resumed, world)
     precision = choose_precision(config.run, resumed, world)
     routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
-    return Launch(config, world, log, precision, routes, resumed, loop)
+    return Launch(config, world, log, precision, routes, resumed, lock, loop)
 
 
 def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:

@@ -21,6 +21,10 @@ class LossMeter:
         """(L + 3,): the values of StepResult and the number of steps that were not masked."""
         self.steps = int(saved.get("steps", 0))
         self.suspects: list[tuple[int, StepResult]] = []
+        self.masked_in_a_row = 0
+        """Most masked steps one after another that the last call of `masked_steps` found; those at
+        the end of the call before count too."""
+        self._masked_at_the_end = 0
 
     def add(self, step: int, result: StepResult) -> None:
         """Count the step that made `step` finished steps; does not synchronise."""
@@ -72,6 +76,7 @@ class LossMeter:
         suspects = self.suspects
         self.suspects = []
         masked = torch.stack([result.masked for _, result in suspects]).tolist() if suspects else []
+        self._count_in_a_row(masked)
         found = [
             (step, result) for (step, result), flag in zip(suspects, masked, strict=True) if flag
         ]
@@ -90,6 +95,12 @@ class LossMeter:
                 f" {images}"
             )
         return lines
+
+    def _count_in_a_row(self, masked: list[float]) -> None:
+        self.masked_in_a_row = 0
+        for flag in masked:
+            self._masked_at_the_end = self._masked_at_the_end + 1 if flag else 0
+            self.masked_in_a_row = max(self.masked_in_a_row, self._masked_at_the_end)
 
 
 def _images(result: StepResult) -> tuple[list[int], list[int]]:

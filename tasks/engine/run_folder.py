@@ -13,7 +13,7 @@ from tasks.engine.config import flatten, from_saved, load_config, to_dict, to_ya
 from tasks.engine.distributed import World
 from tasks.engine.environment import describe_environment
 from tasks.engine.files import write_text
-from tasks.engine.run_files import CONFIG, ENVIRONMENT, LAST, METRICS
+from tasks.engine.run_files import BEST, CONFIG, ENVIRONMENT, LAST, METRICS
 from tasks.engine.settings import RunConfig, changeable
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def _refuse(folder: Path, run: RunConfig, config: "DataclassInstance") -> None:
         way_out = f"run.resume=auto {verb}, or choose another folder"
         raise UserError(f"run.output_dir must be unused, {seen}; {way_out}")
     if LAST not in used:
+        _refuse_lost(folder)
         return
     changes = list(_changes(_saved_settings(folder, type(config)), config))
     if changes:
@@ -67,6 +68,23 @@ def _refuse(folder: Path, run: RunConfig, config: "DataclassInstance") -> None:
         seen = f"{folder} was started with {'; '.join(changes)}"
         way_out = "give the old values, or another run.output_dir to start anew"
         raise UserError(f"{rule}, but {seen}; {way_out}")
+
+
+def _refuse_lost(folder: Path) -> None:
+    """Raise UserError where a run was saved, and what it is resumed from is not there."""
+    saved = [path.name for path in folder.glob("step_*.pt")]
+    if (folder / BEST).exists():
+        saved.append(BEST)
+    last = folder / LAST
+    if not saved and not last.is_symlink():
+        return
+    rule = f"run.resume=auto takes the {LAST} of {folder}"
+    seen = f"the folder has {', '.join(sorted(saved)) or 'no checkpoint'}, and no {LAST}"
+    way_out = "put it back"
+    if last.is_symlink():
+        seen = f"it is a link to {last.readlink()}, where no file is"
+        way_out = "mount that disk or put it back"
+    raise UserError(f"{rule}, but {seen}; {way_out}, or choose another run.output_dir")
 
 
 def _saved_settings(folder: Path, cls: type[Config]) -> Config:

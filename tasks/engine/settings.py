@@ -85,8 +85,12 @@ class OptimConfig:
     null for none."""
     ema_every: int = 1
     """Steps between two moves of that average; `ema_decay` is that of a move."""
+    max_skipped: int = may_change(20)
+    """Updates in a row that are left out, as a gradient was not finite, at which training ends with
+    an error."""
 
     def __post_init__(self) -> None:
+        require(self.max_skipped >= 1, "optim.max_skipped must be >= 1", self.max_skipped)
         require(self.lr > 0, "optim.lr must be > 0", self.lr)
         rule = "optim.reference_batch must be >= 1"
         require(self.reference_batch >= 1, rule, self.reference_batch)

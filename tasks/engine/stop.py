@@ -1,28 +1,51 @@
-"""Stopping a run from outside: SIGTERM and SIGINT ask for it."""
+"""Stopping and saving a run from outside, by signals."""
 
 import os
 import signal
+import sys
+from enum import IntEnum
 from types import FrameType, TracebackType
 
 from tasks.engine.distributed import World
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ENDING, SAVING = [signal.SIGTERM, signal.SIGINT], list[int]()
+if sys.platform != "win32":  # which has no others
+    ENDING.append(signal.SIGHUP)
+    SAVING.append(signal.SIGUSR1)
+
+
+class Wish(IntEnum):
+    """What a run is asked for; of several ranks' the largest counts."""
+
+    NOTHING = 0
+    SAVE = 1
+    STOP = 2
+    """To save, and to end."""
 
 
 class StopRequest:
-    """Context in which SIGTERM and SIGINT are remembered instead of obeyed.
+    """Context in which signals are remembered instead of obeyed: SIGTERM, SIGINT and SIGHUP ask for
+    a stop, SIGUSR1 for a save.
 
     A second Ctrl-C stops a single process at once; under torchrun it is ignored, as torchrun itself
-    repeats signals.
+    repeats signals. Signals that the process was started to ignore, as `nohup` does SIGHUP, stay
+    ignored.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.received: int | None = None
+        self.is_save_asked_for = False
         self.process = os.getpid()
 
     def __enter__(self) -> "StopRequest":
-        self.previous = {number: signal.signal(number, self._remember) for number in SIGNALS}
+        self.previous = {
+            number: signal.getsignal(number)
+            for number in (*ENDING, *SAVING)
+            if signal.getsignal(number) != signal.SIG_IGN
+        }
+        for number in self.previous:
+            signal.signal(number, self._remember)
         return self
 
     def __exit__(
@@ -35,6 +58,9 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
+        if number in SAVING:
+            self.is_save_asked_for = True
+            return
         repeated = self.received is not None
         self.received = number
         if os.getpid() != self.process:  # a loader process that inherited this handler
@@ -45,9 +71,14 @@ class StopRequest:
             # print is not safe in a handler
             os.write(2, b"\nstopping once what is being done is finished and saved\n")
 
-    def agreed(self) -> bool:
-        """Whether any rank was asked to stop; every rank must ask at the same point of the step."""
-        return self.world.any(self.received is not None)
+    def agreed(self) -> Wish:
+        """What any rank was asked for; every rank must ask at the same point of the step. A save
+        is asked for once.
+        """
+        own = Wish.SAVE if self.is_save_asked_for else Wish.NOTHING
+        self.is_save_asked_for = False
+        own = own if self.received is None else Wish.STOP
+        return Wish(self.world.largest(own))
 
     @property
     def exit_code(self) -> int:

@@ -139,20 +139,30 @@ def results_of_files(
 def outputs_of(sources: Sequence[Path], folder: Path, ending: str) -> dict[Path, Path]:
     """Choose the file in `folder` to write for each image in files and folders.
 
-    It is called NAME`ending`, and keeps its place below a source folder. What lies in `folder`
-    itself is left out. UserError for a source without images, and where `folder` is a source.
+    It is called NAME`ending`, and keeps its place below a source folder. What lies in `folder` is
+    left out where that is inside the source, as an earlier prediction wrote it. UserError for a
+    source without images, and where `folder` is a source.
     """
     outputs: dict[Path, Path] = {}
     taken: set[Path] = set()
     for source in sources:
         if source.is_dir() and source.resolve() == folder.resolve():
             raise UserError(f"--out must be another folder than the images', got {folder} for both")
-        for file in find_images(source):
-            if source.is_dir() and file.resolve().is_relative_to(folder.resolve()):
-                continue
+        for file in _images_of(source, folder):
             place = folder / (file.relative_to(source) if source.is_dir() else file.name)
             stems = (place.stem, place.name, f"{len(outputs)}_{place.name}")
             names = (place.with_name(f"{stem}{ending}") for stem in stems)
             outputs[file] = next(path for path in names if path not in taken)
             taken.add(outputs[file])
     return outputs
+
+
+def _images_of(source: Path, folder: Path) -> list[Path]:
+    """The images of a file or folder, but for those in `folder` where it is inside."""
+    files = find_images(source)
+    if not source.is_dir() or not folder.resolve().is_relative_to(source.resolve()):
+        return files
+    others = [file for file in files if not file.resolve().is_relative_to(folder.resolve())]
+    if not others:
+        raise UserError(f"{source} must hold images outside of --out, got {folder} for all of them")
+    return others

@@ -1,5 +1,7 @@
 """A user's mistake is one line, an interrupt none, and a fault of ours a traceback."""
 
+import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Commands
+from torch.utils.data import DataLoader, Dataset
 
 from resnet_backbones.errors import UserError
 from tasks.cli.endings import finish
@@ -51,6 +54,32 @@ def test_a_users_mistake_is_one_line(
 def test_a_fault_of_ours_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         finish(raising(error))
+
+
+def test_a_killed_loader_process_is_named_with_what_may_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Killed as the system does it where memory runs out."""
+
+    def action() -> int:
+        loader = iter(DataLoader(_Deadly(), batch_size=None, num_workers=1))
+        next(loader)
+        raise AssertionError
+
+    assert finish(action) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: processes that read images must live as long as the run, got")
+    assert "data.workers" in error
+    assert "/dev/shm" in error
+
+
+class _Deadly(Dataset[int]):
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return index
 
 
 def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:

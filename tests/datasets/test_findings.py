@@ -1,6 +1,9 @@
 """A finding as a sentence, and several of them as one refusal."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.findings import Finding, Fix, Severity, only_errors, refusal
@@ -33,6 +36,26 @@ def test_a_refusal_names_the_first_three_and_counts_all() -> None:
         "  … and 2 more",
         "`backbones check` lists every error",
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "record", "rule", "line"),
+    [
+        ("m/a.png", "a.png", "m/a.png is small", "m/a.png is small; correct it"),
+        ("m/a.png", "a", "a mask must be there", "m/a.png: a mask must be there; correct it"),
+        ("m/x/a.png", "x/a", "must be there", "m/x/a.png: must be there; correct it"),
+        ("m/ba.png", "a", "must be there", "m/ba.png: a: must be there; correct it"),
+        (
+            "data/gt.json",
+            "image 3",
+            "must be there",
+            "data/gt.json: image 3: must be there; correct it",
+        ),
+    ],
+)
+def test_a_line_names_a_file_once(file: str, record: str, rule: str, line: str) -> None:
+    found = replace(finding(0), file=file, record=record, rule=rule)
+    assert found.line() == line
 
 
 def test_a_refusal_names_the_check_as_the_user_starts_it() -> None:

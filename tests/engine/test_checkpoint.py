@@ -56,6 +56,24 @@ def test_the_moving_average_is_the_weights_where_there_is_one(tmp_path: Path) ->
     assert checkpoint.model["weight"].any()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_when_they_are_used(
+    tmp_path: Path, value: float
+) -> None:
+    model = nn.Linear(2, 1)
+    with torch.no_grad():
+        model.weight[0, 1] = value
+    checkpoints = Checkpoints(tmp_path, {})
+    optimizer = build_optimizer(model, OptimConfig())
+    checkpoints.save(("last.pt", "best.pt"), Progress(), model, None, optimizer)
+    rule = r"best\.pt must hold finite weights, but 1 of 2 tensors are not: weight;"
+    with pytest.raises(UserError, match=rule):
+        read_checkpoint(tmp_path / "best.pt").weights()
+    resumed = Checkpoints(tmp_path, {}, read_checkpoint(tmp_path / "last.pt"))
+    with pytest.raises(UserError, match="finite weights"):
+        resumed.restore(nn.Linear(2, 1), None, optimizer)
+
+
 def test_a_folder_stands_for_its_best_checkpoint_or_the_last(tmp_path: Path) -> None:
     save(tmp_path, ("last.pt",), Progress(step=2))
     assert read_checkpoint(tmp_path).step == 2

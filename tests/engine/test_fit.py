@@ -20,7 +20,7 @@ from tasks.engine import compilation
 from tasks.engine.batches import Feed
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World
-from tasks.engine.evaluation import run_batches
+from tasks.engine.evaluation import SetScores, run_batches
 from tasks.engine.loss_meter import LossMeter
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.precision import Precision
@@ -161,6 +161,45 @@ def test_a_masked_step_is_counted_and_reported_with_its_images(
         torch.isfinite(value).all()
         for value in read_checkpoint(tmp_path / "last.pt").model.values()
     )
+
+
+@pytest.mark.parametrize(
+    ("poison", "most"), [("3,4,5", 3), ("2,3,5,6,7", 3), ("1,2,3,4,5,6,7,8,9,10,11,12", 12)]
+)
+def test_masked_steps_in_a_row_end_a_run(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poison: str, most: int
+) -> None:
+    """Also those that a log line parts; one is written every two steps."""
+    monkeypatch.setenv("POISON", poison)
+    with pytest.raises(UserError, match=f"got {most} whose gradients .* lower optim.lr=0.05"):
+        train(toy, tmp_path, f"optim.max_skipped={most}")
+    assert len(steps(tmp_path)) < 12
+
+
+def test_masked_steps_apart_do_not_end_a_run(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POISON", "1,2,4,5,7,8,10,11")
+    train(toy, tmp_path, "optim.max_skipped=3")
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert sum(row["skipped"] for row in rows if "skipped" in row) == 8
+
+
+def test_a_score_whose_loss_is_not_finite_is_no_best(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a network that has diverged finds nothing, which is an AP of 0."""
+
+    def evaluation(batches: Any) -> Any:
+        def evaluate(model: torch.nn.Module, step: int, final: bool) -> SetScores:
+            score, loss = (0.5, float("nan")) if step == 3 else (0.1, 1.0)
+            return SetScores({"box/AP": score, "box/AR": score}, {"square": loss})
+
+        return evaluate
+
+    monkeypatch.setattr(toy, "evaluation", evaluation)
+    train(toy, tmp_path, "run.eval_every=3")
+    assert read_checkpoint(tmp_path / "best.pt").progress.best_step == 6
 
 
 def test_new_bests_are_told_with_the_scored_model(

@@ -93,6 +93,14 @@ def test_sigterm_finishes_the_step_saves_and_prints_the_command_that_resumes(
     assert_same_run(tmp_path, straight)
 
 
+def test_sigusr1_saves_and_the_run_goes_on(run_toy: Callable, tmp_path: Path) -> None:
+    settings = [*SETTINGS, "run.save_every=100", "run.eval_every=0"]
+    arguments = [f"run.output_dir={tmp_path}", *settings]
+    killed = run_toy(*arguments, SAVE_AT="3", KILL_AT="9")  # micro-batches of steps 2 and 5
+    assert killed.returncode == -signal.SIGKILL
+    assert read_checkpoint(tmp_path / "last.pt").step == 2
+
+
 def test_a_rate_that_falls_on_a_plateau_falls_at_the_same_step_after_a_kill(
     toy: ModuleType, run_toy: Callable, tmp_path: Path
 ) -> None:

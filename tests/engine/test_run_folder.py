@@ -149,3 +149,21 @@ def test_no_repository_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert describe_environment(WORLD)["commit"] is None
+
+
+@pytest.mark.parametrize("name", ["best.pt", "step_4.pt"])
+def test_a_lost_last_checkpoint_is_not_taken_for_a_new_run(
+    toy: ModuleType, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("")
+    with pytest.raises(UserError, match=f"takes the last.pt of .* has {name}, and no last.pt; put"):
+        prepare(toy, tmp_path, "run.resume=auto")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_last_checkpoint_on_a_disk_that_is_not_there_is_named(
+    toy: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "last.pt").symlink_to("/elsewhere/last.pt")
+    with pytest.raises(UserError, match=r"link to /elsewhere/last\.pt, where no file is; mount"):
+        prepare(toy, tmp_path, "run.resume=auto")

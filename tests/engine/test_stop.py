@@ -11,25 +11,46 @@ import torch
 from tasks.engine import commands
 from tasks.engine.commands import command, resume_command
 from tasks.engine.distributed import World
-from tasks.engine.stop import StopRequest
+from tasks.engine.stop import StopRequest, Wish
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 
 
-def test_a_signal_is_remembered_and_the_old_handler_comes_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_is_remembered_and_the_old_handler_comes_back(number: int, status: int) -> None:
+    before = signal.getsignal(number)
     with StopRequest(WORLD) as stop:
-        assert not stop.agreed()
+        assert stop.agreed() is Wish.NOTHING
+        os.kill(os.getpid(), number)
+        assert stop.agreed() is Wish.STOP
+        assert stop.exit_code == status
+    assert signal.getsignal(number) is before
+
+
+def test_a_save_is_asked_for_once() -> None:
+    with StopRequest(WORLD) as stop:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert [stop.agreed(), stop.agreed()] == [Wish.SAVE, Wish.NOTHING]
+        os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.agreed()
-        assert stop.exit_code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
+        assert stop.agreed() is Wish.STOP
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """As `nohup` starts a run that outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest(WORLD) as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.agreed() is Wish.NOTHING
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_interrupt_stops_a_single_process_at_once() -> None:
     with StopRequest(WORLD) as stop:
         os.kill(os.getpid(), signal.SIGINT)
-        assert stop.agreed()
+        assert stop.agreed() is Wish.STOP
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 

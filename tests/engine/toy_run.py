@@ -2,7 +2,8 @@
 
 Environment: KILL_AT=n kills the process in step n, KILL_RENAME=n before the n-th rename of last.pt,
 KILL_WRITE=n in the middle of the n-th save, TERM_AT=n sends SIGTERM in step n (n@r on rank r),
-POISON=n makes step n's first image NaN.
+SAVE_AT=n SIGUSR1,
+POISON=n,m makes the first image of steps n and m NaN.
 """
 
 import os
@@ -27,6 +28,7 @@ from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
 
 IMAGES = 22
+SIGNALS = {"KILL_AT": signal.SIGKILL, "TERM_AT": signal.SIGTERM, "SAVE_AT": signal.SIGUSR1}
 LABEL_MAP = {"names": ["toy"]}
 
 
@@ -89,7 +91,8 @@ class ToyBatches:
             indices = global_batch(
                 step, np.zeros(IMAGES, dtype=np.int64), size, self.config.run.seed
             )
-            poisoned = step + 1 == int(os.environ.get("POISON", "0")) and self.world.rank == 0
+            poisons = os.environ.get("POISON", "0").split(",")
+            poisoned = str(step + 1) in poisons and self.world.rank == 0
             for part in np.array_split(indices[self.world.rank * own :][:own], accumulate):
                 yield self.batch(part, poisoned)
                 poisoned = False
@@ -120,7 +123,7 @@ class ToyObjective(nn.Module):
 
     def forward(self, batch: ToyBatch) -> dict[str, Tensor]:
         self.calls += 1
-        for variable, number in (("KILL_AT", signal.SIGKILL), ("TERM_AT", signal.SIGTERM)):
+        for variable, number in SIGNALS.items():
             step, _, rank = os.environ.get(variable, "0").partition("@")
             if self.training and self.calls == int(step) and os.environ.get("RANK", "") == rank:
                 os.kill(os.getpid(), number)

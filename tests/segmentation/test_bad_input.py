@@ -86,7 +86,7 @@ def test_missing_mask(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     (own / "train" / "masks" / "002.png").unlink()
     error = refused(capsys, own, tmp_path / "run")
     masks = own / "train" / "masks"
-    assert f"002: every image needs a mask, found none of its name in {masks}" in error
+    assert f"002.png: every image needs a mask, found none of its name in {masks}" in error
 
 
 def test_colours_without_a_table(
@@ -105,6 +105,7 @@ def test_empty_folder(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         (own / "train" / kind).mkdir()
     error = refused(capsys, own, tmp_path / "run")
     assert f"{own}/train/images holds no file ending in" in error
+    assert error.endswith("correct data.root, or put files there")
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

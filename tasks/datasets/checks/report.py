@@ -64,9 +64,7 @@ class CheckReport:
         lines = self._table()
         for kind, findings in self.kinds():
             lines += ["", f"{kind}:"]
-            for finding in findings[:shown]:
-                where = f"{finding.file}: {finding.record}"
-                lines.append(f"  {finding.severity}: {where}: {finding.sentence}")
+            lines += [f"  {finding.severity}: {finding.line()}" for finding in findings[:shown]]
             if shown is not None and len(findings) > shown:
                 lines.append(f"  … and {len(findings) - shown} more; --all names them")
         for split in self.splits:

@@ -69,7 +69,7 @@ def pair_files(place: Place, *, train_ids: bool = False) -> Pairing:
 def _by_stem(folder: Path) -> Files:
     """The visible image files below a folder."""
     files: dict[str, list[str]] = {}
-    for path in find_images(folder):
+    for path in find_images(folder, "correct data.root, or put files there"):
         name = path.relative_to(folder).as_posix()
         if not is_hidden(name):
             stem = name.removesuffix(path.suffix)

@@ -161,13 +161,13 @@ def test_missing_partners_are_counted_and_the_first_named(root: Path) -> None:
     write_mask(root / "train/masks/z.png", [[0]])
     message = refusal_of(root)
     assert "found 4:" in message
-    assert f"{root}/train/images/b.png: b: every image needs a mask" in message
+    assert f"{root}/train/images/b.png: every image needs a mask" in message
     assert "… and 1 more" in message
 
 
 def test_a_mask_without_an_image(root: Path) -> None:
     write_mask(root / "train/masks/z.png", [[0]])
-    assert f"{root}/train/masks/z.png: z: every mask needs an image" in refusal_of(root)
+    assert f"{root}/train/masks/z.png: every mask needs an image" in refusal_of(root)
 
 
 def test_two_masks_of_an_image(root: Path) -> None:
