@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks.common import ROOT
+from tasks.engine.stop import ENDING
 
 PAUSE = 0.1
 """Seconds between two looks at what is running."""
@@ -82,18 +83,24 @@ class Processes:
 
     @contextmanager
     def _passing_signals_on(self) -> Iterator[None]:
+        """Context in which the signals that end a run are passed on, but for those that this
+        process was started to ignore.
+        """
+
         def pass_on(number: int, frame: FrameType | None) -> None:
             self.received.append(number)
             self.tell(number)
 
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, pass_on) for number in numbers}
+        before = {number: signal.getsignal(number) for number in ENDING}
+        obeyed = [number for number in ENDING if before[number] != signal.SIG_IGN]
+        for number in obeyed:
+            signal.signal(number, pass_on)
         try:
             yield
         finally:
             self.tell(signal.SIGTERM)  # where an error ends this process, what is running saves
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in obeyed:
+                signal.signal(number, before[number])
 
 
 def _environment(limit: int) -> dict[str, str]:

@@ -23,7 +23,7 @@ ONE_RUN = "studies.residual.one_run"
 
 
 class StudyStopped(Exception):  # noqa: N818 - it is no error
-    """SIGINT or SIGTERM asked for the end, and what was being done is saved."""
+    """A signal asked for the end, and what was being done is saved."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -85,6 +85,19 @@ def test_a_signal_is_passed_on_and_nothing_is_started(held: int, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("shells")
+def test_a_signal_that_is_ignored_stays_ignored(held: int) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    running = Processes(1, held)
+    found = []
+    for one, status in running.run([task("first", "true"), task("second", "true")]):
+        signal.raise_signal(signal.SIGHUP)
+        found.append((one.name, status))
+    after = signal.signal(signal.SIGHUP, before)
+    assert (found, running.received) == ([("first", 0), ("second", 0)], [])
+    assert after == signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("shells")
 def test_lines_go_to_a_file_where_one_is_named(held: int, tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     ended(Processes(1, held), [task("a", "echo out; echo err >&2", log)])
