@@ -28,8 +28,7 @@ class StopRequest:
     a stop, SIGUSR1 for a save.
 
     A second Ctrl-C stops a single process at once; under torchrun it is ignored, as torchrun itself
-    repeats signals. Signals that the process was started to ignore, as `nohup` does SIGHUP, stay
-    ignored.
+    repeats signals. SIGHUP stays ignored where `nohup` started the process.
     """
 
     def __init__(self, world: World) -> None:
@@ -40,12 +39,10 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         self.previous = {
-            number: signal.getsignal(number)
+            number: signal.signal(number, self._remember)
             for number in (*ENDING, *SAVING)
-            if signal.getsignal(number) != signal.SIG_IGN
+            if not _is_left_alone(number)
         }
-        for number in self.previous:
-            signal.signal(number, self._remember)
         return self
 
     def __exit__(
@@ -84,3 +81,12 @@ class StopRequest:
     def exit_code(self) -> int:
         """128 plus the signal, as shells report it; SIGTERM's for a rank that received none."""
         return 128 + (self.received or signal.SIGTERM)
+
+
+def _is_left_alone(number: int) -> bool:
+    """Whether the process was started to outlive its terminal.
+
+    SIGINT is obeyed all the same, as shells have whatever they start in the background ignore it.
+    """
+    ignored = signal.getsignal(number) == signal.SIG_IGN
+    return sys.platform != "win32" and number == signal.SIGHUP and ignored

@@ -19,12 +19,14 @@ WORLD = World(0, 0, 1, torch.device("cpu"))
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_is_remembered_and_the_old_handler_comes_back(number: int, status: int) -> None:
     before = signal.getsignal(number)
+    signal.signal(number, signal.SIG_DFL)  # whatever started the tests
     with StopRequest(WORLD) as stop:
         assert stop.agreed() is Wish.NOTHING
         os.kill(os.getpid(), number)
         assert stop.agreed() is Wish.STOP
         assert stop.exit_code == status
-    assert signal.getsignal(number) is before
+    assert signal.getsignal(number) == signal.SIG_DFL
+    signal.signal(number, before)
 
 
 def test_a_save_is_asked_for_once() -> None:
@@ -36,8 +38,18 @@ def test_a_save_is_asked_for_once() -> None:
         assert stop.agreed() is Wish.STOP
 
 
-def test_a_signal_that_is_ignored_stays_so() -> None:
-    """As `nohup` starts a run that outlives its terminal."""
+def test_an_interrupt_is_obeyed_in_the_background() -> None:
+    """There shells have their children ignore it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopRequest(WORLD) as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.agreed() is Wish.STOP
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_run_that_nohup_started_ignores_that_its_terminal_is_gone() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopRequest(WORLD) as stop:

@@ -134,7 +134,7 @@ def test_the_tool_prints_tables_takes_options_and_refuses_unknown_names(tools: T
         in tools(tool, "resnet18", "--option", "shortcut=A", "--json").output
     )
     assert (
-        "options of vgg11 must be none, got shortcut"
+        "options of vgg11 must be width, head, got shortcut"
         in tools(tool, "vgg11", "--option", "shortcut=A").error
     )
     refused = tools(tool, "resnet19")

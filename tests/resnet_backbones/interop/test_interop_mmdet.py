@@ -43,7 +43,7 @@ def test_a_config_names_a_familys_options() -> None:
         "dilation": "detectron2",
         "output_stride": 8,
     }
-    with pytest.raises(UserError, match=r"options of vgg11 must be none, got dilation"):
+    with pytest.raises(UserError, match=r"options of vgg11 must be width, head, got dilation"):
         build_mmdet("vgg11", options={"dilation": "detectron2"})
 
 
