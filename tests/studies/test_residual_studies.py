@@ -209,7 +209,7 @@ def test_a_stopped_study_goes_on(data: Path, tmp_path: Path) -> None:
     steps = ("schedule.steps=60", "run.eval_every=30", "run.log_every=10", "run.save_every=30")
     command = words("depth", data, tmp_path, "--only", "resnet20", "--seeds", "1", *TINY, *steps)
     running = Running([sys.executable, *command]).until("step 10/60")
-    assert running.send(signal.SIGINT).end() == 128 + signal.SIGINT
+    assert running.send(signal.SIGTERM).end() == 128 + signal.SIGTERM
     assert f"this continues:\n  {Path(sys.executable).name} {command[0]}" in running.printed
     run_study(command)
     steps_seen = [row["step"] for row in points(tmp_path, "depth")]
