@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy
 import pytest
 
 os.environ.setdefault(
@@ -16,6 +19,15 @@ if TYPE_CHECKING:
     from command_line import Commands, FinishedRun, Tools
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Start every test from the same random state, whatever ran before it in its process."""
+    random.seed(0)
+    numpy.random.seed(0)
+    if "torch" in sys.modules:  # tests that do without it need not wait for its import
+        sys.modules["torch"].manual_seed(0)
 
 
 def _data_set(name: str) -> Path:

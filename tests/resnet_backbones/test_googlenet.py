@@ -111,8 +111,9 @@ def test_levels_have_the_declared_shapes(name: str, output_stride: int) -> None:
 
 
 def test_a_dilated_net_computes_every_cell_of_the_strided_one() -> None:
-    strided, images = googlenet(levels=["c4", "c5"]).eval(), torch.randn(1, 3, 64, 96)
-    dilated = googlenet(levels=["c4", "c5"], output_stride=8).eval()
+    strided = googlenet(levels=["c4", "c5"]).double().eval()
+    dilated = googlenet(levels=["c4", "c5"], output_stride=8).double().eval()
+    images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
     for parameter in strided.parameters():
         if parameter.dim() == 4:
             nn.init.kaiming_normal_(parameter)
