@@ -34,6 +34,7 @@ FLOORS = {
     "tasks.captions",
     "tasks.label_plots",
     "tasks.stages",
+    "tasks.cores",
     "tasks.datasets.*",
     "tasks.scoring.*",
     "tasks.report.*",
@@ -129,6 +130,7 @@ TABLE: list[Row] = [
     ("tasks.metrics_file", set(), set()),
     ("tasks.panels", set(), set()),
     ("tasks.stages", set(), set()),
+    ("tasks.cores", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
     ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.stages"}, set()),
     ("tasks.drawing", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
@@ -166,7 +168,7 @@ TABLE: list[Row] = [
     ),
     (
         "tasks.datasets.*",
-        {*READING, *DRAWING, "resnet_backbones.safe_pickle", "tasks.datasets.*"},
+        {*READING, *DRAWING, "resnet_backbones.safe_pickle", "tasks.cores", "tasks.datasets.*"},
         set(),
     ),
     (
@@ -191,6 +193,7 @@ TABLE: list[Row] = [
             "tensorboard",
             "tqdm",
             "tasks.engine.*",
+            "tasks.cores",
             "tasks.errors",
             "tasks.metrics_file",
             "tasks.panels",
