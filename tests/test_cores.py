@@ -106,7 +106,9 @@ def test_times_are_those_of_the_allowed_cores(tmp_path: Path) -> None:
 def test_idle_cores_are_a_share_of_the_time_that_went_by(tmp_path: Path) -> None:
     """Of 2 x 100 ticks, 50 were idle and 20 polite."""
     two = frozenset({0, 1})
-    before = read_core_times(write(tmp_path, stat("cpu0 5 0 0 5 0 0 0 0", "cpu1 0 0 0 1 0 0 0 0")), two)
+    before = read_core_times(
+        write(tmp_path, stat("cpu0 5 0 0 5 0 0 0 0", "cpu1 0 0 0 1 0 0 0 0")), two
+    )
     later = stat("cpu0 105 0 0 5 0 0 0 0", "cpu1 10 20 20 41 10 0 0 0")
     after = read_core_times(write(tmp_path, later), two)
     assert before is not None

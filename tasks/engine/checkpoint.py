@@ -52,7 +52,8 @@ class Checkpoint:
     path: Path
     progress: Progress
     metadata: dict[str, Any]
-    """What the task gave: task, config, label_map, passport, precision; and the number of threads."""
+    """What the task gave: task, config, label_map, passport, precision; and how many threads
+    there were."""
     content: Mapping[str, Any]
     digests: Mapping[str, str] | None
     """Digest of each group; None in files of version 0.1.0, whose zip archive has checksums."""

@@ -14,8 +14,8 @@ from tasks.engine.compilation import begin_batch
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
 from tasks.engine.settings import RunConfig, require
-from tasks.engine.training import Evaluate
 from tasks.engine.threads import choose_threads, use_threads
+from tasks.engine.training import Evaluate
 from tasks.errors import few
 
 B = TypeVar("B", bound=Batch)

@@ -54,8 +54,9 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
     `evaluate` is called on every rank with the model to score (the moving average where there is
     one), in eval mode and without gradients, and gives every rank the same scores.
     A resumed run ends with the weights of an uninterrupted one, bit for bit, while the number of
-    threads stays (sums over three or more ranks aside). SIGTERM, SIGINT and SIGHUP finish the step, save, print the command that
-    resumes and raise SystemExit; SIGUSR1 finishes the step, saves and goes on.
+    threads stays (sums over three or more ranks aside). SIGTERM, SIGINT and SIGHUP finish the
+    step, save, print the command that resumes and raise SystemExit; SIGUSR1 finishes the step,
+    saves and goes on.
     """
     config, log = training.config, training.log
     state, feed, progress = _begin(training, batches)

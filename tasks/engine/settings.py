@@ -184,8 +184,8 @@ class ScheduleConfig:
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Where and how a run is carried out; what is learnt depends on seed, precision and patience
-    alone, in its last bits on threads, and with schedule.name=plateau or schedule.warmup_until on when it is scored and by
-    what."""
+    alone, in its last bits on threads, and with schedule.name=plateau or schedule.warmup_until on
+    when it is scored and by what."""
 
     output_dir: str = may_change("runs/default")
     """Folder that receives everything the run makes."""
@@ -195,8 +195,8 @@ class RunConfig:
     """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start, by
     the processor time of one thread), else fp32."""
     threads: int | Literal["auto"] = may_change("auto")
-    """Threads of each process on the CPU. `auto` takes OMP_NUM_THREADS where that is set, or else as
-    many as there are free cores, which it follows while it trains; a number stays."""
+    """Threads of each process on the CPU. `auto` takes OMP_NUM_THREADS where that is set, or else
+    as many as there are free cores, which it follows while it trains; a number stays."""
     compile: bool = may_change(False)
     """Let torch.compile translate the convolutions, once for each padded size of images (minutes;
     worth it on GPUs)."""

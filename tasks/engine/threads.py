@@ -56,7 +56,11 @@ def choose_threads(
     `recorded` is that of the resumed checkpoint.
     """
     chosen = _choose_here(setting, world, recorded, system)
-    return replace(chosen, number=-world.largest(-chosen.number))
+    number = -world.largest(-chosen.number)
+    reason = chosen.reason
+    if recorded is not None and recorded != number:
+        reason += f"; it was saved with {recorded}, so the last bits may differ from there on"
+    return replace(chosen, number=number, reason=reason)
 
 
 def _choose_here(

@@ -79,8 +79,8 @@ def seconds(call: Callable[[], object]) -> float:
 def speed_up(
     plain: Callable[[], object], special: Callable[[], object], timer: Seconds = seconds
 ) -> float:
-    """How many times faster `special` is than `plain` in one thread: best of many in turn, after one
-    call of each to warm up.
+    """How many times faster `special` is than `plain` in one thread: best of many in turn, after
+    one call of each to warm up.
 
     Another process can disturb the caches of any few calls in a row, and a disturbed call is never
     the best.

@@ -1,14 +1,18 @@
 """When a run changes its number of threads; readings are made up, ten seconds apart."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 from tasks.cores import CoreTimes
-from tasks.engine import thread_follower
+from tasks.engine import thread_follower, threads
+from tasks.engine.distributed import World
 from tasks.engine.thread_follower import Reading, ThreadFollower
 from tasks.engine.threads import ThreadChoice
+from tasks.metrics_file import read_metrics
 
 CORES = 4
 
@@ -103,3 +107,21 @@ def test_no_look_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_follower.time, "monotonic", lambda: 10.0)
     follower.look()
     assert follower.last.at == 10.0
+
+
+def test_a_run_says_and_records_a_new_number(
+    toy: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """At the third of four steps."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "free_cores", lambda system: 2.0)
+    looks = iter([None, None, "1 thread instead of 2", None])
+    monkeypatch.setattr(ThreadFollower, "look", lambda self: next(looks))
+    world = World(0, 0, 1, torch.device("cpu"))
+    toy.run(toy.toy_config(tmp_path, "schedule.steps=4", "run.log_every=2"), world)
+    assert "step 3: 1 thread instead of 2" in capsys.readouterr().out
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in rows if "threads" in row] == [3]
