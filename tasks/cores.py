@@ -4,14 +4,20 @@ Linux tells both in files; `system` is the folder that holds its proc and sys, a
 Elsewhere every core counts as free.
 """
 
+import hashlib
 import math
 import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/")
 CGROUPS = Path("sys/fs/cgroup")
+WORK = bytes(1 << 20)
+WON = 0.9
+"""Share of a core from which it counts as our own."""
 
 
 def usable_cores(system: Path = ROOT) -> int:
@@ -79,39 +85,49 @@ class CoreTimes:
     """What the allowed cores have done since the system started, in ticks of its clock."""
 
     idle: int
-    polite: int
-    """Spent in processes of a lower priority than is usual (`nice`)."""
     total: int
     cores: int
 
     def idle_since(self, before: "CoreTimes") -> float | None:
         """Cores that had nothing to do since an earlier reading; None where no time went by."""
-        return self._share(self.idle - before.idle, before)
-
-    def polite_since(self, before: "CoreTimes") -> float | None:
-        """Cores that worked for processes of low priority since an earlier reading."""
-        return self._share(self.polite - before.polite, before)
-
-    def _share(self, ticks: int, before: "CoreTimes") -> float | None:
         passed = self.total - before.total
-        return ticks / passed * self.cores if passed > 0 else None
+        return (self.idle - before.idle) / passed * self.cores if passed > 0 else None
 
 
 def read_core_times(system: Path = ROOT, cpus: frozenset[int] | None = None) -> CoreTimes | None:
     """What proc/stat says of the allowed cores; None where it says nothing of them."""
     chosen = allowed_cpus() if cpus is None else cpus
-    idle = polite = total = cores = 0
+    idle = total = cores = 0
     for line in _read(system / "proc/stat").splitlines():
         name, *fields = line.split()
         if not name.startswith("cpu") or name[3:] not in {str(number) for number in chosen}:
             continue
         # user, nice, system, idle, waiting for disks, interrupts (2), taken by the hypervisor
         ticks = [int(field) for field in fields[:8]]
-        polite += ticks[1]
         idle += ticks[3] + ticks[4]
         total += sum(ticks)
         cores += 1
-    return CoreTimes(idle, polite, total, cores) if total else None
+    return CoreTimes(idle, total, cores) if total else None
+
+
+def won_cores(count: int, seconds: float) -> int:
+    """How many of so many busy threads get a core of their own, tried out for a moment: idle cores,
+    and those of processes that make way for us.
+    """
+    shares: list[float] = []
+
+    def work() -> None:
+        started, used = time.perf_counter(), time.thread_time()
+        while time.perf_counter() - started < seconds:
+            hashlib.sha256(WORK)  # other threads run meanwhile
+        shares.append((time.thread_time() - used) / (time.perf_counter() - started))
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(share >= WON for share in shares)
 
 
 def seconds_of_children(system: Path = ROOT, parent: int | None = None) -> float:

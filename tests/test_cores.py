@@ -1,6 +1,7 @@
 """Which cores are counted, from files such as Linux writes."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tasks.cores import (
     read_core_times,
     seconds_of_children,
     usable_cores,
+    won_cores,
 )
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -100,11 +102,11 @@ def test_times_are_those_of_the_allowed_cores(tmp_path: Path) -> None:
     )
     times = read_core_times(write(tmp_path, every), frozenset({0, 12}))
     assert times is not None
-    assert (times.idle, times.polite, times.total, times.cores) == (84 + 95, 6, 200, 2)
+    assert (times.idle, times.total, times.cores) == (84 + 95, 200, 2)
 
 
 def test_idle_cores_are_a_share_of_the_time_that_went_by(tmp_path: Path) -> None:
-    """Of 2 x 100 ticks, 50 were idle and 20 polite."""
+    """Of 2 x 100 ticks, 50 were idle."""
     two = frozenset({0, 1})
     before = read_core_times(
         write(tmp_path, stat("cpu0 5 0 0 5 0 0 0 0", "cpu1 0 0 0 1 0 0 0 0")), two
@@ -114,13 +116,28 @@ def test_idle_cores_are_a_share_of_the_time_that_went_by(tmp_path: Path) -> None
     assert before is not None
     assert after is not None
     assert after.idle_since(before) == 0.5
-    assert after.polite_since(before) == 0.2
     assert after.idle_since(after) is None
 
 
 def test_a_system_that_does_not_say(tmp_path: Path) -> None:
     assert read_core_times(tmp_path) is None
     assert read_core_times(write(tmp_path, stat("cpu0 0 0 0 0 0 0 0 0")), frozenset({0})) is None
+
+
+@pytest.mark.parametrize(("used", "won"), [(0.95, 3), (0.9, 3), (0.5, 0)])
+def test_a_core_is_won_by_a_thread_that_gets_it_almost_all_the_time(
+    monkeypatch: pytest.MonkeyPatch, used: float, won: int
+) -> None:
+    """Each of three threads works for a second by the wall, and so much by the processor."""
+    clocks = threading.local()
+
+    def wall() -> float:
+        clocks.calls = getattr(clocks, "calls", -1) + 1
+        return float(clocks.calls > 0)  # 0 at first, 1 from then on
+
+    monkeypatch.setattr(cores.time, "perf_counter", wall)
+    monkeypatch.setattr(cores.time, "thread_time", lambda: used * (clocks.calls > 0))
+    assert won_cores(3, 0.3) == won
 
 
 def test_processor_time_of_the_processes_that_a_process_started(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tasks.cores import (
     nearest,
     read_core_times,
     usable_cores,
+    won_cores,
 )
 from tasks.engine.distributed import World, resolve_device
 
@@ -113,11 +114,12 @@ def free_cores(
     system: Path = ROOT,
     wait: Callable[[float], None] = time.sleep,
     cpus: frozenset[int] | None = None,
+    win: Callable[[int, float], int] = won_cores,
 ) -> float | None:
-    """How many of the allowed cores others leave free, watched for a moment; None where the system
-    does not say.
+    """How many of the allowed cores are idle, watched for a moment, or make way where we work; None
+    where the system does not say.
 
-    Processes of low priority make way, unless this one has a low priority too.
+    Whether others make way, by their priority, session or control group, no file tells.
     """
     before = read_core_times(system, cpus)
     wait(LOOK_SECONDS)
@@ -125,13 +127,9 @@ def free_cores(
     if before is None or after is None:
         return None
     idle = after.idle_since(before)
-    polite = after.polite_since(before) if _is_first_class() else 0.0
-    return None if idle is None or polite is None else idle + polite
-
-
-def _is_first_class() -> bool:
-    """Whether this process has at least the usual priority."""
-    return hasattr(os, "getpriority") and os.getpriority(os.PRIO_PROCESS, 0) <= 0
+    if idle is None or nearest(idle) >= after.cores:
+        return idle
+    return max(idle, float(win(after.cores, LOOK_SECONDS)))
 
 
 @contextmanager

@@ -26,10 +26,10 @@ def _threads() -> Iterator[None]:
 
 def readings(*looks: tuple[float, float]) -> Callable[[], Reading]:
     """Of looks at which this run got so many cores, and so many were idle."""
-    made = [Reading(0.0, CoreTimes(0, 0, 0, CORES), 0.0)]
+    made = [Reading(0.0, CoreTimes(0, 0, CORES), 0.0)]
     for got, idle in looks:
         last = made[-1]
-        ticks = CoreTimes(last.cores.idle + round(idle * 1000), 0, last.cores.total + 4000, CORES)
+        ticks = CoreTimes(last.cores.idle + round(idle * 1000), last.cores.total + 4000, CORES)
         made.append(Reading(last.at + 10, ticks, last.ours + 10 * got))
     rest = iter(made)
     return lambda: next(rest)

@@ -116,20 +116,33 @@ def test_cores_are_not_watched_for_a_gpu(machine: Path, monkeypatch: pytest.Monk
     assert (choice.number, choice.follows) == (4, False)
 
 
-@pytest.mark.parametrize(("first_class", "free"), [(True, 1.5), (False, 1.0)])
-def test_free_cores_are_idle_or_at_work_for_processes_that_make_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_class: bool, free: float
-) -> None:
-    """Core 0 is half idle, half at others' work; core 1 half idle, half at work of `nice`."""
-    monkeypatch.setattr(threads, "_is_first_class", lambda: first_class)
-    path = tmp_path / "proc/stat"
+def watched(folder: Path, idle: int, won: int | None) -> float | None:
+    """Free cores of two of which, in 2 x 100 ticks, `idle` were; `won` of them can be won."""
+    path = folder / "proc/stat"
     path.parent.mkdir()
     path.write_text("cpu0 0 0 0 1 0 0 0 0\ncpu1 0 0 0 1 0 0 0 0\n")
 
     def wait(seconds: float) -> None:
-        path.write_text("cpu0 20 0 30 51 0 0 0 0\ncpu1 0 50 0 41 10 0 0 0\n")
+        half = idle // 2
+        lines = [f"cpu{core} {100 - half} 0 0 {1 + half} 0 0 0 0" for core in (0, 1)]
+        path.write_text("\n".join(lines))
 
-    assert free_cores(tmp_path, wait, frozenset({0, 1})) == free
+    def win(count: int, seconds: float) -> int:
+        assert count == 2
+        return pytest.fail("tried") if won is None else won
+
+    return free_cores(folder, wait, frozenset({0, 1}), win)
+
+
+@pytest.mark.parametrize(
+    ("idle", "won", "free"),
+    [(200, None, 2.0), (80, 0, 0.8), (80, 1, 1.0), (0, 2, 2.0), (0, 0, 0.0)],
+)
+def test_free_cores_are_idle_or_can_be_won(
+    tmp_path: Path, idle: int, won: int | None, free: float
+) -> None:
+    """Nothing is tried out on a machine that idles."""
+    assert watched(tmp_path, idle, won) == free
 
 
 def test_free_cores_are_unknown_where_the_system_does_not_say(tmp_path: Path) -> None:
