@@ -191,7 +191,7 @@ def _wait_for(device: torch.device) -> None:
 
 def _describe_machine(training: Training) -> dict[str, str]:
     """Cores, threads and arithmetic, and why they were chosen."""
-    free = free_cores()
+    free = free_cores(usable_cores())
     seen = "" if free is None else f"; {free:.1f} are free"
     precision = training.precision
     return {

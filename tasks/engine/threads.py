@@ -83,7 +83,7 @@ def _choose_here(
     reason = describe_cores(system) if limit == usable else f"torch takes {limit} on this machine"
     if not on_cpu:
         return ThreadChoice(limit, reason, limit)
-    free = free_cores(system)
+    free = free_cores(limit, system)
     if free is None:
         return ThreadChoice(limit, reason, limit)
     number = min(limit, max(1, nearest(free)))
@@ -111,13 +111,14 @@ def describe_cores(system: Path = ROOT) -> str:
 
 
 def free_cores(
+    wanted: int,
     system: Path = ROOT,
     wait: Callable[[float], None] = time.sleep,
     cpus: frozenset[int] | None = None,
     win: Callable[[int, float], int] = won_cores,
 ) -> float | None:
-    """How many of the allowed cores are idle, watched for a moment, or make way where we work; None
-    where the system does not say.
+    """How many of the allowed cores are idle, watched for a moment; where that are fewer than are
+    wanted, how many make way where we work. None where the system does not say.
 
     Whether others make way, by their priority, session or control group, no file tells.
     """
@@ -127,9 +128,9 @@ def free_cores(
     if before is None or after is None:
         return None
     idle = after.idle_since(before)
-    if idle is None or nearest(idle) >= after.cores:
+    if idle is None or nearest(idle) >= wanted:
         return idle
-    return max(idle, float(win(after.cores, LOOK_SECONDS)))
+    return max(idle, float(win(wanted, LOOK_SECONDS)))
 
 
 @contextmanager

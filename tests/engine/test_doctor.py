@@ -144,7 +144,7 @@ def test_the_machine_is_described(
     monkeypatch.setattr(
         doctor, "describe_cores", lambda: "4 cores, of which the container allows 2"
     )
-    monkeypatch.setattr(doctor, "free_cores", lambda: 1.23)
+    monkeypatch.setattr(doctor, "free_cores", lambda wanted: 1.23)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     lines = examined(colour, images).text().splitlines()
     assert lines[:3] == [

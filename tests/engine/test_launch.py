@@ -47,7 +47,7 @@ def test_a_resumed_run_begins_with_its_number_of_threads(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "OF_TORCH", 2)
     monkeypatch.setattr(threads, "usable_cores", lambda system: 2)
-    monkeypatch.setattr(threads, "free_cores", lambda system: 0.0)
+    monkeypatch.setattr(threads, "free_cores", lambda wanted, system: 0.0)
     before = torch.get_num_threads()
     try:
         toy.run(toy.toy_config(tmp_path, "run.threads=2", "schedule.steps=2"), WORLD)

@@ -117,7 +117,7 @@ def test_a_run_says_and_records_a_new_number(
 ) -> None:
     """At the third of four steps."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(threads, "free_cores", lambda system: 2.0)
+    monkeypatch.setattr(threads, "free_cores", lambda wanted, system: 2.0)
     looks = iter([None, None, "1 thread instead of 2", None])
     monkeypatch.setattr(ThreadFollower, "look", lambda self: next(looks))
     world = World(0, 0, 1, torch.device("cpu"))

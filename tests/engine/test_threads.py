@@ -26,7 +26,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def leave_free(monkeypatch: pytest.MonkeyPatch, free: float | None) -> None:
-    monkeypatch.setattr(threads, "free_cores", lambda system: free)
+    monkeypatch.setattr(threads, "free_cores", lambda wanted, system: free)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_ranks_take_the_smallest_number_of_all_and_keep_it(
 
 
 def test_cores_are_not_watched_for_a_gpu(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "free_cores", lambda system: pytest.fail("watched"))
+    monkeypatch.setattr(threads, "free_cores", lambda wanted, system: pytest.fail("watched"))
     choice = choose_threads("auto", GPU, system=machine)
     assert (choice.number, choice.follows) == (4, False)
 
@@ -131,7 +131,7 @@ def watched(folder: Path, idle: int, won: int | None) -> float | None:
         assert count == 2
         return pytest.fail("tried") if won is None else won
 
-    return free_cores(folder, wait, frozenset({0, 1}), win)
+    return free_cores(2, folder, wait, frozenset({0, 1}), win)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_free_cores_are_idle_or_can_be_won(
 
 
 def test_free_cores_are_unknown_where_the_system_does_not_say(tmp_path: Path) -> None:
-    assert free_cores(tmp_path, lambda seconds: None) is None
+    assert free_cores(2, tmp_path, lambda seconds: None) is None
 
 
 def test_threads_come_back_after_one_thread() -> None:
