@@ -24,6 +24,8 @@ class Difference:
     a: float
     b: float
     interval: tuple[float, float]
+    samples: int | None = None
+    """Bootstrap samples behind the interval, where they are fewer than all."""
 
     def __str__(self) -> str:
         scores = f"{percent_cell(self.a, 8)}{percent_cell(self.b, 8)}"
@@ -31,7 +33,8 @@ class Difference:
             return f"{scores}{'n/a':>8}"
         low, high = self.interval
         sure = "  *" if low > 0 or high < 0 else ""
-        span = f"{100 * low:+.1f} to {100 * high:+.1f}{sure}"
+        fewer = "" if self.samples is None else f"  of {self.samples} samples"
+        span = f"{100 * low:+.1f} to {100 * high:+.1f}{sure}{fewer}"
         return f"{scores}{100 * (self.b - self.a):>+8.1f}   {span}"
 
 
@@ -76,6 +79,16 @@ def interval_lines(title: str, rows: Sequence[Difference]) -> list[str]:
     width = max([len(row.name) for row in rows] + [len(title)])
     head = f"{title:<{width}}{'a':>8}{'b':>8}{'b - a':>8}   95 % interval"
     return [head, *(f"{row.name:<{width}}{row}" for row in rows)]
+
+
+def partial_lines(samples: int, what: str) -> list[str]:
+    """The line that tells of samples that hold nothing of some class, where there are any."""
+    if not samples:
+        return []
+    return [
+        f"{samples} samples hold no {what} of some class: it is left out of their means, and the"
+        " interval of a class is of the samples that hold it"
+    ]
 
 
 def _settings_file(folder: Path) -> Path | None:

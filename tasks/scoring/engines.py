@@ -37,8 +37,8 @@ def mean_defined(values: NDArray[np.float64]) -> float:
     return float(np.mean(defined)) if defined.size else math.nan
 
 
-def _summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> list[float]:
-    """COCO's twelve numbers.
+def summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> list[float]:
+    """COCO's twelve numbers, as in SCORE_NAMES.
 
     `precision` is (thresholds, recalls, classes, sizes, limits), `recall` lacks the second.
     """
@@ -64,7 +64,7 @@ def run_hotcoco(
     curves = hotcoco_evaluator(dataset, results).eval
     assert curves is not None  # accumulate made them
     precision = np.asarray(curves["precision"])
-    return _summarize(precision, np.asarray(curves["recall"])), precision
+    return summarize(precision, np.asarray(curves["recall"])), precision
 
 
 def hotcoco_evaluator(dataset: CocoDataset, results: DetectionResults) -> "COCOeval":

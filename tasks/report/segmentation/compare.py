@@ -19,6 +19,7 @@ from tasks.report.compare import (
     as_written,
     differing_settings,
     interval_lines,
+    partial_lines,
     settings_lines,
 )
 from tasks.report.segmentation.evaluated import Evaluated, read_evaluated
@@ -51,6 +52,7 @@ class Comparison:
             f"on {first.data}: {counts}",
             f"Times 100; 95 % intervals of b - a over images ({SAMPLES} paired bootstrap samples);"
             " * excludes 0",
+            *partial_lines(first.partial_samples, "pixel"),
             "",
             *interval_lines("score", self.scores),
             "",
@@ -155,10 +157,13 @@ def _class_differences(a: Evaluated, b: Evaluated) -> tuple[Difference, ...]:
     """IoU of the classes that have pixels, the largest difference first."""
     ious_a = class_ious(a.counts)
     ious_b = class_ious(b.counts)
-    samples = class_ious(b.samples) - class_ious(a.samples)  # (S, K)
+    samples = b.sampled_ious - a.sampled_ious  # (S, K)
+    held = a.held_samples
     differences: list[Difference] = []
     for label in np.flatnonzero(a.counts[1]).tolist():
         values = (float(ious_a[label]), float(ious_b[label]))
         interval = interval_of(samples[:, label])
-        differences.append(Difference(a.label_map.names[label], *values, interval))
+        fewer = int(held[label]) if held[label] < len(samples) else None
+        name = a.label_map.names[label]
+        differences.append(Difference(name, *values, interval, samples=fewer))
     return tuple(sorted(differences, key=lambda row: -abs(row.b - row.a)))

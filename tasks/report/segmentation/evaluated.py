@@ -57,9 +57,26 @@ class Evaluated:
         scores = headline_scores(self.samples)
         return {name: interval_of(values) for name, values in scores.items()}
 
+    @cached_property
+    def sampled_ious(self) -> NDArray[np.float64]:
+        """IoU of every sample (S, K), nan where it holds no pixel of the class."""
+        held = self.samples[:, 1] > 0
+        return np.where(held, class_ious(self.samples), np.nan)
+
+    @property
+    def held_samples(self) -> NDArray[np.int64]:
+        """How many samples hold a pixel of each class, (K,)."""
+        return (self.samples[:, 1] > 0).sum(axis=0)
+
+    @property
+    def partial_samples(self) -> int:
+        """How many samples lack some class that others hold."""
+        held = self.samples[:, 1] > 0
+        return int((~held[:, held.any(axis=0)]).any(axis=1).sum())
+
     def class_intervals(self) -> list[Interval]:
         """The 95 % intervals of the classes' IoU, K of them."""
-        return [interval_of(values) for values in class_ious(self.samples).T]
+        return [interval_of(values) for values in self.sampled_ious.T]
 
 
 def read_evaluated(
