@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import Checkpoint, read_checkpoint
 from tasks.engine.commands import command
-from tasks.engine.config import from_saved, with_overrides
+from tasks.engine.config import from_saved, to_saved, with_overrides
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,6 +22,8 @@ class SavedRun(Generic[Config]):
 
     checkpoint: Checkpoint
     config: Config
+    overrides: tuple[str, ...]
+    """Those that changed the checkpoint's settings."""
 
     @property
     def path(self) -> Path:
@@ -29,9 +31,16 @@ class SavedRun(Generic[Config]):
         return self.checkpoint.path
 
     def describe(self) -> dict[str, object]:
-        """What an evaluation says of the model."""
+        """What an evaluation says of the model and of the settings that it is used with."""
         weights = "ema" if self.checkpoint.has_ema else "model"
-        return {"checkpoint": str(self.path), "step": self.checkpoint.step, "weights": weights}
+        return {
+            "checkpoint": str(self.path),
+            "step": self.checkpoint.step,
+            "weights": weights,
+            "weights_hash": self.checkpoint.digest(weights),
+            "overrides": list(self.overrides),
+            "settings": to_saved(self.config),
+        }
 
     def evaluation_folder(self, given: str | Path | None) -> Path:
         """Where an evaluation is written: `evaluation/` beside the checkpoint unless a folder is
@@ -55,7 +64,8 @@ def read_run(
     another task.
     """
     checkpoint = read_checkpoint(path)
-    return SavedRun(checkpoint, with_overrides(saved_config(checkpoint, cls, task), overrides))
+    config = with_overrides(saved_config(checkpoint, cls, task), overrides)
+    return SavedRun(checkpoint, config, tuple(overrides))
 
 
 def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config:

@@ -77,9 +77,7 @@ def _match_class(
         theirs = slice(*np.searchsorted(found[detections], (image, image + 1)).tolist())
         crowd = dataset.crowd[objects[own]]
         overlaps = _overlaps(boxes[theirs], dataset.boxes[objects[own]], crowd)
-        _match_image(
-            overlaps, uncounted[:, own], crowd, right[..., theirs], ignored[..., theirs]
-        )
+        _match_image(overlaps, uncounted[:, own], crowd, right[..., theirs], ignored[..., theirs])
     places = np.searchsorted(images, owners)
     counts = [np.bincount(places[~flags], minlength=len(images)) for flags in uncounted]
     order = np.argsort(-results.scores[detections], kind="stable")

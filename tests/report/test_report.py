@@ -16,7 +16,7 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DetectionConfig
 from tasks.detection.results import evaluate_results
-from tasks.engine.config import load_config, to_dict, to_yaml
+from tasks.engine.config import from_saved, load_config, to_dict, to_yaml
 from tasks.report.instances import build
 from tasks.report.instances.analysis import analyse
 from tasks.report.instances.build import (
@@ -262,8 +262,8 @@ def test_a_worse_run_is_worse_beyond_its_interval(
     assert re.search(r"^AP .* \*$", str(comparison), re.MULTILINE)
 
 
-def present_settings(file: Path) -> Mapping[str, Any]:
-    return to_dict(load_config(DetectionConfig, file, ()))
+def present_settings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return to_dict(from_saved(DetectionConfig, values, "a test"))
 
 
 def test_a_run_of_0_1_differs_from_a_new_one_in_what_was_set_alone(

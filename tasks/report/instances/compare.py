@@ -44,7 +44,7 @@ class Comparison:
     classes: tuple[Difference, ...]
     """AP of the classes that have ground truth, the largest difference first."""
     settings: tuple[Setting, ...] | None
-    """The settings that differ; None where a run has no config.yaml."""
+    """The settings that differ; None where an evaluation has none."""
 
     def __str__(self) -> str:
         objects = int((~self.dataset.crowd).sum())
@@ -74,7 +74,7 @@ def compare_runs(
 ) -> Comparison:
     """Compare the last evaluations in two folders.
 
-    `read_settings` reads the nested values of a config.yaml; one that brings those of older
+    `read_settings` takes the nested settings of an evaluation; one that brings those of older
     versions to the present form keeps settings that came later from being told as differences.
     `eval_command` is how the user starts an evaluation. Raises UserError where the two are not of
     the same ground truth.

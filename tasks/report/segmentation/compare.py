@@ -41,7 +41,7 @@ class Comparison:
     classes: tuple[Difference, ...]
     """IoU of the classes that have pixels, the largest difference first."""
     settings: tuple[Setting, ...] | None
-    """The settings that differ; None where a run has no config.yaml."""
+    """The settings that differ; None where an evaluation has none."""
 
     def __str__(self) -> str:
         first = self.evaluated[0]
@@ -99,7 +99,7 @@ def compare_runs(
 ) -> Comparison:
     """Compare the last evaluations in two folders.
 
-    `read_settings` reads a config.yaml in the present form, `eval_command` is how the user starts
+    `read_settings` brings settings to the present form, `eval_command` is how the user starts
     an evaluation. Raises UserError where the two are not of the same images, labels and classes.
     """
     a = read_evaluated(run_a, eval_command=eval_command)
