@@ -26,7 +26,7 @@ def evaluate_results(
     results = read_results_json(results_path, dataset)
     scores = final_scores(dataset, results)
     scored = scoring_facts(dataset, results, final=True)
-    metadata = {"task": "detection", "results": str(results_path), **scored}
+    metadata = {"task": "detection", "results": str(Path(results_path).absolute()), **scored}
     folder = Path(results_path).parent if output_dir is None else Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "evaluation.json"

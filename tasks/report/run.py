@@ -13,6 +13,7 @@ from tasks.metrics_file import read_metrics
 from tasks.panels import choose_panels, is_score_panel
 from tasks.report.charts import Axes, Point, Series, line_chart, nice_ceiling
 from tasks.report.page import facts, folded, paragraph
+from tasks.run_start import found_where_started
 from tasks.scoring.evaluation import SETTINGS
 
 EVALUATION = "evaluation.json"
@@ -74,6 +75,15 @@ def finished_evaluation(folder: str | Path, needed: str, eval_command: str) -> d
         way_out = f"found none in {folder}; {eval_command} CHECKPOINT --out {folder} writes it"
         raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
     return metadata
+
+
+def recorded_path(folder: str | Path, path: str | Path) -> Path:
+    """A path in an evaluation.json, taken from where the run was started if it is not here."""
+    for run in (Path(folder), Path(folder).resolve().parent):
+        there = found_where_started(path, run)
+        if there is not None:
+            return there
+    return Path(path)
 
 
 def evaluated_scores(folder: str | Path) -> dict[str, Any]:

@@ -79,8 +79,8 @@ def scoring_facts(
     """Say what scores are of and who computed them, for `write_evaluation`."""
     versions = engine_versions()
     return {
-        "annotations": str(dataset.path),
-        "image_root": str(dataset.image_root),
+        "annotations": str(dataset.path.absolute()),
+        "image_root": str(dataset.image_root.absolute()),
         "images": len(dataset.image_ids),
         "objects": int((~dataset.crowd).sum()),
         "crowds": int(dataset.crowd.sum()),

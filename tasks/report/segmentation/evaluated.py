@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.images import Exif
 from tasks.labels import LabelMap
-from tasks.report.run import finished_evaluation
+from tasks.report.run import finished_evaluation, recorded_path
 from tasks.scoring.pixels_file import ScoredPixels, read_results
 from tasks.scoring.resampling import Interval, interval_of, resample
 from tasks.scoring.semantic import class_counts, class_ious, headline_scores
@@ -93,7 +93,7 @@ def read_evaluated(
     metadata = finished_evaluation(folder, "data", eval_command)
     return Evaluated(
         data=metadata["data"],
-        image_root=Path(images or metadata.get("image_root", "")),
+        image_root=Path(images or recorded_path(folder, metadata.get("image_root", ""))),
         exif=metadata.get("exif", "apply"),
         scored=read_results(folder),
     )
