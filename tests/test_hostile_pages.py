@@ -49,7 +49,7 @@ class Quiet(HTMLParser):
             address = "".join(str(value).split()).lower()
             fetches = name in ("src", "href", "action", "formaction", "xlink:href", "srcset")
             foreign = fetches and not address.startswith(("data:image/", "data:,", "#"))
-            if name.startswith("on") or "javascript:" in address and name != "alt" or foreign:
+            if name.startswith("on") or ("javascript:" in address and name != "alt") or foreign:
                 self.running.append(f"{tag} {name}={value}")
 
     def handle_data(self, data: str) -> None:

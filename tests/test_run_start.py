@@ -65,7 +65,9 @@ def test_reports_and_comparisons_find_it_too(of_old: Path) -> None:
 
 def test_data_that_moved_are_asked_for_with_the_command_to_type(of_old: Path) -> None:
     shutil.rmtree(of_old.parents[1] / "data")
-    with pytest.raises(UserError, match=r"score it again: backbones eval .* data\.val\.annotations"):
+    with pytest.raises(
+        UserError, match=r"score it again: backbones eval .* data\.val\.annotations"
+    ):
         remake_report(of_old)
 
 

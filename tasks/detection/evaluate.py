@@ -38,6 +38,7 @@ from tasks.engine.scoring import Scoring, scoring_in
 from tasks.report.instances.build import report_detections
 from tasks.scoring.evaluation import ScoreSheet, write_evaluation
 from tasks.scoring.instances import (
+    crowded_note,
     final_scores,
     format_table,
     score_boxes,
@@ -148,7 +149,8 @@ def evaluate_checkpoint(
     page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
     files = (folder / "evaluation.json", folder / "detections.json")
     scores = named_scores(found, "val")
-    return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
+    notes = (*dataset.warnings, *crowded_note(dataset))
+    return ScoreSheet(scores, about, notes, files, page, format_table(scores))
 
 
 def make_evaluator(name: str, dataset: CocoDataset, launch: Launch[DetectionConfig]) -> Evaluator:

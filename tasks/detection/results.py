@@ -6,7 +6,7 @@ from tasks.datasets.coco.dataset import read_coco
 from tasks.engine.commands import command
 from tasks.report.instances.build import report_detections
 from tasks.scoring.evaluation import ScoreSheet, write_evaluation
-from tasks.scoring.instances import final_scores, format_table, scoring_facts
+from tasks.scoring.instances import crowded_note, final_scores, format_table, scoring_facts
 from tasks.scoring.results import read_results_json
 
 
@@ -32,4 +32,5 @@ def evaluate_results(
     file = folder / "evaluation.json"
     write_evaluation(file, scores, metadata)
     page = report_detections(folder, dataset, report_command=command("report"))
-    return ScoreSheet(scores, metadata, dataset.warnings, (file,), page, format_table(scores))
+    notes = (*dataset.warnings, *crowded_note(dataset))
+    return ScoreSheet(scores, metadata, notes, (file,), page, format_table(scores))

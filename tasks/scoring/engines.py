@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.scoring.results import DetectionResults, records
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SCORE_NAMES = (
     "ARm",
     "ARl",
 )
-MAX_DETECTIONS = (1, 10, 100)
+MAX_DETECTIONS = (1, 10, SCORED_DETECTIONS)
 
 
 def mean_defined(values: NDArray[np.float64]) -> float:

@@ -90,6 +90,25 @@ def scoring_facts(
     }
 
 
+def crowded_note(dataset: CocoDataset) -> tuple[str, ...]:
+    """What to know where images hold more objects of a class than detections are scored."""
+    owners = np.repeat(np.arange(len(dataset)), np.diff(dataset.first))[~dataset.crowd]
+    pairs = np.stack((owners, dataset.labels[~dataset.crowd]))
+    kinds, counts = np.unique(pairs, axis=1, return_counts=True)
+    limit = MAX_DETECTIONS[-1]
+    beyond = int((counts > limit).sum())
+    if not beyond:
+        return ()
+    image, label = kinds[:, counts.argmax()].tolist()
+    most = f"{counts.max()} of {dataset.label_map.names[label]!r} in {dataset.file_names[image]}"
+    found = int(np.minimum(counts, limit).sum())
+    return (
+        f"at most {limit} detections of a class and image are scored, as COCO does, and {beyond}"
+        f" times an image holds more objects of a class (at most {most}): no detector finds more"
+        f" than {100 * found / counts.sum():.1f} % of the objects",
+    )
+
+
 def format_table(scores: Mapping[str, float]) -> str:
     """Format COCO's twelve numbers and the classes' AP, times 100, as text for a terminal."""
     lines = [

@@ -183,7 +183,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
     if not isinstance(read, list):
         hint = ""
         if isinstance(read, dict) and "annotations" in read:
-            hint = "; this looks like an annotation file"
+            hint = f"; {_what_it_is(read['annotations'])}"
         raise UserError(f"{path}: {rule}, got a JSON {type(read).__name__}{hint}")
     try:
         deque(map(itemgetter(*FIELDS), read), maxlen=0)
@@ -193,6 +193,17 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
         lacks = f"record {index} lacks {', '.join(_missing(record))}: {str(record)[:200]}"
         raise UserError(f"{path}: {rule}; {lacks}") from None
     return read
+
+
+def _what_it_is(annotations: object) -> str:
+    """What a JSON object with annotations is, and the way out where it holds scores."""
+    first = annotations[0] if isinstance(annotations, list) and annotations else {}
+    if isinstance(first, dict) and "score" in first:
+        return (
+            "this is what `predict` writes, whose image ids are its own; `eval RUN` with"
+            " data.val.images=FOLDER data.val.annotations=FILE scores a detector on annotations"
+        )
+    return "this looks like an annotation file, which is given by --annotations"
 
 
 def _missing(record: object) -> list[str]:

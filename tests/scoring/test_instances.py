@@ -277,3 +277,23 @@ def test_the_tool_asks_for_annotations_beside_results() -> None:
     answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert answer.returncode == 2
     assert "--results and --annotations go together" in answer.stderr
+
+
+def test_more_objects_than_are_scored_is_said_in_the_table(tmp_path: Path) -> None:
+    """field_faults 16: 150 perfect detections of 150 objects; precision is 1 up to recall 2/3."""
+    boxes = [[3.0 * (number % 50), 9.0 * (number // 50), 2.0, 8.0] for number in range(150)]
+    plain = {"image_id": 1, "category_id": 1, "area": 16.0, "iscrowd": 0}
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 60, "width": 200}],
+        "categories": [{"id": 1, "name": "seed"}],
+        "annotations": [{**plain, "id": i, "bbox": box} for i, box in enumerate(boxes)],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    found = [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.9} for box in boxes]
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    sheet = evaluate_results(tmp_path / "found.json", tmp_path / "truth.json")
+    assert sheet.scores["box/AP"] == pytest.approx(67 / 101)
+    said = "1 times an image holds more objects of a class (at most 150 of 'seed' in a.jpg)"
+    assert said in str(sheet)
+    assert "more than 66.7 % of the objects" in str(sheet)
+    assert "1 times an image holds more objects" in (tmp_path / "report.html").read_text()

@@ -157,6 +157,13 @@ def test_annotations_in_place_of_results_are_recognised(
         read_results_json(write(tmp_path, {"annotations": []}), dataset)
 
 
+def test_what_predict_wrote_is_told_from_results(tmp_path: Path, dataset: CocoDataset) -> None:
+    """field_faults 19: it was called an annotation file, and its image ids are its own."""
+    content = {"images": [], "categories": [], "annotations": [{"id": 1, **RECORD}]}
+    with pytest.raises(UserError, match=r"what `predict` writes, .*; `eval RUN` with data\.val"):
+        read_results_json(write(tmp_path, content), dataset)
+
+
 def test_a_missing_file_is_named(tmp_path: Path, dataset: CocoDataset) -> None:
     with pytest.raises(UserError, match=r"nowhere\.json does not exist"):
         read_results_json(tmp_path / "nowhere.json", dataset)
