@@ -43,7 +43,9 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
     report = partial(
         report_detections, dataset=val_set, exif=config.data.exif, report_command=command("report")
     )
-    table = "\n".join([format_table(scores), *map("note: {}".format, crowded_note(val_set))])
+    limit = config.data.scored_detections
+    notes = [f"note: {note}" for note in crowded_note(val_set, limit)]
+    table = "\n".join([format_table(scores, limit), *notes])
     tell_of_pictures(launch, "Detector", val_set, report, table)
     return scores
 

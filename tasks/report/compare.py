@@ -15,7 +15,16 @@ VERSION_KEY = "settings_version"  # of the file's form, which is no setting
 Setting = tuple[str, str, str]  # name, and the value in both runs
 ReadSettings = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Brings nested settings, as some version wrote them, to the present form."""
-COMPARED = ("step", "weights", "weights_hash", "device", "precision", "views", "exif", "engines")
+COMPARED = (
+    "step",
+    "weights",
+    "weights_hash",
+    "device",
+    "precision",
+    "views",
+    "exif",
+    "max_detections",
+)
 """What two evaluations say besides settings that changes scores, or may."""
 
 

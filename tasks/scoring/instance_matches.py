@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.scoring.engines import MAX_DETECTIONS
 from tasks.scoring.results import DetectionResults
 
 Floats = NDArray[np.float64]
@@ -41,8 +40,8 @@ class Matches:
     """(A, T, n) whether it is right or wrong, and not ignored."""
 
 
-def match_classes(dataset: CocoDataset, results: DetectionResults) -> Iterator[Matches]:
-    """The matches of each class in turn."""
+def match_classes(dataset: CocoDataset, results: DetectionResults, limit: int) -> Iterator[Matches]:
+    """The matches of each class in turn, with the best `limit` detections of an image."""
     owners = np.repeat(dataset.image_ids, np.diff(dataset.first)) - 1
     found = results.image_ids - 1
     for label in range(dataset.label_map.num_classes):
@@ -50,31 +49,34 @@ def match_classes(dataset: CocoDataset, results: DetectionResults) -> Iterator[M
         detections = np.flatnonzero(results.labels == label)
         # of an image together, the best first, equal ones in their order
         order = np.lexsort((-results.scores[detections], found[detections]))
-        yield _match_class(dataset, results, owners[objects], objects, found, detections[order])
+        detections = detections[order]
+        images = found[detections]
+        ranks = np.arange(len(detections)) - np.searchsorted(images, images)
+        kept = ranks < limit
+        rows = (objects, detections[kept], ranks[kept])
+        yield _match_class(dataset, results, owners[objects], images[kept], *rows)
 
 
 def _match_class(
     dataset: CocoDataset,
     results: DetectionResults,
     owners: NDArray[np.int64],
-    objects: NDArray[np.intp],
     found: NDArray[np.int64],
+    objects: NDArray[np.intp],
     detections: NDArray[np.intp],
+    ranks: NDArray[np.int64],
 ) -> Matches:
-    """The matches of objects, which `owners` have, and of detections, sorted by image."""
-    starts = np.searchsorted(found[detections], found[detections])
-    ranks = np.arange(len(detections)) - starts
-    first = ranks < MAX_DETECTIONS[-1]
-    detections = detections[first]
-    ranks = ranks[first]
-    images = np.union1d(owners, found[detections])
+    """The matches of objects and detections, which lie in the images `owners` and `found`; both
+    are sorted by image, and `ranks` are of the detections.
+    """
+    images = np.union1d(owners, found)
     boxes = results.boxes[detections].astype(np.float64)
     ignored = _outside(boxes[:, 2] * boxes[:, 3])[:, None].repeat(len(THRESHOLDS), axis=1)
     right = np.zeros_like(ignored)
     uncounted = _outside(dataset.areas[objects]) | dataset.crowd[objects]  # (A, objects)
     for image in np.unique(owners).tolist():
         own = slice(*np.searchsorted(owners, (image, image + 1)).tolist())
-        theirs = slice(*np.searchsorted(found[detections], (image, image + 1)).tolist())
+        theirs = slice(*np.searchsorted(found, (image, image + 1)).tolist())
         crowd = dataset.crowd[objects[own]]
         overlaps = _overlaps(boxes[theirs], dataset.boxes[objects[own]], crowd)
         _match_image(overlaps, uncounted[:, own], crowd, right[..., theirs], ignored[..., theirs])
@@ -84,7 +86,7 @@ def _match_class(
     return Matches(
         images=images,
         objects=np.array(counts, np.float64),
-        owners=np.searchsorted(images, found[detections])[order],
+        owners=np.searchsorted(images, found)[order],
         ranks=ranks[order],
         right=right[..., order],
         counted=~ignored[..., order],

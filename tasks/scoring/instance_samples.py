@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.scoring.engines import MAX_DETECTIONS, SCORE_NAMES
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
+from tasks.scoring.engines import SCORE_NAMES, detection_limits
 from tasks.scoring.instance_matches import THRESHOLDS, Matches, match_classes
 from tasks.scoring.results import DetectionResults
 
@@ -52,16 +53,22 @@ class SampledScores:
 
 
 def sample_scores(
-    dataset: CocoDataset, results: DetectionResults, draws: NDArray[np.int16]
+    dataset: CocoDataset,
+    results: DetectionResults,
+    draws: NDArray[np.int16],
+    limit: int = SCORED_DETECTIONS,
 ) -> SampledScores:
-    """Score samples that hold image i `draws[s, i]` times, (S, N)."""
+    """Score samples that hold image i `draws[s, i]` times, (S, N).
+
+    The best `limit` detections of a class and image count.
+    """
     classes = dataset.label_map.num_classes
     samples = len(draws)
     by_class = np.full((samples, classes), np.nan)
     sums = {name: np.zeros(samples) for name in SCORE_NAMES}
     counts = {name: np.zeros(samples) for name in SCORE_NAMES}
-    for label, matches in enumerate(match_classes(dataset, results)):
-        found = _class_scores(matches, draws)
+    for label, matches in enumerate(match_classes(dataset, results, limit)):
+        found = _class_scores(matches, draws, limit)
         by_class[:, label] = found.get("AP", np.nan)
         for name, values in found.items():
             sums[name] += np.nan_to_num(values)
@@ -73,7 +80,7 @@ def sample_scores(
     return SampledScores(overall, by_class)
 
 
-def _class_scores(matches: Matches, draws: NDArray[np.int16]) -> dict[str, Floats]:
+def _class_scores(matches: Matches, draws: NDArray[np.int16], limit: int) -> dict[str, Floats]:
     """One class's part in COCO's twelve numbers, each (S,); those of sizes it has."""
     scores: dict[str, Floats] = {}
     drawn = draws[:, matches.images]
@@ -81,12 +88,12 @@ def _class_scores(matches: Matches, draws: NDArray[np.int16]) -> dict[str, Float
         precisions = _average_precisions(matches, size, drawn)  # (S, T)
         scores[f"AP{SIZES[size]}"] = precisions.mean(axis=1)
         if size:
-            scores[f"AR{SIZES[size]}"] = _recall(matches, size, drawn, MAX_DETECTIONS[-1])
+            scores[f"AR{SIZES[size]}"] = _recall(matches, size, drawn, limit)
             continue
         scores["AP50"] = precisions[:, 0]
         scores["AP75"] = precisions[:, 5]
-        for limit in MAX_DETECTIONS:
-            scores[f"AR{limit}"] = _recall(matches, size, drawn, limit)
+        for name, most in zip(("AR1", "AR10", "AR100"), detection_limits(limit), strict=True):
+            scores[name] = _recall(matches, size, drawn, most)
     return scores
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.scoring.engines import SCORE_NAMES, hotcoco_evaluator, mean_defined, summarize
 from tasks.scoring.instance_samples import RECALLS, SampledScores, sample_scores
 from tasks.scoring.resampling import Interval, draw_images, interval_of
@@ -58,6 +59,8 @@ class ClassReport:
 class Analysis:
     """hotcoco's analyses of one set of detections."""
 
+    limit: int
+    """Most detections of a class and image that count."""
     scores: Mapping[str, float]
     """COCO's twelve numbers."""
     intervals: Mapping[str, Interval]
@@ -84,13 +87,15 @@ class Analysis:
     """Annotations that a confident detection contradicts, the most confident first."""
 
 
-def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
+def analyse(
+    dataset: CocoDataset, results: DetectionResults, limit: int = SCORED_DETECTIONS
+) -> Analysis:
     """Run hotcoco's analyses, and resample the images.
 
     It takes seconds for thousands of detections, about a minute for 500,000 in 80 classes.
     """
     num_classes = dataset.label_map.num_classes
-    evaluator = hotcoco_evaluator(dataset, results)
+    evaluator = hotcoco_evaluator(dataset, results, limit)
     curves = evaluator.eval
     assert curves is not None  # accumulate made them
     everything = np.asarray(curves["precision"])
@@ -98,15 +103,17 @@ def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
     precision = everything[:, :, :, 0, -1]
     thresholds = best_thresholds(precision[0], np.asarray(curves["scores"])[0, :, :, 0, -1])
     used = results.where(results.scores >= _filled(thresholds)[results.labels])
-    in_use = hotcoco_evaluator(dataset, used)
+    in_use = hotcoco_evaluator(dataset, used, limit)
     diagnosis = in_use.image_diagnostics(iou_thr=0.5)
     calibration = evaluator.calibration(n_bins=10, iou_threshold=0.5)
     samples = bootstrap_samples(len(results), num_classes)
-    sampled = sample_scores(dataset, results, draw_images(len(dataset), samples))
+    draws = draw_images(len(dataset), samples)
+    sampled = sample_scores(dataset, results, draws, limit)
     counts = _count(dataset, used, diagnosis)
     errors = calibration["per_category"]
     classes = _class_reports(dataset, precision, thresholds, counts, errors, sampled)
     return Analysis(
+        limit=limit,
         scores=dict(zip(SCORE_NAMES, scores, strict=True)),
         intervals={name: interval_of(values) for name, values in sampled.overall.items()},
         samples=samples,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.images import Exif
 from tasks.labels import LabelMap
 from tasks.report.build import Section, run_sections, try_report, write_page
@@ -41,7 +42,7 @@ def detection_sections(
 
     `folder` tells of the run. Image files that are missing are shown as blanks.
     """
-    analysis = analyse(dataset, results)
+    analysis = analyse(dataset, results, scored_detections(folder))
     worst, best = extremes(analysis.images)
     worst_images = gallery(dataset, analysis.used, analysis.images, worst, exif)
     best_images = gallery(dataset, analysis.used, analysis.images, best, exif)
@@ -129,6 +130,12 @@ def read_evaluated(
     dataset = read_coco(annotations, image_root, label_map=label_map, exif=exif)
     dataset = first_images(dataset, metadata["images"])
     return dataset, _read_detections(folder, dataset)
+
+
+def scored_detections(folder: str | Path) -> int:
+    """How many detections of a class and image a folder's evaluation scored."""
+    limits = evaluation_metadata(folder).get("max_detections", [SCORED_DETECTIONS])
+    return int(limits[-1])
 
 
 def _score_again(folder: Path, eval_command: str) -> str:

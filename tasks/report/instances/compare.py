@@ -20,7 +20,7 @@ from tasks.report.compare import (
     settings_lines,
 )
 from tasks.report.instances.analysis import bootstrap_samples
-from tasks.report.instances.build import read_evaluated
+from tasks.report.instances.build import read_evaluated, scored_detections
 from tasks.scoring.engines import SCORE_NAMES
 from tasks.scoring.instance_samples import SampledScores, sample_scores
 from tasks.scoring.instances import score_boxes
@@ -88,12 +88,13 @@ def compare_runs(
             f" {_scored_on(run_b, dataset_b)}, which differ in {', '.join(differing)}; score both"
             f" on one file: {eval_command} RUN data.val.annotations=FILE data.val.images=FOLDER"
         )
-    scores_a = score_boxes(dataset, results_a)
-    scores_b = score_boxes(dataset, results_b)
+    limits = [scored_detections(run) for run in (run_a, run_b)]
+    scores_a = score_boxes(dataset, results_a, limit=limits[0])
+    scores_b = score_boxes(dataset, results_b, limit=limits[1])
     samples = _samples(dataset, results_a, results_b)
     draws = draw_images(len(dataset), samples)
-    sampled_a = sample_scores(dataset, results_a, draws)
-    sampled = sample_scores(dataset, results_b, draws).minus(sampled_a)
+    sampled_a = sample_scores(dataset, results_a, draws, limits[0])
+    sampled = sample_scores(dataset, results_b, draws, limits[1]).minus(sampled_a)
     overall: list[Difference] = []
     for name in SCORE_NAMES:
         score = f"box/{name}"

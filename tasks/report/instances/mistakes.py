@@ -103,7 +103,7 @@ def detection_data_section(dataset: CocoDataset, analysis: Analysis) -> str:
         ("crowds", str(int(dataset.crowd.sum()))),
         ("classes", f"{len(analysis.classes)}, {unused} without objects"),
     ]
-    notes = (*dataset.warnings, *crowded_note(dataset))
+    notes = (*dataset.warnings, *crowded_note(dataset, analysis.limit))
     return data_section(entries, notes) + _suspects(dataset, analysis)
 
 

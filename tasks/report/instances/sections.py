@@ -30,7 +30,7 @@ HEADLINE = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR100")
 
 def headline(analysis: Analysis) -> str:
     """Show the numbers to know first."""
-    entries = [(name, *_score(analysis, name)) for name in HEADLINE]
+    entries = [(_title(name, analysis), *_score(analysis, name)) for name in HEADLINE]
     f1 = [report.f1 for report in analysis.classes if report.objects]
     mean_f1 = float(np.mean(f1)) if f1 else np.nan
     entries.append(("mean F1", percent(mean_f1), "at the best thresholds"))
@@ -62,13 +62,19 @@ def classes_section(analysis: Analysis) -> str:
         (f"{name} ({square})", (*_score(analysis, precision), *_score(analysis, recall)))
         for name, precision, recall, square in SIZES
     ]
-    size_head = ("size in pixels", "AP", "95 % interval", "AR100", "95 % interval")
+    recall = _title("AR100", analysis)
+    size_head = ("size in pixels", "AP", "95 % interval", recall, "95 % interval")
     note = paragraph(
         f"Intervals over images, of those of {analysis.samples} bootstrap samples that hold an"
         " object of the class: fewer where few images have one. From a handful of images an"
         " interval is too narrow, and from a single one it says nothing."
     )
     return note + table(head, rows, tall=True) + "<h3>By size</h3>" + table(size_head, sizes)
+
+
+def _title(name: str, analysis: Analysis) -> str:
+    """A score's name, with the number of detections that were scored."""
+    return f"AR{analysis.limit}" if name == "AR100" else name
 
 
 def _class_cells(report: ClassReport, limit: float) -> tuple[str | Cell, ...]:
