@@ -175,7 +175,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
     """The records of a results file, each with all fields; UserError where it is something else."""
     try:
         read = parse_json(text)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UserError(
             f"results must be a COCO results JSON file; {path} is not JSON: {error}"
         ) from error
@@ -249,10 +249,12 @@ def _numbers(
     """A column of finite numbers, or of lists of them, as (N, *shape)."""
     values = [record[field] for record in read]
     try:
-        column = np.array(values, np.float64).reshape(len(values), *shape)
-        if np.isfinite(column).all():
+        column = np.array(values, np.float64)
+        if not values:
+            return column.reshape(0, *shape)
+        if column.shape == (len(values), *shape) and np.isfinite(column).all():
             return column
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass  # the search below names the record
     index = next(index for index, value in enumerate(values) if not _is_finite(value, shape))
     rule = "four finite numbers" if shape else "a finite number"
@@ -262,6 +264,6 @@ def _numbers(
 def _is_finite(value: object, shape: tuple[int, ...]) -> bool:
     try:
         array = np.array(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return array.shape == shape and bool(np.isfinite(array).all())
