@@ -43,7 +43,8 @@ class SampledScores:
     @property
     def defined(self) -> NDArray[np.int64]:
         """How many samples say something of each class, (K,)."""
-        return (~np.isnan(self.classes)).sum(axis=0)
+        held: NDArray[np.int64] = (~np.isnan(self.classes)).sum(axis=0)
+        return held
 
     @property
     def partial(self) -> int:

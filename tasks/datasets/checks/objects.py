@@ -17,6 +17,7 @@ from tasks.datasets.coco.objects import SCORED_DETECTIONS, object_row
 from tasks.datasets.findings import Finding, Fix, Severity
 from tasks.datasets.notes import Notes
 from tasks.errors import DataError
+from tasks.labels import FileId
 
 _TINY = 1.0  # pixels
 _ROUNDING = 0.01  # pixels past the border that are no defect: files round to so many digits
@@ -208,7 +209,7 @@ def _find_repeated(records: Records) -> Iterator[Finding]:
 
 def _find_crowded(records: Records) -> Iterator[Finding]:
     """Images with more objects of a category than COCO scores detections."""
-    counts: dict[tuple[object, object], int] = {}
+    counts: dict[tuple[FileId, FileId], int] = {}
     for annotation in records.objects:
         if annotation.crowd:
             continue

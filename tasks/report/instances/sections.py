@@ -13,9 +13,10 @@ from tasks.report.charts import (
     interval_mark,
     line_chart,
 )
-from tasks.report.instances.analysis import RECALLS, Analysis, ClassReport
+from tasks.report.instances.analysis import Analysis, ClassReport
 from tasks.report.page import Cell, css_color, paragraph, percent, span, swatch, table, tiles
 from tasks.report.tables import ConfidenceBin, reliability
+from tasks.scoring.instance_samples import RECALLS
 
 MANY = 12
 """Classes; above it, curves lose their own colours and the confusion matrix becomes a list."""

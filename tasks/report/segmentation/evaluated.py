@@ -66,7 +66,8 @@ class Evaluated:
     @property
     def held_samples(self) -> NDArray[np.int64]:
         """How many samples hold a pixel of each class, (K,)."""
-        return (self.samples[:, 1] > 0).sum(axis=0)
+        held: NDArray[np.int64] = (self.samples[:, 1] > 0).sum(axis=0)
+        return held
 
     @property
     def partial_samples(self) -> int:
