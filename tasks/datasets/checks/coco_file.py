@@ -13,7 +13,6 @@ from tasks.errors import DataError
 from tasks.images import Exif
 from tasks.labels import LabelMap
 
-
 REFUSED = "refused by training"
 """The kind of what training refuses although no rule of the check is broken."""
 
