@@ -140,8 +140,8 @@ TABLE: list[Row] = [
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
     (
-        "tasks.datasets.convert.yolo",
-        {"yaml", "tasks.datasets.*", "tasks.images"},
+        "tasks.datasets.convert.yolo_settings",
+        {"yaml", "tasks.datasets.*", "tasks.errors"},
         set(),
     ),
     (
@@ -161,7 +161,7 @@ TABLE: list[Row] = [
     ),
     (
         "tasks.datasets.class_images.imagenet",
-        {"numpy", "tasks.datasets.*", "tasks.errors"},
+        {"numpy", "tasks.datasets.*", "tasks.errors", "tasks.images"},
         {"scipy"},
     ),
     (
