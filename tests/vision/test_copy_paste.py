@@ -19,7 +19,7 @@ from tasks.datasets.coco.objects import decode_mask
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.data.batches import TrainBatches
-from tasks.detection.data.prepare import masks_of
+from tasks.detection.data.prepare import PlacedMasks
 from tasks.engine.loading import Share
 from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.copy_paste import Prepared, paste_objects
@@ -315,7 +315,7 @@ def test_masks_follow_their_image(tmp_path: Path, flip: bool) -> None:
         [[{"bbox": [8, 4, 16, 16], "segmentation": polygon}, {"bbox": [0, 0, 4, 4]}]],
     )
     plan = ImagePlan(0, 5, Placement((64, 128), Crop(6, 10, (40, 60)), flip))
-    mask, none = masks_of(dataset, read_segmentations(dataset), np.arange(2), plan)
+    mask, none = PlacedMasks(dataset, read_segmentations(dataset), np.arange(2), plan)
     assert none is None
     expected = np.zeros((64, 128), dtype=np.bool_)
     expected[8:24, 16:48] = expected[24:40, 32:48] = True

@@ -14,6 +14,7 @@ from tasks.datasets.coco.usable import usable_images
 from tasks.datasets.repeat_factors import repeat_factors
 from tasks.detection.config import DataConfig
 from tasks.engine.randomness import Stream, mix_key, mix_keys
+from tasks.vision.copy_paste import MOST_PASTED
 from tasks.vision.padding import padded_objects
 from tasks.vision.placement import ImagePlan
 from tasks.vision.planning import (
@@ -83,7 +84,9 @@ class TrainPlans:
     def _most_objects(self, image: ImagePlan) -> int:
         """Objects that the image may end up with."""
         own = int(self.dataset.first[image.index + 1] - self.dataset.first[image.index])
-        return own + (self._most_objects(image.paste) if image.paste is not None else 0)
+        if image.paste is None:
+            return own
+        return own + min(MOST_PASTED, self._most_objects(image.paste))
 
 
 def val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> Iterator[Plan]:
