@@ -3,9 +3,11 @@ restarts.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -299,6 +301,23 @@ def test_pasted_masks_have_the_targets_size() -> None:
     assert np.array_equal(result.masks[1], square(4, 9)[:12, :12])
     back = paste_objects(replace(source, masks=(None,)), target, key_that_takes(True))
     assert back.masks == (None, None)
+
+
+def test_of_a_crowded_image_a_hundred_objects_are_pasted_and_few_masks_decoded() -> None:
+    """fault_campaign 19."""
+    decoded: list[int] = []
+
+    class Masks(Sequence[Any]):
+        def __len__(self) -> int:
+            return 1000
+
+        def __getitem__(self, place: Any) -> Any:
+            decoded.append(place)
+            return square(4, 9)
+
+    source = replace(prepared(100, [[4, 4, 9, 9]] * 1000), masks=Masks())
+    assert len(paste_objects(prepared(1, []), source, 7).boxes) == 100
+    assert len(decoded) == 100
 
 
 def test_masks_that_nobody_asked_for_stay_away() -> None:

@@ -12,7 +12,7 @@ from resnet_backbones.errors import UserError
 from tasks.boxes import Box
 from tasks.datasets.checks.coco_file import REFUSED, check_file
 from tasks.datasets.checks.images import ImageFile
-from tasks.datasets.checks.objects import UNITS
+from tasks.datasets.checks.objects import PLACES, UNITS
 from tasks.datasets.checks.records import Records
 from tasks.datasets.checks.report import Fixed
 from tasks.datasets.coco.json_file import LISTS
@@ -70,6 +70,7 @@ class _Corrections:
         self.renumbers = False
         self.renamed: dict[str, dict[FileId, FileId]] = {"images": {}, "categories": {}}
         self.turned: list[Fix] = []
+        self.resized: set[FileId] = set()
         self.boxes: dict[FileId, list[Box]] = {}
         for annotation in records.objects:
             self.boxes.setdefault(annotation.image, []).append(annotation.box)
@@ -90,9 +91,10 @@ class _Corrections:
             "renumber": self._renumber,
         }
         self.turned = [one.fix for one in findings if one.fix and one.fix.remedy == "turn"]
+        self.resized = self._images_to_resize(findings)
         in_units = [one for one in findings if one.fix and one.fix.remedy == UNITS]
         for finding in in_units or findings:  # what is wrong with pixels is seen when they are
-            if finding.fix is not None:
+            if finding.fix is not None and not self._waits(finding, finding.fix):
                 remedies[finding.fix.remedy](finding, finding.fix)
         kept = {name: self._kept(name) for name in LISTS}
         annotations = self._with_owners(kept)
@@ -101,6 +103,18 @@ class _Corrections:
             numbered = enumerate(annotations, start=1)
             annotations = [record | {"id": number} for number, record in numbered]
         return self.records.content | kept | {"annotations": annotations}
+
+    def _images_to_resize(self, findings: Sequence[Finding]) -> set[FileId]:
+        """Ids of the images whose size is wrong."""
+        fixes = [finding.fix for finding in findings if finding.fix is not None]
+        wrong = [fix for fix in fixes if fix.remedy in ("size", "turn")]
+        return {self.lists["images"][fix.index]["id"] for fix in wrong}
+
+    def _waits(self, finding: Finding, fix: Fix) -> bool:
+        """Whether a box is seen to be right or wrong only when its image's size is right."""
+        if finding.kind not in PLACES:
+            return False
+        return self.lists["annotations"][fix.index]["image_id"] in self.resized
 
     def _kept(self, name: str) -> list[Any]:
         gone = self.gone[name]

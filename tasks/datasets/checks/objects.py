@@ -22,6 +22,8 @@ from tasks.errors import DataError
 
 UNITS = "units"
 """The remedy of a file whose boxes are in other units; others are for boxes in pixels."""
+PLACES = ("box outside", "box past the border")
+"""Kinds of findings about a box in its image."""
 _TINY = 1.0  # pixels
 _ROUNDING = 0.01  # pixels past the border that are no defect: files round to so many digits
 

@@ -123,7 +123,7 @@ class PlacedMasks(Sequence[Mask | None]):
     @overload
     def __getitem__(self, place: slice) -> list[Mask | None]: ...
 
-    def __getitem__(self, place: int | slice) -> Mask | None | list[Mask | None]:
+    def __getitem__(self, place: int | slice) -> Mask | list[Mask | None] | None:
         if isinstance(place, slice):
             return [self[index] for index in range(len(self))[place]]
         row = int(self.objects[place])
