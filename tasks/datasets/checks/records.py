@@ -233,8 +233,8 @@ def _read_categories(records: Records) -> Iterator[Finding]:
         records.categories[value] = index
         try:
             category_name(record)
-        except DataError as error:
-            yield _unreadable_name(records, entry, index, name, error)
+        except DataError as unreadable:
+            yield _unreadable_name(records, entry, index, name, unreadable)
             continue
         yield from _check_name(records, entry, record, name)
         first = names.setdefault(name, index)

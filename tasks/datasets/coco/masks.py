@@ -127,7 +127,7 @@ def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any
         )
         raise DataError(rule, "correct them or give the annotation bbox and area", name)
     try:
-        encoded = mask
+        encoded: Any = mask
         if isinstance(mask["counts"], list):
             fits = _sum_of_runs(mask["counts"]) == height * width
             encoded = masks.frPyObjects(mask, height, width) if fits else None
