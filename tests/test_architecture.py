@@ -144,8 +144,8 @@ TABLE: list[Row] = [
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
     (
-        "tasks.datasets.convert.yolo",
-        {"yaml", "tasks.datasets.*", "tasks.images"},
+        "tasks.datasets.convert.yolo_settings",
+        {"yaml", "tasks.datasets.*", "tasks.errors"},
         set(),
     ),
     (
@@ -165,7 +165,7 @@ TABLE: list[Row] = [
     ),
     (
         "tasks.datasets.class_images.imagenet",
-        {"numpy", "tasks.datasets.*", "tasks.errors"},
+        {"numpy", "tasks.datasets.*", "tasks.errors", "tasks.images"},
         {"scipy"},
     ),
     (
