@@ -28,6 +28,7 @@ FLOORS = {
     "tasks.boxes",
     "tasks.images",
     "tasks.metrics_file",
+    "tasks.run_start",
     "tasks.panels",
     "tasks.drawing",
     "tasks.plots",
@@ -128,6 +129,7 @@ TABLE: list[Row] = [
     ("tasks.errors", set(), set()),
     ("tasks.labels", set(), set()),
     ("tasks.metrics_file", set(), set()),
+    ("tasks.run_start", set(), set()),
     ("tasks.panels", set(), set()),
     ("tasks.stages", set(), set()),
     ("tasks.cores", set(), set()),
@@ -142,8 +144,8 @@ TABLE: list[Row] = [
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
     (
-        "tasks.datasets.convert.yolo",
-        {"yaml", "tasks.datasets.*", "tasks.images"},
+        "tasks.datasets.convert.yolo_settings",
+        {"yaml", "tasks.datasets.*", "tasks.errors"},
         set(),
     ),
     (
@@ -163,7 +165,7 @@ TABLE: list[Row] = [
     ),
     (
         "tasks.datasets.class_images.imagenet",
-        {"numpy", "tasks.datasets.*", "tasks.errors"},
+        {"numpy", "tasks.datasets.*", "tasks.errors", "tasks.images"},
         {"scipy"},
     ),
     (
@@ -197,6 +199,7 @@ TABLE: list[Row] = [
             "tasks.errors",
             "tasks.metrics_file",
             "tasks.panels",
+            "tasks.run_start",
             "tasks.stages",
         },
         {"timm"},

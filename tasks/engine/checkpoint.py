@@ -99,6 +99,12 @@ class Checkpoint:
         """The weights to use: the moving average where there is one, as that is what was scored."""
         return self.model if self.ema is None else self.ema
 
+    def digest(self, group: str) -> str:
+        """SHA-256 of a group of tensors with their names."""
+        if self.digests is None:
+            return digest_of(self.content[group])
+        return self.digests[group]
+
     def _checked(self, group: str) -> dict[str, Any] | None:
         """A group of tensors that is what was saved; UserError for a damaged one."""
         if self.digests is None:
