@@ -35,6 +35,7 @@ FLOORS = {
     "tasks.captions",
     "tasks.label_plots",
     "tasks.stages",
+    "tasks.cores",
     "tasks.datasets.*",
     "tasks.scoring.*",
     "tasks.report.*",
@@ -131,6 +132,7 @@ TABLE: list[Row] = [
     ("tasks.run_start", set(), set()),
     ("tasks.panels", set(), set()),
     ("tasks.stages", set(), set()),
+    ("tasks.cores", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
     ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.stages"}, set()),
     ("tasks.drawing", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
@@ -142,8 +144,8 @@ TABLE: list[Row] = [
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
     (
-        "tasks.datasets.convert.yolo",
-        {"yaml", "tasks.datasets.*", "tasks.images"},
+        "tasks.datasets.convert.yolo_settings",
+        {"yaml", "tasks.datasets.*", "tasks.errors"},
         set(),
     ),
     (
@@ -163,12 +165,12 @@ TABLE: list[Row] = [
     ),
     (
         "tasks.datasets.class_images.imagenet",
-        {"numpy", "tasks.datasets.*", "tasks.errors"},
+        {"numpy", "tasks.datasets.*", "tasks.errors", "tasks.images"},
         {"scipy"},
     ),
     (
         "tasks.datasets.*",
-        {*READING, *DRAWING, "resnet_backbones.safe_pickle", "tasks.datasets.*"},
+        {*READING, *DRAWING, "resnet_backbones.safe_pickle", "tasks.cores", "tasks.datasets.*"},
         set(),
     ),
     (
@@ -193,6 +195,7 @@ TABLE: list[Row] = [
             "tensorboard",
             "tqdm",
             "tasks.engine.*",
+            "tasks.cores",
             "tasks.errors",
             "tasks.metrics_file",
             "tasks.panels",
