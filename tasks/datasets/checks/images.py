@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.cores import usable_cores
 from tasks.datasets.coco.sizes import size_error
 from tasks.datasets.findings import Finding, Fix, Severity
 from tasks.errors import DataError
@@ -66,7 +67,7 @@ def read_files(
 ) -> list[ImageFile]:
     """Read the image files, with their pixels, or their headers alone in a fraction of the time."""
     read = partial(_read_pixels if pixels else _read_header, exif=exif)
-    workers = min(THREADS, os.cpu_count() or 1) if pixels else THREADS
+    workers = min(THREADS, usable_cores()) if pixels else THREADS
     return read_in_threads(read, images, workers, track)
 
 

@@ -14,11 +14,12 @@ from tasks.datasets.checks.records import CheckedObject, Records
 from tasks.datasets.coco.ids import file_id, other_spelling
 from tasks.datasets.coco.json_file import Record
 from tasks.datasets.coco.masks import check_mask
-from tasks.datasets.coco.objects import object_row
+from tasks.datasets.coco.objects import SCORED_DETECTIONS, object_row
 from tasks.datasets.coco.units import find_units, units_error
 from tasks.datasets.findings import Finding, Fix, Severity
 from tasks.datasets.notes import Notes
 from tasks.errors import DataError
+from tasks.labels import FileId
 
 UNITS = "units"
 """The remedy of a file whose boxes are in other units; others are for boxes in pixels."""
@@ -48,6 +49,7 @@ def read_objects(records: Records) -> Iterator[Finding]:
             yield from _read_object(records, name, record, drop)
     yield from _find_units(records)
     yield from _find_repeated(records)
+    yield from _find_crowded(records)
     yield from _find_unused(records)
 
 
@@ -240,6 +242,26 @@ def _find_repeated(records: Records) -> Iterator[Finding]:
         error = DataError(rule, "remove one of the two")
         drop = Fix(remedy="drop", records="annotations", index=annotation.index)
         yield _of_box(records, "duplicate box", "warning", name, annotation, error, drop)
+
+
+def _find_crowded(records: Records) -> Iterator[Finding]:
+    """Images with more objects of a category than COCO scores detections."""
+    counts: dict[tuple[FileId, FileId], int] = {}
+    for annotation in records.objects:
+        if annotation.crowd:
+            continue
+        pair = (annotation.image, annotation.category)
+        counts[pair] = counts.get(pair, 0) + 1
+    for (image, category), count in counts.items():
+        if count > SCORED_DETECTIONS:
+            name = records.category_name(category)
+            rule = (
+                f"COCO scores {SCORED_DETECTIONS} detections of a category and image,"
+                f" {records.image_path(image).name} has {count} objects of {name!r}"
+            )
+            way_out = "cut such images into parts, or expect a recall and an AP below 100"
+            error = DataError(rule, way_out)
+            yield records.finding("crowded image", "warning", f"image {image!r}", error)
 
 
 def _find_unused(records: Records) -> Iterator[Finding]:

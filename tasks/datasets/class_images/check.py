@@ -3,7 +3,6 @@
 N images, K classes.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from resnet_backbones.errors import UserError
+from tasks.cores import usable_cores
 from tasks.datasets.checks.images import THREADS, Track, pixel_digest, read_in_threads
 from tasks.datasets.checks.report import CheckedSplit, CheckReport, Fixed
 from tasks.datasets.class_images.class_images import ClassImages
@@ -96,7 +96,7 @@ def check_class_splits(
 def _read(images: ClassImages, exif: Exif, track: Track | None, demands: Demands) -> _Reading:
     """Decode every image, and find what is wrong within the set."""
     read = partial(_read_content, images, exif)
-    workers = min(THREADS, os.cpu_count() or 1)
+    workers = min(THREADS, usable_cores())
     contents = read_in_threads(read, range(len(images)), workers, track)
     problems = _find_image_problems(images, contents, demands)
     findings = [*problems, *_find_class_problems(images)]

@@ -26,6 +26,9 @@ ObjectRow = tuple[float, ...]  # image, label, crowd, area, x, y, width, height
 _AREA = 3  # columns of a row, which ends with the annotation's index
 _INDEX = 8
 
+SCORED_DETECTIONS = 100
+"""Of a category and image, by COCO's rule; further ones do not count."""
+
 
 @dataclass(frozen=True)
 class CocoObjects:

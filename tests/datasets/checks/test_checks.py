@@ -262,3 +262,16 @@ def test_bccd_gives_no_errors(bccd: Path, tmp_path: Path) -> None:
         splits.append(Split(name, bccd / "JPEGImages", tmp_path / f"{name}.json"))
     report = check(splits, exif="apply", grid=AnchorGrid())
     assert only_errors(report.findings) == []
+
+
+def test_more_objects_than_coco_scores_are_a_warning(folder: Path) -> None:
+    """field_faults 16."""
+    made = content()
+    first = made["annotations"][0]
+    made["annotations"] += [
+        {**first, "id": 9000 + i, "bbox": [i / 9, 1, 9, 9], "area": 81} for i in range(101)
+    ]
+    write(folder, made)
+    found = [one for one in scan(folder).findings if one.kind == "crowded image"]
+    assert [one.severity for one in found] == ["warning"]
+    assert "COCO scores 100 detections of a category and image" in found[0].sentence
