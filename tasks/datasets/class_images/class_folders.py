@@ -60,7 +60,9 @@ def sort_into_classes(
     empty = sorted({_class_of(name) for name in others if name} - set(classes))
     _check(path, classes, empty, len(images))
     beside = len(images) - len(inside)
-    warnings = (f"{beside} images beside the class folders were left out",) if beside else ()
+    warnings: tuple[str, ...] = ()
+    if beside:
+        warnings += (f"{beside} images beside the class folders were left out",)
     inside_but_none = (below[place] for place in below.keys() - images.keys())
     warnings += _left_out(name for name in inside_but_none if "/" in name)
     return ClassFolders(classes, np.array(order, dtype=np.int64), labels, warnings)
