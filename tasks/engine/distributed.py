@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import nn
 
 from resnet_backbones.errors import UserError, as_line
+from tasks.engine.wish import Stopped
 
 OBJECT_TIMEOUT = timedelta(hours=12)  # rank 0 may score for long while the others wait
 
@@ -106,7 +107,7 @@ class World:
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
         """Context that ends on every rank with the first error of any that a user can mend, as a
-        UserError.
+        UserError, or with Stopped where any was asked to stop.
 
         Ranks must not communicate in it. A rank that failed alone would leave the others waiting
         for it. Any other error is a fault of ours: it ends its own rank with its traceback, and
@@ -116,16 +117,20 @@ class World:
         try:
             yield
         except Exception as error:
-            if as_line(error) is None:
+            if as_line(error) is None and not isinstance(error, Stopped):
                 raise
             failure = error
         self.raise_first(failure)
 
     def raise_first(self, failure: Exception | None) -> None:
-        """Raise the first failure of any rank, as a UserError, on every rank. Collective."""
-        line = None if failure is None else as_line(failure)
-        lines = self.gather(line)
-        shared = self.broadcast(next(filter(None, lines or []), None))
+        """Raise the first failure of any rank, as a UserError or Stopped, on every rank.
+        Collective.
+        """
+        own = "" if isinstance(failure, Stopped) else failure and as_line(failure)
+        answers = [answer for answer in self.gather(own) or [] if answer is not None]
+        shared = self.broadcast(max(answers, default=None))  # any line counts for more than ""
+        if shared == "":
+            raise Stopped from failure
         if shared:
             raise UserError(shared) from failure
 

@@ -1,0 +1,1 @@
+"""A process that does not stop when it is asked to is ended."""
