@@ -1,1 +1,0 @@
-"""A process that does not stop when it is asked to is ended."""
