@@ -36,8 +36,9 @@ class Watchdog:
     def stop(self) -> None:
         """Listen no more; call it in the main thread."""
         signal.set_wakeup_fd(self.previous, warn_on_full_buffer=False)
-        self.mouth.close()  # which the thread hears of
+        self.mouth.shutdown(socket.SHUT_RDWR)  # closing is not enough where a fork has it too
         self.thread.join()
+        self.mouth.close()
         self.ear.close()
 
     def _listen(self) -> None:
