@@ -22,18 +22,21 @@ from tasks.engine.environment import library_version
 from tasks.engine.evaluation import Evaluator, evaluate_sets
 from tasks.engine.files import write_text
 from tasks.engine.fit import fit
+from tasks.engine.length import describe_length, replace_schedule
 from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
+from tasks.engine.restarts import after_restart, note_begun
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
-from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings, require
+from tasks.engine.shared_folder import refuse_unshared
 from tasks.engine.sinks import Sink
+from tasks.engine.stop import interruptible
 from tasks.engine.timing import agree_on_routes
-from tasks.engine.training import UNKNOWN_STEPS, Evaluate, Training
+from tasks.engine.training import Evaluate, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -165,8 +168,10 @@ class Launch(Generic[Config]):
         self.on_every_rank(checkpoints.refuse_other_run)
         self.on_every_rank(self.lock.acquire)
         prepare_output_dir(config.run, self.world, config)
+        refuse_unshared(self.output_dir, self.world)
+        note_begun(self.output_dir, self.world)
         self._write_label_map(metadata)
-        self.note(_length(config, batches.epoch_length))
+        self.note(describe_length(config, batches.epoch_length))
         training = Training(
             model=model,
             objective=objective.to(self.world.device),  # what it has besides the model
@@ -207,7 +212,7 @@ def launch(
     sinks: Sequence[Sink] = (),
     loop: Loop = fit,
 ) -> Run:
-    """Train as one process, or as one of torchrun's: `run` is a task's whole route to scores.
+    """Train as one process, or as one of torchrun's or srun's: `run` is a task's whole route to scores.
 
     `sinks` receive what the run reports, besides its own; `loop` takes the place of training.
     """
@@ -228,41 +233,14 @@ def launch_in(
 ) -> Run:
     """Train in a world that is there."""
     folder = Path(config.run.output_dir)
+    config = after_restart(config, world)
     with (
+        interruptible(),
         RunLog(folder, world, sinks) as log,
         RunLock(folder, active=world.is_main) as lock,
     ):
         scores = run(config, _prepare(config, world, log, lock, loop))
     return Run(folder, scores)
-
-
-def replace_schedule(config: Config, epoch_length: int) -> Config:
-    """The settings with schedule.epochs as steps."""
-    return replace(config, schedule=in_steps(config.schedule, epoch_length))
-
-
-def _length(config: TaskSettings, epoch_length: int) -> list[str]:
-    """The run's length in epochs, where it is known, and settings that it is too short for."""
-    run, schedule = config.run, config.schedule
-    evaluations = UNKNOWN_STEPS if run.eval_every else 1
-    lines: list[str] = []
-    if schedule.minutes is None:
-        epochs = schedule.steps / epoch_length
-        lines = [f"{schedule.steps} steps are {epochs:.3g} epochs of {epoch_length} steps"]
-        evaluations = -(-schedule.steps // (run.eval_every or schedule.steps))
-    waiting = {"run.patience": run.patience or 0}
-    if schedule.name == "plateau":
-        waiting["schedule.plateau_evaluations"] = schedule.plateau_evaluations
-    if schedule.warmup_until is not None and evaluations <= 1:
-        seen = f"schedule.warmup_until={schedule.warmup_until:g} is never reached, as the only"
-        lines.append(
-            f"warning: {seen} evaluation is the last; lower run.eval_every={run.eval_every}"
-        )
-    for name, count in waiting.items():
-        if evaluations <= count:  # the first has nothing to be better than
-            seen = f"{name}={count} is never reached in a run of {evaluations} evaluations"
-            lines.append(f"warning: {seen}; lower run.eval_every={run.eval_every}")
-    return lines
 
 
 def _prepare(
@@ -275,7 +253,12 @@ def _prepare(
     with world.sharing_errors():
         lock.check()
         last = output_dir / LAST
-        resumed = read_checkpoint(last) if last.exists() else None
+        path = last if last.exists() else None
+    path, is_there = world.broadcast((path, output_dir.is_dir()))  # rank 0 decides
+    if is_there:
+        refuse_unshared(output_dir, world)
+    with world.sharing_errors():
+        resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
     precision = choose_precision(config.run, resumed, world)
     routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
