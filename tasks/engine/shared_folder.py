@@ -30,7 +30,7 @@ def refuse_unshared(folder: Path, world: World) -> None:
         (folder / name).unlink(missing_ok=True)
     missing = [rank for rank, (seen, _) in enumerate(answers) if not seen]
     if missing:
-        rule = f"run.output_dir={folder} must be one folder that all ranks see"
+        rule = "run.output_dir must be one folder that all ranks see"
         seen = f"rank {missing[0]} does not see in {answers[missing[0]][1]} what rank 0 wrote"
         raise UserError(f"{rule}, but {seen} into {answers[0][1]}; put it on a shared disk")
 
