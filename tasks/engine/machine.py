@@ -42,7 +42,9 @@ def memory() -> Space | None:
         lines = (PROC / "meminfo").read_text().splitlines()
     except OSError:
         return None
-    sizes = {name: int(rest.split()[0]) * 1024 for name, _, rest in (x.partition(":") for x in lines)}
+    sizes = {
+        name: int(rest.split()[0]) * 1024 for name, _, rest in (x.partition(":") for x in lines)
+    }
     return Space(sizes["MemTotal"], sizes["MemAvailable"])
 
 

@@ -83,5 +83,3 @@ def _of_slurm(environment: Mapping[str, str], size: int) -> Ranks:
         port=int(environment.get("MASTER_PORT", str(port))),
         launcher="srun",
     )
-
-

@@ -1,5 +1,4 @@
-"""Waiting for the batches of a loader's processes, but neither for ever nor against a wish to stop.
-"""
+"""Waiting for the batches of a loader's processes, but neither for ever nor against a wish to stop."""
 
 import atexit
 import multiprocessing
@@ -96,7 +95,9 @@ def size_of(item: Any) -> int:
     return 0
 
 
-def _next(items: Iterator[Any], patience: float, workers: Sequence[BaseProcess], limit: float) -> Any:
+def _next(
+    items: Iterator[Any], patience: float, workers: Sequence[BaseProcess], limit: float
+) -> Any:
     """The next item; time in which this process was suspended does not count."""
     waited = 0.0
     while True:

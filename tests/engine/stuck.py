@@ -18,8 +18,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-import torch._dynamo  # noqa: F401  # once, before the forks: what an optimiser imports
-import torch.utils.tensorboard  # noqa: F401
+import torch._dynamo  # once, before the forks: what an optimiser imports
+import torch.utils.tensorboard
 import toy_run
 from torch import Tensor, nn
 

@@ -51,9 +51,7 @@ def saved_step(run: Path) -> int | None:
 
 
 @pytest.mark.parametrize("state", SAYS)
-def test_sigterm_ends_a_run_in_every_state(
-    ended: tuple[Path, dict[str, Any]], state: str
-) -> None:
+def test_sigterm_ends_a_run_in_every_state(ended: tuple[Path, dict[str, Any]], state: str) -> None:
     folder, found = ended
     end = found[state]
     said = SAYS[state]

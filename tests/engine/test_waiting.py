@@ -84,7 +84,9 @@ def test_shared_memory_that_cannot_hold_what_is_read_ahead_is_warned_of(
 ) -> None:
     """Two workers read two batches each ahead."""
     monkeypatch.setattr(waiting, "shared_memory", lambda: Space(20_000, 15_999))
-    said = r"hold 0.016 MB for data.workers=2, 2 batches of 0.004 MB for each, and has 0.016 MB free"
+    said = (
+        r"hold 0.016 MB for data.workers=2, 2 batches of 0.004 MB for each, and has 0.016 MB free"
+    )
     with pytest.warns(LoaderWarning, match=said):
         list(Loader(torch.zeros, workers=2).batches([[1000]]))
     monkeypatch.setattr(waiting, "shared_memory", lambda: Space(20_000, 16_000))
@@ -121,6 +123,8 @@ def test_a_worker_that_lives_and_gives_nothing(
     monkeypatch.setattr(waiting, "shared_memory", lambda: shared)
     monkeypatch.setattr(waiting, "memory", lambda: memory)
     stream = Loader(lambda plan: time.sleep(0.5), workers=1, timeout=0.1).batches([0])
-    found = rf"none from processes \d+ in state S; /dev/shm has {shared}, memory {memory}; .*{way_out}"
+    found = (
+        rf"none from processes \d+ in state S; /dev/shm has {shared}, memory {memory}; .*{way_out}"
+    )
     with pytest.raises(UserError, match=found):
         next(stream)
