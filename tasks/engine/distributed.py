@@ -161,14 +161,25 @@ class World:
 
 def _join(ranks: Ranks, device: torch.device, peers: Peers) -> Any:
     """Make torch's groups of all ranks; the one for objects, where it is not the only one."""
-    given = {"store": peers.store, "rank": ranks.rank, "world_size": ranks.size}
     interface = gloo_interface(os.environ.get("NCCL_SOCKET_IFNAME"), socket.if_nameindex())
     if interface is not None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
     if device.type != "cuda":
-        dist.init_process_group("gloo", timeout=COLLECTIVE, **given)
+        dist.init_process_group(
+            "gloo",
+            timeout=COLLECTIVE,
+            store=peers.store,
+            rank=ranks.rank,
+            world_size=ranks.size,
+        )
         return None
-    dist.init_process_group("nccl", device_id=device, **given)
+    dist.init_process_group(
+        "nccl",
+        store=peers.store,
+        rank=ranks.rank,
+        world_size=ranks.size,
+        device_id=device,
+    )
     return dist.new_group(backend="gloo", timeout=COLLECTIVE)
 
 

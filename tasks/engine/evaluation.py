@@ -110,9 +110,8 @@ def run_batches(
 
     `compute` is called without gradients with a batch on the device, and gives its result and its
     losses, which may be none; ranks must not communicate in it. What a user can mend on one rank,
-    such as an image that cannot be read, is a UserError on all of them, and a stop that is asked for
-    is Stopped. Losses of a batch of weight
-    0 do not count, whatever they are.
+    such as an image that cannot be read, is a UserError on all of them, and so is Stopped a stop
+    that is asked for. Losses of a batch of weight 0 do not count, whatever they are.
     """
     results: list[R] = []
     sums: dict[str, Tensor] = {}

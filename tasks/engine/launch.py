@@ -167,8 +167,8 @@ class Launch(Generic[Config]):
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
         self.on_every_rank(checkpoints.refuse_other_run)
         self.on_every_rank(self.lock.acquire)
-        prepare_output_dir(config.run, self.world, config)
         refuse_unshared(self.output_dir, self.world)
+        prepare_output_dir(config.run, self.world, config)
         note_begun(self.output_dir, self.world)
         self._write_label_map(metadata)
         self.note(describe_length(config, batches.epoch_length))
@@ -212,9 +212,10 @@ def launch(
     sinks: Sequence[Sink] = (),
     loop: Loop = fit,
 ) -> Run:
-    """Train as one process, or as one of torchrun's or srun's: `run` is a task's whole route to scores.
+    """Train as one process, or as one of torchrun's or srun's.
 
-    `sinks` receive what the run reports, besides its own; `loop` takes the place of training.
+    `run` is a task's whole route to scores; `sinks` receive what the run reports, besides its own;
+    `loop` takes the place of training.
     """
     keep_freed_memory()
     world = World.create(config.run.device)

@@ -42,10 +42,9 @@ def memory() -> Space | None:
         lines = (PROC / "meminfo").read_text().splitlines()
     except OSError:
         return None
-    sizes = {
-        name: int(rest.split()[0]) * 1024 for name, _, rest in (x.partition(":") for x in lines)
-    }
-    return Space(sizes["MemTotal"], sizes["MemAvailable"])
+    sizes = dict(line.split(":") for line in lines)  # of " 16 kB"
+    total, free = (int(sizes[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+    return Space(1024 * total, 1024 * free)
 
 
 def state(process: int) -> str:
@@ -62,7 +61,7 @@ def state(process: int) -> str:
 def open_files(process: int) -> int:
     """How many files a process has open; 0 where that is not known."""
     try:
-        return len(os.listdir(PROC / str(process) / "fd"))
+        return len(list((PROC / str(process) / "fd").iterdir()))
     except OSError:
         return 0
 

@@ -6,10 +6,9 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
-
-from torch.distributed import PrefixStore, TCPStore
 
 from resnet_backbones.errors import UserError
 from tasks.engine.rank_environment import Ranks
@@ -33,7 +32,7 @@ Seen = dict[int, tuple[str, float]]
 
 
 class Peers:
-    """Where the processes of a run meet, and a thread that gives signs of life and looks for theirs.
+    """Where the processes of a run meet, and a thread that looks after the others.
 
     The first process looks after all, the others after the first, and each after its launcher. One
     that has been silent for long ends the run: it would be waited for without end. Work of any
@@ -42,6 +41,8 @@ class Peers:
 
     def __init__(self, ranks: Ranks) -> None:
         self.ranks = ranks
+        from torch._C._distributed_c10d import PrefixStore, TCPStore  # not in every build
+
         self.parent: int | None = os.getppid()
         self.name = f"process {os.getpid()} on {socket.gethostname()}"
         hosts = ranks.rank == 0 and not ranks.hosted
@@ -86,10 +87,8 @@ class Peers:
         """Leave, so that nobody waits for a sign of life."""
         self.ended.set()
         self.thread.join()
-        try:
+        with suppress(RuntimeError):  # the first process has left, and the place with it
             self.life.set(str(self.ranks.rank), LEFT)
-        except RuntimeError:  # the first process has left, and the place with it
-            pass
 
     def _live(self) -> None:
         seen: Seen = {}

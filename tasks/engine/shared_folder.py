@@ -1,6 +1,5 @@
 """Whether all ranks see the folder of a run."""
 
-import os
 import secrets
 import socket
 import time
@@ -15,8 +14,8 @@ a folder's old listing for 30."""
 
 
 def refuse_unshared(folder: Path, world: World) -> None:
-    """Raise UserError on every rank where not all see what rank 0 writes into a folder, which must
-    be there. Collective; does nothing for one process.
+    """Raise UserError on every rank where not all see what rank 0 writes into a folder, which it
+    makes. Collective; does nothing for one process.
     """
     if world.size == 1:
         return
@@ -38,6 +37,7 @@ def refuse_unshared(folder: Path, world: World) -> None:
 def _write(folder: Path) -> tuple[str, str]:
     """A file's name that no other start has, and the machine that wrote it."""
     path = folder / f".shared-{secrets.token_hex(8)}"
+    folder.mkdir(parents=True, exist_ok=True)
     path.touch()
     return path.name, socket.gethostname()
 
@@ -50,5 +50,5 @@ def _appears(path: Path, seconds: float) -> bool:
             return False
         time.sleep(0.1)
         if path.parent.is_dir():
-            os.listdir(path.parent)  # has a network's disk look anew
+            list(path.parent.iterdir())  # has a network's disk look anew
     return True

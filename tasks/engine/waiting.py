@@ -1,4 +1,4 @@
-"""Waiting for the batches of a loader's processes, but neither for ever nor against a wish to stop."""
+"""Waiting for batches of a loader's processes, but not for ever, nor against a wish to stop."""
 
 import atexit
 import multiprocessing

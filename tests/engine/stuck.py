@@ -147,7 +147,7 @@ def begin(place: Place, environment: dict[str, str]) -> int:
         status = int(end.code or 0)
     except KeyboardInterrupt:
         status = 130
-    atexit._run_exitfuncs()  # as Python does at its end, but for freeing all modules, which takes long
+    atexit._run_exitfuncs()  # Python's end, but for freeing modules
     os._exit(status)
 
 

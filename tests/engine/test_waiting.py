@@ -123,8 +123,7 @@ def test_a_worker_that_lives_and_gives_nothing(
     monkeypatch.setattr(waiting, "shared_memory", lambda: shared)
     monkeypatch.setattr(waiting, "memory", lambda: memory)
     stream = Loader(lambda plan: time.sleep(0.5), workers=1, timeout=0.1).batches([0])
-    found = (
-        rf"none from processes \d+ in state S; /dev/shm has {shared}, memory {memory}; .*{way_out}"
-    )
+    seen = rf"/dev/shm has {shared}, memory {memory}"
+    found = rf"none from processes \d+ in state S; {seen}; .*{way_out}"
     with pytest.raises(UserError, match=found):
         next(stream)
