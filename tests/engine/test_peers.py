@@ -3,21 +3,20 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
 
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig
-from tasks.engine import shared_folder
+from tasks.engine import peers, shared_folder
 from tasks.engine.distributed import World
 from tasks.engine.peers import LEFT, SILENT, Peers, Seen, silent
 from tasks.engine.rank_environment import Ranks
@@ -142,31 +141,59 @@ def _settings(folder: Path) -> DetectionConfig:
     return DetectionConfig(run=RunConfig(output_dir=str(folder)))
 
 
-ORPHAN = """
-import os, sys, time
-from tasks.engine import peers
-from tasks.engine.rank_environment import Ranks
-peers.BEAT = 0.1
-peers.Peers(Ranks(0, 0, 2, "127.0.0.1", int(sys.argv[1]), launcher="torchrun"))
-print("there", flush=True)
-time.sleep(60)
-"""
+def fork(action: Callable[[], None]) -> tuple[int, IO[str]]:
+    """A process of its own, and what it prints on stderr."""
+    ear, mouth = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.dup2(mouth, 2)
+        os.close(mouth)
+        os.close(ear)
+        action()
+        os._exit(0)
+    os.close(mouth)
+    return process, os.fdopen(ear)
 
 
-def test_a_process_whose_launcher_is_killed_ends() -> None:
-    """The launcher is a shell here."""
-    command = f'"{sys.executable}" -c "$0" {free_port()}; true'
-    shell = subprocess.Popen(
-        ["sh", "-c", command, ORPHAN],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert shell.stdout is not None
-    assert shell.stdout.readline()
+def test_a_process_whose_launcher_is_killed_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_campaign's table: SIGKILL of torchrun."""
+    monkeypatch.setattr(peers, "BEAT", 0.05)
+    port = free_port()
+
+    def live() -> None:
+        Peers(Ranks(0, 0, 2, "127.0.0.1", port, launcher="torchrun"))
+        os.write(2, b"there\n")
+        time.sleep(60)
+
+    def launcher() -> None:
+        if os.fork() == 0:
+            live()
+        time.sleep(60)
+
+    process, printed = fork(launcher)
+    assert printed.readline() == "there\n"
     killed = time.monotonic()
-    shell.send_signal(signal.SIGKILL)
-    rest = shell.stdout.read()  # until the process has ended, too
-    assert "rank 0: torchrun has ended" in rest
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert "rank 0: torchrun has ended" in printed.read()  # until the other has ended, too
     assert time.monotonic() - killed < 30
+
+
+def test_a_process_that_is_silent_for_long_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped, say, or on a machine that is gone."""
+    monkeypatch.setattr(peers, "BEAT", 0.05)
+    monkeypatch.setattr(peers, "SILENT", 0.5)
+    port = free_port()
+
+    def live() -> None:
+        Peers(Ranks(0, 0, 2, "127.0.0.1", port))
+        time.sleep(60)
+
+    process, printed = fork(live)
+    monkeypatch.setattr(peers, "BEAT", 60.0)  # here
+    silent_one = Peers(Ranks(1, 1, 2, "127.0.0.1", port))
+    seen = f"rank 1 (process {os.getpid()} on {socket.gethostname()}) gave no sign of life for 0.5"
+    assert seen in printed.read()
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == peers.LOST
+    silent_one.close()
