@@ -124,7 +124,7 @@ def warnings_for_people() -> Iterator[None]:
         ) -> None:
             if category.__module__.partition(".")[0] not in ("tasks", "resnet_backbones"):
                 show_others(message, category, filename, lineno, file, line)
-            elif os.environ.get("RANK", "0") == "0":
+            elif os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
                 print(f"warning: {message}", file=sys.stderr)
 
         warnings.showwarning = show

@@ -47,7 +47,7 @@ class World:
         ranks start.
         """
         ranks = ranks_of(os.environ)
-        chosen = resolve_device(device, ranks.local_rank, ranks.size)
+        chosen = resolve_device(device, _gpu_of(ranks), ranks.size)
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
         if ranks.size == 1 and not ranks.hosted:
@@ -181,6 +181,14 @@ def _join(ranks: Ranks, device: torch.device, peers: Peers) -> Any:
         device_id=device,
     )
     return dist.new_group(backend="gloo", timeout=COLLECTIVE)
+
+
+def _gpu_of(ranks: Ranks) -> int:
+    """The number of a rank's GPU among those that it sees: its own alone, with srun's
+    --gpus-per-task=1.
+    """
+    alone = ranks.launcher == "srun" and torch.cuda.device_count() == 1
+    return 0 if alone else ranks.local_rank
 
 
 def gloo_interface(wanted: str | None, present: Sequence[tuple[int, str]]) -> str | None:
