@@ -52,6 +52,9 @@ class World:
             torch.cuda.set_device(chosen)
         if ranks.size == 1 and not ranks.hosted:
             return cls(ranks.rank, ranks.local_rank, ranks.size, chosen)
+        if not (ranks.address and ranks.port):
+            rule = f"WORLD_SIZE={ranks.size} takes RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
+            raise UserError(f"{rule}, got no MASTER_ADDR or MASTER_PORT; torchrun sets them all")
         object_group = None
         try:
             peers = Peers(ranks)

@@ -30,10 +30,7 @@ class Ranks:
 
 
 def ranks_of(environment: Mapping[str, str]) -> Ranks:
-    """The process that torchrun, or else srun, has started; a single one without them.
-
-    UserError where a part of the environment is missing.
-    """
+    """The process that torchrun, or else srun, has started; a single one without them."""
     if "RANK" in environment or "WORLD_SIZE" in environment:
         return _by_name(environment)
     tasks = environment.get("SLURM_STEP_NUM_TASKS", environment.get("SLURM_NTASKS", "1"))
@@ -54,9 +51,6 @@ def _by_name(environment: Mapping[str, str]) -> Ranks:
     """What torchrun sets, or people by hand."""
     size = int(environment.get("WORLD_SIZE", "1"))
     elastic = "TORCHELASTIC_RUN_ID" in environment
-    if size > 1 and not {"MASTER_ADDR", "MASTER_PORT"} <= environment.keys():
-        rule = f"WORLD_SIZE={size} takes RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
-        raise UserError(f"{rule}, got no MASTER_ADDR or MASTER_PORT; torchrun sets them all")
     return Ranks(
         rank=int(environment.get("RANK", "0")),
         local_rank=int(environment.get("LOCAL_RANK", "0")),

@@ -3,7 +3,7 @@
 import pytest
 
 from resnet_backbones.errors import UserError
-from tasks.engine.distributed import gloo_interface
+from tasks.engine.distributed import World, gloo_interface
 from tasks.engine.rank_environment import Ranks, first_host, ranks_of
 
 SLURM = {
@@ -46,9 +46,11 @@ def test_one_task_of_srun_is_one_process() -> None:
     assert ranks_of(SLURM | {"SLURM_STEP_NUM_TASKS": "1"}) == Ranks()
 
 
-def test_ranks_that_cannot_meet_are_refused() -> None:
+def test_ranks_that_cannot_meet_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(UserError, match="got no MASTER_ADDR or MASTER_PORT; torchrun sets"):
-        ranks_of({"RANK": "0", "WORLD_SIZE": "2"})
+        World.create("cpu")
 
 
 @pytest.mark.parametrize(
