@@ -5,13 +5,12 @@ A task's `train.py` reads its data, builds its model and says how it is scored; 
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from torch import nn
 
-from resnet_backbones.errors import UserError
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.batches import Batches
 from tasks.engine.checkpoint import Checkpoint, Checkpoints, is_checkpoint, read_checkpoint
@@ -32,9 +31,10 @@ from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
 from tasks.engine.settings import RunConfig, TaskSettings, require
-from tasks.engine.shared_folder import refuse_unshared
+from tasks.engine.shared_folder import refuse_different_folders, refuse_unshared
 from tasks.engine.sinks import Sink
 from tasks.engine.stop import interruptible
+from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
 from tasks.engine.training import Evaluate, Training
 
@@ -78,6 +78,7 @@ class Launch(Generic[Config]):
     world: World
     log: RunLog
     precision: Precision
+    threads: ThreadChoice
     routes: Mapping[str, bool]
     """Which of the timed routes are taken."""
     resumed: Checkpoint | None
@@ -168,7 +169,7 @@ class Launch(Generic[Config]):
         self.on_every_rank(checkpoints.refuse_other_run)
         self.on_every_rank(self.lock.acquire)
         refuse_unshared(self.output_dir, self.world)
-        prepare_output_dir(config.run, self.world, config)
+        prepare_output_dir(config.run, self.world, config, self._choices())
         note_begun(self.output_dir, self.world)
         self._write_label_map(metadata)
         self.note(describe_length(config, batches.epoch_length))
@@ -180,6 +181,7 @@ class Launch(Generic[Config]):
             log=self.log,
             world=self.world,
             precision=self.precision,
+            threads=self.threads,
             name_image=name_image,
             on_best=on_best,
         )
@@ -198,6 +200,15 @@ class Launch(Generic[Config]):
             "precision": self.precision.name,
             "routes": dict(self.routes),
             "library_version": library_version("resnet-backbones"),
+        }
+
+    def _choices(self) -> dict[str, object]:
+        """What this start decided by the machine, for environment.json."""
+        return {
+            "threads": self.threads.number,
+            "threads_because": self.threads.reason,
+            "precision": self.precision.name,
+            "precision_because": self.precision.reason,
         }
 
     def _write_label_map(self, metadata: Mapping[str, Any]) -> None:
@@ -261,28 +272,21 @@ def _prepare(
     with world.sharing_errors():
         resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
+    recorded = None if resumed is None else resumed.metadata.get("threads")
+    threads = choose_threads(config.run.threads, world, recorded)
+    use_threads(threads)
+    log.note(f"{threads}")
     precision = choose_precision(config.run, resumed, world)
     routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
-    return Launch(config, world, log, precision, routes, resumed, lock, loop)
-
-
-def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:
-    """Raise UserError on every rank where they do not all see the same last checkpoint."""
-    seen = "none" if resumed is None else f"one of step {resumed.step}"
-    answers = world.broadcast(world.gather(seen))
-    others = [rank for rank, answer in enumerate(answers) if answer != answers[0]]
-    if others:
-        rule = f"run.output_dir={output_dir} must be one folder that all ranks see"
-        found = f"rank 0 finds {answers[0]} there and rank {others[0]} {answers[others[0]]}"
-        raise UserError(f"{rule}, but of its {LAST} {found}; put it on a shared disk")
+    return Launch(config, world, log, precision, threads, routes, resumed, lock, loop)
 
 
 def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:
     """Resolve run.precision; a resumed run keeps its first choice, as a timing may differ."""
-    name = config.precision
-    if name == "auto" and resumed is not None:
-        name = resumed.metadata.get("precision", name)
-    return Precision.agreed(name, world)
+    kept = None if resumed is None else resumed.metadata.get("precision")
+    if config.precision != "auto" or kept is None:
+        return Precision.agreed(config.precision, world)
+    return replace(Precision.agreed(kept, world), reason="as the run began")
 
 
 def _parameters(model: nn.Module) -> str:

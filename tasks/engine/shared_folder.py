@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
+from tasks.engine.checkpoint import Checkpoint
 from tasks.engine.distributed import World
+from tasks.engine.run_files import LAST
 
 NEAR, FAR = 1.0, 45.0
 """Seconds after which a file must be seen, on the machine that wrote it and on others: NFS may keep
@@ -32,6 +34,17 @@ def refuse_unshared(folder: Path, world: World) -> None:
         rule = "run.output_dir must be one folder that all ranks see"
         seen = f"rank {missing[0]} does not see in {answers[missing[0]][1]} what rank 0 wrote"
         raise UserError(f"{rule}, but {seen} into {answers[0][1]}; put it on a shared disk")
+
+
+def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:
+    """Raise UserError on every rank where they do not all see the same last checkpoint."""
+    seen = "none" if resumed is None else f"one of step {resumed.step}"
+    answers = world.broadcast(world.gather(seen))
+    others = [rank for rank, answer in enumerate(answers) if answer != answers[0]]
+    if others:
+        rule = f"run.output_dir={output_dir} must be one folder that all ranks see"
+        found = f"rank 0 finds {answers[0]} there and rank {others[0]} {answers[others[0]]}"
+        raise UserError(f"{rule}, but of its {LAST} {found}; put it on a shared disk")
 
 
 def _write(folder: Path) -> tuple[str, str]:
