@@ -46,7 +46,7 @@ DRAWING = {
     "tasks.drawing",
     "tasks.plots",
 }
-SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "zoo"}
+SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "serve", "zoo"}
 TASKS = [
     path.name
     for path in sorted((ROOT / "tasks").iterdir())
@@ -232,6 +232,12 @@ TABLE: list[Row] = [
         {"albumentations"},
     ),
     *(row for task in TASKS for row in task_rows(task)),
+    (
+        "tasks.serve.*",
+        {"tasks.serve.*", "tasks.drawing", "tasks.errors", "tasks.images", "tasks.labels"}
+        | {"tasks.report.images"},
+        set(),
+    ),
     ("tasks.zoo", set(), set()),
     ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),

@@ -16,6 +16,7 @@ from tasks.cli import (
     predict,
     recipes,
     report,
+    serve,
     train,
     weights,
 )
@@ -47,6 +48,7 @@ COMMANDS = {
         train.COMMAND,
         evaluate.COMMAND,
         predict.COMMAND,
+        serve.COMMAND,
         check.CHECK,
         convert.COMMAND,
         weights.COMMAND,
