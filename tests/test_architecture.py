@@ -154,6 +154,7 @@ TABLE: list[Row] = [
         {"tasks.datasets.*", "tasks.errors"},
         {"fsspec"},
     ),
+    ("tasks.datasets.web_files", {"tasks.datasets.class_images.addresses"}, set()),
     (
         "tasks.datasets.class_images.remote_shards",
         {"tasks.datasets.*", "tasks.errors", "tasks.labels"},
@@ -208,6 +209,11 @@ TABLE: list[Row] = [
         "tasks.vision.check_weights",
         {"tasks.engine.run_files", "tasks.engine.settings", "resnet_backbones.zoo.catalogue"},
         set(),
+    ),
+    (
+        "tasks.vision.video",
+        {"numpy", "tasks.errors", "tasks.images"},
+        {"cv2"},
     ),
     (
         "tasks.vision.*",

@@ -56,6 +56,8 @@ class Task:
     """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
     predict: Lazy
     """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
+    score: float | None = None
+    """Lowest score of what is worth a look; None where nothing has a score."""
     page_answer: Lazy
     """(an image's result, (height, width) of its preview) -> what the web page is told of it."""
     results: Lazy | None = None
@@ -85,6 +87,7 @@ TASKS = {
             evaluate=Lazy("tasks.detection.evaluate.evaluate_checkpoint"),
             load=Lazy("tasks.detection.predict.load_detector"),
             predict=Lazy("tasks.detection.predict_files.predict_files"),
+            score=0.5,
             page_answer=Lazy("tasks.detection.served.page_answer"),
             results=Lazy("tasks.detection.results.evaluate_results"),
             report=Lazy("tasks.report.instances.build.remake_report"),
@@ -117,6 +120,7 @@ TASKS = {
             evaluate_settings=Lazy("tasks.classification.evaluate_saved.evaluate_settings"),
             load=Lazy("tasks.classification.predict.load_classifier"),
             predict=Lazy("tasks.classification.predict_files.predict_files"),
+            score=0.0,
             page_answer=Lazy("tasks.classification.served.page_answer"),
             report=Lazy("tasks.report.classification.build.report_again"),
             compare=Lazy("tasks.report.classification.compare.compare_runs"),

@@ -17,8 +17,6 @@ from tasks.engine.run_files import find_checkpoint
 if TYPE_CHECKING:
     from tasks.serve.model import Served
 
-SCORES = {"detection": 0.5}
-"""Where the page's threshold stands at first; 0 for other tasks."""
 MEGABYTE = 1_000_000
 
 
@@ -91,7 +89,7 @@ def serve_predictor(task: Task, predictor: object, name: str) -> Served:
         name=name,
         task=task.name,
         label_map=predictor.label_map,  # type: ignore[attr-defined]  # all predictors have it
-        score=SCORES.get(task.name, 0.0),
+        score=task.score or 0.0,
         predictor=predictor,
         page_answer=task.page_answer.load(),
     )

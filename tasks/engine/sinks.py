@@ -96,13 +96,13 @@ class Console:
     def __init__(self) -> None:
         self.bar: Any = None
 
-    def open_bar(self, step: int, steps: int | None) -> None:
+    def open_bar(self, step: int, steps: int | None, unit: str = "step") -> None:
         """Show the progress of training; `steps` None is an unknown length."""
         from tqdm import tqdm
 
         if shows_a_bar():
             self.bar = tqdm(
-                total=steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05
+                total=steps, initial=step, unit=unit, dynamic_ncols=True, smoothing=0.05
             )
 
     def advance(self) -> None:
