@@ -94,12 +94,15 @@ TORCHLESS = {
         "config_words",
         "files",
         "progress",
+        "run_ending",
         "run_files",
+        "run_lock",
         "schedule",
         "setting_help",
         "setting_names",
         "setting_types",
         "settings",
+        "watching",
     )
 }
 TABLE: list[Row] = [
@@ -182,7 +185,7 @@ TABLE: list[Row] = [
     ),
     ("tasks.engine.sinks", {"tasks.engine.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
-    *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
+    *((module, {*TORCHLESS, "tasks.metrics_file"}, set()) for module in sorted(TORCHLESS)),
     (
         "tasks.engine.*",
         {

@@ -18,6 +18,7 @@ from tasks.cli import (
     report,
     serve,
     train,
+    watch,
     weights,
 )
 from tasks.cli.command import Command
@@ -46,6 +47,7 @@ COMMANDS = {
     command.name: command
     for command in (
         train.COMMAND,
+        watch.COMMAND,
         evaluate.COMMAND,
         predict.COMMAND,
         serve.COMMAND,
