@@ -184,6 +184,11 @@ TABLE: list[Row] = [
         set(),
     ),
     ("tasks.engine.sinks", {"tasks.engine.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
+    (
+        "tasks.engine.trackers",
+        {*TORCHLESS, "tasks.engine.distributed", "tasks.engine.sinks", "tasks.metrics_file"},
+        {"wandb", "mlflow"},
+    ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *((module, {*TORCHLESS, "tasks.metrics_file"}, set()) for module in sorted(TORCHLESS)),
     (

@@ -33,6 +33,7 @@ from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings, require
 from tasks.engine.sinks import Sink
 from tasks.engine.timing import agree_on_routes
+from tasks.engine.trackers import make_trackers
 from tasks.engine.training import UNKNOWN_STEPS, Evaluate, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
@@ -228,8 +229,9 @@ def launch_in(
 ) -> Run:
     """Train in a world that is there."""
     folder = Path(config.run.output_dir)
+    sinks = [*make_trackers(config, world), *sinks]
     with (
-        RunLog(folder, world, sinks) as log,
+        RunLog(folder, world, sinks, tensorboard="tensorboard" in config.run.trackers) as log,
         RunLock(folder, active=world.is_main) as lock,
     ):
         scores = run(config, _prepare(config, world, log, lock, loop))

@@ -28,6 +28,9 @@ class Sink:
     def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
         """Take what was added to the row of a step, and that whole row; both have the step."""
 
+    def picture(self, file: Path, step: int) -> None:
+        """Take a picture file that was drawn anew after a step."""
+
     def flush(self) -> None:
         """Hand everything to the system, so that none is lost when the process is killed."""
 

@@ -176,8 +176,8 @@ def _seconds_left(steps: int, trained: Row, data: Mapping[str, Any]) -> float | 
 
 def _score(rows: Sequence[Row], name: str | None) -> str:
     """The last value of a score, and the best where that is another."""
-    scored = [row for row in rows if name in row and row[name] is not None]
-    if not scored:
+    scored = [row for row in rows if name is not None and row.get(name) is not None]
+    if name is None or not scored:
         return ""
     last = scored[-1]
     best = max(scored, key=lambda row: float(row[name]))
