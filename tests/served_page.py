@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from tasks.classification.predict import ImageClasses
 from tasks.classification.served import page_answer as classes_answer
+from tasks.cli.registry import saved_task
+from tasks.cli.serve import serve_predictor
 from tasks.detection.predict import ImageDetections
 from tasks.detection.served import page_answer as detections_answer
 from tasks.images import Pixels, decode
@@ -81,3 +84,10 @@ def serving(task: str, most_bytes: int = 1_000_000) -> Iterator[PageServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def served_run(run: Path) -> tuple[Served, Any]:
+    """A saved network as `backbones serve` serves it, and the network by itself."""
+    task = saved_task(run)
+    predictor = task.load(run, device="cpu", precision="fp32")
+    return serve_predictor(task, predictor, str(run)), predictor
