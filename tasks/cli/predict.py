@@ -65,6 +65,9 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     words = read_list(arguments.images, arguments.from_list)
     check_words(words)  # answered before torch is imported
     task = saved_task(arguments.checkpoint)
+    from tasks.engine.threads import settle_threads
+
+    settle_threads(arguments.device)
     predictor = task.load(
         arguments.checkpoint, device=arguments.device, precision=arguments.precision
     )

@@ -61,7 +61,7 @@ class Task:
     page_answer: Lazy
     """(an image's result, (height, width) of its preview) -> what the web page is told of it."""
     results: Lazy | None = None
-    """(results file, annotations, output folder or None, image folder or None) -> what is
+    """(results file, annotations, output folder or None, image folder or None, limit=…) -> what is
     printed; None where there is no such file."""
     report: Lazy
     """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""
