@@ -37,8 +37,9 @@ test-all: .venv/installed  ## run all tests
 test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported versions
 	.venv-oldest/bin/python $(PYTEST) -m "not slow"
 
-test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test backbones in other libraries; DETECTRON2=path to its source
-	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/weights/test_dialects.py
+test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test backbones in other libraries, and trackers; DETECTRON2=path to its source
+	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/weights/test_dialects.py \
+	  tests/engine/test_trackers.py
 
 lint: .venv/installed  ## check style, formatting and types
 	.venv/bin/python -m ruff check .
@@ -66,9 +67,11 @@ DEVELOP := '.[train,shards,dev]'
 
 # Tools that people use on backbones.
 TOOLS := accelerate fvcore grad-cam peft thop torchinfo
+# Of run.trackers; they are tested offline.
+TRACKERS := wandb mlflow
 
 .venv-interop/installed: pyproject.toml constraints.txt
-	$(call install,.venv-interop,constraints.txt,$(DEVELOP) mmengine transformers onnx onnxscript onnxruntime $(TOOLS))
+	$(call install,.venv-interop,constraints.txt,$(DEVELOP) mmengine transformers onnx onnxscript onnxruntime $(TOOLS) $(TRACKERS))
 
 # detectron2 wants an older omegaconf than we do, hence a folder of its own, and is compiled against the torch in it. Its
 # stamp is its own too, so that it is installed although the folder was first made without it.

@@ -36,6 +36,7 @@ from tasks.engine.sinks import Sink
 from tasks.engine.stop import interruptible
 from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
+from tasks.engine.trackers import make_trackers
 from tasks.engine.training import Evaluate, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
@@ -246,9 +247,10 @@ def launch_in(
     """Train in a world that is there."""
     folder = Path(config.run.output_dir)
     config = after_restart(config, world)
+    sinks = [*make_trackers(config, world), *sinks]
     with (
         interruptible(),
-        RunLog(folder, world, sinks) as log,
+        RunLog(folder, world, sinks, tensorboard="tensorboard" in config.run.trackers) as log,
         RunLock(folder, active=world.is_main) as lock,
     ):
         scores = run(config, _prepare(config, world, log, lock, loop))

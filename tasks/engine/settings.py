@@ -224,6 +224,9 @@ class RunConfig:
     """Also keep a numbered checkpoint every so many steps; 0 keeps none."""
     log_every: int = may_change(20)
     """Steps between two log lines."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = may_change(("tensorboard",))
+    """Where numbers go besides the console and metrics.jsonl; W&B and MLflow, which get pictures
+    too, are packages of their own and set up by their variables of the environment."""
     best_metric: str = may_change("val/score", unless="follows_scores")
     """Score, higher being better, that decides which checkpoint is the best."""
     patience: int | None = may_change(None)
@@ -245,6 +248,8 @@ class RunConfig:
         distinct = len(set(self.eval_sets)) == len(self.eval_sets)
         rule = "run.eval_sets must be [val] or [val, train]"
         require(distinct and "val" in self.eval_sets, rule, self.eval_sets)
+        distinct = len(set(self.trackers)) == len(self.trackers)
+        require(distinct, "run.trackers must name each tracker once", self.trackers)
         require(self.save_every >= 1, "run.save_every must be >= 1", self.save_every)
         require(self.keep_every >= 0, "run.keep_every must be >= 0", self.keep_every)
         require(self.log_every >= 1, "run.log_every must be >= 1", self.log_every)
