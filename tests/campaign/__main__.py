@@ -8,12 +8,12 @@ import time
 from functools import partial
 from pathlib import Path
 
-from campaign import damage, inputs, kills
+from campaign import damage, inputs, names, upsets
 from campaign.pool import Case, Found, describe, run_all, run_case
 from campaign.prepare import prepare
 from campaign.table import table
 
-KINDS = {kind.name: kind for kind in (*kills.KINDS, *damage.KINDS, *inputs.KINDS)}
+KINDS = {kind.name: kind for kind in (*upsets.KINDS, *names.KINDS, *damage.KINDS, *inputs.KINDS)}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,6 +58,11 @@ def straight_run(base: Path, task: str) -> Path:
     return base / "straight" / task
 
 
+def run_seconds(straight: Path) -> float:
+    """How long an undisturbed run took."""
+    return float(straight.with_suffix(".seconds").read_text())
+
+
 def train_straight(base: Path) -> None:
     """Train each task once, undisturbed, and note how long it took."""
     for task in TASKS:
@@ -72,13 +77,15 @@ def kill_until_done(place: Place) -> Verdict:
     """Kill one training twice, at random moments, and let it be resumed to its end."""
     script = Script.draw(place.chance)
     straight = straight_run(place.base, script.task)
-    seconds = float(straight.with_suffix(".seconds").read_text())
+    seconds = run_seconds(straight)
     shares = [place.chance.uniform(0.02, 0.98) for _ in range(KILLS)]
     whom = "the group" if script.group else "the process"
     moments = ", ".join(f"{share:.0%}" for share in shares)
     said = f"{script.task}, {script.workers} workers: {whom} killed at {moments} of a run's time"
     words = script.words(place.base, Path("run"))
-    killed = [_kill(place, words, share * seconds, group=script.group) for share in shares]
+    killed: list[Started] = []
+    for share in shares:
+        killed.append(begin_killed(place, words, share * seconds, group=script.group))
     ended = begin(words, place.folder, "resumed").wait()
     fault = fault_of("resumed", ended)
     if fault is not None or ended.status:
@@ -88,7 +95,7 @@ def kill_until_done(place: Place) -> Verdict:
     return compare(place, straight, said)
 
 
-def _kill(place: Place, words: list[object], seconds: float, *, group: bool) -> Started:
+def begin_killed(place: Place, words: list[object], seconds: float, *, group: bool) -> Started:
     """Start a training and kill it so much later, unless it ended before."""
     started = begin(words, place.folder, "killed")
     if started.poll(seconds) is None:

@@ -43,7 +43,8 @@ def fault_of(name: str, ended: Ended) -> tuple[Outcome, str] | None:
     """What no command may end in, whatever it is given; None where it is fine."""
     told = f"{name}: {ended.line}"
     if ended.timed_out:
-        return Outcome.SLOW, f"{name}: {ended.seconds:.0f} s"
+        seen = f"{ended.seconds:.0f} s, {ended.processor:.0f} s of them computing"
+        return Outcome.SLOW, f"{name}: {seen}; {ended.line}"
     if ended.status < 0:
         return Outcome.CRASH, f"{name}: signal {-ended.status}"
     if ended.has_traceback:

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from campaign import bases, kills
+from campaign import bases, kills, upsets
 from campaign.processes import call
 
 from tasks.cli.main import main
+from tasks.engine.timing import TIMED_ROUTES
 
 MODULES = "modules.json"
 
@@ -31,7 +32,9 @@ def prepare(base: Path, kinds: Collection[str]) -> Path:
         if name not in sys.modules:
             _import(name)
     bases.finish_run(base)
-    if "kills" in kinds:
+    for route in TIMED_ROUTES.values():
+        route.is_worth_it()  # once for all: two ways of equal value differ in the last bits
+    if upsets.RESUMED & set(kinds):
         kills.train_straight(base)
     return base
 

@@ -1,5 +1,6 @@
 """Child processes of a parent that has torch loaded, with limits of time, memory and file size."""
 
+import fcntl
 import io
 import os
 import resource
@@ -33,6 +34,8 @@ class Ended:
     output: str
     error: str
     seconds: float
+    processor: float
+    """Seconds of processor time."""
     memory: int
     """Largest resident memory in MiB, with what it shares with its parent."""
     left_over: bool
@@ -54,10 +57,11 @@ class Ended:
 class Started:
     """A running child with a process group of its own."""
 
-    def __init__(self, pid: int, name: str, folder: Path) -> None:
+    def __init__(self, pid: int, name: str, folder: Path, pipe: int | None) -> None:
         self.pid = pid
         self.name = name
         self.folder = folder
+        self.pipe = pipe
         self.began = time.monotonic()
 
     def kill(self, *, group: bool) -> None:
@@ -101,12 +105,16 @@ class Started:
         left_over = not timed_out and is_group_alive(self.pid)
         if left_over:
             os.killpg(self.pid, signal.SIGKILL)
+        if self.pipe is not None:
+            with os.fdopen(self.pipe, "rb") as pipe:
+                (self.folder / f"{self.name}.err").write_bytes(pipe.read())
         return Ended(
             status=os.waitstatus_to_exitcode(status),
             timed_out=timed_out,
             output=_read(self.folder / f"{self.name}.out"),
             error=_read(self.folder / f"{self.name}.err"),
             seconds=seconds,
+            processor=usage.ru_utime + usage.ru_stime,
             memory=usage.ru_maxrss // 1024,
             left_over=left_over,
         )
@@ -124,14 +132,25 @@ def is_group_alive(group: int) -> bool:
 def start(action: Action, folder: Path, name: str, file_bytes: int | None = None) -> Started:
     """Fork a process that stands in `folder` and writes NAME.out and NAME.err there.
 
-    `file_bytes` is the size that no file it writes may exceed: the rest fails to be written.
+    `file_bytes` is the size that no file it writes may exceed: the rest fails to be written. What
+    such a process prints goes through a pipe, whatever its size.
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    pipe, printed = (None, None) if file_bytes is None else _wide_pipe()
     pid = os.fork()
     if pid == 0:
-        _become(action, folder, name, file_bytes)
-    return Started(pid, name, folder)
+        _become(action, folder, _Outlet(name, printed), file_bytes)
+    if printed is not None:
+        os.close(printed)
+    return Started(pid, name, folder, pipe)
+
+
+def _wide_pipe() -> tuple[int, int]:
+    """A pipe that holds a mebibyte before anybody reads."""
+    pipe, printed = os.pipe()
+    fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, 1 << 20)
+    return pipe, printed
 
 
 def command(words: Sequence[object], folder: Path, name: str = "", seconds: float = LONGEST) -> Ended:
@@ -157,12 +176,38 @@ def call(action: Action, folder: Path, name: str = "call", seconds: float = LONG
     return start(action, folder, name).wait(seconds)
 
 
-def _become(action: Action, folder: Path, name: str, file_bytes: int | None) -> NoReturn:
+@dataclass(frozen=True)
+class _Outlet:
+    """Where a child's output goes: to the files of a name, or into a pipe."""
+
+    name: str
+    pipe: int | None
+
+    def take(self) -> None:
+        """Make it this process's output."""
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        for number, ending in ((1, "out"), (2, "err")):
+            if self.pipe is not None:
+                os.dup2(self.pipe, number)
+                continue
+            with Path(f"{self.name}.{ending}").open("wb") as file:
+                os.dup2(file.fileno(), number)
+        sys.stdout = _text_stream(1, "strict")
+        sys.stderr = _text_stream(2, "backslashreplace")
+
+
+def _text_stream(number: int, errors: str) -> io.TextIOWrapper:
+    raw = io.FileIO(number, "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", errors, line_buffering=True)
+
+
+def _become(action: Action, folder: Path, outlet: _Outlet, file_bytes: int | None) -> NoReturn:
     status = 1
     try:
         os.setsid()
         os.chdir(folder)
-        _redirect(name)
+        outlet.take()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         if file_bytes is not None:
@@ -174,18 +219,6 @@ def _become(action: Action, folder: Path, name: str, file_bytes: int | None) -> 
         traceback.print_exc()
     finally:
         os._exit(status)  # nothing of the parent's is cleared up by the child
-
-
-def _redirect(name: str) -> None:
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    for number, ending in ((1, "out"), (2, "err")):
-        with Path(f"{name}.{ending}").open("wb") as file:
-            os.dup2(file.fileno(), number)
-    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", line_buffering=True)
-    sys.stderr = io.TextIOWrapper(
-        io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", line_buffering=True
-    )
 
 
 def _status_of(action: Action) -> int:
