@@ -8,12 +8,16 @@ import time
 from functools import partial
 from pathlib import Path
 
-from campaign import damage, inputs, names, upsets
+from campaign import damage, hostile, inputs, names, upsets
 from campaign.pool import Case, Found, describe, run_all, run_case
 from campaign.prepare import prepare
 from campaign.table import table
 
-KINDS = {kind.name: kind for kind in (*upsets.KINDS, *names.KINDS, *damage.KINDS, *inputs.KINDS)}
+KINDS = {
+    kind.name: kind
+    for module in (upsets, names, damage, hostile, inputs)
+    for kind in module.KINDS
+}
 
 
 def _parser() -> argparse.ArgumentParser:

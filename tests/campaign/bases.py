@@ -70,6 +70,8 @@ def finish_run(base: Path) -> None:
     _must(command(["export-weights", base / "run", exported], base))
     _must(call(lambda: torch.save(read_tensors(exported), base / "run/weights.pth"), base))
     shutil.copy(OLD_RUN / "last.pt", base / "run/of_0.1.0.pt")
+    for kind in ("zip", "tar"):
+        shutil.copy(base / f"classes/{kind}/train.{kind}", base / f"run/train.{kind}")
 
 
 def _must(ended: Ended) -> None:

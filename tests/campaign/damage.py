@@ -14,8 +14,11 @@ from campaign.processes import Ended, call
 from torch.utils._pytree import tree_leaves
 
 from resnet_backbones.errors import UserError
-from tasks.engine.checkpoint import read_checkpoint
 from resnet_backbones.weights.files import read_tensors
+from tasks.datasets.class_images.class_images import read_class_images
+from tasks.engine.checkpoint import read_checkpoint
+from tasks.errors import DataError
+from tasks.images import decode
 
 UNCHANGED = 0
 CHANGED = 3
@@ -30,6 +33,18 @@ def everything(path: Path) -> Any:
     optimizer = saved.optimizer if saved.is_resumable else None
     texts = [saved.progress.to_json(), saved.metadata]
     return [texts, saved.model, saved.ema, optimizer]
+
+
+def every_picture(path: Path) -> Any:
+    """The pictures of an archive of class folders, with their labels."""
+    images = read_class_images(path, "train")
+    pixels: list[bytes] = []
+    for place in range(len(images)):
+        try:
+            pixels.append(decode(images.read(place)).tobytes())
+        except DataError as error:
+            raise UserError(f"{images.name(place)}: {error}") from error  # as training says it
+    return [images.label_map.names, images.labels.tolist(), pixels]
 
 
 def damage(path: Path, chance: Random, how: str) -> str:
@@ -111,6 +126,8 @@ FILES: tuple[tuple[str, str, Read], ...] = (
     ("weights.safetensors", "weights.safetensors of ours", read_tensors),
     ("weights.pth", ".pth of others", read_tensors),
     ("of_0.1.0.pt", "checkpoints of 0.1.0", everything),
+    ("train.zip", "packed images, zip", every_picture),
+    ("train.tar", "packed images, tar", every_picture),
 )
 HOWS = {"flip": ("flipped bits in", 50, 3), "cut": ("cut", 20, 1), "zeros": ("zeros in", 20, 1)}
 
