@@ -5,7 +5,6 @@ import shutil
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 from campaign import damage, hostile, inputs, names, upsets
@@ -14,9 +13,7 @@ from campaign.prepare import prepare
 from campaign.table import table
 
 KINDS = {
-    kind.name: kind
-    for module in (upsets, names, damage, hostile, inputs)
-    for kind in module.KINDS
+    kind.name: kind for module in (upsets, names, damage, hostile, inputs) for kind in module.KINDS
 }
 
 
@@ -40,7 +37,11 @@ def chosen_cases(arguments: argparse.Namespace) -> list[Case]:
         return [Case(int(seed), kind, int(index))]
     names = arguments.only or list(KINDS)
     counts = {name: KINDS[name].quick if arguments.quick else KINDS[name].full for name in names}
-    shares = [((index + 0.5) / counts[name], name, index) for name in names for index in range(counts[name])]
+    shares = [
+        ((index + 0.5) / counts[name], name, index)
+        for name in names
+        for index in range(counts[name])
+    ]
     return [Case(arguments.seed, name, index) for _, name, index in sorted(shares)]
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import tiny_classifier
 import tiny_segmenter
 import torch
-from campaign.processes import Ended, call, command
 from PIL import Image
 
+from campaign.processes import Ended, call, command
 from resnet_backbones.weights.files import read_tensors
 
 OLD_RUN = Path(__file__).resolve().parents[1] / "frozen/0.1.0/run"

@@ -8,11 +8,11 @@ from random import Random
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves
+
 from campaign.kind import Kind, Place
 from campaign.outcomes import Outcome, Verdict, fault_of
 from campaign.processes import Ended, call
-from torch.utils._pytree import tree_leaves
-
 from resnet_backbones.errors import UserError
 from resnet_backbones.weights.files import read_tensors
 from tasks.datasets.class_images.class_images import read_class_images

@@ -47,7 +47,13 @@ def extreme_number(text: bytes, chance: Random) -> bytes:
     end = place
     while end < len(text) and text[end] not in b",}]":
         end += 1
-    odd = (*(str(number).encode() for number in NUMBERS), b"NaN", b"-Infinity", b"1e999", b"9" * 5000)
+    odd = (
+        *(str(number).encode() for number in NUMBERS),
+        b"NaN",
+        b"-Infinity",
+        b"1e999",
+        b"9" * 5000,
+    )
     return text[:place] + chance.choice(odd) + text[end:]
 
 
@@ -159,7 +165,9 @@ def lying_header(path: Path, chance: Random) -> str:
     import zlib
 
     content = bytearray(path.read_bytes())
-    width, height = chance.choice(((100_000, 100_000), (2**31 - 1, 1), (0, 30), (41, 30), (40, 300)))
+    width, height = chance.choice(
+        ((100_000, 100_000), (2**31 - 1, 1), (0, 30), (41, 30), (40, 300))
+    )
     content[16:24] = struct.pack(">II", width, height)
     if chance.random() < 0.8:
         content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
@@ -219,7 +227,9 @@ def mutate_yaml(text: bytes, chance: Random) -> bytes:
         text.replace(b"names:", b"nc: 7\nnames:"),
         text.replace(b"  0: cat\n  1: dog", chance.choice((b"  - no\n  - 1", b"  1: a\n  3: b"))),
         text.replace(b"cat", chance.choice((b"no", b"1e3", b"2020-01-01", b"~", b"[a, b]", b"{}"))),
-        text.replace(b"images/train", chance.choice((b"..", b"/", b"~", b"7", b"[a, 3]", b"https://x"))),
+        text.replace(
+            b"images/train", chance.choice((b"..", b"/", b"~", b"7", b"[a, 3]", b"https://x"))
+        ),
         b"&a\n- *a\n",
         b"--- 1\n--- 2\n",
         text.replace(b"  ", b"\t"),

@@ -12,12 +12,12 @@ from random import Random
 from typing import Any
 
 import torch
+from mutate.coco import NASTY
+
 from campaign import bases
 from campaign.kind import Kind, Place
 from campaign.outcomes import Outcome, Verdict, fault_of
 from campaign.processes import command
-from mutate.coco import NASTY
-
 from tasks.engine.digest import digest_of
 
 EXECUTED = "executed"

@@ -6,12 +6,13 @@ from pathlib import Path
 from random import Random
 
 import class_data
+from mutate.coco import mutate as mutate_document
+from mutate.files import mutate_text
+
 from campaign import bases, extremes
 from campaign.kind import Kind, Place
 from campaign.outcomes import Verdict, judge
 from campaign.processes import Ended, command
-from mutate.coco import mutate as mutate_document
-from mutate.files import mutate_text
 
 SPLITS = ("data.train", "data.val")
 """Settings that name a data set as well as its file does."""
@@ -42,7 +43,9 @@ def fuzz_images(place: Place) -> Verdict:
     shutil.copytree(place.base / "coco", place.folder, dirs_exist_ok=True)
     path = place.folder / split / f"{bases.SPLITS[split][0]}.png"
     said = extremes.mutate_picture(path, place.chance)
-    steps = check_and_train(place, ["data.check_sizes=false"] if place.chance.random() < 0.5 else [])
+    steps = check_and_train(
+        place, ["data.check_sizes=false"] if place.chance.random() < 0.5 else []
+    )
     words = ["predict", place.base / "run", split, "--out", "found", "--device", "cpu"]
     steps["predict"] = command([*words, "--precision", "fp32"], place.folder)
     return judge(f"{path.name}: {said}", steps, (path.name,))

@@ -1,6 +1,5 @@
 """Trainings that are killed at random moments and resumed, against one that nothing disturbed."""
 
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from campaign.damage import same
 from campaign.kind import Kind, Place
 from campaign.outcomes import Outcome, Verdict, fault_of
 from campaign.processes import Started, begin, call
-
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.metrics_file import Row, read_metrics
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from campaign import bases, kills, upsets
 from campaign.processes import call
-
 from tasks.cli.main import main
 from tasks.engine.timing import TIMED_ROUTES
 

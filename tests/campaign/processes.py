@@ -153,7 +153,9 @@ def _wide_pipe() -> tuple[int, int]:
     return pipe, printed
 
 
-def command(words: Sequence[object], folder: Path, name: str = "", seconds: float = LONGEST) -> Ended:
+def command(
+    words: Sequence[object], folder: Path, name: str = "", seconds: float = LONGEST
+) -> Ended:
     """Run `backbones WORD…` in `folder`, as `name`, which is the first word unless given."""
     return begin(words, folder, name).wait(seconds)
 
@@ -185,7 +187,7 @@ class _Outlet:
 
     def take(self) -> None:
         """Make it this process's output."""
-        with open(os.devnull, "rb") as nothing:
+        with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         for number, ending in ((1, "out"), (2, "err")):
             if self.pipe is not None:

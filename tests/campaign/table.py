@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from campaign.kind import Kind
-from campaign.outcomes import GOOD, Outcome
+from campaign.outcomes import Outcome
 from campaign.pool import Found
 
 

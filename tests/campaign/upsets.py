@@ -30,7 +30,9 @@ def fill_disk(place: Place) -> Verdict:
         begin_killed(place, words, share * run_seconds(straight), group=True)
     largest = (straight / "last.pt").stat().st_size
     room = int(largest ** place.chance.uniform(0.2, 1.0))
-    said = f"{script.task}: no file over {room} bytes, {'resumed' if has_begun else 'from the start'}"
+    said = (
+        f"{script.task}: no file over {room} bytes, {'resumed' if has_begun else 'from the start'}"
+    )
     full = begin(words, place.folder, "full", file_bytes=room).wait()
     fault = fault_of("full", full)
     if fault is not None:
