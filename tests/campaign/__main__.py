@@ -7,13 +7,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from campaign import damage, hostile, inputs, names, upsets
+from campaign import damage, hostile, inputs, names, ranks, upsets
 from campaign.pool import Case, Found, describe, run_all, run_case
 from campaign.prepare import prepare
 from campaign.table import table
 
 KINDS = {
-    kind.name: kind for module in (upsets, names, damage, hostile, inputs) for kind in module.KINDS
+    kind.name: kind for module in (upsets, ranks, names, damage, hostile, inputs) for kind in module.KINDS
 }
 
 

@@ -1,4 +1,4 @@
-"""Fuzzed inputs: each case checks, converts, trains, predicts or scores with them, as it applies."""
+"""Fuzzed inputs: each case checks, converts, trains, predicts or scores, as it applies."""
 
 import shutil
 from collections.abc import Callable, Sequence

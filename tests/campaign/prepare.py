@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from campaign import bases, kills, upsets
+from campaign import bases, kills, ranks, upsets
 from campaign.processes import call
 from tasks.cli.main import main
 from tasks.engine.timing import TIMED_ROUTES
@@ -35,6 +35,8 @@ def prepare(base: Path, kinds: Collection[str]) -> Path:
         route.is_worth_it()  # once for all: two ways of equal value differ in the last bits
     if upsets.RESUMED & set(kinds):
         kills.train_straight(base)
+    if "ranks" in kinds:
+        ranks.train_straight_ranks(base)
     return base
 
 

@@ -37,7 +37,7 @@ def fill_disk(place: Place) -> Verdict:
     fault = fault_of("full", full)
     if fault is not None:
         return Verdict(fault[0], said, fault[1])
-    if full.status and "run" not in full.line:
+    if full.status and not _names_folder(full):
         return Verdict(Outcome.UNNAMED, said, full.line)
     return _resume_and_compare(place, words, straight, said)
 
@@ -82,7 +82,7 @@ def start_twice(place: Place) -> Verdict:
         fault = fault_of(name, ended)
         if fault is not None:
             return Verdict(fault[0], said, fault[1])
-        if ended.status and "run" not in ended.line:
+        if ended.status and not _names_folder(ended):
             return Verdict(Outcome.UNNAMED, said, f"{name}: {ended.line}")
     if all(ended.status for ended in endings.values()) and first_end is None:
         return Verdict(Outcome.LOST, said, f"both were refused: {second.line}")
@@ -119,6 +119,11 @@ def _refused_or_done(ended: Ended, path: Path, said: str) -> Verdict:
         return Verdict(Outcome.DONE, said)
     named = path.name in ended.line
     return Verdict(Outcome.REFUSED if named else Outcome.UNNAMED, said, ended.line)
+
+
+def _names_folder(ended: Ended) -> bool:
+    """Whether an error says which of a run's files or folders it is about."""
+    return "run/" in ended.line or "run.output_dir=run" in ended.line
 
 
 def _resume_and_compare(place: Place, words: list[object], straight: Path, said: str) -> Verdict:
