@@ -4,10 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
-from campaign.outcomes import Outcome, judge
+import torch
+from campaign.case import Case
+from campaign.damage import HOWS, damage, same
+from campaign.kind import Kind
+from campaign.outcomes import Outcome, Verdict, judge
+from campaign.pool import Found
 from campaign.processes import Ended, call, command
+from campaign.table import table
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +58,39 @@ def test_a_command_is_run_in_its_folder(tmp_path: Path) -> None:
     found = command(["check", ".", "train.json"], tmp_path)
     assert found.status in (1, 2)
     assert "train.json" in found.output + found.error
+
+
+def test_a_case_is_drawn_again_by_its_name() -> None:
+    first, again, other = (Case(7, "coco", index).chance.random() for index in (3, 3, 4))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_damage_changes_a_file(how: str, tmp_path: Path) -> None:
+    content = bytes(range(1, 251)) * 40
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    damage(path, Random(1), how)
+    assert path.read_bytes() != content
+
+
+def test_only_equal_bits_are_the_same() -> None:
+    nan = torch.tensor([float("nan"), 0.0])
+    assert same({"a": [nan, "x"]}, {"a": [nan.clone(), "x"]})
+    assert not same({"a": nan}, {"a": torch.tensor([float("nan"), -0.0])})
+    assert not same({"a": nan}, {"b": nan})
+    assert not same([1], [True])
+
+
+def test_the_table_counts_outcomes() -> None:
+    kind = Kind("toy", "toys", 3, 1, lambda place: Verdict(Outcome.DONE, ""))
+    found = [
+        Found(Case(1, "toy", index), Verdict(outcome, ""), seconds)
+        for index, outcome, seconds in ((0, Outcome.DONE, 1.2), (1, Outcome.CRASH, 2.6))
+    ]
+    assert table(found, {"toy": kind}).splitlines()[-1] == (
+        "| toys | 2 | 1 done | 1 ended by a signal | 3 s |"
+    )
 
 
 def test_a_quick_campaign() -> None:

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 from campaign import damage, hostile, inputs, names, ranks, upsets
-from campaign.pool import Case, Found, describe, run_all, run_case
+from campaign.case import Case
+from campaign.pool import Found, describe, run_all, run_case
 from campaign.prepare import prepare
 from campaign.table import table
 
-KINDS = {
-    kind.name: kind for module in (upsets, ranks, names, damage, hostile, inputs) for kind in module.KINDS
-}
+MODULES = (upsets, ranks, names, damage, hostile, inputs)
+KINDS = {kind.name: kind for module in MODULES for kind in module.KINDS}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -23,7 +23,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="begin no further case after so long")
     parser.add_argument("--only", nargs="+", metavar="KIND", choices=KINDS, help="kinds of cases")
     parser.add_argument("--quick", action="store_true", help="the few cases that the tests run")
-    parser.add_argument("--replay", metavar="SEED:KIND:INDEX", help="run one case, and keep it")
+    parser.add_argument(
+        "--replay",
+        metavar="SEED:KIND:INDEX",
+        help="run one case again; where it fails, it is kept in runs/campaign",
+    )
     parser.add_argument("--processes", type=int, default=2, help="cases at once (default: 2)")
     parser.add_argument("--keep", type=Path, help="folder for the cases that fail")
     parser.add_argument("--out", type=Path, help="write the table as Markdown")
@@ -49,11 +53,11 @@ def main() -> int:
     """Run the cases; 0 where the product did right in all of them."""
     arguments = _parser().parse_args()
     work = Path(tempfile.mkdtemp(prefix="campaign-"))
-    keep = arguments.keep or (Path.cwd() if arguments.replay else None)
+    keep = arguments.keep or (Path("runs/campaign") if arguments.replay else None)
     began = time.monotonic()
     try:
         cases = chosen_cases(arguments)
-        base = prepare(work / "base", {case.kind for case in cases})
+        base = prepare(work / "base", cases)
         print(f"{len(cases)} cases; prepared in {time.monotonic() - began:.0f} s", flush=True)
         found = _run(cases, base, work / "cases", keep, arguments)
     finally:

@@ -129,7 +129,7 @@ FILES: tuple[tuple[str, str, Read], ...] = (
     ("train.zip", "packed images, zip", every_picture),
     ("train.tar", "packed images, tar", every_picture),
 )
-HOWS = {"flip": ("flipped bits in", 50, 3), "cut": ("cut", 20, 1), "zeros": ("zeros in", 20, 1)}
+HOWS = {"flip": ("flipped bits in", 50, 1), "cut": ("cut", 20, 1), "zeros": ("zeros in", 20, 1)}
 
 
 def _kinds() -> list[Kind]:

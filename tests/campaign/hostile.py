@@ -212,7 +212,7 @@ def _replace_inside(value: dict[str, Any], chance: Random) -> str:
 
 
 KINDS = (
-    Kind("pickles", "files that would run code", 35, 2, enter_pickle),
-    Kind("headers", "hostile safetensors headers", 40, 2, enter_header),
-    Kind("checkpoints", "checkpoints with odd content", 60, 2, enter_odd_checkpoint),
+    Kind("pickles", "files that would run code", 35, 1, enter_pickle),
+    Kind("headers", "hostile safetensors headers", 40, 1, enter_header),
+    Kind("checkpoints", "checkpoints with odd content", 60, 1, enter_odd_checkpoint),
 )

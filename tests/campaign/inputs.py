@@ -180,12 +180,12 @@ def _pictures() -> list[str]:
 
 
 KINDS = (
-    Kind("coco", "mutated COCO JSON", 400, 20, fuzz_coco),
-    Kind("images", "mutated images", 200, 10, fuzz_images),
-    Kind("voc", "mutated VOC folders", 100, 5, fuzz_voc),
-    Kind("yolo", "mutated YOLO folders", 100, 5, fuzz_yolo),
-    Kind("csv", "mutated CSV files", 100, 5, fuzz_csv),
-    Kind("results", "mutated results JSON", 100, 6, fuzz_results),
-    Kind("masks", "mutated semantic masks", 60, 3, fuzz_masks),
-    Kind("classes", "mutated folders and archives of classes", 60, 4, fuzz_classes),
+    Kind("coco", "mutated COCO JSON", 400, 6, fuzz_coco),
+    Kind("images", "mutated images", 200, 3, fuzz_images),
+    Kind("voc", "mutated VOC folders", 100, 2, fuzz_voc),
+    Kind("yolo", "mutated YOLO folders", 100, 2, fuzz_yolo),
+    Kind("csv", "mutated CSV files", 100, 2, fuzz_csv),
+    Kind("results", "mutated results JSON", 100, 3, fuzz_results),
+    Kind("masks", "mutated semantic masks", 60, 1, fuzz_masks),
+    Kind("classes", "mutated folders and archives of classes", 60, 2, fuzz_classes),
 )

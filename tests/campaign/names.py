@@ -60,7 +60,6 @@ FOLDERS = (
         "x" * 255,
     ),
     *(
-        "'q'",
         '"',
         "[1]",
         "{a}",
@@ -120,6 +119,6 @@ def train_into(place: Place) -> Verdict:
 
 
 KINDS = (
-    Kind("overwrites", "commands told to write over a user's file", 30, 3, overwrite),
+    Kind("overwrites", "commands told to write over a user's file", 30, 2, overwrite),
     Kind("folders", "odd names of run.output_dir", 20, 1, train_into),
 )

@@ -9,9 +9,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from random import Random
 from typing import NoReturn
 
+from campaign.case import Case
 from campaign.kind import Kind, Place
 from campaign.outcomes import GOOD, Outcome, Verdict
 
@@ -20,18 +20,6 @@ TICKET = struct.Struct("I")
 
 SHOWN = 300
 """Characters of a text; a line of two of them goes through a pipe in one piece."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A case by its seed, kind and number."""
-
-    seed: int
-    kind: str
-    index: int
-
-    def __str__(self) -> str:
-        return f"{self.seed}:{self.kind}:{self.index}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +41,7 @@ def run_case(case: Case, kind: Kind, base: Path, work: Path, keep: Path | None) 
     folder = work / f"{case.kind}-{case.index}"
     folder.mkdir(parents=True)
     began = time.monotonic()
-    verdict = kind.run(Place(base, folder, Random(str(case))))
+    verdict = kind.run(Place(base, folder, case.chance))
     short = Verdict(verdict.outcome, verdict.said[:SHOWN], verdict.detail[:SHOWN])
     found = Found(case, short, time.monotonic() - began)
     if keep is not None and not found.is_good:

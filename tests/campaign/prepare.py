@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from campaign import bases, kills, ranks, upsets
+from campaign.case import Case
 from campaign.processes import call
 from tasks.cli.main import main
 from tasks.engine.timing import TIMED_ROUTES
@@ -14,8 +15,8 @@ from tasks.engine.timing import TIMED_ROUTES
 MODULES = "modules.json"
 
 
-def prepare(base: Path, kinds: Collection[str]) -> Path:
-    """Write what the cases of these kinds read, and import all that a training imports."""
+def prepare(base: Path, cases: Collection[Case]) -> Path:
+    """Write what the cases read, and import all that a training imports."""
     base.mkdir(parents=True)
     bases.write_bases(base)
 
@@ -33,9 +34,8 @@ def prepare(base: Path, kinds: Collection[str]) -> Path:
     bases.finish_run(base)
     for route in TIMED_ROUTES.values():
         route.is_worth_it()  # once for all: two ways of equal value differ in the last bits
-    if upsets.RESUMED & set(kinds):
-        kills.train_straight(base)
-    if "ranks" in kinds:
+    kills.train_straight(base, upsets.tasks_of(cases))
+    if any(case.kind == "ranks" for case in cases):
         ranks.train_straight_ranks(base)
     return base
 

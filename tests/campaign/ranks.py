@@ -10,7 +10,6 @@ from campaign.kills import Script, compare, run_seconds, straight_run
 from campaign.kind import Kind, Place
 from campaign.outcomes import Outcome, Verdict, fault_of
 from campaign.processes import Ended, Started, start
-
 from tasks.cli.main import main
 
 RANKS = 2
@@ -76,4 +75,4 @@ def kill_rank(place: Place) -> Verdict:
     return compare(place, straight, said)
 
 
-KINDS = (Kind("ranks", "one of two ranks killed, then resumed", 8, 1, kill_rank),)
+KINDS = (Kind("ranks", "one of two ranks killed, then resumed", 8, 0, kill_rank),)

@@ -5,9 +5,11 @@ The end is compared with that of a run that nothing disturbed.
 
 import os
 import signal
+from collections.abc import Collection
 from pathlib import Path
 
 from campaign import bases
+from campaign.case import Case
 from campaign.kills import KINDS as KILLS
 from campaign.kills import Script, begin_killed, compare, run_seconds, straight_run
 from campaign.kind import Kind, Place
@@ -136,10 +138,21 @@ def _resume_and_compare(place: Place, words: list[object], straight: Path, said:
 
 KINDS = (
     *KILLS,
-    Kind("disks", "disk full, then resumed with room", 20, 1, fill_disk),
-    Kind("signals", "runs stopped by SIGTERM or SIGINT and resumed", 20, 1, send_signal),
-    Kind("twice", "two runs in one folder", 8, 1, start_twice),
-    Kind("lost-images", "image deleted, cut or replaced under a run", 8, 1, lose_image),
+    Kind("disks", "disk full, then resumed with room", 20, 0, fill_disk),
+    Kind("signals", "runs stopped by SIGTERM or SIGINT and resumed", 20, 0, send_signal),
+    Kind("twice", "two runs in one folder", 8, 0, start_twice),
+    Kind("lost-images", "image deleted, cut or replaced under a run", 8, 0, lose_image),
 )
-RESUMED = frozenset(("kills", "disks", "signals", "twice", "lost-images"))
-"""Kinds that are compared with the undisturbed runs."""
+RESUMED = frozenset(("kills", "disks", "signals", "twice"))
+"""Kinds that begin by drawing a script, whose task has an undisturbed run to compare with."""
+
+
+def tasks_of(cases: Collection[Case]) -> set[str]:
+    """The tasks whose undisturbed runs the cases need."""
+    tasks: set[str] = set()
+    for case in cases:
+        if case.kind in RESUMED:
+            tasks.add(Script.draw(case.chance).task)
+        elif case.kind == "lost-images":
+            tasks.add("detection")
+    return tasks
