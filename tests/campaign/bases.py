@@ -67,14 +67,14 @@ def run_words(base: Path) -> list[object]:
 def finish_run(base: Path) -> None:
     """Put other files with weights beside the run's."""
     exported = base / "run/weights.safetensors"
-    _must(command(["export-weights", base / "run", exported], base))
-    _must(call(lambda: torch.save(read_tensors(exported), base / "run/weights.pth"), base))
+    must(command(["export-weights", base / "run", exported], base))
+    must(call(lambda: torch.save(read_tensors(exported), base / "run/weights.pth"), base))
     shutil.copy(OLD_RUN / "last.pt", base / "run/of_0.1.0.pt")
     for kind in ("zip", "tar"):
         shutil.copy(base / f"classes/{kind}/train.{kind}", base / f"run/train.{kind}")
 
 
-def _must(ended: Ended) -> None:
+def must(ended: Ended) -> None:
     assert ended.status == 0, ended.error
 
 
