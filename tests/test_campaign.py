@@ -89,7 +89,7 @@ def test_the_table_counts_outcomes() -> None:
         for index, outcome, seconds in ((0, Outcome.DONE, 1.2), (1, Outcome.CRASH, 2.6))
     ]
     assert table(found, {"toy": kind}).splitlines()[-1] == (
-        "| toys | 2 | 1 done | 1 ended by a signal | 3 s |"
+        "| toys | 2 | 1 done | 1 ended by a signal | 3 s, 1:toy:1 |"
     )
 
 

@@ -14,6 +14,8 @@ from campaign.kind import Kind, Place
 from campaign.outcomes import Verdict, judge
 from campaign.processes import Ended, command
 
+OTHERS = ("data.yaml", "11.txt", "12.txt", "11.xml", "12.xml", "train.txt", "boxes.csv")
+"""Files that a mutated one may contradict, of which a refusal may name either."""
 SPLITS = ("data.train", "data.val")
 """Settings that name a data set as well as its file does."""
 
@@ -166,7 +168,7 @@ def _convert(place: Place, words: Sequence[str], path: Path, said: str) -> Verdi
         shutil.copy(place.base / "coco/val.json", place.folder / "val.json")
         images = {"voc": "voc/JPEGImages", "yolo": "yolo/images/train", "csv": "csv"}[words[0]]
         steps |= check_and_train(place, [f"data.train.images={images}"])
-    names = (path.name, "train.json", *_pictures(), *SPLITS)
+    names = (path.name, "train.json", *OTHERS, *_pictures(), *SPLITS)
     return judge(f"{path.name}: {said}", steps, names)
 
 

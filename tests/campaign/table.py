@@ -14,10 +14,11 @@ def table(found: Sequence[Found], kinds: Mapping[str, Kind]) -> str:
     for name, kind in kinds.items():
         own = [one for one in found if one.case.kind == name]
         if own:
-            longest = max(one.seconds for one in own)
+            longest = max(own, key=lambda one: one.seconds)
+            slow = f"{longest.seconds:.0f} s, {longest.case}"
             right = _counts(own, good=True)
             wrong = _counts(own, good=False)
-            lines.append(f"| {kind.title} | {len(own)} | {right} | {wrong} | {longest:.0f} s |")
+            lines.append(f"| {kind.title} | {len(own)} | {right} | {wrong} | {slow} |")
     return "\n".join(lines) + "\n"
 
 
