@@ -5,7 +5,6 @@ import ctypes
 import hashlib
 import pickle
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,28 +109,11 @@ def _read_pickled(path: Path) -> tuple[object, dict[str, str]]:
     ):  # Detectron's; torch.save writes zip files
         content = read_pickle(path)
     else:
-        if zipfile.is_zipfile(path):
-            _refuse_damaged(path)
         # training scripts save their arguments and scores beside
         with torch.serialization.safe_globals([argparse.Namespace, *numpy_scalars()]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     meta = content.get("meta") if isinstance(content, dict) else None
     return content, meta if isinstance(meta, dict) and isinstance(meta.get("passport"), str) else {}
-
-
-def _refuse_damaged(path: Path) -> None:
-    """UserError where a part of a zip archive is not what its checksum states: torch does not
-    compare them.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            part = archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, zlib.error) as error:
-        part = first_line(error)
-    if part is not None:
-        rule = f"weights {path} must be as they were written"
-        seen = f"their checksums tell that they are damaged ({part})"
-        raise UserError(f"{rule}, but {seen}; copy or download the file again")
 
 
 def _unwrap(content: object, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
