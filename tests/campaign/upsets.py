@@ -4,6 +4,7 @@ The end is compared with that of a run that nothing disturbed.
 """
 
 import os
+import re
 import signal
 from collections.abc import Collection
 from pathlib import Path
@@ -125,7 +126,7 @@ def _refused_or_done(ended: Ended, path: Path, said: str) -> Verdict:
 
 def _names_folder(ended: Ended) -> bool:
     """Whether an error says which of a run's files or folders it is about."""
-    return "run/" in ended.line or "run.output_dir=run" in ended.line
+    return re.search(r"\brun(/|\.output_dir=run| must be a place)", ended.line) is not None
 
 
 def _resume_and_compare(place: Place, words: list[object], straight: Path, said: str) -> Verdict:
