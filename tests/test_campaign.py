@@ -94,7 +94,7 @@ def test_the_table_counts_outcomes() -> None:
 
 
 def test_a_quick_campaign() -> None:
-    words = [sys.executable, "-m", "campaign", "--seed", "1", "--quick"]
+    words = [sys.executable, "-m", "campaign", "--seed", "1", "--quick", "--limit", "300"]
     paths = os.pathsep.join((str(ROOT / "tests"), str(ROOT)))
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -11,6 +11,7 @@ from campaign import damage, hostile, inputs, names, ranks, upsets
 from campaign.case import Case
 from campaign.pool import Found, describe, run_all, run_case
 from campaign.prepare import prepare
+from campaign.processes import set_limit
 from campaign.table import table
 
 MODULES = (upsets, ranks, names, damage, hostile, inputs)
@@ -29,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run one case again; where it fails, it is kept in runs/campaign",
     )
     parser.add_argument("--processes", type=int, default=2, help="cases at once (default: 2)")
+    parser.add_argument("--limit", type=float, default=60, help="seconds for a command (60)")
     parser.add_argument("--keep", type=Path, help="folder for the cases that fail")
     parser.add_argument("--out", type=Path, help="write the table as Markdown")
     return parser
@@ -52,6 +54,7 @@ def chosen_cases(arguments: argparse.Namespace) -> list[Case]:
 def main() -> int:
     """Run the cases; 0 where the product did right in all of them."""
     arguments = _parser().parse_args()
+    set_limit(arguments.limit)
     work = Path(tempfile.mkdtemp(prefix="campaign-"))
     keep = arguments.keep or (Path("runs/campaign") if arguments.replay else None)
     began = time.monotonic()

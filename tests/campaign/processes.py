@@ -15,8 +15,8 @@ from typing import NoReturn
 
 from tasks.cli.main import main
 
-LONGEST = 60.0
-"""Seconds that a command may take."""
+limit = 60.0
+"""Seconds that a command may take, unless `set_limit` says otherwise."""
 MEMORY = 12 << 30
 """Bytes of address space of a process, most of which torch's libraries take but never touch."""
 SHORTEST_SLEEP = 0.002
@@ -54,6 +54,12 @@ class Ended:
         return (told or lines or [""])[-1]
 
 
+def set_limit(seconds: float) -> None:
+    """Give commands more or less time, as where the machine does something else beside."""
+    global limit
+    limit = seconds
+
+
 class Started:
     """A running child with a process group of its own."""
 
@@ -71,9 +77,9 @@ class Started:
         else:
             os.kill(self.pid, signal.SIGKILL)
 
-    def wait(self, seconds: float = LONGEST) -> Ended:
+    def wait(self, seconds: float | None = None) -> Ended:
         """Wait for its end, for so long at most; what is left of its group is killed."""
-        ended = self.poll(seconds)
+        ended = self.poll(limit if seconds is None else seconds)
         if ended is None:
             self.kill(group=True)
             ended = os.wait4(self.pid, 0)[1:]
@@ -154,7 +160,7 @@ def _wide_pipe() -> tuple[int, int]:
 
 
 def command(
-    words: Sequence[object], folder: Path, name: str = "", seconds: float = LONGEST
+    words: Sequence[object], folder: Path, name: str = "", seconds: float | None = None
 ) -> Ended:
     """Run `backbones WORD…` in `folder`, as `name`, which is the first word unless given."""
     return begin(words, folder, name).wait(seconds)
@@ -173,7 +179,7 @@ def begin(
     return start(action, folder, name or texts[0], file_bytes)
 
 
-def call(action: Action, folder: Path, name: str = "call", seconds: float = LONGEST) -> Ended:
+def call(action: Action, folder: Path, name: str = "call", seconds: float | None = None) -> Ended:
     """Run a function in a process of its own."""
     return start(action, folder, name).wait(seconds)
 
