@@ -43,6 +43,12 @@ def test_verdicts(check: Ended, train: Ended, outcome: Outcome) -> None:
     assert judge("what was done", steps, ("a.json",)).outcome == outcome
 
 
+def test_a_check_that_says_what_it_left_out_disagrees_with_nothing() -> None:
+    check = Ended(0, False, "no errors\nnot checked: no images\n", "", 1.0, 1.0, 1, False)
+    steps = {"check": check, "train": ended(2, "error: a.json: no")}
+    assert judge("what was done", steps, ("a.json",)).outcome == Outcome.REFUSED
+
+
 def test_a_process_is_killed_at_its_limit(tmp_path: Path) -> None:
     def hang() -> int:
         print("begun", flush=True)

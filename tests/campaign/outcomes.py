@@ -73,12 +73,18 @@ def judge(said: str, steps: Mapping[str, Ended], names: Sequence[str]) -> Verdic
             return Verdict(Outcome.UNNAMED, said, f"{name}: {ended.line}")
     check = steps.get("check")
     train = steps.get("train")
-    if check is not None and train is not None and bool(check.status) != bool(train.status):
+    if check is not None and train is not None and _disagree(check, train):
         outcome = Outcome.FORBIDDEN if check.status else Outcome.PASSED
         return Verdict(outcome, said, train.line if train.status else _first_error(check))
     refused = [f"{name}: {ended.line}" for name, ended in steps.items() if ended.status]
     outcome = Outcome.REFUSED if refused else Outcome.DONE
     return Verdict(outcome, said, refused[-1] if refused else "")
+
+
+def _disagree(check: Ended, train: Ended) -> bool:
+    """Whether the two say different things; a check that says what it left out says nothing."""
+    left_out = any(line.startswith("not checked: ") for line in check.output.splitlines())
+    return bool(check.status) != bool(train.status) and not left_out
 
 
 def _first_error(check: Ended) -> str:
