@@ -6,9 +6,9 @@ TEST_PROCESSES ?= 2
 PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop lint clean
+.PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop campaign lint clean
 # Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
-test test-all test-oldest test-interop: export OMP_NUM_THREADS := 1
+test test-all test-oldest test-interop campaign: export OMP_NUM_THREADS := 1
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported 
 test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test backbones in other libraries, and trackers; DETECTRON2=path to its source
 	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/weights/test_dialects.py \
 	  tests/engine/test_trackers.py
+
+campaign: .venv/installed  ## kill, damage and fuzz for half an hour; CAMPAIGN="--seed 3 --only coco" for others
+	PYTHONPATH=tests .venv/bin/python -m campaign --keep runs/campaign $(CAMPAIGN)
 
 lint: .venv/installed  ## check style, formatting and types
 	.venv/bin/python -m ruff check .
