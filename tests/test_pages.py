@@ -78,6 +78,15 @@ def _without_environment(code: str) -> str:
     return re.sub(r"^.*(git clone|venv|source ).*$", "", code, flags=re.MULTILINE)
 
 
+def test_the_diffs_of_the_page_on_extending_apply() -> None:
+    text = (ROOT / "docs/extending.md").read_text()
+    diffs = re.findall(r"^```diff\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    assert len(diffs) >= 4
+    for diff in diffs:
+        command = ["git", "apply", "--check", "-"]
+        subprocess.run(command, input=diff, text=True, cwd=ROOT, check=True)
+
+
 def prepare(page: str, folder: Path, shapes: Path) -> None:
     """What a page's blocks take for granted."""
     shutil.copytree(shapes, folder / "data/shapes")
