@@ -213,3 +213,24 @@ def _shortened(recipe: str, settings: object) -> tuple[str, ...]:
 
 def _read_shortened(recipe: str, overrides: list[str]) -> object:
     return read_recipe(recipe, [*overrides, *_shortened(recipe, overrides)])
+
+
+def test_the_messages_of_the_page_on_troubleshooting_are_ours() -> None:
+    text = (ROOT / "docs/troubleshooting.md").read_text().split("## Results look wrong")[0]
+    quoted = re.findall(r"^\| `(.+?)` \|", text, re.MULTILINE)
+    known = "\n".join(_texts(ROOT / "tasks") + _texts(ROOT / "resnet_backbones"))
+    parts = [part.strip() for message in quoted for part in message.split("…")]
+    assert [part for part in parts if part and part not in known] == []
+
+
+def _texts(folder: Path) -> list[str]:
+    """The literals of all modules, with what is formatted into them left out."""
+    found: list[str] = []
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                literals = [part.value for part in node.values if isinstance(part, ast.Constant)]
+                found.append("".join(map(str, literals)))
+    return found
