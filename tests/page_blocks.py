@@ -9,10 +9,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = tuple(
     path.relative_to(ROOT).as_posix()
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+    )
 )
 LANGUAGES = {"bash": "shell", "sh": "shell", "python": "python"}
-RECORDED = ("backbones", "torchrun", "python", "python3", "make", "pip", "git", "tensorboard")
+RECORDED = (
+    "backbones",
+    "torchrun",
+    "srun",
+    "python",
+    "python3",
+    "make",
+    "pip",
+    "git",
+    "tensorboard",
+)
 """Programs that a block may start; what they are given is written down instead."""
 _MARK = re.compile(r"<!-- no-run: (?P<reason>.+?) -->")
 _FENCE = re.compile(r"^```(?P<language>\w*)$")
@@ -80,7 +94,9 @@ def _write_recorder(path: Path, name: str, record: Path) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\nprintf '%s' '{name}' >> '{record}'\n"
-                    f"[ $# -eq 0 ] || printf '\\0%s' \"$@\" >> '{record}'\n"
-                    f"printf '\\0\\n' >> '{record}'\n")
+    path.write_text(
+        f"#!/bin/sh\nprintf '%s' '{name}' >> '{record}'\n"
+        f"[ $# -eq 0 ] || printf '\\0%s' \"$@\" >> '{record}'\n"
+        f"printf '\\0\\n' >> '{record}'\n"
+    )
     path.chmod(0o755)

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from xml.etree import ElementTree as XML
+from xml.etree import ElementTree
 
 import numpy as np
 import torch
@@ -40,28 +40,28 @@ def _write_voc_image(
     source = images / str(image["file_name"])
     stem = f"{images.name}_{source.stem}"
     Image.open(source).convert("RGB").save(folder / "JPEGImages" / f"{stem}.jpg", quality=95)
-    root = XML.Element("annotation")
-    XML.SubElement(root, "filename").text = f"{stem}.jpg"
-    size = XML.SubElement(root, "size")
+    root = ElementTree.Element("annotation")
+    ElementTree.SubElement(root, "filename").text = f"{stem}.jpg"
+    size = ElementTree.SubElement(root, "size")
     for side in ("width", "height"):
-        XML.SubElement(size, side).text = str(image[side])
+        ElementTree.SubElement(size, side).text = str(image[side])
     names = {category["id"]: str(category["name"]) for category in data["categories"]}
     for record in data["annotations"]:
         if record["image_id"] == image["id"]:
             _add_voc_object(root, names[record["category_id"]], record["bbox"])
-    XML.ElementTree(root).write(folder / "Annotations" / f"{stem}.xml")
+    ElementTree.ElementTree(root).write(folder / "Annotations" / f"{stem}.xml")
     return stem
 
 
-def _add_voc_object(root: XML.Element, name: str, box: object) -> None:
+def _add_voc_object(root: ElementTree.Element, name: str, box: object) -> None:
     assert isinstance(box, list)
     x, y, width, height = box
     corners = {"xmin": x + 1, "ymin": y + 1, "xmax": x + width, "ymax": y + height}
-    found = XML.SubElement(root, "object")
-    XML.SubElement(found, "name").text = name
-    place = XML.SubElement(found, "bndbox")
+    found = ElementTree.SubElement(root, "object")
+    ElementTree.SubElement(found, "name").text = name
+    place = ElementTree.SubElement(found, "bndbox")
     for corner, value in corners.items():
-        XML.SubElement(place, corner).text = str(round(value))
+        ElementTree.SubElement(place, corner).text = str(round(value))
 
 
 def write_masks(folder: Path) -> None:

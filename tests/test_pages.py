@@ -17,16 +17,36 @@ from tasks.cli import api
 from tasks.cli.train import read_recipe
 
 BLOCKS = [block for page in PAGES for block in read_blocks(page)]
-NEEDS = {"COCO", "ImageNet", "Pascal VOC", "CIFAR-10", "a GPU", "a cluster", "the network", "minutes"}
+NEEDS = {
+    "COCO",
+    "ImageNet",
+    "Pascal VOC",
+    "CIFAR-10",
+    "a GPU",
+    "a cluster",
+    "the network",
+    "minutes",
+}
 SHORT = {
-    "detection": ("data.batch_size=2", "data.short_edge=[64]", "data.long_edge=96",
-                  "data.val_short_edge=null"),
+    "detection": (
+        "data.batch_size=2",
+        "data.short_edge=[64]",
+        "data.long_edge=96",
+        "data.val_short_edge=null",
+    ),
     "segmentation": ("data.batch_size=2",),
     "classification": ("data.batch_size=4",),
 }
 """What is set beside what a page says, so that a training takes a second."""
-QUICK = ("schedule.epochs=null", "schedule.minutes=null", "schedule.steps=2", "run.eval_every=0",
-         "run.device=cpu", "run.precision=fp32", "data.workers=0")
+QUICK = (
+    "schedule.epochs=null",
+    "schedule.minutes=null",
+    "schedule.steps=2",
+    "run.eval_every=0",
+    "run.device=cpu",
+    "run.precision=fp32",
+    "data.workers=0",
+)
 SMALL_SHAPES = ("--train", "24", "--val", "8", "--size", "96")
 
 
@@ -178,7 +198,9 @@ def run_python(block: Block, commands: Commands) -> None:
 
 
 def _packages(code: str) -> set[str]:
-    modules = [node.module or "" for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    modules = [
+        node.module or "" for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)
+    ]
     return {module.partition(".")[0] for module in modules}
 
 
