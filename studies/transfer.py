@@ -39,7 +39,7 @@ from studies.common import (
     study_parser,
 )
 from tasks.cli.train import read_recipe
-from tasks.engine.files import AtomicFile, write_text
+from tasks.files import AtomicFile, write_text
 from tasks.engine.settings import TaskSettings
 
 SCRATCH = "scratch"

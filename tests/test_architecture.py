@@ -24,6 +24,8 @@ TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()
 READING = {"numpy", "msgspec", "PIL", "pycocotools"}
 FLOORS = {
     "tasks.errors",
+    "tasks.files",
+    "tasks.outputs",
     "tasks.labels",
     "tasks.boxes",
     "tasks.images",
@@ -40,6 +42,7 @@ FLOORS = {
 }
 DRAWING = {
     "tasks.errors",
+    "tasks.files",
     "tasks.labels",
     "tasks.boxes",
     "tasks.images",
@@ -92,7 +95,6 @@ TORCHLESS = {
         "config",
         "config_text",
         "config_words",
-        "files",
         "progress",
         "run_files",
         "schedule",
@@ -125,6 +127,8 @@ TABLE: list[Row] = [
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
     ("tasks", {"tasks.cli.api"}, {"tasks.cli.*"}),
     ("tasks.errors", set(), set()),
+    ("tasks.files", set(), set()),
+    ("tasks.outputs", {"tasks.files"}, set()),
     ("tasks.labels", set(), set()),
     ("tasks.metrics_file", set(), set()),
     ("tasks.panels", set(), set()),
@@ -179,7 +183,7 @@ TABLE: list[Row] = [
         {"numpy", "PIL", "yaml", "hotcoco", *FLOORS},
         set(),
     ),
-    ("tasks.engine.sinks", {"tasks.engine.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
+    ("tasks.engine.sinks", {"tasks.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
     (
@@ -192,6 +196,8 @@ TABLE: list[Row] = [
             "tqdm",
             "tasks.engine.*",
             "tasks.errors",
+            "tasks.files",
+            "tasks.outputs",
             "tasks.metrics_file",
             "tasks.panels",
             "tasks.stages",
@@ -225,6 +231,7 @@ TABLE: list[Row] = [
             "tasks.engine.settings",
             "tasks.vision.*",
             "tasks.errors",
+            "tasks.files",
             "tasks.boxes",
             "tasks.labels",
             "tasks.images",

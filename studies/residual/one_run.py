@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.common import machine
 from tasks.cli.main import main
-from tasks.engine.files import write_text
+from tasks.files import write_text
 from tasks.engine.run_files import LAST
 
 MACHINE = "machine.json"

@@ -6,6 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
+def add_force(parser: ArgumentParser) -> None:
+    """Add --force to a command that writes where its user says."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace files that the command did not write, or wrote with other settings",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """One word after `backbones`."""

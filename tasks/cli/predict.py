@@ -3,12 +3,15 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
 from tasks.cli.registry import saved_task
 from tasks.engine.run_files import find_checkpoint
+from tasks.files import check_writable
+from tasks.outputs import PREDICT
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -26,6 +29,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="lowest score or probability to draw and write, from 0 to 1 (default: 0.5 for"
         " detections, 0 for classes; a segmenter has none)",
     )
+    add_force(parser)
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)"
     )
@@ -48,13 +52,22 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     score = arguments.score
     if score is not None and not 0 <= score <= 1:
         raise UserError(f"--score must be from 0 to 1, got {score:g}")
-    find_checkpoint(Path(arguments.checkpoint))
+    checkpoint = find_checkpoint(Path(arguments.checkpoint))
     _check_sources(arguments.images)  # answered before torch is imported
+    check_writable(Path(arguments.out))
     task = saved_task(arguments.checkpoint)
     predictor = task.load(
         arguments.checkpoint, device=arguments.device, precision=arguments.precision
     )
-    problems = task.predict(predictor, arguments.images, arguments.out, score=score)
+    outputs = replace(
+        PREDICT,
+        force=arguments.force,
+        inputs=(checkpoint,),
+        settings=f"{checkpoint.resolve()} and --score {score}",
+    )
+    problems = task.predict(
+        predictor, arguments.images, arguments.out, score=score, outputs=outputs
+    )
     if not problems:
         return 0
     many = len(problems) > 1

@@ -55,7 +55,8 @@ class Task:
     load: Lazy
     """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
     predict: Lazy
-    """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
+    """(predictor, sources, output folder, score=…, outputs=…) -> what went wrong, a line for each
+    file."""
     results: Lazy | None = None
     """(results file, annotations, output folder or None, image folder or None) -> what is
     printed; None where there is no such file."""

@@ -119,6 +119,10 @@ def _report_masked(training: Training, state: State) -> None:
 
 def _write(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> None:
     if training.world.is_main:
+        folder = training.checkpoints.folder
+        if not folder.is_dir():  # made anew it would lack the run's other files
+            rule = f"run.output_dir={folder} must be there as long as the run"
+            raise UserError(f"{rule}, but it has vanished; bring it back, and resume")
         training.checkpoints.save(names, progress, training.model, state.ema, state.optimizer)
         training.log.flush()
     training.world.barrier()

@@ -20,7 +20,7 @@ from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
 from tasks.engine.environment import library_version
 from tasks.engine.evaluation import Evaluator, evaluate_sets
-from tasks.engine.files import write_text
+from tasks.files import write_text
 from tasks.engine.fit import fit
 from tasks.engine.loading import Share
 from tasks.engine.log import RunLog

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import few
+from tasks.files import write_text
 
 NAMES_SHOWN = 10  # of the classes without ground truth
 COLUMNS = 4  # of classes in the table
@@ -56,7 +57,7 @@ def write_evaluation(
     numbers = {name: value if math.isfinite(value) else None for name, value in scores.items()}
     content = {**metadata, "scores": numbers}
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    write_text(Path(path), text + "\n")
 
 
 def class_scores(scores: Mapping[str, float], prefix: str) -> dict[str, float]:

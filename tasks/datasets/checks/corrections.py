@@ -14,6 +14,7 @@ from tasks.datasets.checks.records import Records
 from tasks.datasets.checks.report import Fixed
 from tasks.datasets.coco.json_file import LISTS
 from tasks.datasets.findings import Finding, Fix, only_errors
+from tasks.files import write_text
 from tasks.labels import FileId
 
 _ROUNDS = 4  # what was hidden behind a wrong size or id is found when that is corrected
@@ -36,7 +37,7 @@ def write_corrected(
     done = Counter[str]()
     for _ in range(_ROUNDS):
         content = _Corrections(records, file_sizes, done).apply(findings)
-        path.write_text(json.dumps(content))
+        write_text(path, json.dumps(content))
         records, findings = check_file(path, records.image_root, records.exif)
         if not any(finding.fixable for finding in findings):
             break

@@ -14,6 +14,7 @@ from resnet_backbones.errors import UserError
 from tasks.boxes import to_corners
 from tasks.datasets.checks.report import CheckedSplit, CheckReport
 from tasks.datasets.findings import Finding
+from tasks.files import write_text
 from tasks.images import Exif, Pixels, decode
 from tasks.labels import LabelMap
 from tasks.plots import LabelledBoxes, draw_boxes
@@ -91,7 +92,7 @@ def write_page(report: CheckReport, out: str | Path, exif: Exif) -> None:
     )
     body = "".join(parts)
     page = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
-    Path(out).write_text(page, encoding="utf-8")
+    write_text(Path(out), page)
 
 
 def _text(value: str) -> str:

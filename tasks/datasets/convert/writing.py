@@ -15,6 +15,7 @@ from typing import Literal
 from resnet_backbones.errors import UserError
 from tasks.boxes import Box
 from tasks.datasets.notes import Notes
+from tasks.files import write_text
 from tasks.images import find_images
 
 Origin = Literal[0, 1]
@@ -107,13 +108,7 @@ def write_coco(
     cannot be written.
     """
     path = Path(out)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_content(converted)))
-    except OSError as error:
-        raise UserError(
-            f"OUT.json must be a file that can be written, cannot write {path}: {error}"
-        ) from error
+    write_text(path, json.dumps(_content(converted)))
     images = shlex.quote(str(converted.image_root))
     annotations = shlex.quote(str(path))
     lines = _summary(converted, path)
