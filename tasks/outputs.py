@@ -8,7 +8,9 @@ and is not as a line says, is the user's, one of ours that was changed too.  Imp
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -89,6 +91,8 @@ class Outputs:
     """Whether files of the user are replaced."""
     inputs: tuple[Path, ...] = ()
     """Files that the command reads, and folders of them."""
+    endings: tuple[str, ...] = ()
+    """Those of the files of the user that are replaced, where it is forced; () for any."""
     keeps_others: bool = False
     """Whether what the command wrote with other settings is refused as a user's file is."""
 
@@ -107,6 +111,21 @@ class Outputs:
             self._refuse_others(files)
         for folder in dict.fromkeys(file.parent for file in files):
             check_writable(folder)
+
+    @contextmanager
+    def owning(self, *files: Path) -> Iterator[None]:
+        """Context that claims files, and lists those that are written in it, however it is left."""
+        self.claim(*files)
+        before = [_stamp(file) for file in files]
+        ended_well = False
+        try:
+            yield
+            ended_well = True
+        finally:
+            pairs = zip(files, before, strict=True)
+            made = [file for file, stamp in pairs if _stamp(file) not in (None, stamp)]
+            with suppress(*(() if ended_well else (UserError,))):  # the first error is told
+                self.written(*made)
 
     def others(self, files: Iterable[Path]) -> list[tuple[Path, str]]:
         """Those of the files that this command wrote with other settings, and with which."""
@@ -142,17 +161,36 @@ class Outputs:
         if _is_among(file, self.inputs, is_ours=writer == self.by):
             rule = f"{file} must not be read and written by one command"
             raise UserError(f"{rule}, but it is both; choose another place for what is written")
-        if self.force or writer == self.by:
+        replaceable = not self.endings or file.suffix.lower() in self.endings
+        if writer == self.by or (self.force and replaceable):
             return
         whose = "is none that this command wrote"
         if writer is not None:
             whose = f"was written by `{writer}`"
         rule = f"{file} must be free, or as this command left it"
-        raise UserError(f"{rule}, but it {whose}; choose another place, or --force replaces it")
+        way_out = "choose another place"
+        if replaceable:
+            way_out += ", or --force replaces it"
+        raise UserError(f"{rule}, but it {whose}; {way_out}")
 
 
 PREDICT = Outputs(by="predict", keeps_others=True)
 """What predictions own that are made without a command."""
+
+
+def evaluation_outputs(
+    source: str | Path, overrides: Sequence[str], force: bool, inputs: Sequence[str | None]
+) -> Outputs:
+    """The files of an evaluation of a checkpoint or weights with overrides, which also reads the
+    `inputs`, where they are files.
+    """
+    read = [Path(given) for given in (source, *inputs) if given is not None]
+    return Outputs(
+        by=EVALUATION,
+        force=force,
+        inputs=tuple(path for path in read if path.is_file()),
+        settings=shlex.join([str(source), *overrides]),
+    )
 
 
 def _read_list(file: Path) -> dict[str, list[Entry]]:
@@ -192,6 +230,14 @@ def _is_among(file: Path, inputs: Iterable[Path], *, is_ours: bool) -> bool:
         if inside and not is_ours:
             return True
     return False
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """What tells a file from one that took its place; None where there is none."""
+    if not file.exists():
+        return None
+    stat = file.stat()
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def _digest(file: Path) -> str:

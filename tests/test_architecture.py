@@ -43,6 +43,7 @@ FLOORS = {
 DRAWING = {
     "tasks.errors",
     "tasks.files",
+    "tasks.outputs",
     "tasks.labels",
     "tasks.boxes",
     "tasks.images",
@@ -139,7 +140,7 @@ TABLE: list[Row] = [
     ("tasks.plots", {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"}, set()),
     (
         "tasks.label_plots",
-        {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"},
+        {"numpy", "PIL", "tasks.drawing", "tasks.files", "tasks.images", "tasks.labels"},
         set(),
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),

@@ -20,7 +20,6 @@ from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
 from tasks.engine.environment import library_version
 from tasks.engine.evaluation import Evaluator, evaluate_sets
-from tasks.files import write_text
 from tasks.engine.fit import fit
 from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
@@ -34,6 +33,7 @@ from tasks.engine.settings import RunConfig, TaskSettings, require
 from tasks.engine.sinks import Sink
 from tasks.engine.timing import agree_on_routes
 from tasks.engine.training import UNKNOWN_STEPS, Evaluate, Training
+from tasks.files import write_text
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")

@@ -19,6 +19,7 @@ def find_checkpoint(path: Path) -> Path:
     """
     if is_shipped(path):
         return _shipped(str(path).removeprefix(OURS))
+    path = path.expanduser()
     candidates = [path / BEST, path / LAST] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():

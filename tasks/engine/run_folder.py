@@ -12,9 +12,9 @@ from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.config import flatten, from_saved, load_config, to_dict, to_yaml
 from tasks.engine.distributed import World
 from tasks.engine.environment import describe_environment
-from tasks.files import write_text
 from tasks.engine.run_files import BEST, CONFIG, ENVIRONMENT, LAST, METRICS
 from tasks.engine.settings import RunConfig, changeable
+from tasks.files import write_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -24,7 +24,10 @@ WORST = 20  # classes in a table of many
 
 @dataclass(frozen=True)
 class ScoreSheet:
-    """Scores of an evaluation with what they belong to; its text is what a command prints."""
+    """Scores of an evaluation with what they belong to.
+
+    Its text is what a command prints at its end, when the table has long been shown.
+    """
 
     scores: dict[str, float]
     """Flat names to numbers, those of evaluation.json."""
@@ -37,12 +40,11 @@ class ScoreSheet:
     page: str
     """The file of the report, or why there is none."""
     table: str
-    """The scores as text for a terminal."""
+    """The scores as text for a terminal, which is shown before anything is saved."""
 
     def __str__(self) -> str:
         lines = [f"{name}: {value}" for name, value in self.metadata.items()]
         lines += [f"note: {note}" for note in self.notes]
-        lines += ["", self.table, ""]
         lines += [f"written: {file}" for file in self.files]
         return "\n".join([*lines, f"report: {self.page}"])
 
