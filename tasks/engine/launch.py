@@ -25,6 +25,7 @@ from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
+from tasks.engine.room import check_room
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
@@ -33,7 +34,7 @@ from tasks.engine.settings import RunConfig, TaskSettings, require
 from tasks.engine.sinks import Sink
 from tasks.engine.timing import agree_on_routes
 from tasks.engine.training import UNKNOWN_STEPS, Evaluate, Training
-from tasks.files import write_text
+from tasks.files import check_writable, write_text
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -163,6 +164,7 @@ class Launch(Generic[Config]):
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
         self.on_every_rank(checkpoints.refuse_other_run)
+        self.on_every_rank(self._check_room, model)
         self.on_every_rank(self.lock.acquire)
         prepare_output_dir(config.run, self.world, config)
         self._write_label_map(metadata)
@@ -184,6 +186,10 @@ class Launch(Generic[Config]):
         """The best checkpoint, or the last one where every score was nan."""
         best = self.output_dir / BEST
         return best if best.exists() else self.output_dir / LAST
+
+    def _check_room(self, model: nn.Module) -> None:
+        if self.world.is_main:
+            check_room(self.output_dir, model, self.config.optim, self.resumed)
 
     def _metadata(self, config: Config) -> dict[str, Any]:
         """What every checkpoint says, whatever the task."""
@@ -273,6 +279,8 @@ def _prepare(
     prepare_torch(config.run.seed, config.run.deterministic)
     output_dir = check_output_dir(config.run, world, config)
     with world.sharing_errors():
+        if world.is_main:
+            check_writable(output_dir)
         lock.check()
         last = output_dir / LAST
         resumed = read_checkpoint(last) if last.exists() else None

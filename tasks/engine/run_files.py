@@ -7,6 +7,21 @@ from resnet_backbones.errors import UserError
 LAST, BEST = "last.pt", "best.pt"
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 LABEL_MAP = "label_map.json"
+MADE = (
+    METRICS,
+    ENVIRONMENT,
+    LABEL_MAP,
+    "curves.png",
+    "detections.json",
+    "evaluation.json",
+    "pixels.npz",
+    "predictions.csv",
+    "predictions.png",
+    "report.html",
+    "tensorboard",
+    "weights.safetensors",
+)
+"""What a run leaves besides settings and checkpoints; which of them depends on the task."""
 OURS = "ours:"
 """What the names of checkpoints begin with that come with the package."""
 SHIPPED = Path(__file__).resolve().parents[1] / "zoo"
