@@ -28,7 +28,7 @@ class _Stream(io.BufferedWriter):
     def write(self, data: object) -> int:
         """Write bytes."""
         try:
-            return super().write(data)  # type: ignore[arg-type]  # io's own stub knows the type
+            return super().write(data)  # type: ignore[arg-type]
         except OSError as error:
             self.failure = error
             raise

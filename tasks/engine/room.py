@@ -33,6 +33,6 @@ def _bytes_of_last(model: nn.Module, optim: OptimConfig) -> int:
 
 
 def _bytes_of_best(model: nn.Module, optim: OptimConfig) -> int:
-    tensors = model.state_dict().values()
+    sizes = [tensor.numel() * tensor.element_size() for tensor in model.state_dict().values()]
     copies = 1 if optim.ema_decay is None else 2
-    return copies * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return copies * int(sum(sizes))

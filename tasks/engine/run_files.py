@@ -9,7 +9,6 @@ CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl
 LABEL_MAP = "label_map.json"
 MADE = (
     METRICS,
-    ENVIRONMENT,
     LABEL_MAP,
     "curves.png",
     "detections.json",
