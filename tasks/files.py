@@ -8,8 +8,9 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,9 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 _PROBE = bytes(4096)  # a block, as a full disk still takes names
 
 
+_LISTED: ContextVar[Callable[[Path, Path], None] | None] = ContextVar("listed", default=None)
+
+
 class _Stream(io.BufferedWriter):
     """A stream that remembers why it could not write, as libraries raise errors of their own."""
 
@@ -27,8 +31,18 @@ class _Stream(io.BufferedWriter):
 
     def write(self, data: object) -> int:
         """Write bytes."""
-        try:
+        with self._remembering():
             return super().write(data)  # type: ignore[arg-type]
+
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        with self._remembering():
+            super().flush()
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             self.failure = error
             raise
@@ -55,8 +69,11 @@ class AtomicFile:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
             self._discard()
-            if self.file.failure is not None:
-                raise cannot_write(self.path, self.file.failure) from error
+            failure = self.file.failure
+            if isinstance(error, OSError) and error.filename is None:  # written past the stream
+                failure = error
+            if failure is not None:
+                raise cannot_write(self.path, failure) from error
             return
         try:
             with writing(self.path):
@@ -70,6 +87,9 @@ class AtomicFile:
         if self.lasting:
             os.fsync(self.file.fileno())
         self.file.close()
+        listed = _LISTED.get()
+        if listed is not None:
+            listed(self.partial, self.path)
         os.replace(self.partial, self.path)  # noqa: PTH105 - tests kill the process exactly here
         if not self.lasting:
             return
@@ -82,6 +102,18 @@ class AtomicFile:
             self.file.close()
         with suppress(OSError):
             self.partial.unlink()
+
+
+@contextmanager
+def listing(call: Callable[[Path, Path], None]) -> Iterator[None]:
+    """Context in which `call(partial, path)` hears of each atomic file just before it appears, so
+    that none ever does unheard of, whenever the process ends.
+    """
+    token = _LISTED.set(call)
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
 
 
 def write_text(path: Path, text: str) -> None:

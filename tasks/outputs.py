@@ -10,12 +10,12 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
-from tasks.files import check_writable, writing
+from tasks.files import check_writable, listing, writing
 
 LIST = ".backbones.jsonl"
 EVALUATION = "eval"
@@ -43,10 +43,10 @@ class Entry:
     settings: str = ""
 
     @classmethod
-    def of(cls, file: Path, by: str, settings: str) -> "Entry":
-        """The line of a file that was written just now."""
+    def of(cls, file: Path, name: str, by: str, settings: str) -> "Entry":
+        """The line of a file that was written just now, and will have a name."""
         stat = file.stat()
-        return cls(file.name, stat.st_size, stat.st_mtime_ns, _digest(file), by, settings)
+        return cls(name, stat.st_size, stat.st_mtime_ns, _digest(file), by, settings)
 
     def is_of(self, file: Path) -> bool:
         """Whether a file is the one that was written; copies are."""
@@ -114,18 +114,20 @@ class Outputs:
 
     @contextmanager
     def owning(self, *files: Path) -> Iterator[None]:
-        """Context that claims files, and lists those that are written in it, however it is left."""
+        """Context that claims files, and lists those that are written in it."""
         self.claim(*files)
-        before = [_stamp(file) for file in files]
-        ended_well = False
-        try:
+        before = {file: _stamp(file) for file in files}
+
+        def hear(partial: Path, file: Path) -> None:
+            if file in before:
+                self._list(partial, file)
+                before[file] = _stamp(partial)
+
+        with listing(hear):
             yield
-            ended_well = True
-        finally:
-            pairs = zip(files, before, strict=True)
-            made = [file for file, stamp in pairs if _stamp(file) not in (None, stamp)]
-            with suppress(*(() if ended_well else (UserError,))):  # the first error is told
-                self.written(*made)
+        for file, stamp in before.items():  # those that a library wrote by itself
+            if _stamp(file) not in (None, stamp):
+                self._list(file, file)
 
     def others(self, files: Iterable[Path]) -> list[tuple[Path, str]]:
         """Those of the files that this command wrote with other settings, and with which."""
@@ -137,13 +139,12 @@ class Outputs:
                 found.append((file, entry.settings))
         return found
 
-    def written(self, *files: Path) -> None:
-        """Add files that were written to the lists of their folders."""
-        for file in files:
-            line = json.dumps(asdict(Entry.of(file, self.by, self.settings)))
-            path = file.parent / LIST
-            with writing(path), path.open("a", encoding="utf-8") as lines:
-                lines.write(line + "\n")
+    def _list(self, written: Path, file: Path) -> None:
+        """Add a file to the list of its folder, under its name; its content is at `written`."""
+        entry = Entry.of(written, file.name, self.by, self.settings)
+        path = file.parent / LIST
+        with writing(path), path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(entry)) + "\n")
 
     def _refuse_others(self, files: Iterable[Path]) -> None:
         for file, settings in self.others(files):

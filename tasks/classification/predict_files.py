@@ -36,23 +36,15 @@ def predict_files(
     folder = Path(output_dir)
     files = outputs_of([Path(source) for source in sources], folder, ".csv")
     tables = (folder / "predictions.csv", folder / "predictions.json")
-    outputs = outputs.reading(*files)
-    outputs.claim(*tables)
     problems: list[str] = []
     rows: list[dict[str, Any]] = []
-    try:
+    with outputs.reading(*files).owning(*tables):
         for file, found in results_of_files(files, classifier.read, classifier.stream, problems):
             rows.append({"file": str(file), "classes": _classes(found, score or 0.0)})
             report(f"{file}: {found.name} {found.probability:.0%}")
             if is_time_to_write(len(rows)):
                 _write(tables, rows)
-    except BaseException:
-        if rows:
-            _write(tables, rows)
-            outputs.written(*tables)
-        raise
-    _write(tables, rows)
-    outputs.written(*tables)
+        _write(tables, rows)
     return tuple(problems)
 
 

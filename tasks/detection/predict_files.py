@@ -64,26 +64,18 @@ def predict_files(
     folder = Path(output_dir)
     pictures = outputs_of([Path(source) for source in sources], folder, "_detections.jpg")
     table = folder / "predictions.json"
-    outputs = outputs.reading(*pictures)
-    outputs.claim(*pictures.values(), table)
     predictions = _Predictions(detector.label_map)
     problems: list[str] = []
-    try:
-        for file, all_found in results_of_files(pictures, detector.read, detector.stream, problems):
-            found = all_found.above(SCORE if score is None else score)
+    found_in = results_of_files(pictures, detector.read, detector.stream, problems)
+    with outputs.reading(*pictures).owning(*pictures.values(), table):
+        for file, everything in found_in:
+            found = everything.above(SCORE if score is None else score)
             found.save(pictures[file])
-            outputs.written(pictures[file])
             predictions.add(file, found)
             report(f"{file}: {_counted(found.names)} -> {pictures[file]}")
             if is_time_to_write(len(predictions.images)):
                 predictions.write(table)
-    except BaseException:
-        if predictions.images:
-            predictions.write(table)
-            outputs.written(table)
-        raise
-    predictions.write(table)
-    outputs.written(table)
+        predictions.write(table)
     return tuple(problems)
 
 

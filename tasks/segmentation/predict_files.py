@@ -39,20 +39,17 @@ def predict_files(
     pictures = outputs_of([Path(source) for source in sources], folder, OVERLAY)
     labels = {file: _labels_beside(overlay) for file, overlay in pictures.items()}
     table = folder / "classes.json"
-    outputs = outputs.reading(*pictures)
-    outputs.claim(*pictures.values(), *labels.values(), table)
-    names = json.dumps(list(segmenter.label_map.names), ensure_ascii=False)
-    write_text(table, names + "\n")
-    outputs.written(table)
     problems: list[str] = []
-    for file, found in results_of_files(pictures, segmenter.read, segmenter.stream, problems):
-        overlay = pictures[file]
-        found.save(overlay)
-        found.save_labels(labels[file])
-        outputs.written(overlay, labels[file])
-        largest = list(found.shares.items())[:NAMED]
-        named = ", ".join(f"{name} {share:.0%}" for name, share in largest)
-        report(f"{file}: {named} -> {overlay}")
+    found_in = results_of_files(pictures, segmenter.read, segmenter.stream, problems)
+    with outputs.reading(*pictures).owning(*pictures.values(), *labels.values(), table):
+        names = json.dumps(list(segmenter.label_map.names), ensure_ascii=False)
+        write_text(table, names + "\n")
+        for file, found in found_in:
+            found.save(pictures[file])
+            found.save_labels(labels[file])
+            largest = list(found.shares.items())[:NAMED]
+            named = ", ".join(f"{name} {share:.0%}" for name, share in largest)
+            report(f"{file}: {named} -> {pictures[file]}")
     return tuple(problems)
 
 
