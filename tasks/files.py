@@ -64,7 +64,7 @@ class AtomicFile:
         make_folder(self.path.parent)
         with writing(self.path):
             self.file = _Stream(io.FileIO(self.partial, "wb"))
-        return self.file  # type: ignore[return-value]  # all of IO[bytes] that writers use
+        return self.file
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:

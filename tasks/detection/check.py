@@ -60,7 +60,7 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
         )
     settings = paths[0] if paths else None
     if settings is not None and Path(settings).is_dir():
-        overrides = [f"data.root={Path(settings)}", *overrides]
+        overrides = [f'data.root="{Path(settings)}"', *overrides]  # in quotes it is a text
         settings = None
     config = load_config(DetectionConfig, settings, overrides)
     splits, missing = _find_splits(config.data)
