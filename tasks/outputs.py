@@ -129,7 +129,19 @@ class Outputs:
             if _stamp(file) not in (None, stamp):
                 self._list(file, file)
 
-    def others(self, files: Iterable[Path]) -> list[tuple[Path, str]]:
+    def notes(self, file: Path) -> list[str]:
+        """What to say where the command is about to replace what it wrote with other settings."""
+        others = self._others([file])
+        return [f"note: {file} of {old} is replaced; --out FOLDER keeps both" for _, old in others]
+
+    def _list(self, written: Path, file: Path) -> None:
+        """Add a file to the list of its folder, under its name; its content is at `written`."""
+        entry = Entry.of(written, file.name, self.by, self.settings)
+        path = file.parent / LIST
+        with writing(path), path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(entry)) + "\n")
+
+    def _others(self, files: Iterable[Path]) -> list[tuple[Path, str]]:
         """Those of the files that this command wrote with other settings, and with which."""
         lists = _Lists()
         found: list[tuple[Path, str]] = []
@@ -139,15 +151,8 @@ class Outputs:
                 found.append((file, entry.settings))
         return found
 
-    def _list(self, written: Path, file: Path) -> None:
-        """Add a file to the list of its folder, under its name; its content is at `written`."""
-        entry = Entry.of(written, file.name, self.by, self.settings)
-        path = file.parent / LIST
-        with writing(path), path.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(asdict(entry)) + "\n")
-
     def _refuse_others(self, files: Iterable[Path]) -> None:
-        for file, settings in self.others(files):
+        for file, settings in self._others(files):
             rule = f"{file} is to be made with {self.settings}"
             seen = f"but is there already, made with {settings}"
             raise UserError(f"{rule}, {seen}; choose another --out, or --force")

@@ -11,17 +11,29 @@ from tasks.outputs import LIST, Outputs
 OURS = Outputs(by="convert")
 
 
+def stop_while_writing(file: Path) -> None:
+    with OURS.owning(file), AtomicFile(file) as stream:
+        stream.write(b"new")
+        raise KeyboardInterrupt
+
+
+def stop_after_writing(file: Path) -> None:
+    with OURS.owning(file):
+        write_text(file, "new")
+        raise KeyboardInterrupt
+
+
 def test_a_process_that_dies_while_it_writes_leaves_what_it_may_replace(tmp_path: Path) -> None:
     file = tmp_path / "out.json"
     with OURS.owning(file):
         write_text(file, "old")
-    with pytest.raises(KeyboardInterrupt), OURS.owning(file), AtomicFile(file) as stream:
-        stream.write(b"new")
-        raise KeyboardInterrupt
-    OURS.claim(file)  # it is the old one
-    with pytest.raises(KeyboardInterrupt), OURS.owning(file):
-        write_text(file, "new")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        stop_while_writing(file)
+    assert file.read_text() == "old"
+    OURS.claim(file)
+    with pytest.raises(KeyboardInterrupt):
+        stop_after_writing(file)
+    assert file.read_text() == "new"
     OURS.claim(file)
     file.write_text("new, and mine")
     with pytest.raises(UserError, match="is none that this command wrote"):
@@ -61,5 +73,5 @@ def test_only_files_of_the_kind_that_is_written_are_forced(tmp_path: Path) -> No
     image = tmp_path / "a.jpg"
     image.write_bytes(b"a photo")
     forced = Outputs(by="check", force=True, endings=(".html",))
-    with pytest.raises(UserError, match="choose another place$"):
+    with pytest.raises(UserError, match=r"choose another place$"):
         forced.claim(image)

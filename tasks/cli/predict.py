@@ -56,6 +56,9 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     _check_sources(arguments.images)  # answered before torch is imported
     check_writable(Path(arguments.out))
     task = saved_task(arguments.checkpoint)
+    from tasks.engine.threads import settle_threads
+
+    settle_threads(arguments.device)
     predictor = task.load(
         arguments.checkpoint, device=arguments.device, precision=arguments.precision
     )

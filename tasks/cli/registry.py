@@ -58,8 +58,8 @@ class Task:
     """(predictor, sources, output folder, score=…, outputs=…) -> what went wrong, a line for each
     file."""
     results: Lazy | None = None
-    """(results file, annotations, output folder or None, image folder or None, force=…) -> what is
-    printed; None where there is no such file."""
+    """(results file, annotations, output folder or None, image folder or None, limit=…, force=…) ->
+    what is printed; None where there is no such file."""
     report: Lazy
     """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""
     compare: Lazy

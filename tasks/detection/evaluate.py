@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.data.batches import ValBatches
@@ -40,6 +41,7 @@ from tasks.outputs import evaluation_outputs
 from tasks.report.instances.build import report_detections
 from tasks.scoring.evaluation import ScoreSheet, write_evaluation
 from tasks.scoring.instances import (
+    crowded_note,
     final_scores,
     format_table,
     score_boxes,
@@ -82,6 +84,7 @@ class DetectionEvaluator:
             final=final,
             output_dir=scoring.output_dir,
             objective=DetectionObjective(model),
+            limit=self.config.scored_detections,
             about={**about, "exif": self.config.exif, **scoring.about},
             saving=scoring.saving,
         )
@@ -103,6 +106,7 @@ def evaluate_detector(
     output_dir: str | Path | None = None,
     objective: DetectionObjective | None = None,
     about: Mapping[str, object] | None = None,
+    limit: int = SCORED_DETECTIONS,
     saving: Saving = lambda table: nullcontext(),
 ) -> SetScores:
     """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses.
@@ -117,11 +121,12 @@ def evaluate_detector(
 
     def score(parts: list[DetectionResults], means: dict[str, float]) -> SetScores:
         detections = concatenate(parts)
-        found = SetScores((final_scores if final else score_boxes)(dataset, detections), means)
+        compute = final_scores if final else score_boxes
+        found = SetScores(compute(dataset, detections, limit=limit), means)
         if output_dir is not None:
-            scored = scoring_facts(dataset, detections, final=final)
+            scored = scoring_facts(dataset, detections, final=final, limit=limit)
             facts = {"task": "detection", **(about or {}), **scored}
-            with saving(format_table(found.scores)):
+            with saving(format_table(found.scores, limit)):
                 _save(Path(output_dir), dataset, detections, found, facts)
         return found
 
@@ -160,7 +165,9 @@ def evaluate_checkpoint(
         page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
     files = (folder / "evaluation.json", folder / "detections.json")
     scores = named_scores(found, "val")
-    return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
+    limit = data.scored_detections
+    notes = (*dataset.warnings, *crowded_note(dataset, limit))
+    return ScoreSheet(scores, about, notes, files, page, format_table(scores, limit))
 
 
 def make_evaluator(name: str, dataset: CocoDataset, launch: Launch[DetectionConfig]) -> Evaluator:

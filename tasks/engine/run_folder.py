@@ -4,7 +4,7 @@ environment.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,8 +36,14 @@ def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") 
     return folder
 
 
-def prepare_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
-    """Check `run.output_dir` and write config.yaml and environment.json. Collective.
+def prepare_output_dir(
+    run: RunConfig,
+    world: World,
+    config: "DataclassInstance",
+    choices: Mapping[str, object] | None = None,
+) -> Path:
+    """Check `run.output_dir` and write config.yaml and environment.json, which `choices`, made by
+    the machine, go into. Collective.
 
     Call it when nothing else can be refused, so that a mistaken start leaves no used folder behind.
     """
@@ -46,7 +52,7 @@ def prepare_output_dir(run: RunConfig, world: World, config: "DataclassInstance"
         if world.is_main:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / CONFIG, to_yaml(config))
-            _add_environment(folder / ENVIRONMENT, world)
+            _add_environment(folder / ENVIRONMENT, world, choices or {})
     return folder
 
 
@@ -119,10 +125,10 @@ def _changes(saved: "DataclassInstance", config: "DataclassInstance") -> Iterato
             yield f"{key}={before}, now {now}"
 
 
-def _add_environment(path: Path, world: World) -> None:
+def _add_environment(path: Path, world: World, choices: Mapping[str, object]) -> None:
     """Append this start to the list of the run's starts; a resumed run has several."""
     starts = _read_starts(path) if path.exists() else []
-    starts.append(describe_environment(world))
+    starts.append(describe_environment(world) | dict(choices))
     write_text(path, json.dumps(starts, indent=2) + "\n")
 
 

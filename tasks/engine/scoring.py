@@ -106,7 +106,7 @@ def scoring_in(
         with world.sharing_errors():
             if world.is_main:
                 outputs.claim(*files)
-        for file, settings in outputs.others(files[:1]):
-            log.note(f"note: {file} of {settings} is replaced; --out FOLDER keeps both")
+        for note in outputs.notes(files[0]):
+            log.note(note)
         with outputs.owning(*files) if world.is_main else nullcontext():
             yield Scoring(world, precision, log, folder, {**about, **arithmetic}, shows=True)

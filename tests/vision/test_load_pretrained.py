@@ -129,3 +129,14 @@ def test_a_refusal_names_the_kind_of_network_and_ends_with_its_way_out() -> None
     message = r"model\.weights is a classifier of another architecture, .*; ask the cook$"
     with pytest.raises(UserError, match=message):
         load_pretrained(model, state, OLD, NEW, what="classifier", settings="ask the cook")
+
+
+@pytest.mark.parametrize("name", ["rpn.conv.weight", "box_head.classes.bias"])
+def test_values_that_are_not_finite_are_refused_by_name(name: str) -> None:
+    """fault_campaign A2: the weights of a whole network, of which one value is no number."""
+    state = tiny_detector(classes=3).state_dict()
+    state[name] = state[name].clone()
+    state[name].view(-1)[0] = float("nan")
+    message = rf"must be a detector with finite values, but 1 of \d+ tensors are not: {name}; take"
+    with pytest.raises(UserError, match=message):
+        load(tiny_detector(classes=2), state)
