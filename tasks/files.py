@@ -70,7 +70,7 @@ class AtomicFile:
         if error is not None:
             self._discard()
             failure = self.file.failure
-            if isinstance(error, OSError) and error.filename is None:  # written past the stream
+            if isinstance(error, OSError) and error.errno in _FULL:  # written past the stream
                 failure = error
             if failure is not None:
                 raise cannot_write(self.path, failure) from error

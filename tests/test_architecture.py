@@ -52,7 +52,7 @@ DRAWING = {
     "tasks.drawing",
     "tasks.plots",
 }
-SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "zoo"}
+SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "serve", "zoo"}
 TASKS = [
     path.name
     for path in sorted((ROOT / "tasks").iterdir())
@@ -99,12 +99,15 @@ TORCHLESS = {
         "config_text",
         "config_words",
         "progress",
+        "run_ending",
         "run_files",
+        "run_lock",
         "schedule",
         "setting_help",
         "setting_names",
         "setting_types",
         "settings",
+        "watching",
     )
 }
 TABLE: list[Row] = [
@@ -163,6 +166,7 @@ TABLE: list[Row] = [
         {"tasks.datasets.*", "tasks.errors"},
         {"fsspec"},
     ),
+    ("tasks.datasets.web_files", {"tasks.datasets.class_images.addresses"}, set()),
     (
         "tasks.datasets.class_images.remote_shards",
         {"tasks.datasets.*", "tasks.errors", "tasks.labels"},
@@ -189,8 +193,19 @@ TABLE: list[Row] = [
         set(),
     ),
     ("tasks.engine.sinks", {"tasks.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
+    (
+        "tasks.engine.trackers",
+        {
+            *TORCHLESS,
+            "tasks.engine.distributed",
+            "tasks.engine.sinks",
+            "tasks.files",
+            "tasks.metrics_file",
+        },
+        {"wandb", "mlflow"},
+    ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
-    *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
+    *((module, {*TORCHLESS, "tasks.metrics_file"}, set()) for module in sorted(TORCHLESS)),
     (
         "tasks.engine.*",
         {
@@ -223,6 +238,11 @@ TABLE: list[Row] = [
         set(),
     ),
     (
+        "tasks.vision.video",
+        {"numpy", "tasks.errors", "tasks.files", "tasks.images"},
+        {"cv2"},
+    ),
+    (
         "tasks.vision.*",
         {
             "torch",
@@ -239,6 +259,7 @@ TABLE: list[Row] = [
             "tasks.vision.*",
             "tasks.errors",
             "tasks.files",
+            "tasks.outputs",
             "tasks.boxes",
             "tasks.labels",
             "tasks.images",
@@ -246,6 +267,12 @@ TABLE: list[Row] = [
         {"albumentations"},
     ),
     *(row for task in TASKS for row in task_rows(task)),
+    (
+        "tasks.serve.*",
+        {"tasks.serve.*", "tasks.drawing", "tasks.errors", "tasks.images", "tasks.labels"}
+        | {"tasks.report.images"},
+        set(),
+    ),
     ("tasks.zoo", set(), set()),
     ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),
