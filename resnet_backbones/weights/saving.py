@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,14 +38,21 @@ def save_weights(
     named = weights.state_dict() if isinstance(weights, Backbone) else weights
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
     metadata = {"format": "pt", **file_metadata(tensors, passport, commit)}
-    target = Path(path)
+    write_beside(Path(path), safetensors.torch.save(tensors, metadata))
+
+
+def write_beside(target: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it; UserError where it cannot be written."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        safetensors.torch.save_file(tensors, unfinished, metadata=metadata)
-        unfinished.chmod(_usual_mode())  # which safetensors restricts to the owner
+        unfinished.write_bytes(content)
         unfinished.replace(target)
+    except OSError as error:
+        rule = f"{target} must be a place that can be written to"
+        raise UserError(f"{rule}, got: {error.strerror}; make room, or choose another") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def file_metadata(
@@ -61,10 +69,3 @@ def file_metadata(
         "passport": replace(passport, library_version=written_by, commit=commit).to_json(),
         "content_hash": content_hash(tensors),
     }
-
-
-def _usual_mode() -> int:
-    """What a new file of this process may be used for by whom."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -19,11 +19,11 @@ from torch.utils._pytree import tree_map
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint_file import check_archive, damaged, has_a_name_of_ours, load_mapped
 from tasks.engine.digest import digest_of
-from tasks.engine.files import AtomicFile
 from tasks.engine.optim import Ema
 from tasks.engine.progress import Progress
 from tasks.engine.run_files import BEST, LAST, find_checkpoint
 from tasks.errors import few
+from tasks.files import AtomicFile
 
 FORMAT = 2
 GROUPS = ("model", "ema", "optimizer")

@@ -119,6 +119,16 @@ def _report_masked(training: Training, state: State) -> None:
 
 def _write(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> None:
     if training.world.is_main:
-        training.checkpoints.save(names, progress, training.model, state.ema, state.optimizer)
+        folder = training.checkpoints.folder
+        if not folder.is_dir():  # made anew it would lack the run's other files
+            rule = f"run.output_dir={folder} must be there as long as the run"
+            raise UserError(f"{rule}, but it has vanished; bring it back, and resume")
+        try:
+            training.checkpoints.save(names, progress, training.model, state.ema, state.optimizer)
+        except UserError as error:
+            if not (folder / LAST).exists():
+                raise
+            way_out = "run.resume=auto goes on from it once that is mended"
+            raise UserError(f"{error}; the {LAST} that is there is whole, and {way_out}") from error
         training.log.flush()
     training.world.barrier()

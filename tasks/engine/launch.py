@@ -19,7 +19,6 @@ from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
 from tasks.engine.environment import library_version
 from tasks.engine.evaluation import Evaluator, evaluate_sets
-from tasks.engine.files import write_text
 from tasks.engine.fit import fit
 from tasks.engine.length import describe_length, replace_schedule
 from tasks.engine.loading import Share
@@ -27,6 +26,7 @@ from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.restarts import after_restart, note_begun
+from tasks.engine.room import check_room
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
@@ -38,6 +38,7 @@ from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
 from tasks.engine.trackers import make_trackers
 from tasks.engine.training import Evaluate, Training
+from tasks.files import check_writable, write_text
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -168,6 +169,7 @@ class Launch(Generic[Config]):
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
         self.on_every_rank(checkpoints.refuse_other_run)
+        self.on_every_rank(self._check_room, model)
         self.on_every_rank(self.lock.acquire)
         refuse_unshared(self.output_dir, self.world)
         prepare_output_dir(config.run, self.world, config, self._choices())
@@ -192,6 +194,10 @@ class Launch(Generic[Config]):
         """The best checkpoint, or the last one where every score was nan."""
         best = self.output_dir / BEST
         return best if best.exists() else self.output_dir / LAST
+
+    def _check_room(self, model: nn.Module) -> None:
+        if self.world.is_main:
+            check_room(self.output_dir, model, self.config.optim, self.resumed)
 
     def _metadata(self, config: Config) -> dict[str, Any]:
         """What every checkpoint says, whatever the task."""
@@ -265,6 +271,8 @@ def _prepare(
     prepare_torch(config.run.seed, config.run.deterministic)
     output_dir = check_output_dir(config.run, world, config)
     with world.sharing_errors():
+        if world.is_main:
+            check_writable(output_dir)
         lock.check()
         last = output_dir / LAST
         path = last if last.exists() else None

@@ -7,6 +7,20 @@ from resnet_backbones.errors import UserError
 LAST, BEST = "last.pt", "best.pt"
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 LABEL_MAP = "label_map.json"
+MADE = (
+    METRICS,
+    LABEL_MAP,
+    "curves.png",
+    "detections.json",
+    "evaluation.json",
+    "pixels.npz",
+    "predictions.csv",
+    "predictions.png",
+    "report.html",
+    "tensorboard",
+    "weights.safetensors",
+)
+"""What a run leaves besides settings and checkpoints; which of them depends on the task."""
 OURS = "ours:"
 """What the names of checkpoints begin with that come with the package."""
 SHIPPED = Path(__file__).resolve().parents[1] / "zoo"
@@ -19,6 +33,7 @@ def find_checkpoint(path: Path) -> Path:
     """
     if is_shipped(path):
         return _shipped(str(path).removeprefix(OURS))
+    path = path.expanduser()
     candidates = [path / BEST, path / LAST] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():

@@ -3,6 +3,7 @@ environment.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,9 +13,9 @@ from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.config import flatten, from_saved, load_config, to_dict, to_yaml
 from tasks.engine.distributed import World
 from tasks.engine.environment import describe_environment
-from tasks.engine.files import write_text
-from tasks.engine.run_files import BEST, CONFIG, ENVIRONMENT, LAST, METRICS
+from tasks.engine.run_files import BEST, CONFIG, ENVIRONMENT, LAST, MADE, METRICS
 from tasks.engine.settings import RunConfig, changeable
+from tasks.files import write_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -67,6 +68,7 @@ def _refuse(folder: Path, run: RunConfig, config: "DataclassInstance") -> None:
         raise UserError(f"run.output_dir must be unused, {seen}; {way_out}")
     if LAST not in used:
         _refuse_lost(folder)
+        _refuse_the_users(folder)
         return
     changes = list(_changes(_saved_settings(folder, type(config)), config))
     if changes:
@@ -91,6 +93,14 @@ def _refuse_lost(folder: Path) -> None:
         seen = f"it is a link to {last.readlink()}, where no file is"
         way_out = "mount that disk or put it back"
     raise UserError(f"{rule}, but {seen}; {way_out}, or choose another run.output_dir")
+
+
+def _refuse_the_users(folder: Path) -> None:
+    """Raise UserError where a folder that no run has used holds a file that a run would replace."""
+    theirs = [name for name in MADE if os.path.lexists(folder / name)]
+    if theirs and not (folder / CONFIG).exists():
+        seen = f"got {folder}, which no run has used and which holds {', '.join(theirs)}"
+        raise UserError(f"run.output_dir must be unused, {seen}; choose another folder")
 
 
 def _saved_settings(folder: Path, cls: type[Config]) -> Config:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks.engine.files import write_text
+from tasks.files import write_text, writing
 from tasks.metrics_file import Row
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class MetricsFile(Sink):
         if not is_new:
             self._rewrite()
             return
-        with self.path.open("a") as file:
+        with writing(self.path), self.path.open("r+") as file:  # made anew it would lack rows
+            file.seek(0, os.SEEK_END)
             file.write(_line(whole))
 
     def _rewrite(self) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.files import AtomicFile
 from tasks.labels import LabelMap
 from tasks.scoring.semantic_results import LabelledImage, SemanticResults
 
@@ -75,10 +76,8 @@ def write_results(
     for place, image in enumerate(results.worst):
         arrays[f"truth_{place}"] = image.truth
         arrays[f"predicted_{place}"] = image.predicted
-    partial = path.with_name(f"{PIXELS}.partial")
-    with partial.open("wb") as file:
+    with AtomicFile(path) as file:
         np.savez_compressed(file, **arrays)
-    partial.replace(path)
     return path
 
 

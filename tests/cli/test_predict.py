@@ -102,6 +102,7 @@ def test_a_damaged_file_is_left_out_with_status_1(
     assert answer.error.startswith(f"1 file was left out:\ncannot decode {damaged}")
     assert f"{image}: " in answer.output
     assert {path.name for path in (tmp_path / "found").iterdir()} == {
+        ".backbones.jsonl",  # the list of the others
         "a_detections.jpg",
         "predictions.json",
     }

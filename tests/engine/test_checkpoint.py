@@ -12,10 +12,10 @@ from tasks.engine.checkpoint import (
     is_checkpoint,
     read_checkpoint,
 )
-from tasks.engine.files import AtomicFile
 from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.progress import Progress
 from tasks.engine.settings import OptimConfig
+from tasks.files import AtomicFile
 
 
 def save(

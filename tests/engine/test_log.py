@@ -195,4 +195,4 @@ def test_a_picture_that_cannot_be_drawn_does_not_end_a_run(
         log.start(0, 2)
         log.write(1, {"loss": 1.0})
         log.draw()
-    assert "warning: curves.png was not made: IsADirectoryError" in capsys.readouterr().out
+    assert "warning: curves.png was not made" in capsys.readouterr().out

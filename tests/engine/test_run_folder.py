@@ -11,6 +11,7 @@ import torch
 from resnet_backbones.errors import UserError
 from tasks.engine.config import load_config
 from tasks.engine.distributed import World
+from tasks.engine.launch import launch
 from tasks.engine.run_folder import describe_environment, prepare_output_dir
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
@@ -167,3 +168,15 @@ def test_a_last_checkpoint_on_a_disk_that_is_not_there_is_named(
     (tmp_path / "last.pt").symlink_to("/elsewhere/last.pt")
     with pytest.raises(UserError, match=r"link to /elsewhere/last\.pt, where no file is; mount"):
         prepare(toy, tmp_path, "run.resume=auto")
+
+
+def test_odd_names_of_folders_are_taken_as_typed(toy: ModuleType, tmp_path: Path) -> None:
+    """fault_campaign 9: each was read as YAML, which changed it."""
+    folder = tmp_path
+    for name in ("exp #2", "&x y", "blank ", "two\nlines", "${HOME}", "it's", "null", "1e3"):
+        folder = folder / name
+    for resume in ("never", "auto"):  # which reads config.yaml again
+        config = toy.toy_config(folder, "schedule.steps=1", f"run.resume={resume}")
+        assert launch(config, toy.route).folder == folder
+    assert (folder / "last.pt").is_file()
+    assert load_config(toy.ToyConfig, folder / "config.yaml", []).run.output_dir == str(folder)
