@@ -22,12 +22,13 @@ from tasks.classification.evaluate import make_evaluator
 from tasks.classification.losses import ClassificationObjective
 from tasks.classification.network import mean_colour
 from tasks.classification.results import report_run
-from tasks.classification.saved import WEIGHTS, write_weights
+from tasks.classification.saved import write_weights
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.datasets.class_images.remote_shards import RemoteShards
 from tasks.engine.closing import Entry, closing_lines
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
+from tasks.engine.run_files import WEIGHTS
 from tasks.scoring.top_k import format_table
 from tasks.vision.saved import network_metadata
 

@@ -27,8 +27,6 @@ from tasks.errors import few
 
 FORMAT = 2
 GROUPS = ("model", "ema", "optimizer")
-MUST_AGREE = ("task", "label_map", "data")
-"""Metadata that a resumed run must share with its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -167,25 +165,6 @@ class Checkpoints:
             rule = f"{saved.path} must hold the state of this run's optimiser"
             raise UserError(f"{rule}, but it does not fit: {error}") from error
         return saved.progress
-
-    def refuse_other_run(self) -> None:
-        """Raise UserError where the resumed checkpoint is of another task, other classes or data
-        than the run's.
-        """
-        saved = self.resumed
-        if saved is None:
-            return
-        given = json.loads(self.metadata)
-        for key in MUST_AGREE:
-            old, new = saved.metadata.get(key), given.get(key)
-            if old == new:
-                continue
-            rule = f"a resumed run must keep its {key.replace('_', ' ')}"
-            seen = f"{saved.path} has {old!r}, and the run {new!r}"
-            way_out = "choose another run.output_dir"
-            if key != "task":
-                way_out = f"point data.* at the old data or {way_out}"
-            raise UserError(f"{rule}, but {seen}; {way_out}")
 
 
 def write_checkpoint(

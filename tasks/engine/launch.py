@@ -26,6 +26,7 @@ from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
+from tasks.engine.resuming import path_to_resume, refuse_other_run
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
@@ -104,6 +105,13 @@ class Launch(Generic[Config]):
         with self.world.sharing_errors():
             return call(*args, **named)
 
+    def once(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
+        """What rank 0 makes of something that a user's mistake may end, on every rank."""
+        with self.world.sharing_errors():
+            made = call(*args, **named) if self.world.is_main else None
+        shared: T = self.world.broadcast(made)
+        return shared
+
     def note(self, lines: Iterable[str]) -> None:
         """Print lines for people."""
         for line in lines:
@@ -162,7 +170,8 @@ class Launch(Generic[Config]):
         evaluate = evaluate_sets(config.run, evaluators, config.schedule.warmup_metric)
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
-        self.on_every_rank(checkpoints.refuse_other_run)
+        if self.resumed is not None:
+            self.on_every_rank(refuse_other_run, self.resumed, about)
         self.on_every_rank(self.lock.acquire)
         prepare_output_dir(config.run, self.world, config)
         self._write_label_map(metadata)
@@ -274,8 +283,8 @@ def _prepare(
     output_dir = check_output_dir(config.run, world, config)
     with world.sharing_errors():
         lock.check()
-        last = output_dir / LAST
-        resumed = read_checkpoint(last) if last.exists() else None
+        path = path_to_resume(config.run)
+        resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
     precision = choose_precision(config.run, resumed, world)
     routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))

@@ -7,6 +7,8 @@ from resnet_backbones.errors import UserError
 LAST, BEST = "last.pt", "best.pt"
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 LABEL_MAP = "label_map.json"
+WEIGHTS = "weights.safetensors"
+"""The best weights of a classifier's run, for use elsewhere."""
 OURS = "ours:"
 """What the names of checkpoints begin with that come with the package."""
 SHIPPED = Path(__file__).resolve().parents[1] / "zoo"
