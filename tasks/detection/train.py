@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from tasks.datasets.coco.dataset import CocoDataset, fingerprint
 from tasks.detection.build import build_detector
-from tasks.detection.config import DetectionConfig
+from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import make_evaluator
@@ -14,7 +15,7 @@ from tasks.detection.losses import DetectionObjective
 from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
-from tasks.engine.splits import describe_both, read_both
+from tasks.engine.splits import describe_both, describe_splits, read_both
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import format_table
 from tasks.vision.saved import network_metadata
@@ -37,7 +38,7 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
         metadata=network_metadata(model.backbone, train_set.label_map)
-        | {"data": fingerprint(train_set)},
+        | {"data": launch.once(describe_data_sets, config.data, train_set, val_set)},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
     report = partial(
@@ -45,6 +46,14 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
     )
     tell_of_pictures(launch, "Detector", val_set, report, format_table(scores))
     return scores
+
+
+def describe_data_sets(
+    config: DataConfig, train_set: CocoDataset, val_set: CocoDataset
+) -> dict[str, Any]:
+    """What a checkpoint says of the data, by which a resume on others is refused."""
+    of_training = partial(fingerprint, with_masks=config.copy_paste > 0)
+    return describe_splits(of_training(train_set), fingerprint(val_set), config.val.limit)
 
 
 def describe_data(

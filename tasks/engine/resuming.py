@@ -31,6 +31,7 @@ DATA_WORDS = {
     "masks": "masks",
 }
 VAL = "val"
+"""Under which the data say what is known of the validation split."""
 
 
 def path_to_resume(run: RunConfig) -> Path | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from tasks.datasets.semantic.dataset import fingerprint
+from tasks.datasets.semantic.dataset import SemanticDataset, fingerprint
 from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
-from tasks.engine.splits import describe_both, read_both
+from tasks.engine.splits import describe_both, describe_splits, read_both
 from tasks.report.segmentation.build import report_segmentation
 from tasks.scoring.semantic import format_table
 from tasks.segmentation.build import make_segmenter
@@ -19,6 +20,7 @@ from tasks.segmentation.evaluate import make_evaluator
 from tasks.vision.saved import network_metadata
 from tasks.vision.semantic.objective import SegmentationObjective
 from tasks.vision.settings import small_batch_warning
+from tasks.vision.settings_semantic import SemanticDataConfig
 
 
 def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[str, float]:
@@ -40,9 +42,16 @@ def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
         metadata=network_metadata(model.backbone, train_set.label_map)
-        | {"data": fingerprint(train_set)},
+        | {"data": launch.once(describe_data_sets, config.data, train_set, val_set)},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
     report = partial(report_segmentation, report_command=command("report"))
     tell_of_pictures(launch, "Segmenter", val_set, report, format_table(scores))
     return scores
+
+
+def describe_data_sets(
+    config: SemanticDataConfig, train_set: SemanticDataset, val_set: SemanticDataset
+) -> dict[str, Any]:
+    """What a checkpoint says of the data, by which a resume on others is refused."""
+    return describe_splits(fingerprint(train_set), fingerprint(val_set), config.val.limit)

@@ -169,3 +169,10 @@ def test_other_mean_than_the_weights_is_refused(
     with pytest.raises(UserError, match=r"data\.mean and data\.std must be null"):
         launch(config, run)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_says_what_data_it_is_of(trained: Path) -> None:
+    data = read_checkpoint(trained / "last.pt").metadata["data"]
+    known = {"images", "sha256", "pixels"}
+    assert data.keys() == {*known, "val"}
+    assert data["val"].keys() == {*known, "limit"}

@@ -137,3 +137,10 @@ def test_a_classifier_of_ours_starts_it(masks: Path, tmp_path: Path) -> None:
     model, _ = make_segmenter(config, LabelMap(names, names), Start(None))
     own = model.backbone.state_dict()["layer1.0.conv1.weight"]
     assert torch.equal(own, classifier.backbone.state_dict()["layer1.0.conv1.weight"])
+
+
+def test_a_checkpoint_says_what_data_it_is_of(trained: Path) -> None:
+    data = read_checkpoint(trained / "last.pt").metadata["data"]
+    known = {"images", "sha256", "pixels", "masks"}
+    assert data.keys() == {*known, "val"}
+    assert data["val"].keys() == {*known, "limit"}
