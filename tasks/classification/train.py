@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -53,6 +52,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
     scored = {"val": prepare(sets.val, config, launch)}
     if "train" in config.run.eval_sets and sets.train_scored is not None:
         scored["train"] = scored_training_images(sets, batches, config, launch)
+    prints = (partial(fingerprint, images), partial(fingerprint, scored["val"][0]))
     scores = launch.fit(
         model,
         ClassificationObjective(model, config.loss, config.augment),
@@ -60,7 +60,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
         {name: make_evaluator(name, *source, launch) for name, source in scored.items()},
         metadata={
             **network_metadata(model.backbone, label_map),
-            "data": launch.once(describe_data_sets, images, scored["val"][0]),
+            "data": launch.once(describe_splits, *prints),
         },
         name_image=lambda image: images.name(image - 1),
         on_best=partial(keep_weights, config),
@@ -135,11 +135,6 @@ def keep_weights(config: ClassificationConfig, model: nn.Module) -> None:
     assert isinstance(model, Classifier)
     recipe = f"classification, {config.model.backbone}, {config.schedule.name} schedule"
     write_weights(model, recipe, Path(config.run.output_dir) / WEIGHTS)
-
-
-def describe_data_sets(images: ClassImages | RemoteShards, val: ClassImages) -> dict[str, Any]:
-    """What a checkpoint says of the data, by which a resume on others is refused."""
-    return describe_splits(fingerprint(images), fingerprint(val))
 
 
 def describe_data(sets: Sets) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from tasks.datasets.coco.dataset import CocoDataset, fingerprint
 from tasks.detection.build import build_detector
-from tasks.detection.config import DataConfig, DetectionConfig
+from tasks.detection.config import DetectionConfig
 from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import make_evaluator
@@ -31,14 +30,16 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
 
     build = partial(build_detector, config.model, train_set.label_map)
     model = launch.build(build, config.model.weights, lambda model: model.trunk)
+    of_training = partial(fingerprint, train_set, with_masks=config.data.copy_paste > 0)
+    of_val = partial(fingerprint, val_set)
+    data = launch.once(describe_splits, of_training, of_val, config.data.val.limit)
     sets = {"val": val_set, "train": train_set}
     scores = launch.fit(
         model,
         DetectionObjective(model),
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
-        metadata=network_metadata(model.backbone, train_set.label_map)
-        | {"data": launch.once(describe_data_sets, config.data, train_set, val_set)},
+        metadata=network_metadata(model.backbone, train_set.label_map) | {"data": data},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
     report = partial(
@@ -46,14 +47,6 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
     )
     tell_of_pictures(launch, "Detector", val_set, report, format_table(scores))
     return scores
-
-
-def describe_data_sets(
-    config: DataConfig, train_set: CocoDataset, val_set: CocoDataset
-) -> dict[str, Any]:
-    """What a checkpoint says of the data, by which a resume on others is refused."""
-    of_training = partial(fingerprint, with_masks=config.copy_paste > 0)
-    return describe_splits(of_training(train_set), fingerprint(val_set), config.val.limit)
 
 
 def describe_data(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import Checkpoint
-from tasks.engine.config import flatten, from_saved, to_dict
+from tasks.engine.config import flatten, to_dict
 from tasks.engine.progress import Progress
 from tasks.engine.run_files import BEST, LAST
-from tasks.engine.saved import saved_metadata
+from tasks.engine.saved import settings_of
 from tasks.engine.schedule import lr_factor
 from tasks.engine.settings import RunConfig, TaskSettings, changeable
 
@@ -48,7 +48,7 @@ def refuse_other_settings(saved: Checkpoint, config: TaskSettings) -> None:
     Settings declared with `may_change` are free. Those of the schedule are where no finished step
     had another learning rate; they are compared once schedule.epochs is steps.
     """
-    old = _settings_of(saved, type(config))
+    old = settings_of(saved, type(config))
     changes = list(_changes(old, config))
     if changes:
         rule = "a resumed run must keep its settings"
@@ -84,16 +84,21 @@ def _refuse_other_data(saved: Checkpoint, now: object) -> None:
     if not isinstance(before, Mapping) or not isinstance(now, Mapping):
         return
     changes = list(_other_data(before, now, "training"))
-    old_val = before.get(VAL)
-    new_val = now.get(VAL)
-    told = isinstance(old_val, Mapping) and isinstance(new_val, Mapping)
-    if told and old_val.get("limit") == new_val.get("limit"):  # which may change
+    old_val = _of_val(before)
+    new_val = _of_val(now)
+    if old_val.get("limit") == new_val.get("limit"):  # which may change
         changes += _other_data(old_val, new_val, "validation")
     if changes:
         rule = "a resumed run must keep its data"
         seen = f"since {saved.path} these have changed: {'; '.join(changes)}"
         way_out = f"point data.* at the old data, or {start_anew(saved)}"
         raise UserError(f"{rule}, but {seen}; {way_out}")
+
+
+def _of_val(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is known of the validation split."""
+    known = data.get(VAL)
+    return known if isinstance(known, Mapping) else {}
 
 
 def _other_data(before: Mapping[str, Any], now: Mapping[str, Any], split: str) -> Iterator[str]:
@@ -108,13 +113,6 @@ def start_anew(saved: Checkpoint) -> str:
     best = saved.path.parent / BEST
     weights = best if best.exists() else saved.path
     return f"start another run from its weights: model.weights={weights} run.output_dir=NEW"
-
-
-def _settings_of(saved: Checkpoint, cls: type[Any]) -> Any:
-    values = saved_metadata(saved, "config")
-    if not isinstance(values, Mapping):
-        raise UserError(f"the config in {saved.path} must be settings by name, got {values!r:.60}")
-    return from_saved(cls, values, f"checkpoint {saved.path}")
 
 
 def _changes(saved: "DataclassInstance", config: "DataclassInstance") -> Iterator[str]:

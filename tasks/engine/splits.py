@@ -50,12 +50,14 @@ def describe_both(train_set: DataSet, val_set: DataSet) -> list[str]:
 
 
 def describe_splits(
-    train: Mapping[str, Any], val: Mapping[str, Any], val_limit: int | None = None
+    train: Callable[[], Mapping[str, Any]],
+    val: Callable[[], Mapping[str, Any]],
+    val_limit: int | None = None,
 ) -> dict[str, Any]:
-    """What a checkpoint says of the data, from the fingerprints of both splits; a resume on others
-    is refused.
+    """What a checkpoint says of the data, from what makes each split's fingerprint; a resume on
+    others is refused.
 
     `val_limit` is the number of validation images that the settings ask for; where a resume changes
     it, the validation splits are not compared.
     """
-    return {**train, VAL: {**val, "limit": val_limit}}
+    return {**train(), VAL: {**val(), "limit": val_limit}}

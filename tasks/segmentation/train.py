@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-from tasks.datasets.semantic.dataset import SemanticDataset, fingerprint
+from tasks.datasets.semantic.dataset import fingerprint
 from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
@@ -20,7 +19,6 @@ from tasks.segmentation.evaluate import make_evaluator
 from tasks.vision.saved import network_metadata
 from tasks.vision.semantic.objective import SegmentationObjective
 from tasks.vision.settings import small_batch_warning
-from tasks.vision.settings_semantic import SemanticDataConfig
 
 
 def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[str, float]:
@@ -35,23 +33,17 @@ def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[
 
     build = partial(make_segmenter, config.model, train_set.label_map)
     model = launch.build(build, config.model.weights, lambda model: model.trunk)
+    prints = (partial(fingerprint, train_set), partial(fingerprint, val_set))
+    data = launch.once(describe_splits, *prints, config.data.val.limit)
     sets = {"val": val_set, "train": train_set}
     scores = launch.fit(
         model,
         SegmentationObjective(model, config.loss, config.model.head.auxiliary),
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
-        metadata=network_metadata(model.backbone, train_set.label_map)
-        | {"data": launch.once(describe_data_sets, config.data, train_set, val_set)},
+        metadata=network_metadata(model.backbone, train_set.label_map) | {"data": data},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
     report = partial(report_segmentation, report_command=command("report"))
     tell_of_pictures(launch, "Segmenter", val_set, report, format_table(scores))
     return scores
-
-
-def describe_data_sets(
-    config: SemanticDataConfig, train_set: SemanticDataset, val_set: SemanticDataset
-) -> dict[str, Any]:
-    """What a checkpoint says of the data, by which a resume on others is refused."""
-    return describe_splits(fingerprint(train_set), fingerprint(val_set), config.val.limit)

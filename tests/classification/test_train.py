@@ -21,6 +21,7 @@ from tasks.classification.network import mean_colour
 from tasks.classification.predict import load_classifier
 from tasks.classification.saved import SavedClassifier
 from tasks.classification.train import run
+from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.launch import Start, launch
 from tasks.engine.optim import build_optimizer
 from tasks.engine.sampling import repeated_batch

@@ -13,9 +13,9 @@ from tasks.datasets.coco.dataset import fingerprint
 from tasks.detection.check_files import check_files
 from tasks.detection.config import DataConfig, DetectionConfig, ModelConfig
 from tasks.detection.data.batches import TrainBatches
-from tasks.detection.train import describe_data, describe_data_sets
+from tasks.detection.train import describe_data
 from tasks.engine.settings import RunConfig
-from tasks.vision.settings import SplitConfig, ValSplitConfig
+from tasks.vision.settings import SplitConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECT = {"bbox": [2, 3, 12, 9]}
@@ -28,15 +28,6 @@ def test_data_sets_of_other_boxes_have_other_fingerprints(tmp_path: Path) -> Non
     first = fingerprint(write(one, [(20, 30)], [[OBJECT]]))
     assert fingerprint(write(moved, [(20, 30)], [[OBJECT]])) == first
     assert fingerprint(write(other, [(20, 30)], [[{"bbox": [2, 3, 12, 8]}]])) != first
-
-
-@pytest.mark.parametrize(("share", "told"), [(0.0, False), (0.5, True)])
-def test_outlines_count_where_objects_are_pasted(tmp_path: Path, share: float, told: bool) -> None:
-    dataset = write(tmp_path, [(20, 30)], [[OBJECT]])
-    config = DataConfig(copy_paste=share, val=ValSplitConfig(limit=7))
-    data = describe_data_sets(config, dataset, dataset)
-    assert ("masks" in data) == told
-    assert data["val"] == fingerprint(dataset) | {"limit": 7}
 
 
 def test_the_start_tells_sizes_warnings_and_epochs(tmp_path: Path) -> None:
