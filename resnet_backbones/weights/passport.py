@@ -4,6 +4,7 @@ B images of C channels, H x W pixels.
 """
 
 import json
+import math
 import warnings
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -89,13 +90,18 @@ class Passport:
             )
         if self.value_range not in (1.0, 255.0):
             raise UserError(f"passport: value_range must be 1 or 255, got {self.value_range!r}")
-        numbers = all(isinstance(value, int | float) for value in (*self.mean, *self.std))
+        numbers = all(_is_finite(value) for value in (*self.mean, *self.std))
         equal = len(self.mean) == len(self.std) > 0
         if not numbers or not equal or min(self.std) <= 0:
             seen = f"mean {self.mean}, std {self.std}"
             raise UserError(
                 f"passport: mean and std need one value a channel and std > 0, got {seen}"
             )
+        if not _is_finite(self.norm_eps) or self.norm_eps <= 0:
+            raise UserError(f"passport: norm_eps must be a number > 0, got {self.norm_eps!r}")
+        for name in ("architecture", "source", "adapted", "licence", "recipe"):
+            if not isinstance(getattr(self, name), str):
+                raise UserError(f"passport: {name} must be text, got {getattr(self, name)!r}")
         self._check_later_fields()
 
     def _check_later_fields(self) -> None:
@@ -171,6 +177,10 @@ class Passport:
             ", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std)
         )
         return f"{self.channel_order.upper()} in 0–{self.value_range:g}, mean ({mean}), std ({std})"
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 class PixelNormalizer(nn.Module):

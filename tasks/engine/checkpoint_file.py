@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +12,17 @@ import torch
 
 from resnet_backbones.errors import UserError
 from tasks.engine.run_files import BEST, LAST
+
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+"""What zipfile raises where bits of an archive are not what was written."""
 
 
 def load_mapped(file: Path) -> dict[str, Any]:
@@ -38,7 +50,7 @@ def check_archive(file: Path, name: str | None = None) -> None:
             members = [one for one in archive.namelist() if name is None or one.endswith(name)]
             for member in members:
                 archive.read(member)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except _ZIP_DAMAGE as error:
         raise UserError(damaged(file, str(error))) from error
 
 
@@ -76,7 +88,7 @@ def _is_whole(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.testzip() is None
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError, zlib.error):
+    except _ZIP_DAMAGE:
         return False
 
 
