@@ -177,3 +177,11 @@ def test_a_checkpoint_says_what_data_it_is_of(trained: Path) -> None:
     known = {"images", "sha256", "pixels"}
     assert data.keys() == {*known, "val"}
     assert data["val"].keys() == {*known, "limit"}
+
+
+def test_a_run_with_other_norms_is_no_start(trained: Path, folders: Path, tmp_path: Path) -> None:
+    """field_faults 17: its running statistics would be left over."""
+    given = {"model__norm": "group", "model__weights": trained}
+    rule = rf"{trained}/best\.pt was trained with model\.norm=batch, got model\.norm=group"
+    with pytest.raises(UserError, match=rule):
+        launch(tiny_config(folders, tmp_path / "run", **given), run)

@@ -129,3 +129,13 @@ def test_a_refusal_names_the_kind_of_network_and_ends_with_its_way_out() -> None
     message = r"model\.weights is a classifier of another architecture, .*; ask the cook$"
     with pytest.raises(UserError, match=message):
         load_pretrained(model, state, OLD, NEW, what="classifier", settings="ask the cook")
+
+
+def test_what_is_left_over_of_the_other_network_is_said_first() -> None:
+    """field_faults 17."""
+    model = NamedClassifier(create_backbone("resnet20"), 3)
+    state = {**model.state_dict(), "auxiliary.weight": torch.zeros(2)}
+    report = load_pretrained(model, state, OLD, OLD, what="classifier", settings="ask")
+    assert report.left_over == ("auxiliary.weight",)
+    first = "classifier weights: 1 tensors are left over: auxiliary.weight; "
+    assert str(report).startswith(first)
