@@ -188,10 +188,13 @@ def foreign_names(names: Collection[str], backbone: Backbone) -> list[str]:
 
 
 def _other_parts(names: Collection[str], backbone: Backbone) -> tuple[str, ...]:
-    """Outermost parts of left-over names that no classifier with this backbone has."""
+    """Outermost parts of left-over names that no classifier with this backbone has; a single layer
+    may be a head by another name.
+    """
     own = {name for name, _ in backbone.named_children()}
     own |= {name.partition(".")[0] for name in backbone.classifier_head(1).state_dict()}
-    outermost = dict.fromkeys(name.partition(".")[0] for name in names)
+    deep = [name for name in names if name.count(".") > 1]
+    outermost = dict.fromkeys(name.partition(".")[0] for name in deep)
     others = [name for name in outermost if name not in own]
     return tuple(name for name in others if not _OF_CLASSIFIERS.fullmatch(name))
 

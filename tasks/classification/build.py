@@ -14,6 +14,7 @@ from resnet_backbones.weights.sources import read_source
 from tasks.classification.config import ClassificationConfig, ModelConfig
 from tasks.classification.network import build_network, describe_use
 from tasks.classification.saved import TASK, build_saved
+from tasks.engine.checkpoint import load_weights
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
@@ -63,7 +64,7 @@ def build_classifier(
         old_config = saved_config(checkpoint, ClassificationConfig, TASK).model
         refuse_other_backbone(old_config, config.model, str(checkpoint.path))
         old = build_saved(old_config, old_map, passport)
-        old.load_state_dict(checkpoint.weights())
+        load_weights(old, checkpoint.weights(), checkpoint.path)
         model, report = _take_over(old, old_map, config.model, label_map)
         report = f"{checkpoint.path}: {report}"
     elif checkpoint is not None:

@@ -70,7 +70,8 @@ class Checkpoint:
     def model(self) -> dict[str, Tensor]:
         """`state_dict()` of the trained model, on the CPU; UserError where it is not finite."""
         group = self._checked("model")
-        assert group is not None
+        if group is None:
+            raise UserError(damaged(self.path, "it has no weights"))
         return group
 
     @cached_property

@@ -287,7 +287,8 @@ def _prepare(
         resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
     precision = choose_precision(config.run, resumed, world)
-    routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
+    kept = None if resumed is None else resumed.metadata.get("routes")
+    routes = agree_on_routes(world, kept if isinstance(kept, dict) else {})
     return Launch(config, world, log, precision, routes, resumed, lock, loop)
 
 
@@ -306,7 +307,8 @@ def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World
     """Resolve run.precision; a resumed run keeps its first choice, as a timing may differ."""
     name = config.precision
     if name == "auto" and resumed is not None:
-        name = resumed.metadata.get("precision", name)
+        kept = resumed.metadata.get("precision")
+        name = kept if kept in ("bf16", "fp32") else name
     return Precision.agreed(name, world)
 
 

@@ -142,7 +142,7 @@ def test_the_report_begins_with_the_other_parts_of_a_whole_detector(
     """field_faults 17: `100 of 100 tensors matched` of a file that holds a detector."""
     heads = {
         "fpn.inner_blocks.0.0.weight": torch.zeros(2, 2, 1, 1),
-        "rpn.head.bias": torch.zeros(3),
+        "rpn.head.conv.bias": torch.zeros(3),
     }
     torch.save(resnet18 | heads, tmp_path / "file.pth")
     report = create_backbone("resnet18", weights=str(tmp_path / "file.pth")).report
