@@ -26,6 +26,7 @@ def named_settings(heading: str) -> set[str]:
 
 CONDITIONS = {
     "data.copy_paste",
+    "model.weights",
     "run.resume",
     "run.output_dir",
     "schedule.epochs",

@@ -78,7 +78,7 @@ def test_a_torch_file_whose_content_differs_is_called_damaged(tmp_path: Path) ->
 
 
 def test_plain_safetensors_have_no_checksum_and_are_read_as_they_are(tmp_path: Path) -> None:
-    """As docs/backbones.md says; values that are not finite are refused when they are loaded."""
+    """As docs/train.md says; values that are not finite are refused when they are loaded."""
     path = tmp_path / "plain.safetensors"
     safetensors.torch.save_file(TENSORS, path)
     assert not read_file(path).hashed
