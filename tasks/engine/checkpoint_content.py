@@ -41,15 +41,17 @@ def refuse_odd_weights(weights: object, group: str, path: Path) -> None:
     for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise UserError(f"{rule}, got {type(value).__name__} under {name!r}")
+        if value.layout is not torch.strided:
+            raise UserError(f"{rule}, got a sparse one under {name!r}")
     _refuse_infinite(weights, path)
 
 
 def refuse_odd_optimizer(state: object, path: Path) -> None:
     """Raise UserError for what is no optimiser's state."""
-    fits = isinstance(state, dict)
-    fits = fits and isinstance(state.get("state"), dict)
-    fits = fits and isinstance(state.get("param_groups"), list)
-    if not fits or not all(isinstance(group, dict) for group in state["param_groups"]):
+    values = state if isinstance(state, dict) else {}
+    groups = values.get("param_groups")
+    fits = isinstance(values.get("state"), dict) and isinstance(groups, list)
+    if not fits or not all(isinstance(group, dict) for group in groups or []):
         rule = f"the optimizer in {path} must hold state and param_groups"
         raise UserError(f"{rule}, got {str(state)[:60]}; use another checkpoint")
 
@@ -79,8 +81,8 @@ def restore_optimizer(
     for group, values in zip(optimizer.param_groups, own, strict=True):
         group.update(values)
     for parameter, entries in optimizer.state.items():
-        if not isinstance(parameter, Tensor):
-            raise UserError(f"{rule}, got entries of {parameter!r}, which is no parameter")
+        if not isinstance(parameter, Tensor) or not isinstance(entries, dict):
+            raise UserError(f"{rule}, got {str(entries)[:40]!r} for {str(parameter)[:40]!r}")
         for name, value in entries.items():
             if not _fits(value, parameter):
                 shape = tuple(parameter.shape)

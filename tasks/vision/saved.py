@@ -50,7 +50,10 @@ class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
         """The network on a device, in evaluation mode; UserError where the settings are of another
         one.
         """
-        model = self.make()
+        try:
+            model = self.make()
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from error
         load_weights(model, self.checkpoint.weights(), self.path)
         return model.to(device).eval()
 

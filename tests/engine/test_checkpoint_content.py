@@ -71,7 +71,9 @@ def test_odd_metadata(tmp_path: Path, text: str) -> None:
         read_checkpoint(tmp_path / "last.pt")
 
 
-@pytest.mark.parametrize("model", [{"weight": "x"}, {7: torch.zeros(1)}])
+@pytest.mark.parametrize(
+    "model", [{"weight": "x"}, {7: torch.zeros(1)}, {"weight": torch.ones(2).to_sparse()}]
+)
 def test_weights_that_are_no_tensors_by_name(tmp_path: Path, model: Any) -> None:
     save(tmp_path / "last.pt", model=Group.of(model))
     with pytest.raises(UserError, match=r"the model in .*last\.pt must be tensors by name, got "):
@@ -114,6 +116,13 @@ def test_what_is_no_optimisers_state(tmp_path: Path, state: dict[str, Any]) -> N
 def test_a_state_of_other_parameters(tmp_path: Path, value: Any) -> None:
     state = trained()[1].state_dict()
     state["state"][0]["momentum_buffer"] = value
+    with pytest.raises(UserError, match=r"last\.pt must hold the state of this run's optimiser"):
+        restore(tmp_path / "last.pt", state)
+
+
+def test_a_state_without_names(tmp_path: Path) -> None:
+    state = trained()[1].state_dict()
+    state["state"][0] = 7
     with pytest.raises(UserError, match=r"last\.pt must hold the state of this run's optimiser"):
         restore(tmp_path / "last.pt", state)
 
