@@ -5,17 +5,14 @@ Training takes as many threads as it is given; images are made ready on one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from benchmarks.cifar import check_augmentation, draw_cifar, time_augmentation
 from benchmarks.cifar_training import check_step, time_training
 from benchmarks.common import Report
 from benchmarks.crops import check_crops, find_photos, time_crops
+from tasks.engine.threads import one_thread
 
 NOTE = (
     "CIFAR's images are noise of their size. The plain torch loop is timed with each number of"
@@ -47,14 +44,3 @@ def run(settings: ClassifierSettings) -> Report:
     return Report(
         "classifier", "Image classifier", checks, (training, augmentation, crops), (NOTE,)
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Context in which torch takes one thread, as in a loader's worker."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

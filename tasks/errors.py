@@ -22,6 +22,11 @@ class DataError(UserError):
         self.record = record
 
 
+def quoted(names: Sequence[str], limit: int = 8) -> str:
+    """Join names as `few` does, in quotation marks, so that blanks are seen."""
+    return few([repr(name) for name in names], limit)
+
+
 def few(names: Sequence[str], limit: int = 8) -> str:
     """Join names by commas; beyond `limit`, say how many there are instead of the rest."""
     rest = f", … ({len(names)} in all)" if len(names) > limit else ""

@@ -27,8 +27,13 @@ Labels = NDArray[np.uint8]
 ImageSource = str | Path | bytes | Image.Image | NDArray[np.generic]
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif"),
+        *(".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
+    )
 )
+MOST_PIXELS = 178_956_970
+"""Of an image at most; PIL decodes no more, lest a small file fill the memory."""
 _ORIENTATION_TAG = 0x0112
 _TURNS = {  # EXIF orientation to the operation that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -148,7 +153,7 @@ def find_images(path: str | Path, way_out: str = "correct the path") -> list[Pat
     if path.is_file():
         return [path]
     images = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
-    files = sorted(file for file in images if file.is_file())
+    files = sorted(file for file in images if file.is_file() and not _is_junk(file, path))
     if not files:
         problem = "does not exist"
         if path.is_dir():
@@ -156,6 +161,15 @@ def find_images(path: str | Path, way_out: str = "correct the path") -> list[Pat
         rule = f"expected an image or a folder of images, but {path} {problem}"
         raise UserError(f"{rule}; {way_out}")
     return files
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a relative path, or a folder in it, is hidden or of the kind that a Mac adds."""
+    return name.startswith((".", "__MACOSX/")) or "/." in name
+
+
+def _is_junk(file: Path, folder: Path) -> bool:
+    return is_hidden(file.relative_to(folder).as_posix())
 
 
 @contextmanager
@@ -174,7 +188,13 @@ def _open(source: str | Path | bytes | Image.Image) -> AbstractContextManager[Im
 
 
 def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+    """What PIL opens; OSError for a pipe or a device, of which it would wait for the end."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    path = Path(source)
+    if path.exists() and not path.is_file():
+        raise OSError("not a file, but a folder, a pipe or a device")
+    return path
 
 
 def _unreadable(source: ImageSource, error: BaseException) -> DataError:

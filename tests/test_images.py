@@ -1,6 +1,8 @@
 """The decoder: every kind of file to the same RGB bytes, and errors that name the file."""
 
 import io
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +162,21 @@ def test_find_images_refuses_a_folder_without_images(tmp_path: Path) -> None:
         find_images(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         find_images(tmp_path / "nowhere")
+
+
+def test_find_images_knows_what_pil_opens_and_leaves_hidden_files_out(tmp_path: Path) -> None:
+    """field_faults 4 and 13."""
+    names = ("a.jfif", "b.PNG", "c.webp", ".hidden.png", "._a.jfif", ".ipynb_checkpoints/a.png")
+    for name in (*names, "__MACOSX/a.png", "Thumbs.db", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    os.mkfifo(tmp_path / "d.png")
+    assert [file.name for file in find_images(tmp_path)] == ["a.jfif", "b.PNG", "c.webp"]
+
+
+@pytest.mark.parametrize("read", [decode, image_size])
+def test_a_pipe_is_refused_at_once(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """fault_campaign 17: its end would be waited for."""
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png: not a file, but a folder, a pipe or a device"):
+        read(tmp_path / "a.png")

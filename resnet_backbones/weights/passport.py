@@ -4,7 +4,6 @@ B images of C channels, H x W pixels.
 """
 
 import json
-import math
 import warnings
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -19,6 +18,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 MSRA_MEAN = (103.53, 116.28, 123.675)
 """Blue, green and red in 0–255, of the networks that come from Caffe by way of Detectron."""
 _TUPLES = ("mean", "std", "label_map")
+_TEXTS = ("architecture", "source", "adapted", "licence", "recipe", "library_version", "commit")
+_SMALLEST_STD = 1e-6
+_LARGEST = 1e6  # of a mean or a deviation, which are of pixels up to 255
 _WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 
@@ -90,19 +92,28 @@ class Passport:
             )
         if self.value_range not in (1.0, 255.0):
             raise UserError(f"passport: value_range must be 1 or 255, got {self.value_range!r}")
-        numbers = all(_is_finite(value) for value in (*self.mean, *self.std))
+        numbers = all(_is_moderate(value) for value in (*self.mean, *self.std))
         equal = len(self.mean) == len(self.std) > 0
-        if not numbers or not equal or min(self.std) <= 0:
+        if not numbers or not equal or min(self.std) < _SMALLEST_STD:
             seen = f"mean {self.mean}, std {self.std}"
             raise UserError(
-                f"passport: mean and std need one value a channel and std > 0, got {seen}"
+                "passport: mean and std need one finite number a channel and std >="
+                f" {_SMALLEST_STD:g}, got {seen}"
             )
-        if not _is_finite(self.norm_eps) or self.norm_eps <= 0:
-            raise UserError(f"passport: norm_eps must be a number > 0, got {self.norm_eps!r}")
-        for name in ("architecture", "source", "adapted", "licence", "recipe"):
-            if not isinstance(getattr(self, name), str):
-                raise UserError(f"passport: {name} must be text, got {getattr(self, name)!r}")
+        if not _is_moderate(self.norm_eps) or not 0 <= self.norm_eps <= 1:
+            raise UserError(
+                f"passport: norm_eps must be a number from 0 to 1, got {self.norm_eps!r}"
+            )
+        self._check_texts()
         self._check_later_fields()
+
+    def _check_texts(self) -> None:
+        for name in _TEXTS:
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise UserError(f"passport: {name} must be a text, got {value!r}")
+        if not isinstance(self.assumed, bool):
+            raise UserError(f"passport: assumed must be true or false, got {self.assumed!r}")
 
     def _check_later_fields(self) -> None:
         for name, size in (("resize_size", self.resize_size), ("crop_size", self.crop_size)):
@@ -179,10 +190,6 @@ class Passport:
         return f"{self.channel_order.upper()} in 0–{self.value_range:g}, mean ({mean}), std ({std})"
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
 class PixelNormalizer(nn.Module):
     """(B, C, H, W) RGB pixels -> float32 channels_last network input, zero outside each image's
     valid size.
@@ -217,6 +224,11 @@ class PixelNormalizer(nn.Module):
             if sizes is None
             else normalized.masked_fill_(_padding(normalized, sizes), 0.0)
         )
+
+
+def _is_moderate(value: object) -> bool:
+    """Whether a value is a number, and neither infinite nor so large that float32 ends."""
+    return isinstance(value, int | float) and abs(value) <= _LARGEST
 
 
 def _padding(images: Tensor, sizes: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks.common import ROOT
+from tasks.cores import usable_cores
 from tasks.engine.stop import ENDING
 
 PAUSE = 0.1
@@ -109,5 +110,5 @@ def _environment(limit: int) -> dict[str, str]:
     path = found.get("PYTHONPATH")
     found["PYTHONPATH"] = f"{ROOT}{os.pathsep}{path}" if path else str(ROOT)
     if limit > 1:
-        found.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // limit)))
+        found.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // limit)))
     return found

@@ -10,7 +10,7 @@ from tasks.classification.config import ClassificationConfig
 from tasks.classification.data_config import DataConfig
 from tasks.datasets.checks.page import CheckByHand, Checked
 from tasks.datasets.checks.splits import NAMES, Name, find_splits
-from tasks.datasets.class_images.check import check_class_splits
+from tasks.datasets.class_images.check import Demands, check_class_splits
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.class_images.layout import locate_class_images
 from tasks.engine.config_words import config_of_words
@@ -21,8 +21,25 @@ def _look(data: Sequence[str]) -> Checked:
     """Look through the splits that a folder, or settings, name: a file and overrides, or either."""
     config = config_of_words(ClassificationConfig, data)
     splits, missing = _read_splits(config.data)
-    report = check_class_splits(splits, config.data.exif, track=Console().track)
+    report = check_class_splits(
+        splits, config.data.exif, track=Console().track, demands=_demands(config)
+    )
     return report, missing, config.data.exif
+
+
+def _demands(config: ClassificationConfig) -> dict[str, Demands]:
+    """What the settings demand of the images of each split."""
+    unreadable = config.data.unreadable
+    demands = {name: Demands(unreadable=unreadable) for name in NAMES}
+    augment = config.augment
+    if augment.crop == "padded":
+        setting = f"augment.size={augment.size} and augment.pad={augment.pad}"
+        least = max(1, augment.size - 2 * augment.pad)
+        demands["train"] = Demands(least, setting, unreadable)
+    if config.test.resize is None and config.test.views != "scales":
+        setting = f"test.crop={config.test.crop} and without test.resize"
+        demands["val"] = Demands(config.test.crop, setting, unreadable)
+    return demands
 
 
 def is_class_data(folder: Path) -> bool:

@@ -10,6 +10,7 @@ import torch
 
 from resnet_backbones.classifier import Classifier
 from resnet_backbones.errors import UserError
+from resnet_backbones.weights.files import content_hash
 from resnet_backbones.weights.sources import read_source
 from tasks.classification.build import from_weights
 from tasks.classification.config import ClassificationConfig
@@ -23,6 +24,7 @@ from tasks.classification.precise_norm import average_norms, has_batch_norms
 from tasks.classification.results import report_run
 from tasks.classification.saved import SavedClassifier
 from tasks.datasets.class_images.class_images import ClassImages
+from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import named_scores
 from tasks.engine.loading import Share
@@ -83,7 +85,12 @@ def evaluate_settings(
     images = read_split(config.data, "val")
     if set(names) >= set(images.label_map.names):
         images = images.relabelled(LabelMap(names, names))
-    return _evaluate(config, images, build, {"weights": weights}, folder)
+    about = {
+        "weights": weights,
+        "weights_hash": content_hash(source.tensors),
+        "settings": to_saved(config),
+    }
+    return _evaluate(config, images, build, about, folder)
 
 
 def _evaluate(

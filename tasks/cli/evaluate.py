@@ -34,6 +34,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--images", help="folder of their images, for the report (default: the annotations' folder)"
     )
     parser.add_argument(
+        "--max-detections",
+        type=int,
+        help="most detections of a class and image that count of --results (default: 100, COCO's)",
+    )
+    parser.add_argument(
         "--out",
         help="folder for what is written (default: evaluation/ beside the checkpoint, or the"
         " results' own folder)",
@@ -49,6 +54,8 @@ def _check(arguments: Namespace, parser: ArgumentParser) -> None:
         )
     if arguments.images is not None and arguments.results is None:
         parser.error("--images goes with --results; a RUN takes data.val.images=FOLDER")
+    if arguments.max_detections is not None and arguments.results is None:
+        parser.error("--max-detections goes with --results; a RUN takes data.scored_detections=N")
 
 
 def _run(arguments: Namespace, parser: ArgumentParser) -> None:
@@ -58,7 +65,10 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         task = TASKS[arguments.task or BOXES]
         if task.results is None:
             raise UserError(f"--results are those of detections, not of {task.name}")
-        print(task.results(arguments.results, arguments.annotations, out, arguments.images))
+        limit = arguments.max_detections
+        limited = {} if limit is None else {"limit": limit}
+        places = (arguments.results, arguments.annotations, out, arguments.images)
+        print(task.results(*places, **limited))
         return
     if arguments.checkpoint.endswith(ENDINGS):
         _score_weights(arguments)

@@ -51,6 +51,9 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     find_checkpoint(Path(arguments.checkpoint))
     _check_sources(arguments.images)  # answered before torch is imported
     task = saved_task(arguments.checkpoint)
+    from tasks.engine.threads import settle_threads
+
+    settle_threads(arguments.device)
     predictor = task.load(
         arguments.checkpoint, device=arguments.device, precision=arguments.precision
     )

@@ -57,7 +57,7 @@ class Task:
     predict: Lazy
     """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
     results: Lazy | None = None
-    """(results file, annotations, output folder or None, image folder or None) -> what is
+    """(results file, annotations, output folder or None, image folder or None, limit=…) -> what is
     printed; None where there is no such file."""
     report: Lazy
     """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""

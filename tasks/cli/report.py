@@ -1,6 +1,7 @@
 """`backbones report` and `backbones compare`.  Imports nothing heavy."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,10 @@ def _compare(arguments: Namespace, _: ArgumentParser) -> None:
 
 def compare(task: Task, run_a: str | Path, run_b: str | Path) -> Any:
     """Compare two runs or evaluations of a task, their settings in the present form."""
-    from tasks.engine.config import load_config, to_dict
+    from tasks.engine.config import from_saved, to_dict
 
-    def read_settings(file: Path) -> dict[str, Any]:
-        return to_dict(load_config(task.settings.load(), file, ()))
+    def read_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+        return to_dict(from_saved(task.settings.load(), values, "the settings of an evaluation"))
 
     return task.compare(run_a, run_b, read_settings=read_settings, eval_command=command("eval"))
 

@@ -1,5 +1,6 @@
 """Text files that people made."""
 
+import codecs
 import csv
 import io
 from dataclasses import dataclass
@@ -17,13 +18,32 @@ class Row:
     values: list[str]
 
 
+def read_file(path: Path) -> bytes:
+    """A file's bytes; OSError for one that cannot be read, and for a pipe or a device, of which one
+    would wait for the end.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("not a file, but a folder, a pipe or a device")
+    return path.read_bytes()
+
+
 def read_text(path: Path, what: str) -> str:
-    """A UTF-8 file's text; UserError, naming `what` the file is, for one that cannot be read."""
+    """The text of a file in UTF-8, or in UTF-16 with a mark at its beginning.
+
+    Raises UserError, naming `what` the file is, for one that cannot be read.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets begin theirs with a mark
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_file(path)
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if marked else "utf-8-sig")  # spreadsheets write marks
+    except UnicodeDecodeError as error:
         raise UserError(
-            f"{what} must be a text file (UTF-8), cannot read {path}: {error}"
+            f"{what} must be a text file in UTF-8, {path} has another encoding: {error}; save it as"
+            " UTF-8"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{what} must be a text file in UTF-8, cannot read {path}: {error}; check the path"
         ) from error
 
 

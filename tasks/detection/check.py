@@ -65,7 +65,9 @@ def _find_splits(data: DataConfig) -> tuple[list[Split], list[str]]:
 
     def locate(name: Name) -> Split:
         own = data.split(name)
-        return Split(name, *locate_split(data.root, name, own.images, own.annotations))
+        images, annotations = locate_split(data.root, name, own.images, own.annotations)
+        masks = name == "train" and data.copy_paste > 0
+        return Split(name, images, annotations, needs_masks=masks, keep_empty=data.keep_empty)
 
     splits, missing = find_splits(locate, lambda name: data.split(name).is_named)
     return list(splits.values()), missing

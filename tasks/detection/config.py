@@ -31,12 +31,17 @@ class DataConfig(ImageDataConfig):
     sqrt(threshold / share); LVIS: 0.001; null for every image equally often."""
     keep_empty: bool = False
     """Train on images without objects too."""
+    scored_detections: int = 100
+    """Detections of a class and image that are scored, the best ones; COCO's rule is 100. More need
+    model.roi.detections_per_image to be as high."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.copy_paste <= 1, "data.copy_paste must be in [0, 1]", self.copy_paste)
         positive = self.repeat_threshold is None or 0 < self.repeat_threshold <= 1
         require(positive, "data.repeat_threshold must be in (0, 1] or null", self.repeat_threshold)
+        rule = "data.scored_detections must be >= 10"
+        require(self.scored_detections >= 10, rule, self.scored_detections)
 
 
 @dataclass(frozen=True, kw_only=True)

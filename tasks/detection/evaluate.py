@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.data.batches import ValBatches
@@ -38,6 +39,7 @@ from tasks.engine.scoring import Scoring, scoring_in
 from tasks.report.instances.build import report_detections
 from tasks.scoring.evaluation import ScoreSheet, write_evaluation
 from tasks.scoring.instances import (
+    crowded_note,
     final_scores,
     format_table,
     score_boxes,
@@ -80,6 +82,7 @@ class DetectionEvaluator:
             final=final,
             output_dir=scoring.output_dir,
             objective=DetectionObjective(model),
+            limit=self.config.scored_detections,
             about={**about, "exif": self.config.exif, **scoring.about},
         )
 
@@ -100,6 +103,7 @@ def evaluate_detector(
     output_dir: str | Path | None = None,
     objective: DetectionObjective | None = None,
     about: Mapping[str, object] | None = None,
+    limit: int = SCORED_DETECTIONS,
 ) -> SetScores:
     """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses.
 
@@ -112,9 +116,10 @@ def evaluate_detector(
 
     def score(parts: list[DetectionResults], means: dict[str, float]) -> SetScores:
         detections = concatenate(parts)
-        found = SetScores((final_scores if final else score_boxes)(dataset, detections), means)
+        compute = final_scores if final else score_boxes
+        found = SetScores(compute(dataset, detections, limit=limit), means)
         if output_dir is not None:
-            scored = scoring_facts(dataset, detections, final=final)
+            scored = scoring_facts(dataset, detections, final=final, limit=limit)
             facts = {"task": "detection", **(about or {}), **scored}
             _save(Path(output_dir), dataset, detections, found, facts)
         return found
@@ -148,7 +153,9 @@ def evaluate_checkpoint(
     page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
     files = (folder / "evaluation.json", folder / "detections.json")
     scores = named_scores(found, "val")
-    return ScoreSheet(scores, about, dataset.warnings, files, page, format_table(scores))
+    limit = data.scored_detections
+    notes = (*dataset.warnings, *crowded_note(dataset, limit))
+    return ScoreSheet(scores, about, notes, files, page, format_table(scores, limit))
 
 
 def make_evaluator(name: str, dataset: CocoDataset, launch: Launch[DetectionConfig]) -> Evaluator:

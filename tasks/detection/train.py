@@ -16,7 +16,7 @@ from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.engine.splits import describe_both, describe_splits, read_both
 from tasks.report.instances.build import report_detections
-from tasks.scoring.instances import format_table
+from tasks.scoring.instances import crowded_note, format_table
 from tasks.vision.saved import network_metadata
 from tasks.vision.settings import small_batch_warning
 
@@ -45,7 +45,10 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
     report = partial(
         report_detections, dataset=val_set, exif=config.data.exif, report_command=command("report")
     )
-    tell_of_pictures(launch, "Detector", val_set, report, format_table(scores))
+    limit = config.data.scored_detections
+    notes = [f"note: {note}" for note in crowded_note(val_set, limit)]
+    table = "\n".join([format_table(scores, limit), *notes])
+    tell_of_pictures(launch, "Detector", val_set, report, table)
     return scores
 
 

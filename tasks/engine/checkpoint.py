@@ -56,7 +56,8 @@ class Checkpoint:
     path: Path
     progress: Progress
     metadata: dict[str, Any]
-    """What the task gave: task, config, label_map, passport, precision."""
+    """What the task gave: task, config, label_map, passport, precision; and how many threads
+    there were."""
     content: Mapping[str, Any]
     digests: Mapping[str, str] | None
     """Digest of each group; None in files of version 0.1.0, whose zip archive has checksums."""
@@ -103,6 +104,12 @@ class Checkpoint:
         """The weights to use: the moving average where there is one, as that is what was scored."""
         return self.model if self.ema is None else self.ema
 
+    def digest(self, group: str) -> str:
+        """SHA-256 of a group of tensors with their names."""
+        if self.digests is None:
+            return digest_of(self.content[group])
+        return self.digests[group]
+
     def _checked(self, group: str) -> dict[str, Any] | None:
         """A group of tensors that is what was saved; UserError for a damaged one."""
         if self.digests is None:
@@ -144,6 +151,7 @@ class Checkpoints:
 
         The best checkpoint is for use, not for resuming: it holds no state of the optimiser.
         """
+        metadata = json.dumps(json.loads(self.metadata) | {"threads": torch.get_num_threads()})
         groups = {
             "model": Group.of(model.state_dict()),
             "ema": Group.of(None if ema is None else ema.model.state_dict()),
@@ -151,7 +159,7 @@ class Checkpoints:
         }
         for name in names:
             stripped = {"optimizer": Group.of(None)} if name == BEST else {}
-            write_checkpoint(self.folder / name, progress, self.metadata, groups | stripped)
+            write_checkpoint(self.folder / name, progress, metadata, groups | stripped)
 
     def restore(
         self, model: nn.Module, ema: Ema | None, optimizer: torch.optim.Optimizer

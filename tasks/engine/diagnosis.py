@@ -4,7 +4,7 @@ optimiser step.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.stages import AUGMENT, DECODE
 
@@ -49,6 +49,8 @@ class Diagnosis:
     """To the device."""
     model: Timing
     """Forward, backward and update, of one batch again and again."""
+    machine: Mapping[str, str] = field(default_factory=dict)
+    """What was chosen by the machine, by name, and why."""
 
     @property
     def verdict(self) -> str:
@@ -74,7 +76,8 @@ class Diagnosis:
         lines.append(self._row(f"model on {self.device}", self.model))
         if self.workers and self.device == "cpu":
             lines += ["", "each was timed alone; workers and a model on a CPU share its cores"]
-        return "\n".join([*lines, "", self.verdict])
+        machine = [f"{name:<12}{text}" for name, text in self.machine.items()]
+        return "\n".join([*machine, *lines, "", self.verdict])
 
     @property
     def _training_seconds(self) -> float:

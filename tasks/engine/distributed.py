@@ -143,7 +143,8 @@ def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdigit())):
-        raise UserError(f"run.device must be auto, cpu, cuda or cuda:N, got {name!r}")
+        hint = f"; GPU {name} is cuda:{name}" if name.isdecimal() else ""
+        raise UserError(f"run.device must be auto, cpu, cuda or cuda:N, got {name!r}{hint}")
     if kind == "cpu":
         return torch.device("cpu")
     if index and size > 1:

@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 import torch
 
 from resnet_backbones.errors import UserError
+from tasks.cores import usable_cores
 from tasks.engine.batches import Batches, Feed, StepBatches
 from tasks.engine.diagnosis import Diagnosis, Timing
 from tasks.engine.fit import take_step
@@ -23,6 +24,7 @@ from tasks.engine.optim import Ema, build_optimizer
 from tasks.engine.settings import TaskSettings
 from tasks.engine.speed_meter import SpeedMeter
 from tasks.engine.step import RunningStatistics, explain_out_of_memory, set_lr
+from tasks.engine.threads import describe_cores, free_cores
 from tasks.engine.training import Evaluate, State, Training
 from tasks.stages import in_order, timing_stages
 
@@ -84,6 +86,7 @@ def examine(training: Training, batches: Batches, limits: Limits) -> Diagnosis:
     """Time what training would do, in this process and in memory only; the weights stay."""
     note = training.log.note
     note(f"timing up to {limits.batches} batches of each stage, {limits.seconds:g} s each")
+    machine = _describe_machine(training)
     note("loading in one process")
     loading = _load_here(training, batches, limits)
     loader = loading.timing
@@ -95,7 +98,8 @@ def examine(training: Training, batches: Batches, limits: Limits) -> Diagnosis:
     return Diagnosis(
         images=training.config.batch_size,
         device=training.world.device.type,
-        cores=_cores(),
+        machine=machine,
+        cores=usable_cores(),
         stages=loading.stages,
         alone=loading.timing,
         workers=loading.workers,
@@ -185,8 +189,13 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _cores() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _describe_machine(training: Training) -> dict[str, str]:
+    """Cores, threads and arithmetic, and why they were chosen."""
+    free = free_cores(usable_cores())
+    seen = "" if free is None else f"; {free:.1f} are free"
+    precision = training.precision
+    return {
+        "cores": f"{describe_cores()}{seen}",
+        "threads": str(training.threads),
+        "precision": f"{precision.name}: {precision.reason}",
+    }

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tasks.cores import usable_cores
 from tasks.engine.distributed import World
 
 LIBRARIES = (
@@ -37,6 +38,7 @@ def describe_environment(world: World) -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "processes": world.size,
         "device": str(world.device),

@@ -14,6 +14,7 @@ from tasks.engine.compilation import begin_batch
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
 from tasks.engine.settings import RunConfig, require
+from tasks.engine.threads import choose_threads, use_threads
 from tasks.engine.training import Evaluate
 from tasks.errors import few
 
@@ -192,6 +193,7 @@ def scoring_process(run: RunConfig) -> Iterator[tuple[World, Precision]]:
     keep_freed_memory()
     world = World.create(run.device)
     try:
+        use_threads(choose_threads(run.threads, world))
         yield world, Precision.agreed(run.precision, world)
     finally:
         world.close()

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import replace
 from typing import NoReturn
 
+import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -31,6 +32,7 @@ from tasks.engine.step import (
     train_step,
 )
 from tasks.engine.stop import StopRequest, Wish
+from tasks.engine.thread_follower import ThreadFollower
 from tasks.engine.training import (
     UNKNOWN_STEPS,
     Evaluate,
@@ -51,9 +53,10 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
 
     `evaluate` is called on every rank with the model to score (the moving average where there is
     one), in eval mode and without gradients, and gives every rank the same scores.
-    A resumed run ends with the weights of an uninterrupted one, bit for bit (sums over three or
-    more ranks aside). SIGTERM, SIGINT and SIGHUP finish the step, save, print the command that
-    resumes and raise SystemExit; SIGUSR1 finishes the step, saves and goes on.
+    A resumed run ends with the weights of an uninterrupted one, bit for bit, while the number of
+    threads stays (sums over three or more ranks aside). SIGTERM, SIGINT and SIGHUP finish the
+    step, save, print the command that resumes and raise SystemExit; SIGUSR1 finishes the step,
+    saves and goes on.
     """
     config, log = training.config, training.log
     state, feed, progress = _begin(training, batches)
@@ -79,6 +82,7 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
             result, lr = _step(training, state, replica, feed, progress)
             progress = replace(progress, step=progress.step + 1)
             _count(training, state, progress, result)
+            _follow_cores(training, state, progress.step)
             progress = _fix_length(training, state, progress)
             total = total_steps(config, progress)
             if is_due(progress.step, config.run.log_every, total):
@@ -110,6 +114,7 @@ def _begin(training: Training, batches: Batches) -> tuple[State, Feed, Progress]
         statistics=RunningStatistics(model),
         losses=LossMeter(progress.window),
         speed=SpeedMeter(feed),
+        threads=ThreadFollower(training.threads) if training.threads.follows else None,
     )
     return state, feed, progress
 
@@ -178,6 +183,14 @@ def _count(training: Training, state: State, progress: Progress, result: StepRes
     training.log.advance()
     if state.speed.counted == 1:
         training.log.note(f"first step after {state.speed.elapsed():.1f} s")
+
+
+def _follow_cores(training: Training, state: State, step: int) -> None:
+    """Take another number of threads where others left more or fewer cores free, and say so."""
+    line = None if state.threads is None else state.threads.look()
+    if line is not None:
+        training.log.note(f"step {step}: {line}")
+        training.log.write(step, {"threads": torch.get_num_threads()})
 
 
 def _fix_length(training: Training, state: State, progress: Progress) -> Progress:

@@ -33,6 +33,7 @@ from tasks.engine.run_lock import RunLock
 from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings, require
 from tasks.engine.sinks import Sink
+from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
 from tasks.engine.training import UNKNOWN_STEPS, Evaluate, Training
 
@@ -76,6 +77,7 @@ class Launch(Generic[Config]):
     world: World
     log: RunLog
     precision: Precision
+    threads: ThreadChoice
     routes: Mapping[str, bool]
     """Which of the timed routes are taken."""
     resumed: Checkpoint | None
@@ -173,7 +175,7 @@ class Launch(Generic[Config]):
         if self.resumed is not None:
             self.on_every_rank(refuse_other_run, self.resumed, about)
         self.on_every_rank(self.lock.acquire)
-        prepare_output_dir(config.run, self.world, config)
+        prepare_output_dir(config.run, self.world, config, self._choices())
         self._write_label_map(metadata)
         self.note(_length(config, batches.epoch_length))
         training = Training(
@@ -184,6 +186,7 @@ class Launch(Generic[Config]):
             log=self.log,
             world=self.world,
             precision=self.precision,
+            threads=self.threads,
             name_image=name_image,
             on_best=on_best,
         )
@@ -202,6 +205,15 @@ class Launch(Generic[Config]):
             "precision": self.precision.name,
             "routes": dict(self.routes),
             "library_version": library_version("resnet-backbones"),
+        }
+
+    def _choices(self) -> dict[str, object]:
+        """What this start decided by the machine, for environment.json."""
+        return {
+            "threads": self.threads.number,
+            "threads_because": self.threads.reason,
+            "precision": self.precision.name,
+            "precision_because": self.precision.reason,
         }
 
     def _write_label_map(self, metadata: Mapping[str, Any]) -> None:
@@ -286,10 +298,15 @@ def _prepare(
         path = path_to_resume(config.run)
         resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
+    recorded = None if resumed is None else resumed.metadata.get("threads")
+    recorded = recorded if type(recorded) is int else None
+    threads = choose_threads(config.run.threads, world, recorded)
+    use_threads(threads)
+    log.note(f"{threads}")
     precision = choose_precision(config.run, resumed, world)
     kept = None if resumed is None else resumed.metadata.get("routes")
     routes = agree_on_routes(world, kept if isinstance(kept, dict) else {})
-    return Launch(config, world, log, precision, routes, resumed, lock, loop)
+    return Launch(config, world, log, precision, threads, routes, resumed, lock, loop)
 
 
 def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:
@@ -305,11 +322,10 @@ def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world
 
 def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:
     """Resolve run.precision; a resumed run keeps its first choice, as a timing may differ."""
-    name = config.precision
-    if name == "auto" and resumed is not None:
-        kept = resumed.metadata.get("precision")
-        name = kept if kept in ("bf16", "fp32") else name
-    return Precision.agreed(name, world)
+    kept = None if resumed is None else resumed.metadata.get("precision")
+    if config.precision != "auto" or kept not in ("bf16", "fp32"):
+        return Precision.agreed(config.precision, world)
+    return replace(Precision.agreed(kept, world), reason="as the run began")
 
 
 def _parameters(model: nn.Module) -> str:

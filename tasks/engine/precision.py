@@ -3,7 +3,7 @@ otherwise.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -27,6 +27,8 @@ class Precision:
 
     name: Literal["bf16", "fp32"]
     device_type: str
+    reason: str = field(default="", compare=False)
+    """Why it was chosen."""
 
     @classmethod
     def resolve(cls, name: PrecisionName, device: torch.device) -> "Precision":
@@ -37,19 +39,23 @@ class Precision:
         switched off process-wide. Under bf16 torch's defaults stay: fp32 matrix products are IEEE,
         the few fp32 convolutions may use TF32.
         """
+        reason = f"run.precision={name}"
         if name == "auto":
             name = "bf16" if prefers_bf16(device) else "fp32"
+            reason = explain_auto(device)
         if name == "fp32" and device.type == "cuda":
             torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
             torch.backends.cuda.matmul.fp32_precision = "ieee"
-        return cls(name, device.type)
+        return cls(name, device.type, reason)
 
     @classmethod
     def agreed(cls, name: PrecisionName, world: World) -> "Precision":
         """The arithmetic of every rank of a run: where `auto` depends on a timing, rank 0's
         counts.
         """
-        return cls.resolve(world.broadcast(cls.resolve(name, world.device).name), world.device)
+        own = cls.resolve(name, world.device)
+        agreed = cls.resolve(world.broadcast(own.name), world.device)
+        return replace(agreed, reason=own.reason if own == agreed else "as rank 0 chose")
 
     def autocast(self) -> torch.autocast:
         """Context in which convolutions and matrix products run in bf16, or in fp32 where that was
@@ -68,17 +74,30 @@ def prefers_bf16(device: torch.device) -> bool:
     """Whether a GPU multiplies bf16 natively, or a Linux CPU can (AVX512-BF16, AMX) and was
     measured to be faster so.
 
-    A CPU may have the instructions and run them no faster than fp32's.
+    A CPU may have the instructions and run them no faster than fp32's. Other processes do not turn
+    the timing, which counts the processor time of one thread.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(cpu_flags() & BF16_FLAGS) and bf16_speed_up() >= WORTH_IT
 
 
+def explain_auto(device: torch.device) -> str:
+    """Why `prefers_bf16` says so of a device."""
+    if device.type == "cuda":
+        verb = "multiplies" if prefers_bf16(device) else "does not multiply"
+        return f"the GPU {verb} bf16"
+    flags = cpu_flags() & BF16_FLAGS
+    if not flags:
+        return f"the CPU has none of {', '.join(sorted(BF16_FLAGS))}"
+    times = f"{bf16_speed_up():.1f} times as fast as in fp32, and {WORTH_IT} is worth it"
+    return f"the CPU has {', '.join(sorted(flags))} and convolves {times}"
+
+
 @cache
 def bf16_speed_up() -> float:
-    """How many times faster than in fp32 the CPU convolves in bf16; some ten milliseconds, once a
-    process.
+    """How many times faster than in fp32 the CPU convolves in bf16; some tenths of a second, once
+    a process.
     """
     return speed_up(_convolution(torch.float32), _convolution(torch.bfloat16))
 

@@ -3,6 +3,7 @@ environment.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,14 @@ def check_output_dir(run: RunConfig, world: World, config: TaskSettings) -> Path
     return folder
 
 
-def prepare_output_dir(run: RunConfig, world: World, config: TaskSettings) -> Path:
+def prepare_output_dir(
+    run: RunConfig,
+    world: World,
+    config: TaskSettings,
+    choices: Mapping[str, object] | None = None,
+) -> Path:
     """Check `run.output_dir`, bring over what is resumed from another place, and write config.yaml
-    and environment.json. Collective.
+    and environment.json, which `choices`, made by the machine, go into. Collective.
 
     Call it when nothing else can be refused, so that a mistaken start leaves no used folder behind.
     """
@@ -45,7 +51,7 @@ def prepare_output_dir(run: RunConfig, world: World, config: TaskSettings) -> Pa
             if run.resumed_file is not None:
                 bring_over(read_checkpoint(run.resumed_file), folder)
             write_text(folder / CONFIG, to_yaml(config))
-            _add_environment(folder / ENVIRONMENT, world)
+            _add_environment(folder / ENVIRONMENT, world, choices or {})
     return folder
 
 
@@ -127,10 +133,10 @@ def _refuse_lost(folder: Path) -> None:
     raise UserError(f"{rule}, but {seen}; {way_out}, or choose another run.output_dir")
 
 
-def _add_environment(path: Path, world: World) -> None:
+def _add_environment(path: Path, world: World, choices: Mapping[str, object]) -> None:
     """Append this start to the list of the run's starts; a resumed run has several."""
     starts = _read_starts(path) if path.exists() else []
-    starts.append(describe_environment(world))
+    starts.append(describe_environment(world) | dict(choices))
     write_text(path, json.dumps(starts, indent=2) + "\n")
 
 

@@ -1,5 +1,6 @@
 """A finished run read back: its checkpoint and settings, for evaluation and prediction."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import Checkpoint, read_checkpoint
 from tasks.engine.commands import command
-from tasks.engine.config import from_saved, with_overrides
+from tasks.engine.config import flatten, from_saved, to_dict, to_saved, with_overrides
+from tasks.run_start import found_where_started
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,6 +24,8 @@ class SavedRun(Generic[Config]):
 
     checkpoint: Checkpoint
     config: Config
+    overrides: tuple[str, ...]
+    """Those that changed the checkpoint's settings."""
 
     @property
     def path(self) -> Path:
@@ -29,9 +33,16 @@ class SavedRun(Generic[Config]):
         return self.checkpoint.path
 
     def describe(self) -> dict[str, object]:
-        """What an evaluation says of the model."""
+        """What an evaluation says of the model and of the settings that it is used with."""
         weights = "ema" if self.checkpoint.has_ema else "model"
-        return {"checkpoint": str(self.path), "step": self.checkpoint.step, "weights": weights}
+        return {
+            "checkpoint": str(self.path),
+            "step": self.checkpoint.step,
+            "weights": weights,
+            "weights_hash": self.checkpoint.digest(weights),
+            "overrides": list(self.overrides),
+            "settings": to_saved(self.config),
+        }
 
     def evaluation_folder(self, given: str | Path | None) -> Path:
         """Where an evaluation is written: `evaluation/` beside the checkpoint unless a folder is
@@ -55,7 +66,22 @@ def read_run(
     another task.
     """
     checkpoint = read_checkpoint(path)
-    return SavedRun(checkpoint, with_overrides(saved_config(checkpoint, cls, task), overrides))
+    trained = saved_config(checkpoint, cls, task)
+    overrides = [*_found_where_started(trained, checkpoint.path.parent), *overrides]
+    return SavedRun(checkpoint, with_overrides(trained, overrides), tuple(overrides))
+
+
+def _found_where_started(config: "DataclassInstance", run: Path) -> list[str]:
+    """Overrides for the paths of data that are not here, and are in the folder where a run was
+    started.
+    """
+    found: list[str] = []
+    for name, value in flatten(to_dict(config)):
+        if name.startswith("data.") and isinstance(value, str) and value:
+            there = found_where_started(value, run)
+            if there is not None:
+                found.append(f"{name}={json.dumps(str(there), ensure_ascii=False)}")
+    return found
 
 
 def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config:

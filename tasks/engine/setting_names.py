@@ -11,6 +11,32 @@ from tasks.engine.settings import EXCLUDES
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_TRACKERS = (
+    "trackers have no settings; TensorBoard files are in the run's folder, and tasks.train takes"
+    " sinks=[…] of yours"
+)
+_STOPPING = "run.patience ends a run whose score no longer rises"
+_FLIPS = "test-time augmentation is in classification (test.views) and segmentation (test.scales)"
+_LISTS = "classes are those of the data; take others out of the annotation file"
+ABSENT = {
+    "num_epochs": "schedule.epochs or schedule.steps says how long a run is",
+    "max_epochs": "schedule.epochs or schedule.steps says how long a run is",
+    "early_stopping": _STOPPING,
+    "early_stop": _STOPPING,
+    "wandb": _TRACKERS,
+    "mlflow": _TRACKERS,
+    "tracker": _TRACKERS,
+    "classes": _LISTS,
+    "num_classes": "the number of classes follows from the data",
+    "tta": _FLIPS,
+    "mosaic": "mosaic is not there; data.copy_paste of detection joins images",
+    "amp": "run.precision is auto, bf16 or fp32",
+    "fp16": "run.precision is auto, bf16 or fp32",
+    "gpus": "torchrun --nproc-per-node N starts N GPUs, run.device names one",
+    "pretrained": "model.weights names the weights to start from",
+}
+"""What is no setting here, though others have it: what to do instead."""
+
 
 def setting_names(cls: type["DataclassInstance"], prefix: str = "") -> Iterator[str]:
     """Dotted names of all sections and settings."""
@@ -47,8 +73,12 @@ def unknown_setting(cls: type["DataclassInstance"], key: str, source: str) -> st
     removed: Mapping[str, str] = getattr(cls, "REMOVED", {})
     if key in removed:
         return f"{key} is no setting any more, seen in {source}; {removed[key]}"
-    nearest = _nearest(key, list(setting_names(cls)))
-    return f"{key} is not a setting, seen in {source}; {nearest}"
+    names = list(setting_names(cls))
+    last = key.rpartition(".")[2]
+    instead = ABSENT.get(last)
+    if instead is not None and not any(name.rpartition(".")[2] == last for name in names):
+        return f"{key} is not a setting, seen in {source}: {instead}"
+    return f"{key} is not a setting, seen in {source}; {_nearest(key, names)}"
 
 
 def _nearest(key: str, names: Sequence[str]) -> str:

@@ -184,16 +184,19 @@ class ScheduleConfig:
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Where and how a run is carried out; what is learnt depends on seed, precision and patience
-    alone, and with schedule.name=plateau or schedule.warmup_until on when it is scored and by
-    what."""
+    alone, in its last bits on threads, and with schedule.name=plateau or schedule.warmup_until on
+    when it is scored and by what."""
 
     output_dir: str = may_change("runs/default")
     """Folder that receives everything the run makes."""
     device: str = may_change("auto")
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start),
-    else fp32."""
+    """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start, by
+    the processor time of one thread), else fp32."""
+    threads: int | Literal["auto"] = may_change("auto")
+    """Threads of each process on the CPU. `auto` takes OMP_NUM_THREADS where that is set, or else
+    as many as there are free cores, which it follows while it trains; a number stays."""
     compile: bool = may_change(False)
     """Let torch.compile translate the convolutions, once for each padded size of images (minutes;
     worth it on GPUs)."""
@@ -228,6 +231,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
+        fits = self.threads == "auto" or self.threads >= 1
+        require(fits, "run.threads must be auto or >= 1", self.threads)
         rule = "run.cuda_graphs=true takes run.compile=true"
         require(self.compile or not self.cuda_graphs, rule, self.compile)
         require(self.eval_every >= 0, "run.eval_every must be >= 0", self.eval_every)

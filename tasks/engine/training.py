@@ -17,6 +17,8 @@ from tasks.engine.schedule import evaluations_without_rise, is_due
 from tasks.engine.settings import RunConfig, TaskSettings
 from tasks.engine.speed_meter import SpeedMeter
 from tasks.engine.step import RunningStatistics
+from tasks.engine.thread_follower import ThreadFollower
+from tasks.engine.threads import ThreadChoice
 
 Evaluate = Callable[[nn.Module, int, bool], Mapping[str, float]]
 """(model to score, finished steps, whether training may end with it) -> flat names to scores."""
@@ -38,6 +40,7 @@ class Training:
     log: RunLog
     world: World
     precision: Precision
+    threads: ThreadChoice
     name_image: Callable[[int], str] = str
     """Turns an image id into words for reports."""
     on_best: Callable[[nn.Module], None] | None = None
@@ -53,6 +56,8 @@ class State:
     statistics: RunningStatistics
     losses: LossMeter
     speed: SpeedMeter
+    threads: ThreadFollower | None = None
+    """None where their number stays."""
 
 
 def total_steps(config: TaskSettings, progress: Progress) -> int:

@@ -175,17 +175,21 @@ def shorten(name: str) -> str:
 def interval_mark(value: float, low: float, high: float, limit: float) -> str:
     """Draw a small bar from 0 to `value` of `limit`, with a whisker from `low` to `high`.
 
-    Nothing is drawn for nan.
+    Nothing is drawn for a value of nan, and no whisker for an interval of nan.
     """
     if math.isnan(value):
         return ""
     x = _mark_position(value, limit)
-    left = _mark_position(low, limit)
-    right = _mark_position(high, limit)
+    whisker = ""
+    if not math.isnan(low):
+        left = _mark_position(low, limit)
+        right = _mark_position(high, limit)
+        ends = f"M{left} 7H{right}M{left} 3V11M{right} 3V11"
+        whisker = f'<path d="{ends}" class="whisker"/>'
     return (
         '<svg class="mark" viewBox="0 0 120 14" aria-hidden="true">'
         f'<rect x="1" y="4" width="{x - 1:.1f}" height="6" rx="2" class="bar" opacity=".45"/>'
-        f'<path d="M{left} 7H{right}M{left} 3V11M{right} 3V11" class="whisker"/></svg>'
+        f"{whisker}</svg>"
     )
 
 

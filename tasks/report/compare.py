@@ -8,12 +8,24 @@ from typing import Any
 
 import yaml
 
-from tasks.scoring.evaluation import percent_cell
+from tasks.report.run import evaluation_metadata
+from tasks.scoring.evaluation import SETTINGS, percent_cell
 
 VERSION_KEY = "settings_version"  # of the file's form, which is no setting
 Setting = tuple[str, str, str]  # name, and the value in both runs
-ReadSettings = Callable[[Path], Mapping[str, Any]]
-"""The nested values of a config.yaml."""
+ReadSettings = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Brings nested settings, as some version wrote them, to the present form."""
+COMPARED = (
+    "step",
+    "weights",
+    "weights_hash",
+    "device",
+    "precision",
+    "views",
+    "exif",
+    "max_detections",
+)
+"""What two evaluations say besides settings that changes scores, or may."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,8 @@ class Difference:
     a: float
     b: float
     interval: tuple[float, float]
+    samples: int | None = None
+    """Bootstrap samples behind the interval, where they are fewer than all."""
 
     def __str__(self) -> str:
         scores = f"{percent_cell(self.a, 8)}{percent_cell(self.b, 8)}"
@@ -31,42 +45,55 @@ class Difference:
             return f"{scores}{'n/a':>8}"
         low, high = self.interval
         sure = "  *" if low > 0 or high < 0 else ""
-        span = f"{100 * low:+.1f} to {100 * high:+.1f}{sure}"
+        fewer = "" if self.samples is None else f"  of {self.samples} samples"
+        span = f"{100 * low:+.1f} to {100 * high:+.1f}{sure}{fewer}"
         return f"{scores}{100 * (self.b - self.a):>+8.1f}   {span}"
 
 
-def as_written(file: Path) -> Mapping[str, Any]:
-    """Read the nested values of a YAML file as they stand there."""
-    values: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+def as_written(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings as they stand in a file."""
     return values
 
 
 def differing_settings(
     run_a: str | Path, run_b: str | Path, read: ReadSettings
 ) -> tuple[Setting, ...] | None:
-    """Find the settings of two runs that differ; the folder's own name is none.
+    """Find the settings of two evaluations that differ, and what else they were made with.
 
-    None where a run has no config.yaml.
+    They are those of evaluation.json, or else of the run's config.yaml; the run's folder is none.
+    None where an evaluation has neither.
     """
-    file_a = _settings_file(Path(run_a))
-    file_b = _settings_file(Path(run_b))
-    if file_a is None or file_b is None:
+    found_a = _settings(Path(run_a))
+    found_b = _settings(Path(run_b))
+    if found_a is None or found_b is None:
         return None
-    settings_a = dict(_flat(read(file_a), ""))
-    settings_b = dict(_flat(read(file_b), ""))
+    settings_a = dict(_flat(read(found_a), ""))
+    settings_b = dict(_flat(read(found_b), ""))
     differing: list[Setting] = []
     for name in dict.fromkeys([*settings_a, *settings_b]):
         a = str(settings_a.get(name, "absent"))
         b = str(settings_b.get(name, "absent"))
         if a != b and name not in ("run.output_dir", VERSION_KEY):
             differing.append((name, a, b))
-    return tuple(differing)
+    return (*differing, *_differing_facts(run_a, run_b))
+
+
+def _differing_facts(run_a: str | Path, run_b: str | Path) -> list[Setting]:
+    """What two evaluations both say of how they were made, where it differs."""
+    facts_a = evaluation_metadata(run_a)
+    facts_b = evaluation_metadata(run_b)
+    differing: list[Setting] = []
+    for name in COMPARED:
+        if name in facts_a and name in facts_b and facts_a[name] != facts_b[name]:
+            a, b = (str(facts[name]) for facts in (facts_a, facts_b))
+            differing.append((f"evaluation: {name}", a, b))
+    return differing
 
 
 def settings_lines(settings: Sequence[Setting] | None) -> list[str]:
     """The lines that tell of `differing_settings`."""
     if settings is None:
-        return ["settings: not compared, as not both folders hold a config.yaml"]
+        return ["settings: not compared, as not both evaluations are of a run of ours"]
     rows = [f"  {name}: {a} -> {b}" for name, a, b in settings]
     return ["settings that differ (a -> b)", *(rows or ["  none"])]
 
@@ -78,10 +105,28 @@ def interval_lines(title: str, rows: Sequence[Difference]) -> list[str]:
     return [head, *(f"{row.name:<{width}}{row}" for row in rows)]
 
 
-def _settings_file(folder: Path) -> Path | None:
-    """The config.yaml of a run's folder or of the run that an evaluation/ lies in."""
-    files = (folder / "config.yaml", folder.resolve().parent / "config.yaml")
-    return next((file for file in files if file.is_file()), None)
+def partial_lines(samples: int, what: str) -> list[str]:
+    """The line that tells of samples that hold nothing of some class, where there are any."""
+    if not samples:
+        return []
+    return [
+        f"{samples} samples hold no {what} of some class: it is left out of their means, and the"
+        " interval of a class is of the samples that hold it"
+    ]
+
+
+def _settings(folder: Path) -> Mapping[str, Any] | None:
+    """The settings in a folder's evaluation.json, or else in the config.yaml of a run's folder or
+    of the run that an evaluation/ lies in.
+    """
+    stated: Mapping[str, Any] | None = evaluation_metadata(folder).get(SETTINGS)
+    if stated is not None:
+        return stated
+    for file in (folder / "config.yaml", folder.resolve().parent / "config.yaml"):
+        if file.is_file():
+            values: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+            return values
+    return None
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

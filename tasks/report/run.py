@@ -6,11 +6,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from resnet_backbones.errors import UserError
 from tasks.metrics_file import read_metrics
 from tasks.panels import choose_panels, is_score_panel
 from tasks.report.charts import Axes, Point, Series, line_chart, nice_ceiling
 from tasks.report.page import facts, folded, paragraph
+from tasks.run_start import found_where_started
+from tasks.scoring.evaluation import SETTINGS
 
 EVALUATION = "evaluation.json"
 METRICS = "metrics.jsonl"
@@ -37,8 +41,13 @@ def data_section(entries: Iterable[tuple[str, str]], warnings: Iterable[str]) ->
 
 
 def settings_section(folder: Path, metadata: Mapping[str, Any]) -> str:
-    """List what was evaluated, the machine, the commands, and config.yaml."""
-    parts = [facts((name.replace("_", " "), _shown(value)) for name, value in metadata.items())]
+    """List what was evaluated and how, the machine, the commands, and config.yaml."""
+    told = {name: value for name, value in metadata.items() if name != SETTINGS}
+    parts = [facts((name.replace("_", " "), _shown(value)) for name, value in told.items())]
+    if SETTINGS in metadata:
+        text = yaml.safe_dump(metadata[SETTINGS], sort_keys=False, allow_unicode=True)
+        scored_with = f"<pre>{escape(text)}</pre>"
+        parts.append(folded("Settings of the evaluation", scored_with))
     starts = _load(folder / "environment.json", [])
     if starts:
         parts.append("<h3>Machine of the last start</h3>" + _machine(starts[-1]))
@@ -66,6 +75,15 @@ def finished_evaluation(folder: str | Path, needed: str, eval_command: str) -> d
         way_out = f"found none in {folder}; {eval_command} CHECKPOINT --out {folder} writes it"
         raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
     return metadata
+
+
+def recorded_path(folder: str | Path, path: str | Path) -> Path:
+    """A path in an evaluation.json, taken from where the run was started if it is not here."""
+    for run in (Path(folder), Path(folder).resolve().parent):
+        there = found_where_started(path, run)
+        if there is not None:
+            return there
+    return Path(path)
 
 
 def evaluated_scores(folder: str | Path) -> dict[str, Any]:

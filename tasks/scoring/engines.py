@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.scoring.results import DetectionResults, records
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ SCORE_NAMES = (
     "ARm",
     "ARl",
 )
-MAX_DETECTIONS = (1, 10, 100)
+
+
+def detection_limits(limit: int) -> tuple[int, int, int]:
+    """How many detections of a class and image COCO's three recalls are of; the last is of all
+    other scores.
+    """
+    return (1, 10, limit)
 
 
 def mean_defined(values: NDArray[np.float64]) -> float:
@@ -37,15 +44,15 @@ def mean_defined(values: NDArray[np.float64]) -> float:
     return float(np.mean(defined)) if defined.size else math.nan
 
 
-def _summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> list[float]:
-    """COCO's twelve numbers.
+def summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> list[float]:
+    """COCO's twelve numbers, as in SCORE_NAMES.
 
     `precision` is (thresholds, recalls, classes, sizes, limits), `recall` lacks the second.
     """
     half = 0  # index of IoU 0.50 among 0.50, 0.55 … 0.95
     three_quarters = 5
     sizes = (1, 2, 3)  # small, medium and large, after all
-    limits = range(len(MAX_DETECTIONS))
+    limits = range(recall.shape[3])
     overall = [
         mean_defined(precision[:, :, :, 0, -1]),
         mean_defined(precision[half, :, :, 0, -1]),
@@ -58,16 +65,18 @@ def _summarize(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> l
 
 
 def run_hotcoco(
-    dataset: CocoDataset, results: DetectionResults
+    dataset: CocoDataset, results: DetectionResults, limit: int = SCORED_DETECTIONS
 ) -> tuple[list[float], NDArray[np.float64]]:
     """Compute COCO's twelve numbers and the precision array with hotcoco."""
-    curves = hotcoco_evaluator(dataset, results).eval
+    curves = hotcoco_evaluator(dataset, results, limit).eval
     assert curves is not None  # accumulate made them
     precision = np.asarray(curves["precision"])
-    return _summarize(precision, np.asarray(curves["recall"])), precision
+    return summarize(precision, np.asarray(curves["recall"])), precision
 
 
-def hotcoco_evaluator(dataset: CocoDataset, results: DetectionResults) -> "COCOeval":
+def hotcoco_evaluator(
+    dataset: CocoDataset, results: DetectionResults, limit: int = SCORED_DETECTIONS
+) -> "COCOeval":
     """Make hotcoco's evaluator, accumulated, with no Python object per annotation or detection.
 
     Its category ids are labels; object i of the data set has the id i + 1 in it, and so has
@@ -86,14 +95,14 @@ def hotcoco_evaluator(dataset: CocoDataset, results: DetectionResults) -> "COCOe
     )
     rows = np.column_stack((results.image_ids, results.boxes, results.scores, results.labels))
     evaluator = hotcoco.COCOeval(truth, truth.load_res(rows), "bbox")
-    evaluator.params.max_dets = list(MAX_DETECTIONS)
+    evaluator.params.max_dets = list(detection_limits(limit))
     evaluator.evaluate()
     evaluator.accumulate()
     return evaluator
 
 
 def run_pycocotools(
-    dataset: CocoDataset, results: DetectionResults
+    dataset: CocoDataset, results: DetectionResults, limit: int = SCORED_DETECTIONS
 ) -> tuple[list[float], NDArray[np.float64]]:
     """Compute COCO's twelve numbers as pycocotools sums them up, and the precision array."""
     from pycocotools.coco import COCO
@@ -111,12 +120,15 @@ def run_pycocotools(
             detections.dataset = {**truth.dataset, "annotations": []}
             detections.createIndex()
         evaluator = COCOeval(truth, detections, "bbox")
-        evaluator.params.maxDets = list(MAX_DETECTIONS)
+        evaluator.params.maxDets = list(detection_limits(limit))
         evaluator.evaluate()
         evaluator.accumulate()
+        curves = evaluator.eval
+        if limit != SCORED_DETECTIONS:  # its summary knows no other
+            return summarize(curves["precision"], curves["recall"]), curves["precision"]
         evaluator.summarize()
     twelve = [math.nan if value == -1 else float(value) for value in evaluator.stats]
-    return twelve, evaluator.eval["precision"]
+    return twelve, curves["precision"]
 
 
 def ground_truth(dataset: CocoDataset) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from tasks.errors import few
 
+SETTINGS = "settings"
+"""Of the metadata: the nested settings that a run was scored with, which are not printed."""
 NAMES_SHOWN = 10  # of the classes without ground truth
 COLUMNS = 4  # of classes in the table
 MOST_CLASSES = 60
@@ -39,7 +41,8 @@ class ScoreSheet:
     """The scores as text for a terminal."""
 
     def __str__(self) -> str:
-        lines = [f"{name}: {value}" for name, value in self.metadata.items()]
+        told = {name: value for name, value in self.metadata.items() if name != SETTINGS}
+        lines = [f"{name}: {value}" for name, value in told.items()]
         lines += [f"note: {note}" for note in self.notes]
         lines += ["", self.table, ""]
         lines += [f"written: {file}" for file in self.files]

@@ -1,7 +1,8 @@
 """COCO's box scores by two engines that must agree, and how they are shown.
 
 A score that nothing in the data set defines (no object of that size or class) is nan.  COCO's
-limits of 1, 10 and 100 detections per image and class hold throughout.
+limits of 1, 10 and 100 detections per image and class hold, where no other `limit` takes the
+place of 100; `AR100` is then the recall with that many.
 """
 
 import importlib.metadata
@@ -11,10 +12,11 @@ from typing import Literal
 import numpy as np
 
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.labels import LabelMap
 from tasks.scoring.engines import (
-    MAX_DETECTIONS,
     SCORE_NAMES,
+    detection_limits,
     mean_defined,
     run_hotcoco,
     run_pycocotools,
@@ -26,15 +28,18 @@ Backend = Literal["hotcoco", "pycocotools"]
 
 
 def score_boxes(
-    dataset: CocoDataset, results: DetectionResults, backend: Backend = "hotcoco"
+    dataset: CocoDataset,
+    results: DetectionResults,
+    backend: Backend = "hotcoco",
+    limit: int = SCORED_DETECTIONS,
 ) -> dict[str, float]:
     """Compute COCO's twelve numbers as `box/AP` … `box/ARl`, then `box/AP/<class>` per class.
 
     They are nan without ground truth. Both backends give the same numbers to the last bit; hotcoco
-    is the fast one.
+    is the fast one. The best `limit` detections of a class and image count.
     """
     run = run_hotcoco if backend == "hotcoco" else run_pycocotools
-    twelve, precision = run(dataset, results)
+    twelve, precision = run(dataset, results, limit)
     classes = dataset.label_map.num_classes
     by_class = [mean_defined(precision[:, :, label, 0, -1]) for label in range(classes)]
     return dict(zip(score_names(dataset.label_map), [*twelve, *by_class], strict=True))
@@ -46,13 +51,15 @@ def score_names(label_map: LabelMap) -> list[str]:
     return names + [f"box/AP/{name}" for name in label_map.names]
 
 
-def final_scores(dataset: CocoDataset, results: DetectionResults) -> dict[str, float]:
+def final_scores(
+    dataset: CocoDataset, results: DetectionResults, limit: int = SCORED_DETECTIONS
+) -> dict[str, float]:
     """Compute the scores of `score_boxes` by hotcoco and by pycocotools.
 
     Raises RuntimeError with both where they differ.
     """
-    fast = score_boxes(dataset, results, "hotcoco")
-    reference = score_boxes(dataset, results, "pycocotools")
+    fast = score_boxes(dataset, results, "hotcoco", limit)
+    reference = score_boxes(dataset, results, "pycocotools", limit)
     lines: list[str] = []
     for name, expected in reference.items():
         if not np.array_equal(fast[name], expected, equal_nan=True):
@@ -74,30 +81,54 @@ def engine_versions() -> dict[str, str]:
 
 
 def scoring_facts(
-    dataset: CocoDataset, results: DetectionResults, *, final: bool
+    dataset: CocoDataset,
+    results: DetectionResults,
+    *,
+    final: bool,
+    limit: int = SCORED_DETECTIONS,
 ) -> dict[str, object]:
     """Say what scores are of and who computed them, for `write_evaluation`."""
     versions = engine_versions()
     return {
-        "annotations": str(dataset.path),
-        "image_root": str(dataset.image_root),
+        "annotations": str(dataset.path.absolute()),
+        "image_root": str(dataset.image_root.absolute()),
         "images": len(dataset.image_ids),
         "objects": int((~dataset.crowd).sum()),
         "crowds": int(dataset.crowd.sum()),
         "detections": len(results),
-        "max_detections": list(MAX_DETECTIONS),
+        "max_detections": list(detection_limits(limit)),
         "engines": versions if final else {"hotcoco": versions["hotcoco"]},
     }
 
 
-def format_table(scores: Mapping[str, float]) -> str:
+def crowded_note(dataset: CocoDataset, limit: int = SCORED_DETECTIONS) -> tuple[str, ...]:
+    """What to know where images hold more objects of a class than detections are scored."""
+    owners = np.repeat(np.arange(len(dataset)), np.diff(dataset.first))[~dataset.crowd]
+    pairs = np.stack((owners, dataset.labels[~dataset.crowd]))
+    kinds, counts = np.unique(pairs, axis=1, return_counts=True)
+    beyond = int((counts > limit).sum())
+    if not beyond:
+        return ()
+    image, label = kinds[:, counts.argmax()].tolist()
+    most = f"{counts.max()} of {dataset.label_map.names[label]!r} in {dataset.file_names[image]}"
+    found = int(np.minimum(counts, limit).sum())
+    return (
+        f"at most {limit} detections of a class and image are scored (COCO's rule; a run's"
+        " data.scored_detections, or --max-detections, raises it)"
+        f", and {beyond} times an image holds more objects of a class (at most {most}): no"
+        f" detector finds more than {100 * found / counts.sum():.1f} % of the objects",
+    )
+
+
+def format_table(scores: Mapping[str, float], limit: int = SCORED_DETECTIONS) -> str:
     """Format COCO's twelve numbers and the classes' AP, times 100, as text for a terminal."""
     lines = [
-        "COCO box scores, times 100 (AP over IoU 0.50 to 0.95, at most 100 detections of a class"
-        " and image)"
+        f"COCO box scores, times 100 (AP over IoU 0.50 to 0.95, at most {limit} detections of a"
+        " class and image)"
     ]
     for names in (SCORE_NAMES[:6], SCORE_NAMES[6:]):
-        lines.append("".join(f"{name:>7}" for name in names))
+        shown = [f"AR{limit}" if name == "AR100" else name for name in names]
+        lines.append("".join(f"{name:>7}" for name in shown))
         lines.append("".join(percent_cell(scores[f"box/{name}"]) for name in names))
     lines += class_lines("AP by class", class_scores(scores, "box/AP/"), "ground truth")
     return "\n".join(lines)

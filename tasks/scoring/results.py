@@ -175,7 +175,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
     """The records of a results file, each with all fields; UserError where it is something else."""
     try:
         read = parse_json(text)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise UserError(
             f"results must be a COCO results JSON file; {path} is not JSON: {error}"
         ) from error
@@ -183,7 +183,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
     if not isinstance(read, list):
         hint = ""
         if isinstance(read, dict) and "annotations" in read:
-            hint = "; this looks like an annotation file"
+            hint = f"; {_what_it_is(read['annotations'])}"
         raise UserError(f"{path}: {rule}, got a JSON {type(read).__name__}{hint}")
     try:
         deque(map(itemgetter(*FIELDS), read), maxlen=0)
@@ -193,6 +193,17 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
         lacks = f"record {index} lacks {', '.join(_missing(record))}: {str(record)[:200]}"
         raise UserError(f"{path}: {rule}; {lacks}") from None
     return read
+
+
+def _what_it_is(annotations: object) -> str:
+    """What a JSON object with annotations is, and the way out where it holds scores."""
+    first = annotations[0] if isinstance(annotations, list) and annotations else {}
+    if isinstance(first, dict) and "score" in first:
+        return (
+            "this is what `predict` writes, whose image ids are its own; `eval RUN` with"
+            " data.val.images=FOLDER data.val.annotations=FILE scores a detector on annotations"
+        )
+    return "this looks like an annotation file, which is given by --annotations"
 
 
 def _missing(record: object) -> list[str]:
@@ -238,10 +249,12 @@ def _numbers(
     """A column of finite numbers, or of lists of them, as (N, *shape)."""
     values = [record[field] for record in read]
     try:
-        column = np.array(values, np.float64).reshape(len(values), *shape)
-        if np.isfinite(column).all():
+        column = np.array(values, np.float64)
+        if not values:
+            return column.reshape(0, *shape)
+        if column.shape == (len(values), *shape) and np.isfinite(column).all():
             return column
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass  # the search below names the record
     index = next(index for index, value in enumerate(values) if not _is_finite(value, shape))
     rule = "four finite numbers" if shape else "a finite number"
@@ -251,6 +264,6 @@ def _numbers(
 def _is_finite(value: object, shape: tuple[int, ...]) -> bool:
     try:
         array = np.array(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return array.shape == shape and bool(np.isfinite(array).all())

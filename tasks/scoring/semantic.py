@@ -108,7 +108,7 @@ def scoring_facts(dataset: SemanticDataset, images: int) -> dict[str, object]:
     """Say what scores are of, for `write_evaluation`; a report made again reads it."""
     return {
         "data": str(dataset.path),
-        "image_root": str(dataset.image_root),
+        "image_root": str(dataset.image_root.absolute()),
         "images": images,
         "classes": dataset.label_map.num_classes,
     }

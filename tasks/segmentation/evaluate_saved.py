@@ -7,9 +7,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from resnet_backbones.weights.files import content_hash
 from resnet_backbones.weights.sources import read_source
 from tasks.datasets.semantic.dataset import SemanticDataset
 from tasks.engine.commands import command
+from tasks.engine.config import to_saved
 from tasks.engine.evaluation import named_scores
 from tasks.engine.launch import Start
 from tasks.engine.saved import evaluation_folder, saved_config
@@ -68,8 +70,9 @@ def evaluate_settings(
     weights = weights_to_score(config.model.weights, config.run)
     folder = evaluation_folder(config.run.output_dir, output_dir)
     head = replace(config.model.head, auxiliary=0.0)
-    label_map, build = _whole_network(replace(config.model, head=head), weights)
-    with scoring_in(config.run, folder, {"weights": weights}) as scoring:
+    label_map, build, digest = _whole_network(replace(config.model, head=head), weights)
+    about = {"weights": weights, "weights_hash": digest, "settings": to_saved(config)}
+    with scoring_in(config.run, folder, about) as scoring:
         dataset = read_split(
             config.data, "val", label_map=label_map, check_command=command("check")
         )
@@ -78,15 +81,19 @@ def evaluate_settings(
         return _score(model.to(scoring.world.device).eval(), dataset, config, scoring)
 
 
-def _whole_network(config: SemanticModelConfig, weights: str) -> tuple[LabelMap | None, Build]:
-    """The classes that weights name, None where they name none, and how their network is built."""
+def _whole_network(config: SemanticModelConfig, weights: str) -> tuple[LabelMap | None, Build, str]:
+    """The classes that weights name, None where they name none, how their network is built, and
+    the hash of the weights.
+    """
     start = Start.of(weights)
     if start.checkpoint is not None:
         saved_config(start.checkpoint, SegmentationConfig, TASK)  # refuses another task's
         label_map, _ = read_metadata(start.checkpoint)
-        return label_map, partial(make_segmenter, config, start=start)
+        digest = start.checkpoint.digest("ema" if start.checkpoint.has_ema else "model")
+        return label_map, partial(make_segmenter, config, start=start), digest
     source = read_source(weights)
-    return named_classes(source, weights), partial(trained_segmenter, config, source=source)
+    build = partial(trained_segmenter, config, source=source)
+    return named_classes(source, weights), build, content_hash(source.tensors)
 
 
 def _score(

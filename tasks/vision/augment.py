@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.vision.augment_file import FILE, kept_boxes, load_transforms
 
-FILE = "data.augment"  # the setting that names the user's own transforms
 JITTER = "data.color_jitter"
 Mask = NDArray[Any]  # (H, W) of bools, or of indices in a type that OpenCV has: uint8, int16, …
 
@@ -38,7 +38,8 @@ class Targets:
 def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
     """The augmentation in the file data.augment, then data.color_jitter; None where neither is set.
 
-    Raises UserError where data.augment is not a file that albumentations can load.
+    Boxes are left out by the file's own bbox_params too. Raises UserError where data.augment is not
+    a file that albumentations can load, and naming a transform that makes images of another kind.
     """
     if file is None and color_jitter == 0:
         return None
@@ -47,25 +48,13 @@ def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
     # loader workers run side by side already
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     transforms: dict[str, Any] = {}
+    limits: dict[str, float] = {}
     if file is not None:
-        transforms[FILE] = _load(Path(file))
+        transforms[FILE] = load_transforms(Path(file))
+        limits = kept_boxes(transforms[FILE])
     if color_jitter > 0:
         transforms[JITTER] = _color_jitter(color_jitter)
-    return Augmenter(list(transforms.values()), settings=tuple(transforms))
-
-
-def _load(path: Path) -> Any:
-    import albumentations
-
-    try:
-        return albumentations.load(path, data_format="json" if path.suffix == ".json" else "yaml")
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever a file of any content makes albumentations raise
-        raise UserError(
-            f"{FILE} must be a .json or .yaml file written by albumentations.save, cannot"
-            f" load {path}: {error}"
-        ) from error
+    return Augmenter(list(transforms.values()), settings=tuple(transforms), limits=limits)
 
 
 def _color_jitter(strength: float) -> Any:
@@ -79,12 +68,20 @@ def _color_jitter(strength: float) -> Any:
 
 
 class Augmenter:
-    """albumentations transforms in a row, and the settings that ask for them."""
+    """albumentations transforms in a row, and the settings that ask for them.
 
-    def __init__(self, transforms: Sequence[Any], settings: Sequence[str] = (FILE,)) -> None:
+    `limits` are albumentations' min_area, min_visibility … of boxes.
+    """
+
+    def __init__(
+        self,
+        transforms: Sequence[Any],
+        settings: Sequence[str] = (FILE,),
+        limits: Mapping[str, float] | None = None,
+    ) -> None:
         self.settings = tuple(settings)
-        self.image_pipeline = _compose(transforms, with_boxes=False)
-        self.box_pipeline = _compose(transforms, with_boxes=True)
+        self.image_pipeline = _compose(transforms, None)
+        self.box_pipeline = _compose(transforms, limits or {})
 
     def __call__(self, targets: Targets, key: int) -> tuple[Targets, NDArray[np.int64]]:
         """Augment the targets; the same key gives the same result, whatever was drawn before.
@@ -103,6 +100,7 @@ class Augmenter:
         image = self._checked_image(result["image"])
         augmented = replace(targets, image=image)
         if targets.masks:
+            self._check_masks(result["masks"], image)
             augmented = replace(augmented, masks=_restored_masks(result["masks"], targets.masks))
         if targets.boxes is None:
             return augmented, np.zeros(0, dtype=np.int64)
@@ -145,24 +143,39 @@ class Augmenter:
             )
         return np.ascontiguousarray(image)
 
+    def _check_masks(self, masks: Sequence[Any], image: NDArray[np.uint8]) -> None:
+        shapes = [tuple(getattr(mask, "shape", ())) for mask in masks]
+        wrong = [shape for shape in shapes if shape != image.shape[:2]]
+        if wrong:
+            raise UserError(
+                f"{self._named()} must return masks of the image's size, {image.shape[:2]}, got"
+                f" {wrong[0]}; leave out the transform that makes them"
+            )
+
     def _named(self) -> str:
         """The settings in use, for errors."""
         return " and ".join(self.settings)
 
 
-def _compose(transforms: Sequence[Any], *, with_boxes: bool) -> Any:
-    """A pipeline of copies of the transforms, since each belongs to one."""
+def _compose(transforms: Sequence[Any], limits: Mapping[str, float] | None) -> Any:
+    """A pipeline of copies of the transforms, since each belongs to one; of boxes too where limits
+    are given.
+    """
     import albumentations
 
-    box_params = albumentations.BboxParams(
-        format="pascal_voc", label_fields=["origins"], clip=True, filter_invalid_bboxes=True
-    )
+    box_params = None
+    if limits is not None:
+        box_params = albumentations.BboxParams(
+            format="pascal_voc",
+            label_fields=["origins"],
+            clip=True,
+            filter_invalid_bboxes=True,
+            **limits,
+        )
     with warnings.catch_warnings():
         # transforms of colours alone are welcome
         warnings.filterwarnings("ignore", "Got processor for bboxes, but no transform")
-        return albumentations.Compose(
-            copy.deepcopy(list(transforms)), bbox_params=box_params if with_boxes else None
-        )
+        return albumentations.Compose(copy.deepcopy(list(transforms)), bbox_params=box_params)
 
 
 def _without_bools(mask: Mask) -> Mask:

@@ -7,6 +7,7 @@ image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,8 @@ from torch import Tensor
 from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.padding import Size
 
+MOST_PASTED = 100
+"""Objects of an image at most that are pasted, so that a crowded one takes no minutes."""
 _LEAST_VISIBLE = 0.1  # share of an object; those of which less is left to see are dropped
 
 Box = NDArray[np.float32]  # (4,)
@@ -36,7 +39,7 @@ class Prepared:
     """(n,)."""
     crowd: NDArray[np.bool_]
     """(n,)."""
-    masks: tuple[Mask | None, ...] | None = None
+    masks: Sequence[Mask | None] | None = None
     """Of each object, None for one that has no mask; None where nobody asked for masks."""
 
     def mask_of(self, index: int) -> Mask | None:
@@ -45,7 +48,8 @@ class Prepared:
 
 
 def paste_objects(target: Prepared, source: Prepared, key: int) -> Prepared:
-    """Paste about half of the source's objects over the target, which of them decided by the key.
+    """Paste about half of the source's objects over the target, which of them decided by the key;
+    at most MOST_PASTED.
 
     Crowds of the source stay behind. Objects of the target shrink to their visible part, boxes and
     masks alike, or are dropped where too little of them is left; its crowds keep their boxes.
@@ -79,9 +83,11 @@ def _clipped(boxes: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
 
 def _chosen(source: Prepared, boxes: NDArray[np.float32], key: int) -> NDArray[np.int64]:
     """Which of the source's objects are pasted, given their boxes inside the target, by index."""
-    drawn = mix_keys(key, Stream.PASTE, np.arange(len(boxes))) % 2 == 0  # (n,)
+    keys = mix_keys(key, Stream.PASTE, np.arange(len(boxes)))  # (n,)
     large = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
-    return np.flatnonzero(drawn & large & ~source.crowd)
+    chosen = np.flatnonzero((keys % 2 == 0) & large & ~source.crowd)
+    first = np.argsort(keys[chosen], kind="stable")[:MOST_PASTED]
+    return np.sort(chosen[first])
 
 
 def _painted(

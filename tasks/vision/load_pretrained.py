@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from resnet_backbones.errors import UserError
+from resnet_backbones.weights.loading import is_finite
 from tasks.errors import few
 from tasks.labels import LabelMap
 from tasks.vision.class_rows import ClassRows
@@ -73,7 +74,8 @@ def load_pretrained(
     have the same name in both label maps.
 
     `what` is the kind of network, such as "detector". Raises UserError listing the tensors of
-    another shape, and those that are missing; `settings` is the way out that it ends with.
+    another shape, those that are missing, or those that are not finite; `settings` is the way out
+    that it ends with for the first two.
     """
     own = model.state_dict()
     class_rows = model.class_rows()
@@ -84,6 +86,7 @@ def load_pretrained(
             f"model.weights is a {what} of another architecture,"
             f" {len(problems)} tensors do not fit: {few(problems)}; {settings}"
         )
+    _refuse_infinite(state, [*whole, *class_rows], what)
     shared = [
         (old.names.index(name), label) for label, name in enumerate(new.names) if name in old.names
     ]
@@ -109,6 +112,15 @@ def _misfits(
         for name in names
         if _shape(state.get(name)) != _shape(own[name])
     ]
+
+
+def _refuse_infinite(state: Mapping[str, Tensor], names: Sequence[str], what: str) -> None:
+    """Raise UserError where tensors that are about to be loaded are not finite."""
+    bad = [name for name in names if not is_finite(state[name])]
+    if bad:
+        rule = f"model.weights must be a {what} with finite values"
+        seen = f"{len(bad)} of {len(names)} tensors are not: {few(bad)}"
+        raise UserError(f"{rule}, but {seen}; take other weights, or those of an earlier step")
 
 
 def _class_misfits(

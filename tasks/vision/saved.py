@@ -40,7 +40,7 @@ class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
         """
         saved = read_run(path, cls.SETTINGS, cls.SETTINGS.task, overrides)
         label_map, passport = read_metadata(saved.checkpoint)
-        return cls(saved.checkpoint, saved.config, label_map, passport)
+        return cls(saved.checkpoint, saved.config, saved.overrides, label_map, passport)
 
     def make(self) -> Network:
         """The network of the settings, for weights that are loaded afterwards."""

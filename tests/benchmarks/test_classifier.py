@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 from benchmarks import cifar, cifar_training, crops
-from benchmarks.classifier import one_thread
 from tasks.engine import precision
 
 if TYPE_CHECKING:
@@ -100,13 +99,3 @@ def test_each_round_shows_other_windows(tmp_path: Path) -> None:
     photos = crops.find_photos(tmp_path, 1)
     first, second = (photos.plans(number)[0].keys.tolist() for number in range(2))
     assert first != second
-
-
-def test_threads_come_back_after_one_thread() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    with one_thread():
-        inside = torch.get_num_threads()
-    after = torch.get_num_threads()
-    torch.set_num_threads(before)
-    assert (inside, after) == (1, 2)

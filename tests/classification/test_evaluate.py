@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 
 import resnet_backbones
 from resnet_backbones.errors import UserError
+from resnet_backbones.weights.files import content_hash, read_tensors
 from tasks.classification.config import ClassificationConfig
 from tasks.classification.data.batch import plain_batch
 from tasks.classification.evaluate import Member
@@ -183,6 +184,8 @@ def test_evaluation_says_what_it_is_of(
     assert content["task"] == "classification"
     assert (content["images"], content["views"]) == (9, "one")
     assert content["weights"] == str(theirs[1])
+    assert content["weights_hash"] == content_hash(read_tensors(theirs[1]))
+    assert content["settings"]["model"]["weights"] == str(theirs[1])
 
 
 def test_bare_weights_need_no_training_images_and_no_image_is_held_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -168,6 +169,68 @@ def test_voc_errors_name_file_and_line(tmp_path: Path, text: str, message: str) 
         read_voc(tmp_path, categories=["cat"])
 
 
+@pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "latin-1", "utf-16", "utf-8-sig"])
+def test_voc_is_read_in_the_encoding_that_it_declares(tmp_path: Path, encoding: str) -> None:
+    """fault_campaign 27."""
+    name = "caf\xe9" if encoding == "latin-1" else "\u732b"
+    declared = encoding.removesuffix("-sig")
+    text = (
+        f'<?xml version="1.0" encoding="{declared}"?><annotation>{voc_object((1, 1, 5, 5), name)}'
+    )
+    image(tmp_path / "a.jpg")
+    (tmp_path / "a.xml").write_bytes(f"{text}</annotation>".encode(encoding))
+    assert read_voc(tmp_path).categories == (name,)
+
+
+def test_voc_of_an_unknown_or_another_encoding(tmp_path: Path) -> None:
+    image(tmp_path / "a.jpg")
+    for encoding in ("klingon", "utf-8", "ascii"):
+        text = f'<?xml version="1.0" encoding="{encoding}"?><annotation>\xe9</annotation>'
+        (tmp_path / "a.xml").write_bytes(text.encode("latin-1"))
+        with pytest.raises(UserError, match=rf"a\.xml: must be text of its encoding {encoding}"):
+            read_voc(tmp_path)
+
+
+def test_voc_entities_are_refused(tmp_path: Path) -> None:
+    """fault_campaign 17: nested ones grow without end."""
+    image(tmp_path / "a.jpg")
+    put(tmp_path / "a.xml", '<!DOCTYPE x [<!ENTITY a "x">]><annotation>&a;</annotation>')
+    with pytest.raises(UserError, match=r"a\.xml:1: must declare no entities, got 'a'"):
+        read_voc(tmp_path)
+
+
+def test_voc_leaves_hidden_files_and_pipes_alone(tmp_path: Path) -> None:
+    """field_faults 13, fault_campaign 17."""
+    image(tmp_path / "a.jpg")
+    put(tmp_path / "a.xml", f"<annotation>{voc_object((1, 1, 5, 5))}</annotation>")
+    put(tmp_path / "._a.xml", "a Mac's")
+    put(tmp_path / ".ipynb_checkpoints/a-checkpoint.xml", "a copy")
+    os.mkfifo(tmp_path / "b.xml")
+    assert boxes(read_voc(tmp_path)) == {"a.jpg": [("cat", (0, 0, 5, 5))]}
+
+
+@pytest.mark.parametrize("name", ["a&#10;b", "cat&#9;1", "&#x200b;"])
+def test_voc_names_that_cannot_be_shown(tmp_path: Path, name: str) -> None:
+    """field_faults 6; blanks around a name are no part of it."""
+    image(tmp_path / "a.jpg")
+    both = voc_object((1, 1, 5, 5), "cat&#13; ") + voc_object((1, 1, 5, 5), name)
+    put(tmp_path / "a.xml", f"<annotation>{both}</annotation>")
+    with pytest.raises(UserError, match=r"a\.xml:\d: a class name must be one line"):
+        read_voc(tmp_path)
+    put(tmp_path / "a.xml", f"<annotation>{voc_object((1, 1, 5, 5), 'cat&#13; ')}</annotation>")
+    assert read_voc(tmp_path).categories == ("cat",)
+
+
+def test_voc_boxes_without_a_part_in_their_image_are_left_out(tmp_path: Path) -> None:
+    """field_faults 7: nothing is written that training leaves out or refuses."""
+    image(tmp_path / "a.jpg")
+    both = voc_object((1, 1, 5, 5)) + voc_object((30, 1, 35, 5))
+    put(tmp_path / "a.xml", f"<annotation>{both}</annotation>")
+    converted = read_voc(tmp_path)
+    assert boxes(converted) == {"a.jpg": [("cat", (0, 0, 5, 5))]}
+    assert converted.warnings[0].startswith("1 boxes without a part in their image were left out")
+
+
 def test_voc_split_must_be_said_and_known(voc: Path) -> None:
     with pytest.raises(UserError, match="has test, train"):
         read_voc(voc)
@@ -238,10 +301,10 @@ def test_yolo_sources_may_be_absolute_and_relative(
 def test_lists_that_are_no_text_are_named(voc: Path, yolo: Path, content: bytes) -> None:
     (yolo / "list.txt").write_bytes(content)
     put(yolo / "data.yaml", "names: [cat, dog]\ntrain: list.txt\n")
-    with pytest.raises(UserError, match=r"must be a text file \(UTF-8\), cannot read .*list\.txt"):
+    with pytest.raises(UserError, match=r"must be a text file in UTF-8, .*list\.txt has another"):
         read_yolo(yolo)
     (voc / "ImageSets/Main/train.txt").write_bytes(content)
-    with pytest.raises(UserError, match=r"must be a text file \(UTF-8\), cannot read .*train\.txt"):
+    with pytest.raises(UserError, match=r"must be a text file in UTF-8, .*train\.txt has another"):
         read_voc(voc, split="train")
 
 
@@ -261,9 +324,63 @@ def test_yolo_images_without_label_file(yolo: Path) -> None:
         read_yolo(yolo)
 
 
+def test_yolo_key_points_are_left_out_with_a_count(yolo: Path) -> None:
+    """field_faults 3: the settings say which numbers are no outline."""
+    with (yolo / "data.yaml").open("a") as file:
+        file.write("kpt_shape: [4, 2]\n")
+    put(yolo / "labels/train/a.txt", "1 0.5 0.5 0.2 0.4 0.1 0.1 0.2 0.2 0.3 0.3 0.4 0.4\n")
+    converted = read_yolo(yolo)
+    assert boxes(converted)["a.png"] == [("cat", (8, 3, 4, 4))]
+    assert converted.pictures[0].boxes[0].polygons == ()
+    warning = "1 rows have key points, which were left out"
+    assert converted.warnings == (f"{warning} (first: {yolo}/labels/train/a.txt:1)",)
+    put(yolo / "labels/train/a.txt", "1 0.5 0.5 0.2 0.4 0.1 0.1\n")
+    with pytest.raises(UserError, match=r"a\.txt:1: .* 8 numbers of key points"):
+        read_yolo(yolo)
+
+
+@pytest.mark.parametrize(
+    "names", ["{'0': no, '1': 7}\nnc: '2'", "{0: no, 1: 7}\nnc: 2.0", "['no', '7']", "[no, 7]"]
+)
+def test_yolo_names_are_the_texts_that_are_written(yolo: Path, names: str) -> None:
+    """field_faults 12."""
+    put(yolo / "data.yaml", f"train: images/train\nnames: {names}\n")
+    assert read_yolo(yolo).categories == ("no", "7")
+
+
+def test_yolo_aliases_that_grow_without_end(yolo: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for number in range(1, 9):
+        lines.append(f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]")
+    put(yolo / "data.yaml", "\n".join([*lines, "names: *a8", "train: images/train"]))
+    with pytest.raises(UserError, match="names must be a list"):
+        read_yolo(yolo)
+
+
+def test_yolo_reads_every_kind_of_image_and_counts_what_it_leaves_out(yolo: Path) -> None:
+    """field_faults 4 and 13."""
+    folder = yolo / "images/train"
+    (folder / "b.png").rename(folder / "b.apng")
+    Image.new("RGB", (20, 10)).save(folder / "c.jfif", "JPEG")
+    image(folder / ".ipynb_checkpoints/a-checkpoint.png")
+    put(folder / "._a.png", "a Mac's")
+    put(folder / "Thumbs.db", "Windows'")
+    put(yolo / "labels/train/c.txt", "0 0.5 0.5 0.2 0.4\n")
+    put(yolo / "labels/train/d.txt", "0 0.5 0.5 0.2 0.4\n")
+    converted = read_yolo(yolo)
+    assert sorted(boxes(converted)) == ["a.png", "b.apng", "c.jfif"]
+    labels = "1 label files have no image of their name and were left out"
+    files = "1 files ending in .db are no images that are read and were left out"
+    assert converted.warnings == (
+        f"{labels} (first: {yolo}/labels/train/d.txt)",
+        f"{files} (first: {folder}/Thumbs.db)",
+    )
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
+        ("9" * 400 + ".0 0.5 0.5 0.2 0.4", "class number"),
         ("2 0.5 0.5 0.2 0.4", r"class number 0\.\.1, got '2'"),
         ("x 0.5 0.5 0.2 0.4", "got 'x'"),
         ("0 0.5 0.5 0.2", "got 4 values"),
@@ -282,12 +399,16 @@ def test_yolo_errors_name_file_and_line(yolo: Path, row: str, message: str) -> N
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("train: images/train\nnames: [a]\nnc: 2", "got nc 2 and 1 names"),
-        ("train: images/train\nnames: {0: a, 2: b}", r"numbered 0\.\.1, got 0, 2"),
+        ("train: images/train\nnames: [a]\nnc: 2", "got nc '2' and 1 names"),
+        ("train: images/train\nnames: {0: a, 2: b}", r"numbered 0\.\.1, got '0', '2'"),
         ("train: images/train", "names must be a list"),
         ("val: images/train\nnames: [a]", "it names val"),
         ("train: nowhere\nnames: [a]", "nowhere must exist"),
         ("train: [", "must be a YAML file"),
+        ("train: " + "[" * 2000, "must be a YAML file"),
+        ("train: images/train\nnames: [a]\nkpt_shape: 4", "kpt_shape must be how many"),
+        ("train: images/train\nnames: [a, [b]]", "names must be a list"),
+        ('train: images/train\nnames: ["a\\tb"]', r"can be shown, got 'a\\tb'"),
     ],
 )
 def test_yolo_settings_that_are_wrong(yolo: Path, settings: str, message: str) -> None:
@@ -318,6 +439,29 @@ def test_csv_columns_are_recognised(
     assert boxes(read_csv(put(tmp_path / "a.csv", f"{header}\n{row}\n"))) == {
         "a.png": [("cat", box)]
     }
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a.png,cat,0.1,0.1,0.5,0.5\n", r"bbox must be in pixels, got fractions"),
+        ("a.png,cat,1,1,1e300,5\n", r"a\.csv:2: x2 must be a number, got '1e300'"),
+        ("a.png,c\0t,1,1,5,5\n", r"a\.csv:2: a class name must be one line"),
+        ("a.png,,1,1,5,5\n", r"a\.csv:2: a class name must be one line .*, got ''"),
+    ],
+)
+def test_csv_that_training_would_refuse(tmp_path: Path, rows: str, message: str) -> None:
+    """field_faults 6, 7 and 9."""
+    image(tmp_path / "a.png")
+    put(tmp_path / "a.csv", f"file,label,x1,y1,x2,y2\n{rows}")
+    with pytest.raises(UserError, match=message):
+        read_csv(tmp_path / "a.csv")
+
+
+def test_csv_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(UserError, match="not a file, but a folder, a pipe or a device"):
+        read_csv(tmp_path / "a.csv")
 
 
 def test_csv_columns_that_are_named(tmp_path: Path) -> None:

@@ -254,11 +254,25 @@ def test_cvat_without_declared_labels(tmp_path: Path) -> None:
             '<mask label="cat" rle="1,2" left="0" top="0" width="2" height="2"/>',
             "sum up to width times height, 4, got '1,2'",
         ),
+        (
+            '<mask label="cat" rle="1000000000000" left="0" top="0" width="1000000"'
+            ' height="1000000"/>',
+            "a mask must be of 1 to 178956970 pixels",
+        ),
+        ('<polygon label="cat" points="nan,0;1,1;2,2"/>', "points must be three or more"),
+        ('<box label="c&#10;t" xtl="1" ytl="0" xbr="4" ybr="2"/>', "one line of characters"),
     ],
 )
 def test_cvat_errors_name_file_and_line(tmp_path: Path, shape: str, message: str) -> None:
     with pytest.raises(UserError, match=rf"annotations\.xml:4: .*{message}"):
         read_cvat(cvat(tmp_path, shape))
+
+
+def test_a_mask_far_from_its_image_takes_no_memory(tmp_path: Path) -> None:
+    shape = '<mask label="cat" rle="0,4" left="1000000000" top="3" width="2" height="2"/>'
+    converted = read_cvat(cvat(tmp_path, shape))
+    assert converted.pictures[0].boxes == ()
+    assert converted.warnings[-1].startswith("1 masks without a pixel were left out")
 
 
 def test_cvat_image_of_another_size(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from tiny_detector import tiny_batch, tiny_detector
 from torch import Tensor, nn
 
 from resnet_backbones.errors import UserError
+from tasks.cli.registry import TASKS
+from tasks.cli.report import compare
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batch import DetectionBatch
@@ -37,6 +39,7 @@ from tasks.detection.model.detections import Detections
 from tasks.detection.model.faster_rcnn import FasterRCNN
 from tasks.detection.ops.boxes import decode, encode
 from tasks.detection.results import evaluate_results
+from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import LossSums, evaluation_mode, named_scores
 from tasks.engine.precision import Precision
@@ -264,6 +267,30 @@ def test_a_checkpoint_is_scored_on_data_it_was_not_trained_on(tmp_path: Path) ->
     assert {name: again[name] for name in ("box/AP", "box/AR100")} == {
         name: report.scores[name] for name in ("box/AP", "box/AR100")
     }
+
+
+def test_an_evaluation_says_what_it_was_made_with_and_is_compared_by_it(tmp_path: Path) -> None:
+    """field_faults 23: the override was nowhere in evaluation.json, the report or a comparison."""
+    annotations = classes_of(tmp_path)
+    run = save_detector(tmp_path / "run").parent
+    overrides = [
+        f"data.val.images={tmp_path}",
+        f"data.val.annotations={annotations}",
+        "run.device=cpu",
+    ]
+    changed = "model.roi.nms_threshold=0.3"
+    evaluate_checkpoint(run, overrides, tmp_path / "a")
+    evaluate_checkpoint(run, [*overrides, changed], tmp_path / "b")
+    said = json.loads((tmp_path / "b" / "evaluation.json").read_text())
+    assert changed in said["overrides"]
+    assert said["settings"]["model"]["roi"]["nms_threshold"] == 0.3
+    assert said["weights_hash"] == read_checkpoint(run).digest("model")
+    assert said["precision"] in ("fp32", "bf16")
+    page = (tmp_path / "b" / "report.html").read_text()
+    assert "nms_threshold: 0.3" in page
+    assert said["weights_hash"] in page
+    comparison = compare(TASKS["detection"], tmp_path / "a", tmp_path / "b")
+    assert comparison.settings == (("model.roi.nms_threshold", "0.5", "0.3"),)
 
 
 def test_another_root_replaces_the_checkpoints_validation_paths(tmp_path: Path) -> None:

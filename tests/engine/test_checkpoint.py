@@ -37,7 +37,8 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     model = save(tmp_path, ("last.pt",), progress)
     checkpoint = read_checkpoint(tmp_path / "last.pt")
     assert repr(checkpoint.progress) == repr(progress)  # NaN differs from itself, its text does not
-    assert checkpoint.metadata == {"task": "toy", "label_map": {"names": ["é"]}}
+    threads = {"threads": torch.get_num_threads()}
+    assert checkpoint.metadata == {"task": "toy", "label_map": {"names": ["é"]}} | threads
     assert torch.equal(checkpoint.weights()["weight"], model.weight)
 
 

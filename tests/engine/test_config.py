@@ -119,6 +119,8 @@ def test_values_take_the_declared_type(override: str, value: object) -> None:
         ("modle.steps=3", "did you mean model.steps"),
         ("model.part.zzz=3", "model.part has sizes, pair, name"),
         ("model.lr.x=3", "model.lr.x is not a setting"),
+        ("run.wandb=true", "run.wandb is not a setting, seen in .*: trackers have no settings;"),
+        ("data.mosaic=1", "data.mosaic is not a setting, seen in .*: mosaic is not there;"),
         ("model.lr=-1", r"model.lr must be > 0, got -1.0 \(set in override model.lr=-1\)"),
         ("model.lr", "an override must read section.key=value, got 'model.lr'"),
         ("--model.lr=3", "an override must read"),

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from resnet_backbones.errors import UserError
+from tasks.engine import doctor
 from tasks.engine.diagnosis import Diagnosis
 from tasks.engine.doctor import Limits, diagnose
 from tasks.engine.settings import OptimConfig, RunConfig
@@ -134,6 +135,28 @@ def test_what_a_task_does_after_training_is_not_done(colour: ModuleType, images:
 
     diagnose(settings(colour, images, Path("nowhere")), run, FEW)
     assert reports == []
+
+
+def test_the_machine_is_described(
+    colour: ModuleType, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four cores of a container with a quota, on which others are at work."""
+    monkeypatch.setattr(
+        doctor, "describe_cores", lambda: "4 cores, of which the container allows 2"
+    )
+    monkeypatch.setattr(doctor, "free_cores", lambda wanted: 1.23)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    lines = examined(colour, images).text().splitlines()
+    assert lines[:3] == [
+        "cores       4 cores, of which the container allows 2; 1.2 are free",
+        f"threads     {threads_in_words()}: OMP_NUM_THREADS=1",
+        "precision   fp32: run.precision=fp32",
+    ]
+
+
+def threads_in_words() -> str:
+    number = torch.get_num_threads()
+    return "1 thread" if number == 1 else f"{number} threads"
 
 
 def test_workers_are_timed_and_end(colour: ModuleType, images: Path) -> None:

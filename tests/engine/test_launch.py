@@ -1,14 +1,16 @@
 """What is decided before a run begins."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig
-from tasks.engine import precision
+from tasks.engine import precision, threads
 from tasks.engine.checkpoint import Checkpoints, read_checkpoint
 from tasks.engine.compilation import check_cuda_graphs
 from tasks.engine.distributed import World
@@ -33,6 +35,35 @@ def test_a_resumed_run_keeps_its_arithmetic(
     resumed = read_checkpoint(tmp_path / "last.pt")
     assert choose_precision(RunConfig(), resumed, WORLD).name == "bf16"
     assert choose_precision(RunConfig(precision="fp32"), resumed, WORLD).name == "fp32"
+
+
+def test_a_resumed_run_begins_with_its_number_of_threads(
+    toy: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The machine is as busy as can be then, and the user gives no number."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "OF_TORCH", 2)
+    monkeypatch.setattr(threads, "usable_cores", lambda system: 2)
+    monkeypatch.setattr(threads, "free_cores", lambda wanted, system: 0.0)
+    before = torch.get_num_threads()
+    try:
+        toy.run(toy.toy_config(tmp_path, "run.threads=2", "schedule.steps=2"), WORLD)
+        torch.set_num_threads(1)
+        assert read_checkpoint(tmp_path / "last.pt").metadata["threads"] == 2
+        capsys.readouterr()
+        toy.run(toy.toy_config(tmp_path, "run.resume=auto", "schedule.steps=2"), WORLD)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert "2 threads: as the run was saved with" in capsys.readouterr().out
+    starts = json.loads((tmp_path / "environment.json").read_text())
+    assert [start["threads"] for start in starts] == [2, 2]
+    reasons = [start["threads_because"] for start in starts]
+    assert reasons == ["run.threads=2", "as the run was saved with"]
+    assert starts[0]["precision_because"] == "run.precision=fp32"
 
 
 def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:

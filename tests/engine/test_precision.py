@@ -31,6 +31,23 @@ def test_auto_is_bf16_where_the_cpu_has_it_and_is_faster(
     assert Precision.resolve("auto", CPU).name == name
 
 
+def test_a_cpu_without_bf16_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset({"avx2", "avx512f"}))
+    monkeypatch.setattr(precision, "bf16_speed_up", lambda: pytest.fail("timed"))
+    chosen = Precision.resolve("auto", CPU)
+    assert chosen.name == "fp32"
+    assert chosen.reason == "the CPU has none of amx_bf16, avx512_bf16"
+
+
+def test_the_reason_names_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset({"avx2", "avx512_bf16"}))
+    monkeypatch.setattr(precision, "bf16_speed_up", lambda: 2.04)
+    assert Precision.resolve("auto", CPU).reason == (
+        "the CPU has avx512_bf16 and convolves 2.0 times as fast as in fp32, and 1.1 is worth it"
+    )
+    assert Precision.resolve("fp32", CPU).reason == "run.precision=fp32"
+
+
 def test_rank_0_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rank whose own timing said bf16 takes the fp32 that it is told."""
 
@@ -40,7 +57,8 @@ def test_rank_0_decides(monkeypatch: pytest.MonkeyPatch) -> None:
             return "fp32"
 
     monkeypatch.setattr(precision, "prefers_bf16", lambda device: True)
-    assert Precision.agreed("auto", OtherRank(1, 1, 2, CPU)).name == "fp32"
+    agreed = Precision.agreed("auto", OtherRank(1, 1, 2, CPU))
+    assert (agreed.name, agreed.reason) == ("fp32", "as rank 0 chose")
 
 
 def test_the_cpu_is_timed_once() -> None:

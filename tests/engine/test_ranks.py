@@ -106,6 +106,7 @@ def test_one_process_gathers_and_broadcasts_to_itself() -> None:
     ("name", "size", "message"),
     [
         ("tpu", 1, "must be auto, cpu, cuda or cuda:N, got 'tpu'"),
+        ("0", 1, "must be auto, cpu, cuda or cuda:N, got '0'; GPU 0 is cuda:0"),
         ("cpu:1", 1, "must be auto, cpu, cuda or cuda:N, got 'cpu:1'"),
         ("cuda:x", 1, "must be auto, cpu, cuda or cuda:N, got 'cuda:x'"),
         ("cuda:99", 1, r"needs cuda:99, but torch sees \d+ GPUs here; run.device=cpu"),

@@ -7,7 +7,7 @@ import torch
 
 from tasks.engine import timing
 from tasks.engine.distributed import World
-from tasks.engine.timing import ROUNDS, TimedRoute, agree_on_routes, speed_up
+from tasks.engine.timing import ROUNDS, TimedRoute, agree_on_routes, seconds, speed_up
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 
@@ -25,6 +25,31 @@ def test_the_best_of_each_counts() -> None:
 
     assert speed_up(lambda: "plain", lambda: "special", timer) == pytest.approx(2.0)
     assert all(next(left, None) is None for left in times.values())
+
+
+def test_one_thread_computes_while_it_is_timed() -> None:
+    """Barriers would make a busy machine slower at the one than at the other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seen: list[int] = []
+
+    def timer(call: Callable[[], object]) -> float:
+        seen.append(torch.get_num_threads())
+        return 1.0
+
+    speed_up(lambda: 0, lambda: 0, timer)
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert (set(seen), after) == ({1}, 2)
+
+
+def test_time_that_other_processes_take_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the wall goes on while this thread has no processor."""
+    walls = iter([10.0, 99.0])
+    own = iter([1.0, 1.25])
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(walls))
+    monkeypatch.setattr(timing.time, "thread_time", lambda: next(own))
+    assert seconds(lambda: None) == 0.25
 
 
 @pytest.fixture

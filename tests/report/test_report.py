@@ -16,9 +16,9 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DetectionConfig
 from tasks.detection.results import evaluate_results
-from tasks.engine.config import load_config, to_dict, to_yaml
+from tasks.engine.config import from_saved, load_config, to_dict, to_yaml
 from tasks.report.instances import build
-from tasks.report.instances.analysis import analyse, class_interval
+from tasks.report.instances.analysis import analyse
 from tasks.report.instances.build import (
     read_evaluated,
     remake_report,
@@ -28,6 +28,7 @@ from tasks.report.instances.build import (
 from tasks.report.instances.compare import compare_runs
 from tasks.scoring.engines import hotcoco_evaluator
 from tasks.scoring.instances import score_boxes
+from tasks.scoring.resampling import draw_images
 from tasks.scoring.results import DetectionResults, read_results_json, write_results_json
 
 SECTIONS = (
@@ -157,13 +158,20 @@ def test_counts_at_the_operating_point_add_up(dataset: CocoDataset) -> None:
     assert analysis.confusion[:-1].sum() == (~dataset.crowd).sum()
 
 
-def test_an_interval_of_one_class_is_that_of_a_data_set_of_it_alone(dataset: CocoDataset) -> None:
-    results = detections(dataset)
-    nothing = hotcoco_evaluator(dataset, DetectionResults.empty())
-    evaluator = hotcoco_evaluator(dataset, results)
-    alone = results.where(results.labels == 1)
-    only = class_interval(nothing, hotcoco_evaluator(dataset, alone), 1, 100)
-    assert class_interval(nothing, evaluator, 1, 100) == only
+def test_a_perfect_class_of_one_object_is_not_said_to_lie_between_0_and_100(
+    tmp_path: Path,
+) -> None:
+    """field_faults 22 and first_hour 4: the page says how many samples hold the class."""
+    dataset = one_class(tmp_path, 1, 1)
+    boxes = np.array([[10.0, 5, 9, 9]])
+    results = DetectionResults(np.ones(1, np.int64), boxes, np.ones(1), np.zeros(1, np.int64))
+    analysis = analyse(dataset, results)
+    held = int((draw_images(2)[:, 0] > 0).sum())
+    report = analysis.classes[0]
+    assert (report.interval, report.images, report.samples) == ((1.0, 1.0), 1, held)
+    text = write_report(tmp_path, dataset, results).read_text()
+    assert ">0.0 to 100.0<" not in text
+    assert f"<td>100.0 to 100.0</td><td>{held}</td>" in text
 
 
 def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
@@ -254,8 +262,8 @@ def test_a_worse_run_is_worse_beyond_its_interval(
     assert re.search(r"^AP .* \*$", str(comparison), re.MULTILINE)
 
 
-def present_settings(file: Path) -> Mapping[str, Any]:
-    return to_dict(load_config(DetectionConfig, file, ()))
+def present_settings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return to_dict(from_saved(DetectionConfig, values, "a test"))
 
 
 def test_a_run_of_0_1_differs_from_a_new_one_in_what_was_set_alone(

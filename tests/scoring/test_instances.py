@@ -18,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.results import evaluate_results
+from tasks.report.instances.build import remake_report
 from tasks.scoring import instances
 from tasks.scoring.engines import SCORE_NAMES
 from tasks.scoring.instances import (
@@ -277,3 +278,38 @@ def test_the_tool_asks_for_annotations_beside_results() -> None:
     answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert answer.returncode == 2
     assert "--results and --annotations go together" in answer.stderr
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> tuple[Path, Path]:
+    """150 objects of a class in an image, found perfectly: results and annotations."""
+    boxes = [[3.0 * (number % 50), 9.0 * (number // 50), 2.0, 8.0] for number in range(150)]
+    plain = {"image_id": 1, "category_id": 1, "area": 16.0, "iscrowd": 0}
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 60, "width": 200}],
+        "categories": [{"id": 1, "name": "seed"}],
+        "annotations": [{**plain, "id": i, "bbox": box} for i, box in enumerate(boxes)],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    found = [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.9} for box in boxes]
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    return tmp_path / "found.json", tmp_path / "truth.json"
+
+
+def test_more_objects_than_are_scored_is_said_in_the_table(seeds: tuple[Path, Path]) -> None:
+    """field_faults 16: with 100 of 150 objects found, precision is 1 up to recall 2/3."""
+    sheet = evaluate_results(*seeds)
+    assert sheet.scores["box/AP"] == pytest.approx(67 / 101)
+    said = "1 times an image holds more objects of a class (at most 150 of 'seed' in a.jpg)"
+    assert said in str(sheet)
+    assert "more than 66.7 % of the objects" in str(sheet)
+    assert "1 times an image holds more objects" in (seeds[0].parent / "report.html").read_text()
+
+
+def test_more_detections_are_scored_where_it_is_asked_for(seeds: tuple[Path, Path]) -> None:
+    sheet = evaluate_results(*seeds, limit=200)
+    assert (sheet.scores["box/AP"], sheet.scores["box/AR10"]) == (1, pytest.approx(10 / 150))
+    assert sheet.metadata["max_detections"] == [1, 10, 200]
+    assert "AR200" in str(sheet)
+    assert "AR200" in remake_report(seeds[0].parent).read_text()
+    assert "holds more objects" not in str(sheet)

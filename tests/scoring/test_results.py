@@ -132,6 +132,8 @@ def test_no_parts_join_to_no_detections() -> None:
             r"bbox must be four finite numbers, got \[1, 2, 3, None\] in record 1",
         ),
         ({"bbox": [5, 5, -1, 2]}, r"with width and height >= 0, got \[5, 5, -1, 2\] in record 1"),
+        ({"score": 10**400}, "score must be a finite number, got 1000"),
+        ({"bbox": [1, 2, 10**400, 4]}, r"bbox must be four finite numbers, got \[1, 2, 1000"),
         ({"score": float("nan")}, "score must be a finite number, got nan in record 1"),
         ({"score": [0.5]}, r"score must be a finite number, got \[0.5\] in record 1"),
     ],
@@ -155,6 +157,25 @@ def test_annotations_in_place_of_results_are_recognised(
 ) -> None:
     with pytest.raises(UserError, match="got a JSON dict; this looks like an annotation file"):
         read_results_json(write(tmp_path, {"annotations": []}), dataset)
+
+
+def test_a_list_in_place_of_the_only_score_is_refused(tmp_path: Path, dataset: CocoDataset) -> None:
+    with pytest.raises(UserError, match=r"score must be a finite number, got \[1\] in record 0"):
+        read_results_json(write(tmp_path, [{**RECORD, "score": [1]}]), dataset)
+
+
+def test_brackets_without_end_are_no_json(tmp_path: Path, dataset: CocoDataset) -> None:
+    """fault_campaign, results JSON: it was a RecursionError."""
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"deep\.json is not JSON"):
+        read_results_json(tmp_path / "deep.json", dataset)
+
+
+def test_what_predict_wrote_is_told_from_results(tmp_path: Path, dataset: CocoDataset) -> None:
+    """field_faults 19: it was called an annotation file, and its image ids are its own."""
+    content = {"images": [], "categories": [], "annotations": [{"id": 1, **RECORD}]}
+    with pytest.raises(UserError, match=r"what `predict` writes, .*; `eval RUN` with data\.val"):
+        read_results_json(write(tmp_path, content), dataset)
 
 
 def test_a_missing_file_is_named(tmp_path: Path, dataset: CocoDataset) -> None:

@@ -155,3 +155,58 @@ def test_running_out_of_memory_is_no_mistake_of_the_user(albumentations: Any) ->
     augmenter = failing(Augmenter([albumentations.VerticalFlip(p=1)]), MemoryError())
     with pytest.raises(MemoryError):
         augmenter(Targets(IMAGE, BOXES), 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "made"),
+    [
+        ("Normalize", {"p": 0.01}, "float32"),
+        ("ToFloat", {"max_value": 255}, "float32"),
+        ("ToGray", {"num_output_channels": 1}, r"uint8 \(256, 256\)"),
+    ],
+)
+def test_a_transform_that_makes_no_picture_is_named_at_the_start(
+    albumentations: Any, tmp_path: Path, name: str, options: dict[str, Any], made: str
+) -> None:
+    """field_faults 1: even where it is applied once in a hundred images."""
+    blur = albumentations.Blur(p=1)
+    both = albumentations.Sequential([blur, getattr(albumentations, name)(**options)])
+    file = save(albumentations, tmp_path / "a.json", both)
+    with pytest.raises(UserError, match=rf"but {name} in .*a\.json makes {made}"):
+        build_augmenter(file, 0.0)
+
+
+def test_a_detour_over_floating_point_is_welcome(albumentations: Any, tmp_path: Path) -> None:
+    transforms = [albumentations.ToFloat(255, p=1), albumentations.FromFloat("uint8", p=1)]
+    file = save(albumentations, tmp_path / "a.json", albumentations.Sequential(transforms, p=1))
+    assert build_augmenter(file, 0.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"), [({"min_visibility": 0.9}, [1]), ({"min_area": 50}, [1]), ({}, [0, 1])]
+)
+def test_boxes_are_left_out_as_the_file_says(
+    albumentations: Any, tmp_path: Path, limits: dict[str, float], kept: list[int]
+) -> None:
+    """field_faults 2: as the pipeline itself leaves them out."""
+    params = albumentations.BboxParams(format="pascal_voc", label_fields=["rows"], **limits)
+    crop = albumentations.Crop(x_min=0, y_min=6, x_max=40, y_max=32, p=1)
+    pipeline = albumentations.Compose([crop], bbox_params=params)
+    albumentations.save(pipeline, tmp_path / "a.json", data_format="json")
+    augmenter = build_augmenter(str(tmp_path / "a.json"), 0.0)
+    assert augmenter is not None
+    found, rows = augmenter(Targets(IMAGE, BOXES), 7)
+    assert rows.tolist() == kept
+    own = pipeline(image=IMAGE, bboxes=BOXES, rows=np.arange(2))
+    assert own["rows"].astype(int).tolist() == kept
+    assert found.boxes == pytest.approx(own["bboxes"], abs=1e-4)
+
+
+def test_masks_of_another_size_are_refused(
+    albumentations: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    augmenter = Augmenter([albumentations.Blur(p=1)])
+    result = {"image": IMAGE, "masks": [np.zeros((3, 3), dtype=np.uint8)]}
+    monkeypatch.setattr(augmenter, "_run", lambda named, key: result)
+    with pytest.raises(UserError, match=r"masks of the image's size, \(32, 40\), got \(3, 3\)"):
+        augmenter(Targets(IMAGE, masks=(np.zeros((32, 40), dtype=np.uint8),)), 7)

@@ -3,9 +3,11 @@ restarts.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from tasks.datasets.coco.objects import decode_mask
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batch import DetectionBatch
 from tasks.detection.data.batches import TrainBatches
-from tasks.detection.data.prepare import masks_of
+from tasks.detection.data.prepare import PlacedMasks
 from tasks.engine.loading import Share
 from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.copy_paste import Prepared, paste_objects
@@ -301,6 +303,23 @@ def test_pasted_masks_have_the_targets_size() -> None:
     assert back.masks == (None, None)
 
 
+def test_of_a_crowded_image_a_hundred_objects_are_pasted_and_few_masks_decoded() -> None:
+    """fault_campaign 19."""
+    decoded: list[int] = []
+
+    class Masks(Sequence[Any]):
+        def __len__(self) -> int:
+            return 1000
+
+        def __getitem__(self, place: Any) -> Any:
+            decoded.append(place)
+            return square(4, 9)
+
+    source = replace(prepared(100, [[4, 4, 9, 9]] * 1000), masks=Masks())
+    assert len(paste_objects(prepared(1, []), source, 7).boxes) == 100
+    assert len(decoded) == 100
+
+
 def test_masks_that_nobody_asked_for_stay_away() -> None:
     source = replace(prepared(100, [[4, 4, 9, 9]]), masks=(square(4, 9),))
     assert paste_objects(prepared(1, []), source, key_that_takes(True)).masks is None
@@ -315,7 +334,7 @@ def test_masks_follow_their_image(tmp_path: Path, flip: bool) -> None:
         [[{"bbox": [8, 4, 16, 16], "segmentation": polygon}, {"bbox": [0, 0, 4, 4]}]],
     )
     plan = ImagePlan(0, 5, Placement((64, 128), Crop(6, 10, (40, 60)), flip))
-    mask, none = masks_of(dataset, read_segmentations(dataset), np.arange(2), plan)
+    mask, none = PlacedMasks(dataset, read_segmentations(dataset), np.arange(2), plan)
     assert none is None
     expected = np.zeros((64, 128), dtype=np.bool_)
     expected[8:24, 16:48] = expected[24:40, 32:48] = True

@@ -5,7 +5,6 @@ N images of H x W pixels, B of them in a micro-batch.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from tasks.classification.data.draws import Plan, draw_erased, draw_plan, draw_t
 from tasks.classification.data.unreadable import Unreadable
 from tasks.classification.data.views import View
 from tasks.classification.data.windows import corner_of
+from tasks.cores import usable_cores
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.engine.loading import Share
 from tasks.engine.randomness import Stream, uniform
@@ -57,7 +57,7 @@ def decode_all(
 
     pixels: np.ndarray | None = None
     kept: list[int] = []
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(usable_cores()) as threads:
         for place, found in enumerate(threads.map(read, range(len(images)), chunksize=256)):
             if isinstance(found, DataError):
                 unreadable.add(place, f"{images.name(place)}: {found}")

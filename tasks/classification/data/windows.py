@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -124,7 +125,10 @@ def padded_square(
     if min(room) < 0:
         shown = f"{pixels.width}x{pixels.height}"
         rule = f"augment.size={size} must fit into every image with augment.pad={config.pad}"
-        raise UserError(f"{rule} around it, got one of {shown}; lower augment.size")
+        seen = f"{image.source} is" if isinstance(image.source, Path) else "got one of"
+        raise UserError(
+            f"{rule} around it, {seen} {shown}; lower augment.size, or take the image out"
+        )
     x = int(draws[1] * (room[0] + 1)) - config.pad
     y = int(draws[2] * (room[1] + 1)) - config.pad
     square = Image.new("RGB", (size, size), (colour[0], colour[1], colour[2]))

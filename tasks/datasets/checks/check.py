@@ -1,12 +1,14 @@
 """A COCO data set looked through before training: every defect found in one pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from tasks.datasets.checks.anchors import AnchorGrid
-from tasks.datasets.checks.coco_file import check_file
+from tasks.datasets.checks.coco_file import look_through, read_as_training
 from tasks.datasets.checks.contents import describe_contents
 from tasks.datasets.checks.corrections import write_corrected
 from tasks.datasets.checks.images import (
@@ -17,10 +19,17 @@ from tasks.datasets.checks.images import (
     find_unlisted,
     read_files,
 )
-from tasks.datasets.checks.records import Records
+from tasks.datasets.checks.records import Needs, Records
 from tasks.datasets.checks.report import CheckedSplit, CheckReport
-from tasks.datasets.findings import Finding
+from tasks.datasets.coco.categories import read_classes
+from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.findings import Finding, only_errors
+from tasks.errors import DataError
 from tasks.images import Exif
+from tasks.labels import LabelMap
+
+SCORED = 100
+"""Detections of an image that COCO's AP counts."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +39,17 @@ class Split:
     name: str
     images: Path
     annotations: Path
+    needs_masks: bool = False
+    """Whether training decodes masks, as for copy-paste."""
+    keep_empty: bool = False
+    """Whether images without objects are trained on."""
 
 
 @dataclass(frozen=True)
 class _Reading:
     """A split as it was read."""
 
-    name: str
+    split: Split
     records: Records
     files: list[ImageFile]
     findings: list[Finding]
@@ -50,6 +63,7 @@ def check(
     `track` shows how far the reading of images is.
     """
     readings = [_read(split, exif, track) for split in splits]
+    _read_as_training(readings)
     findings: list[Finding] = []
     for reading in readings:
         findings += reading.findings
@@ -59,7 +73,7 @@ def check(
     for reading in readable:
         listed += [file.listed.path for file in reading.files]
     findings += find_unlisted(folders, listed)
-    by_name = {reading.name: reading for reading in readings}
+    by_name = {reading.split.name: reading for reading in readings}
     if {"train", "val"} <= by_name.keys():
         val = by_name["val"]
         leaks = list(find_leaks(by_name["train"].files, val.files, val.records.path))
@@ -71,15 +85,67 @@ def check(
 
 
 def _read(split: Split, exif: Exif, track: Track | None) -> _Reading:
-    records, findings = check_file(split.annotations, split.images, exif)
+    trained = split.name != "val" and not split.keep_empty
+    needs = Needs(masks=split.needs_masks, objects=trained)
+    records, findings = look_through(split.annotations, split.images, exif, needs)
     files = read_files(records.listed_images(), exif, track=track)
     findings += find_image_problems(files, exif)
-    return _Reading(split.name, records, files, findings)
+    return _Reading(split, records, files, findings)
+
+
+def _read_as_training(readings: Sequence[_Reading]) -> None:
+    """Read all splits as training does, validation data with the classes of the training data, and
+    add what that refuses or leaves out; those with errors already are left alone.
+    """
+    trained: LabelMap | None = None
+    for reading in readings:
+        if only_errors(reading.findings):
+            continue
+        is_val = reading.split.name == "val"
+        wanted = trained if is_val else None
+        dataset, refused = read_as_training(reading.records, wanted)
+        reading.findings.extend(refused)
+        if dataset is None:
+            continue
+        reading.findings.extend(_find_too_many(reading, dataset))
+        if is_val:
+            reading.findings.extend(_find_other_classes(reading.records, wanted))
+        else:
+            trained = dataset.label_map if reading.split.name == "train" else None
+
+
+def _find_other_classes(records: Records, wanted: LabelMap | None) -> Iterator[Finding]:
+    """Yield what the categories and the classes of training lack of each other."""
+    if wanted is None:
+        return
+    categories = records.content["categories"]
+    own = read_classes(categories, records.content["annotations"], None).warnings
+    both = read_classes(categories, records.content["annotations"], wanted).warnings
+    for text in both:
+        if text not in own:
+            rule = f"both splits should have the same classes, but {text}"
+            error = DataError(rule, "give them one list, as what is no class is not scored")
+            yield records.finding("other classes", "warning", "the categories", error)
+
+
+def _find_too_many(reading: _Reading, dataset: CocoDataset) -> Iterator[Finding]:
+    """Yield that images have more objects than COCO's rule scores detections."""
+    counts = np.diff(dataset.first)
+    if len(counts) and counts.max() > SCORED:
+        rule = (
+            f"an image should have at most {SCORED} objects, as COCO scores {SCORED} detections of"
+            " a class, and a detector keeps model.roi.detections_per_image of an image;"
+            f" {(counts > SCORED).sum()} images have more, the most is {counts.max()}"
+        )
+        way_out = "raise model.roi.detections_per_image, or cut the images into tiles"
+        error = DataError(rule, way_out)
+        image = f"image {dataset.original_ids[int(counts.argmax())]!r}"
+        yield reading.records.finding("many objects", "warning", image, error)
 
 
 def _as_checked(reading: _Reading, grid: AnchorGrid) -> CheckedSplit:
     return CheckedSplit(
-        name=reading.name,
+        name=reading.split.name,
         source=reading.records.path,
         findings=tuple(reading.findings),
         contents=describe_contents(reading.records, grid),

@@ -5,40 +5,71 @@ from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.objects import read_objects
-from tasks.datasets.checks.records import Records, read_records
-from tasks.datasets.coco.dataset import read_coco
+from tasks.datasets.checks.records import Needs, Records, read_records
+from tasks.datasets.coco.dataset import CocoDataset, read_coco
+from tasks.datasets.coco.usable import usable_images
 from tasks.datasets.findings import Finding, only_errors
+from tasks.errors import DataError
 from tasks.images import Exif
+from tasks.labels import LabelMap
+
+REFUSED = "refused by training"
+"""The kind of what training refuses although no rule of the check is broken."""
 
 
-def look_through(path: Path, image_root: Path, exif: Exif) -> tuple[Records, list[Finding]]:
+def look_through(
+    path: Path, image_root: Path, exif: Exif, needs: Needs
+) -> tuple[Records, list[Finding]]:
     """Read a file tolerantly: the records that can be used, and all that is wrong with any."""
-    records = Records(path=path, image_root=image_root, exif=exif)
+    records = Records(path=path, image_root=image_root, exif=exif, needs=needs)
     findings = list(read_records(records))
     findings += read_objects(records)
     return records, findings
 
 
-def check_file(path: Path, image_root: Path, exif: Exif) -> tuple[Records, list[Finding]]:
+def check_file(
+    path: Path, image_root: Path, exif: Exif, needs: Needs
+) -> tuple[Records, list[Finding]]:
     """Look through a file, and find too what only the training reader refuses."""
-    records, findings = look_through(path, image_root, exif)
+    records, findings = look_through(path, image_root, exif, needs)
     if not only_errors(findings):
-        findings += _refused_by_training(records)
+        _, refused = read_as_training(records)
+        findings += refused
     return records, findings
 
 
-def _refused_by_training(records: Records) -> Iterator[Finding]:
-    """What training refuses although no rule of the check is broken: the check lacks a rule."""
+def read_as_training(
+    records: Records, label_map: LabelMap | None = None
+) -> tuple[CocoDataset | None, list[Finding]]:
+    """The data set that training reads, or what it refuses although no rule of the check is broken.
+
+    With `label_map`, classes take its labels, as those of validation data do.
+    """
     try:
-        read_coco(records.path, records.image_root, exif=records.exif)
+        dataset = read_coco(
+            records.path,
+            records.image_root,
+            label_map=label_map,
+            check_masks=records.needs.masks,
+            exif=records.exif,
+        )
     except UserError as error:
-        yield refused_by_training(records.path, error)
+        return None, [refused_by_training(records.path, error)]
+    return dataset, list(_find_nothing_to_train_on(records, dataset))
+
+
+def _find_nothing_to_train_on(records: Records, dataset: CocoDataset) -> Iterator[Finding]:
+    """Yield that no image can be trained on, where that is needed."""
+    try:
+        usable_images(dataset, keep_empty=not records.needs.objects)
+    except DataError as error:
+        yield records.finding("nothing to train on", "error", "the file", error)
 
 
 def refused_by_training(path: Path, error: UserError) -> Finding:
     """Make the finding of what the training reader refuses and no rule of the check tells."""
     return Finding(
-        kind="refused by training",
+        kind=REFUSED,
         severity="error",
         file=str(path),
         record="the file",

@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from resnet_backbones.errors import UserError
 from tasks.boxes import Box
-from tasks.datasets.checks.coco_file import check_file
+from tasks.datasets.checks.coco_file import REFUSED, check_file
 from tasks.datasets.checks.images import ImageFile
+from tasks.datasets.checks.objects import PLACES, UNITS
 from tasks.datasets.checks.records import Records
 from tasks.datasets.checks.report import Fixed
 from tasks.datasets.coco.json_file import LISTS
+from tasks.datasets.coco.units import find_units, in_pixels
 from tasks.datasets.findings import Finding, Fix, only_errors
 from tasks.labels import FileId
 
@@ -25,7 +29,8 @@ def write_corrected(
 ) -> Fixed:
     """Write the file with the findings corrected, until none is left that can be.
 
-    Raises UserError where the file cannot be read.
+    It is not written where errors are left, as training would refuse it. Raises UserError where the
+    file cannot be read.
     """
     if not records.content:
         raise UserError(f"only a file that can be read can be corrected; {findings[0].sentence}")
@@ -33,14 +38,22 @@ def write_corrected(
     for file in files:
         if file.size is not None:
             file_sizes[records.content["images"][file.listed.index]["id"]] = file.size
+    of_both = [finding for finding in findings if finding.kind == REFUSED]  # by the other split
     done = Counter[str]()
-    for _ in range(_ROUNDS):
-        content = _Corrections(records, file_sizes, done).apply(findings)
-        path.write_text(json.dumps(content))
-        records, findings = check_file(path, records.image_root, records.exif)
-        if not any(finding.fixable for finding in findings):
-            break
-    return Fixed(done, tuple(only_errors(findings)))
+    draft = path.with_name(f".{path.name}.partial")
+    try:
+        for _ in range(_ROUNDS):
+            content = _Corrections(records, file_sizes, done).apply(findings)
+            draft.write_text(json.dumps(content))
+            records, findings = check_file(draft, records.image_root, records.exif, records.needs)
+            if not any(finding.fixable for finding in findings):
+                break
+        left = (*of_both, *only_errors(findings))
+        if not left:
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Fixed(done, left)
 
 
 class _Corrections:
@@ -56,6 +69,8 @@ class _Corrections:
         self.gone: dict[str, set[int]] = {name: set() for name in LISTS}
         self.renumbers = False
         self.renamed: dict[str, dict[FileId, FileId]] = {"images": {}, "categories": {}}
+        self.turned: list[Fix] = []
+        self.resized: set[FileId] = set()
         self.boxes: dict[FileId, list[Box]] = {}
         for annotation in records.objects:
             self.boxes.setdefault(annotation.image, []).append(annotation.box)
@@ -67,12 +82,19 @@ class _Corrections:
             "merge": self._merge,
             "clip": self._clip,
             "size": self._correct_size,
+            "turn": self._correct_turned,
+            "set": self._set,
+            "rename": self._rename,
+            UNITS: self._convert_units,
             "unmask": self._unmask,
             "rewrite": self._rewrite,
             "renumber": self._renumber,
         }
-        for finding in findings:
-            if finding.fix is not None:
+        self.turned = [one.fix for one in findings if one.fix and one.fix.remedy == "turn"]
+        self.resized = self._images_to_resize(findings)
+        in_units = [one for one in findings if one.fix and one.fix.remedy == UNITS]
+        for finding in in_units or findings:  # what is wrong with pixels is seen when they are
+            if finding.fix is not None and not self._waits(finding, finding.fix):
                 remedies[finding.fix.remedy](finding, finding.fix)
         kept = {name: self._kept(name) for name in LISTS}
         annotations = self._with_owners(kept)
@@ -81,6 +103,18 @@ class _Corrections:
             numbered = enumerate(annotations, start=1)
             annotations = [record | {"id": number} for number, record in numbered]
         return self.records.content | kept | {"annotations": annotations}
+
+    def _images_to_resize(self, findings: Sequence[Finding]) -> set[FileId]:
+        """Ids of the images whose size is wrong."""
+        fixes = [finding.fix for finding in findings if finding.fix is not None]
+        wrong = [fix for fix in fixes if fix.remedy in ("size", "turn")]
+        return {self.lists["images"][fix.index]["id"] for fix in wrong}
+
+    def _waits(self, finding: Finding, fix: Fix) -> bool:
+        """Whether a box is seen to be right or wrong only when its image's size is right."""
+        if finding.kind not in PLACES:
+            return False
+        return self.lists["annotations"][fix.index]["image_id"] in self.resized
 
     def _kept(self, name: str) -> list[Any]:
         gone = self.gone[name]
@@ -100,6 +134,28 @@ class _Corrections:
     def _clip(self, _finding: Finding, fix: Fix) -> None:
         self._change(fix, {"bbox": list(fix.target)})
         self.done["boxes clipped"] += 1
+
+    def _set(self, _finding: Finding, fix: Fix) -> None:
+        """Write values that stand for those of the file."""
+        self._change(fix, fix.target)
+        self.done[f"values of {', '.join(fix.target)} corrected"] += 1
+
+    def _rename(self, _finding: Finding, fix: Fix) -> None:
+        self._change(fix, {"name": fix.target})
+        self.done["categories renamed"] += 1
+
+    def _convert_units(self, _finding: Finding, _fix: Fix) -> None:
+        """Write all boxes in pixels, with their areas where no mask says them."""
+        objects = self.records.objects
+        boxes = np.array([annotation.box for annotation in objects])
+        sizes = [self.records.sizes[annotation.image] for annotation in objects]
+        units = find_units(boxes, np.array(sizes, dtype=np.int32))
+        for annotation, size in zip(objects, sizes, strict=True):
+            record = self.lists["annotations"][annotation.index]
+            box = in_pixels(units, annotation.box, size)
+            area = {} if record.get("segmentation") else {"area": box[2] * box[3]}
+            self.lists["annotations"][annotation.index] = record | {"bbox": box} | area
+        self.done[f"boxes converted from {units}"] += len(objects)
 
     def _unmask(self, _finding: Finding, fix: Fix) -> None:
         self._change(fix, {"segmentation": None})
@@ -125,6 +181,21 @@ class _Corrections:
             return
         self._change(fix, {"height": size[0], "width": size[1]})
         self.done["image sizes corrected"] += 1
+
+    def _correct_turned(self, finding: Finding, fix: Fix) -> None:
+        """Correct the size of an image that EXIF turns, unless boxes show that they are not
+        turned with it: those of any such image do not fit into it.
+        """
+        if all(self._fits_file(turned) for turned in self.turned):
+            self._correct_size(finding, fix)
+        else:
+            self._drop(finding, fix)
+
+    def _fits_file(self, fix: Fix) -> bool:
+        """Whether an image's boxes are all within its file's size."""
+        image = self.lists[fix.records][fix.index]["id"]
+        size = self.file_sizes.get(image)
+        return size is None or all(_fits(box, size) for box in self.boxes.get(image, ()))
 
     def _change(self, fix: Fix, values: dict[str, Any]) -> None:
         """Replace values of a record, in a copy."""

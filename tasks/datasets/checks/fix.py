@@ -19,7 +19,10 @@ def write_fixed(report: CheckReport, out: str | Path) -> str:
             path = out.with_name(f"{out.stem}_{split.name}{out.suffix}")
         fixed = split.write_fixed(split.findings, path)
         done = ", ".join(f"{count} {kind}" for kind, count in fixed.done.items())
-        lines.append(f"{path}: {done or 'nothing to fix'}")
+        if fixed.left:
+            lines.append(f"{path}: not written, as errors are left that only you can mend:")
+        else:
+            lines.append(f"{path}: {done or 'nothing to fix'}")
         for finding in fixed.left:
             lines.append(f"  not fixed: {finding.kind}: {finding.record}: {finding.sentence}")
     return "\n".join(lines)

@@ -11,13 +11,20 @@ import numpy as np
 
 from tasks.boxes import Box
 from tasks.datasets.checks.records import CheckedObject, Records
+from tasks.datasets.coco.ids import file_id, other_spelling
 from tasks.datasets.coco.json_file import Record
 from tasks.datasets.coco.masks import check_mask
-from tasks.datasets.coco.objects import object_row
+from tasks.datasets.coco.objects import SCORED_DETECTIONS, object_row
+from tasks.datasets.coco.units import find_units, units_error
 from tasks.datasets.findings import Finding, Fix, Severity
 from tasks.datasets.notes import Notes
 from tasks.errors import DataError
+from tasks.labels import FileId
 
+UNITS = "units"
+"""The remedy of a file whose boxes are in other units; others are for boxes in pixels."""
+PLACES = ("box outside", "box past the border")
+"""Kinds of findings about a box in its image."""
 _TINY = 1.0  # pixels
 _ROUNDING = 0.01  # pixels past the border that are no defect: files round to so many digits
 
@@ -38,15 +45,17 @@ def read_objects(records: Records) -> Iterator[Finding]:
         yield from _check_id(records, name, record.get("id"), ids)
         unknown = list(_check_owners(records, name, record, drop))
         yield from unknown
-        if not unknown and record["image_id"] in records.sizes:
+        if not unknown and file_id(record["image_id"]) in records.sizes:
             yield from _read_object(records, name, record, drop)
+    yield from _find_units(records)
     yield from _find_repeated(records)
+    yield from _find_crowded(records)
     yield from _find_unused(records)
 
 
 def _check_id(records: Records, name: str, value: Any, ids: Counter[str]) -> Iterator[Finding]:
     renumber = Fix(remedy="renumber")
-    if not isinstance(value, int | str):
+    if file_id(value) is None:
         rule = f"the id must be a whole number or a text, got {str(value)[:40]}"
         error = DataError(rule, "number it, though training renumbers all annotations")
         yield records.finding("annotation without id", "warning", name, error, fix=renumber)
@@ -54,8 +63,8 @@ def _check_id(records: Records, name: str, value: Any, ids: Counter[str]) -> Ite
     ids[str(value)] += 1
     if ids[str(value)] > 1:
         rule = f"annotation ids must be unique, annotations with this id so far: {ids[str(value)]}"
-        error = DataError(rule, "renumber them, as pycocotools keeps one of them only")
-        yield records.finding("duplicate annotation id", "error", name, error, fix=renumber)
+        error = DataError(rule, "renumber them, as training does; pycocotools keeps one of them")
+        yield records.finding("duplicate annotation id", "warning", name, error, fix=renumber)
 
 
 def _check_owners(records: Records, name: str, record: Record, drop: Fix) -> Iterator[Finding]:
@@ -66,36 +75,41 @@ def _check_owners(records: Records, name: str, record: Record, drop: Fix) -> Ite
     )
     for key, kind, listed, known in owners:
         value = record.get(key)
-        if not isinstance(value, int | str) or value not in known:
+        if file_id(value) not in known:
             rule = (
                 f"every {key} must be listed in the file's {listed}, got {key} {value!r} (the"
                 " number 7 and the text '7' differ)"
             )
             error = DataError(rule, "add the entry or remove the annotation")
-            yield records.finding(f"unknown {kind}", "error", name, error, fix=drop)
+            spelling = other_spelling(value, known)
+            fix = drop
+            if spelling is not None:
+                target = {key: spelling}
+                fix = Fix(remedy="set", records="annotations", index=drop.index, target=target)
+            yield records.finding(f"unknown {kind}", "error", name, error, fix=fix)
 
 
 def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iterator[Finding]:
     """Add an annotation as the training reader has it, unless that leaves it out or refuses it."""
-    image = record["image_id"]
-    category = record["category_id"]
+    image = file_id(record["image_id"])
+    category = file_id(record["category_id"])
+    assert image is not None, "it was found in the list"
+    assert category is not None, "it was found in the list"
     size = np.array([records.sizes[image]], dtype=np.int32)
     notes = Notes()
     try:
         row = object_row(record, {image: 0}, {category: 0}, size, notes)
-        if row is not None and record.get("iscrowd") not in (None, 0, 1, "0", "1"):
-            rule = f"iscrowd must be 0 or 1, got {str(record['iscrowd'])[:40]}"
-            raise DataError(rule, "correct it or remove the annotation")
     except DataError as error:
         path = records.image_path(image)
-        yield records.finding("malformed record", "error", name, error, fix=drop, image=path)
+        fix = _as_said(record, drop)
+        yield records.finding("malformed record", "error", name, error, fix=fix, image=path)
         return
     if row is None:
         example = next(iter(notes.examples.values()))
         rule = f"a box needs a positive finite width and height, training leaves out {example}"
         empty = DataError(rule, "correct it or remove the annotation")
         path = records.image_path(image)
-        yield records.finding("degenerate box", "error", name, empty, fix=drop, image=path)
+        yield records.finding("degenerate box", "warning", name, empty, fix=drop, image=path)
         return
     _, _, crowd, area, left, top, width, height = row
     box = (left, top, width, height)
@@ -103,6 +117,18 @@ def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iter
     records.objects.append(annotation)
     yield from _check_box(records, name, annotation)
     yield from _check_mask(records, name, annotation, record)
+
+
+_SAID = {"true": 1, "yes": 1, "1.0": 1, "false": 0, "no": 0, "0.0": 0, "": 0}
+
+
+def _as_said(record: Record, drop: Fix) -> Fix:
+    """How a record that the reader refuses is mended: a crowd by its word, others are dropped."""
+    crowd = record.get("iscrowd")
+    said = _SAID.get(crowd.strip().lower()) if isinstance(crowd, str) else None
+    if said is None:
+        return drop
+    return Fix(remedy="set", records="annotations", index=drop.index, target={"iscrowd": said})
 
 
 def _check_box(records: Records, name: str, annotation: CheckedObject) -> Iterator[Finding]:
@@ -132,10 +158,10 @@ def _check_place(records: Records, name: str, annotation: CheckedObject) -> Iter
     shown = _shown(annotation.box)
     image = f"image {annotation.image!r} of {width}x{height} pixels (width x height)"
     if is_outside:
-        rule = f"a box must be in its image, bbox {shown} has no part in {image}"
-        error = DataError(rule, "correct it or remove the annotation")
+        rule = f"a box should be in its image, bbox {shown} has no part in {image}"
+        error = DataError(rule, "correct it or remove the annotation, as training leaves it out")
         drop = Fix(remedy="drop", records="annotations", index=annotation.index)
-        yield _of_box(records, "box outside", "error", name, annotation, error, drop)
+        yield _of_box(records, "box outside", "warning", name, annotation, error, drop)
     else:
         rule = (
             f"a box should end inside its image, bbox {shown} is up to {past:g} pixels past the"
@@ -163,13 +189,14 @@ def _of_box(
 def _check_mask(
     records: Records, name: str, annotation: CheckedObject, record: Record
 ) -> Iterator[Finding]:
-    """Read a mask: where bbox and area are given only copy-paste does, and stops at a bad one."""
+    """Read a mask: where bbox and area are given, copy-paste and segmentation alone do."""
     height, width = records.sizes[annotation.image]
     try:
         check_mask(record, height, width, name)
     except DataError as error:
         unmask = Fix(remedy="unmask", records="annotations", index=annotation.index)
-        yield _of_box(records, "bad mask", "error", name, annotation, error, unmask)
+        severity: Severity = "error" if records.needs.masks else "warning"
+        yield _of_box(records, "bad mask", severity, name, annotation, error, unmask)
 
 
 def clipped(box: Box, size: tuple[int, int]) -> Box:
@@ -183,6 +210,18 @@ def clipped(box: Box, size: tuple[int, int]) -> Box:
 
 def _shown(box: Box) -> str:
     return "[" + ", ".join(f"{value:.6g}" for value in box) + "]"
+
+
+def _find_units(records: Records) -> Iterator[Finding]:
+    """Find that all boxes are in other units than pixels."""
+    boxes = np.array([annotation.box for annotation in records.objects]).reshape(-1, 4)
+    rows = [records.sizes[annotation.image] for annotation in records.objects]
+    sizes = np.array(rows, dtype=np.int32).reshape(-1, 2)
+    units = find_units(boxes, sizes)
+    if units == "pixels":
+        return
+    error = units_error(units, len(boxes))
+    yield records.finding("other units", "error", "the file", error, fix=Fix(remedy=UNITS))
 
 
 def _find_repeated(records: Records) -> Iterator[Finding]:
@@ -203,6 +242,26 @@ def _find_repeated(records: Records) -> Iterator[Finding]:
         error = DataError(rule, "remove one of the two")
         drop = Fix(remedy="drop", records="annotations", index=annotation.index)
         yield _of_box(records, "duplicate box", "warning", name, annotation, error, drop)
+
+
+def _find_crowded(records: Records) -> Iterator[Finding]:
+    """Images with more objects of a category than COCO scores detections."""
+    counts: dict[tuple[FileId, FileId], int] = {}
+    for annotation in records.objects:
+        if annotation.crowd:
+            continue
+        pair = (annotation.image, annotation.category)
+        counts[pair] = counts.get(pair, 0) + 1
+    for (image, category), count in counts.items():
+        if count > SCORED_DETECTIONS:
+            name = records.category_name(category)
+            rule = (
+                f"COCO scores {SCORED_DETECTIONS} detections of a category and image,"
+                f" {records.image_path(image).name} has {count} objects of {name!r}"
+            )
+            way_out = "cut such images into parts, or expect a recall and an AP below 100"
+            error = DataError(rule, way_out)
+            yield records.finding("crowded image", "warning", f"image {image!r}", error)
 
 
 def _find_unused(records: Records) -> Iterator[Finding]:

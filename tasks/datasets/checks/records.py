@@ -3,6 +3,7 @@
 All of it is found in one pass.  Boxes are (x, y, width, height) in pixels, sizes (height, width).
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,9 +13,11 @@ from typing import Any
 
 from tasks.boxes import Box
 from tasks.datasets.checks.images import ListedImage
-from tasks.datasets.coco.dataset import empty_list, missing_id
+from tasks.datasets.coco.categories import category_name
+from tasks.datasets.coco.dataset import empty_list, missing_id, shared_file
+from tasks.datasets.coco.ids import file_id
 from tasks.datasets.coco.json_file import Record, read_json
-from tasks.datasets.coco.sizes import annotated_size, image_file_name, writable
+from tasks.datasets.coco.sizes import annotated_size, image_file_name
 from tasks.datasets.findings import Finding, Fix, Severity
 from tasks.errors import DataError
 from tasks.images import Exif
@@ -35,6 +38,16 @@ class CheckedObject:
     box: Box
 
 
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What is needed of a file besides that it can be read."""
+
+    masks: bool = False
+    """That every mask can be decoded."""
+    objects: bool = False
+    """An object that is no crowd."""
+
+
 @dataclass(kw_only=True)
 class Records:
     """The records of a COCO file that can be used; readers add them while they yield findings."""
@@ -42,6 +55,7 @@ class Records:
     path: Path
     image_root: Path
     exif: Exif
+    needs: Needs = Needs()
     content: dict[str, Any] = field(default_factory=dict)
     """The file's lists; empty where it cannot be read."""
     images: dict[FileId, int] = field(default_factory=dict)
@@ -94,7 +108,7 @@ class Records:
 
     def category_name(self, category: FileId) -> str:
         """Return the name of the category with an id, as the reader has it."""
-        return str(self.content["categories"][self.categories[category]].get("name", category))
+        return _name(self.content["categories"][self.categories[category]])
 
 
 def read_records(records: Records) -> Iterator[Finding]:
@@ -112,7 +126,7 @@ def read_records(records: Records) -> Iterator[Finding]:
         rule = f"a record must hold each key once, the key {key!r} stands there more than once"
         broken = DataError(rule, "remove all but one of them, of which the last one counts")
         fix = Fix(remedy="rewrite")
-        yield records.finding("repeated key", "error", record, broken, fix=fix)
+        yield records.finding("repeated key", "warning", record, broken, fix=fix)
     for name in ("images", "categories"):
         if not records.content[name]:
             yield records.finding("empty list", "error", "the file", empty_list(name))
@@ -143,7 +157,7 @@ def _read_images(records: Records) -> Iterator[Finding]:
         except DataError as error:
             yield records.finding("malformed record", "error", f"image {value!r}", error, fix=drop)
             continue
-        first = files.setdefault(str(Path(name)), index)
+        first = files.setdefault(os.path.normpath(name), index)
         if value in records.images:
             yield from _duplicate_image_id(records, value, name, drop)
             continue
@@ -154,7 +168,7 @@ def _read_images(records: Records) -> Iterator[Finding]:
 
 
 def _has_id(record: Any) -> bool:
-    return isinstance(record, Mapping) and isinstance(record.get("id"), int | str)
+    return isinstance(record, Mapping) and file_id(record.get("id")) is not None
 
 
 def _without_id(records: Records, record: Any, kind: str, drop: Fix) -> Finding:
@@ -183,8 +197,7 @@ def _duplicate_image_id(records: Records, value: FileId, name: str, drop: Fix) -
 
 def _duplicate_file_name(records: Records, value: FileId, name: str, first: int) -> Finding:
     earlier = records.content["images"][first]["id"]
-    rule = f"a file must be of one image, {name} is the file of image {earlier!r} too"
-    error = DataError(rule, "merge the two, as each has the other's objects as background")
+    error = shared_file(name, earlier)
     merge = Fix(remedy="merge", records="images", index=records.images[value], target=first)
     shown = records.image_path(value)
     record = f"image {value!r}"
@@ -210,14 +223,19 @@ def _read_categories(records: Records) -> Iterator[Finding]:
             continue
         value = record["id"]
         entry = f"category {value!r}"
-        name = str(record.get("name", value))
+        name = _name(record)
         if value in records.categories:
-            earlier_name = records.category_name(value)
+            earlier_name = _name(records.content["categories"][records.categories[value]])
             rule = f"category ids must be unique, {earlier_name!r} and {name!r} have this one"
             error = DataError(rule, "renumber one")
             yield records.finding("duplicate category id", "error", entry, error, fix=drop)
             continue
         records.categories[value] = index
+        try:
+            category_name(record)
+        except DataError as unreadable:
+            yield _unreadable_name(records, entry, index, name, unreadable)
+            continue
         yield from _check_name(records, entry, record, name)
         first = names.setdefault(name, index)
         if first != index:
@@ -228,12 +246,34 @@ def _read_categories(records: Records) -> Iterator[Finding]:
             yield records.finding("duplicate category name", "warning", entry, error, fix=merge)
 
 
-def _check_name(records: Records, entry: str, record: Record, name: str) -> Iterator[Finding]:
+def _name(record: Record) -> str:
+    """The name of a category as it is in the file."""
     try:
-        writable(name, "category name")
-    except DataError as error:
-        yield records.finding("malformed record", "error", entry, error)
-    if not isinstance(record.get("name"), str) or not name:
-        rule = f"a category needs a name, got {record.get('name')!r}"
+        return category_name(record)
+    except DataError:
+        return str(record.get("name"))
+
+
+def _unreadable_name(
+    records: Records, entry: str, index: int, name: str, error: DataError
+) -> Finding:
+    """A name that training refuses, which is mended where it is one but for its blanks."""
+    plain = " ".join(name.split())
+    fix = None
+    if plain.isprintable() and plain:
+        fix = Fix(remedy="rename", records="categories", index=index, target=plain)
+    return records.finding("malformed record", "error", entry, error, fix=fix)
+
+
+def _check_name(records: Records, entry: str, record: Record, name: str) -> Iterator[Finding]:
+    given = record.get("name")
+    if not isinstance(given, str) or not given.strip():
+        rule = f"a category needs a name, got {given!r}"
         unnamed = DataError(rule, f"name it, as it is called {name!r} in training")
         yield records.finding("category without name", "warning", entry, unnamed)
+    elif given != name:
+        rule = f"a category name should have no blanks around it, got {given!r}"
+        blanks = DataError(rule, f"take them away, as training does: it is {name!r}")
+        index = records.categories[record["id"]]
+        fix = Fix(remedy="rename", records="categories", index=index, target=name)
+        yield records.finding("blanks in a name", "warning", entry, blanks, fix=fix)

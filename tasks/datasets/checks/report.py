@@ -14,7 +14,7 @@ class Fixed:
     done: Mapping[str, int]
     """What was done, in words that follow its number: {"boxes clipped": 3}."""
     left: tuple[Finding, ...]
-    """Errors that the corrected file still has."""
+    """Errors that only the user can mend, for which no file was written."""
 
 
 @dataclass(frozen=True, kw_only=True)

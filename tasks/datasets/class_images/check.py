@@ -3,7 +3,6 @@
 N images, K classes.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from resnet_backbones.errors import UserError
+from tasks.cores import usable_cores
 from tasks.datasets.checks.images import THREADS, Track, pixel_digest, read_in_threads
 from tasks.datasets.checks.report import CheckedSplit, CheckReport, Fixed
 from tasks.datasets.class_images.class_images import ClassImages
@@ -22,6 +22,18 @@ from tasks.images import Exif, decode
 TINY = 8  # pixels of the shorter side, below which an image is a mistake
 FEW = 5  # images, below which a class can hardly be learnt
 LOPSIDED = 100  # times the images of the smallest class
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a training with certain settings demands of the images of a split."""
+
+    least_side: int = 1
+    """Pixels of the shorter side at least."""
+    setting: str = ""
+    """The settings that say so."""
+    unreadable: float = 0.0
+    """Largest share of the images that may be unreadable."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +62,24 @@ def check_class_images(
 
     Every image is decoded; `track` shows how far that is.
     """
-    yield from _read(images, exif, track).findings
+    yield from _read(images, exif, track, Demands()).findings
 
 
 def check_class_splits(
-    splits: Mapping[str, ClassImages], exif: Exif, *, track: Track | None = None
+    splits: Mapping[str, ClassImages],
+    exif: Exif,
+    *,
+    track: Track | None = None,
+    demands: Mapping[str, Demands] | None = None,
 ) -> CheckReport:
-    """Look through the splits; those named train and val are compared with each other."""
-    readings = {name: _read(images, exif, track) for name, images in splits.items()}
+    """Look through the splits; those named train and val are compared with each other.
+
+    `demands` are those of the training that the splits are for.
+    """
+    demands = demands or {}
+    readings: dict[str, _Reading] = {}
+    for name, images in splits.items():
+        readings[name] = _read(images, exif, track, demands.get(name, Demands()))
     if {"train", "val"} <= readings.keys():
         train = readings["train"]
         val = readings["val"]
@@ -71,12 +93,13 @@ def check_class_splits(
     return CheckReport(checked, tuple(findings))
 
 
-def _read(images: ClassImages, exif: Exif, track: Track | None) -> _Reading:
+def _read(images: ClassImages, exif: Exif, track: Track | None, demands: Demands) -> _Reading:
     """Decode every image, and find what is wrong within the set."""
     read = partial(_read_content, images, exif)
-    workers = min(THREADS, os.cpu_count() or 1)
+    workers = min(THREADS, usable_cores())
     contents = read_in_threads(read, range(len(images)), workers, track)
-    findings = [*_find_image_problems(images, contents), *_find_class_problems(images)]
+    problems = _find_image_problems(images, contents, demands)
+    findings = [*problems, *_find_class_problems(images)]
     return _Reading(images, contents, findings)
 
 
@@ -88,14 +111,30 @@ def _read_content(images: ClassImages, exif: Exif, index: int) -> _Content:
     return _Content(index, (pixels.shape[0], pixels.shape[1]), pixel_digest(pixels))
 
 
-def _find_image_problems(images: ClassImages, contents: Sequence[_Content]) -> Iterator[Finding]:
-    """Yield images that are unreadable, tiny, or the same as an earlier one."""
+def _find_image_problems(
+    images: ClassImages, contents: Sequence[_Content], demands: Demands
+) -> Iterator[Finding]:
+    """Yield images that are unreadable, too small, tiny, or the same as an earlier one.
+
+    As many as may be unreadable are left out in training, and a warning.
+    """
+    unreadable = sum(content.size is None for content in contents)
+    too_many = unreadable > int(demands.unreadable * len(images))
+    severity: Severity = "error" if too_many else "warning"
     first: dict[str, int] = {}
     for content in contents:
         if content.size is None:
             assert content.error is not None, "an image without a size could not be read"
-            yield _of_image("unreadable image", "error", images, content.index, content.error)
+            yield _of_image("unreadable image", severity, images, content.index, content.error)
             continue
+        if min(content.size) < demands.least_side:
+            height, width = content.size
+            rule = (
+                f"an image must be of {demands.least_side} pixels or more with {demands.setting},"
+                f" got {width}x{height}"
+            )
+            error = DataError(rule, "take it out, or change the settings")
+            yield _of_image("small image", "error", images, content.index, error)
         if min(content.size) < TINY:
             height, width = content.size
             rule = f"an image should be of {TINY} pixels or more, got {width}x{height}"

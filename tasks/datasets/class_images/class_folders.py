@@ -15,7 +15,7 @@ from tasks.datasets.class_images.listing import Listing, check_class_names, numb
 from tasks.datasets.class_images.store import FileStore
 from tasks.datasets.packed import PackedValues
 from tasks.errors import DataError, few
-from tasks.images import SUFFIXES
+from tasks.images import SUFFIXES, is_hidden
 
 SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
 
@@ -66,11 +66,6 @@ def sort_into_classes(
 def is_below(name: str, above: str) -> bool:
     """Whether a name is visible and in the folder `above`."""
     return name.startswith(above) and not is_hidden(name)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or a folder above it is hidden, or of the kind that a Mac adds to archives."""
-    return name.startswith((".", "__MACOSX/")) or "/." in name
 
 
 def is_image(name: str) -> bool:

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.class_images.class_folders import is_hidden, is_image
+from tasks.datasets.class_images.class_folders import is_image
 from tasks.datasets.class_images.listing import Listing, number_classes
 from tasks.datasets.class_images.store import FileStore
 from tasks.datasets.packed import PackedValues
 from tasks.datasets.text_files import read_rows, read_text
 from tasks.errors import DataError, few
+from tasks.images import is_hidden
 
 KAGGLE = "LOC_val_solution.csv"  # ImageId,PredictionString: "…_00000001,n01751748 111 108 230 244"
 TRUTH = "ILSVRC2012_validation_ground_truth.txt"  # line i is the number of image i's class

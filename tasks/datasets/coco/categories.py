@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.json_file import Record
 from tasks.datasets.coco.sizes import writable
-from tasks.errors import few
+from tasks.errors import DataError, quoted
 from tasks.labels import FileId, LabelMap
 
 
@@ -40,20 +40,22 @@ def read_classes(
             category: label for label, category in enumerate(own.category_ids)
         }
         return Classes(own, labels, warnings)
-    if own.num_classes and not set(names) & set(wanted.names):
+    wanted_names = [name.strip() for name in wanted.names]  # earlier versions kept the blanks
+    _check_spelling(names, wanted_names)
+    if own.num_classes and not set(names) & set(wanted_names):
         raise OtherClassesError(
-            f"no category has a name of the label map: got {few(names)}, expected"
-            f" {few(wanted.names)}"
+            f"no category has a name of the label map: got {quoted(names)}, expected"
+            f" {quoted(wanted_names)}"
         )
-    missing = [name for name in wanted.names if name not in names]
-    extra = [name for name in names if name not in wanted.names]
+    missing = [name for name in wanted_names if name not in names]
+    extra = [name for name in names if name not in wanted_names]
     if missing:
         warnings += (
-            f"{len(missing)} classes of the label map are no category here: {few(missing)}",
+            f"{len(missing)} classes of the label map are no category here: {quoted(missing)}",
         )
     if extra:
-        warnings += (f"{len(extra)} categories are no class of the label map: {few(extra)}",)
-    by_name = {name: label for label, name in enumerate(wanted.names)}
+        warnings += (f"{len(extra)} categories are no class of the label map: {quoted(extra)}",)
+    by_name = {name: label for label, name in enumerate(wanted_names)}
     pairs = zip(own.category_ids, names, strict=True)
     labels = {category: by_name.get(name) for category, name in pairs}
     return Classes(_with_ids_of(wanted, own), labels, warnings)
@@ -96,7 +98,12 @@ def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[
     names: list[str] = []
     warnings: list[str] = []
     for record in categories:
-        name = writable(str(record.get("name", record["id"])), "category name")
+        name = category_name(record)
+        if name != record.get("name") and isinstance(record.get("name"), str):
+            warnings.append(
+                f"category {record['id']!r} is called {record['name']!r}, which was read as"
+                f" {name!r}"
+            )
         if name in names:
             unique = f"{name} ({record['id']})"
             warnings.append(
@@ -108,6 +115,31 @@ def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[
     return tuple(names), tuple(warnings)
 
 
+def category_name(record: Record) -> str:
+    """The name of a category: without blanks around it, or its id where it has none.
+
+    Raises DataError for a name of several lines or with other characters that nothing shows.
+    """
+    value = record.get("name")
+    name = "" if value is None else writable(str(value), "category name").strip()
+    if not (name or str(record["id"])).isprintable():
+        rule = f"a category name must be one line of characters that can be shown, got {value!r}"
+        raise DataError(rule, "rename it", f"category {record['id']!r}")
+    return name or str(record["id"])
+
+
+def _check_spelling(names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise OtherClassesError for a name that is a class but for its case."""
+    missing = {name.casefold(): name for name in wanted if name not in names}
+    for name in names:
+        near = missing.get(name.casefold())
+        if name not in wanted and near is not None:
+            raise OtherClassesError(
+                f"every category must be called as in the label map, got {name!r}; did you mean"
+                f" {near!r}? give both one name"
+            )
+
+
 def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
     """The wanted classes under this file's ids.
 
@@ -117,5 +149,5 @@ def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
     ids: list[FileId] = []
     for name, category in zip(wanted.names, wanted.category_ids, strict=True):
         free = name if category in own.category_ids else category
-        ids.append(by_name.get(name, free))
+        ids.append(by_name.get(name.strip(), free))
     return replace(wanted, category_ids=tuple(ids))

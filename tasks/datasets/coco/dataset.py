@@ -7,6 +7,7 @@ of the file appear at input and output only.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.images import ListedImage, find_image_problems, read_files
 from tasks.datasets.coco.categories import OtherClassesError, read_classes
+from tasks.datasets.coco.ids import file_id
 from tasks.datasets.coco.json_file import Record, read_json, without_collection
+from tasks.datasets.coco.masks import check_mask
 from tasks.datasets.coco.objects import parse_objects
 from tasks.datasets.coco.sizes import annotated_size, image_file_name
 from tasks.datasets.findings import SHOWN, only_errors
@@ -74,14 +77,16 @@ def read_coco(
     *,
     label_map: LabelMap | None = None,
     check_sizes: bool = False,
+    check_masks: bool = False,
     exif: Exif = "apply",
 ) -> CocoDataset:
     """Read a COCO instances file; `images` is the folder of its file names, None the file's own.
 
     Images are sorted by id. With `label_map` (a checkpoint's), categories take its labels by name;
     what the two lack of each other is in `warnings`. `check_sizes` compares every image file's
-    header with the annotations. Raises UserError naming the entry that cannot be understood, and
-    the files that are missing or of another size.
+    header with the annotations, `check_masks` looks whether every mask can be decoded. Raises
+    UserError naming the entry that cannot be understood, and the files that are missing or of
+    another size.
     """
     path = Path(annotations)
     image_root = Path(images) if images is not None else path.parent
@@ -89,6 +94,8 @@ def read_coco(
         content = read_json(path)
         try:
             dataset = _parse(content, path, image_root, label_map, exif)
+            if check_masks:
+                _check_masks(dataset, content["annotations"])
         except OtherClassesError as error:
             raise OtherClassesError(f"{path}: {error}") from error
         except UserError as error:
@@ -141,6 +148,7 @@ def _parse(
     positions = {record["id"]: index for index, record in enumerate(images)}
     objects = parse_objects(content["annotations"], positions, classes.labels, sizes)
     file_names = [image_file_name(record) for record in images]
+    _check_file_names(images, file_names)
     known = set(classes.labels.values())
     return CocoDataset(
         path=path,
@@ -174,16 +182,42 @@ def missing_id(record: object, kind: str) -> DataError:
 
 def sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
     """Records in the order of their ids, whole numbers before texts; ids must be unique."""
+    known: list[Record] = []
     for record in records:
-        if not isinstance(record, Mapping) or not isinstance(record.get("id"), int | str):
+        value = file_id(record.get("id")) if isinstance(record, Mapping) else None
+        if value is None:
             raise missing_id(record, kind)
-    ordered = sorted(records, key=lambda record: (isinstance(record["id"], str), record["id"]))
+        known.append(record if record["id"] is value else {**record, "id": value})
+    ordered = sorted(known, key=lambda record: (isinstance(record["id"], str), record["id"]))
     for record, following in pairwise(ordered):
         if record["id"] == following["id"]:
             rule = f"{kind} ids must be unique, got {record['id']!r} twice"
             both = f"{kind} {record['id']!r} ({record!r} and {following!r})"
             raise DataError(rule, "renumber one", both)
     return ordered
+
+
+def _check_file_names(images: Sequence[Record], names: Sequence[str]) -> None:
+    """Raise DataError for two images of one file, each of which lacks the other's objects."""
+    owners: dict[str, Record] = {}
+    for record, name in zip(images, names, strict=True):
+        earlier = owners.setdefault(os.path.normpath(name), record)
+        if earlier is not record:
+            raise shared_file(name, earlier["id"], f"image {record['id']!r}")
+
+
+def shared_file(name: str, earlier: FileId, record: str = "") -> DataError:
+    """Make the error of an image whose file is that of an earlier image too."""
+    rule = f"a file must be of one image, {name} is the file of image {earlier!r} too"
+    return DataError(rule, "merge the two, as each has the other's objects as background", record)
+
+
+def _check_masks(dataset: CocoDataset, records: Sequence[Record]) -> None:
+    """Raise DataError for a mask that cannot be decoded; none is decoded."""
+    sizes = np.repeat(dataset.sizes, np.diff(dataset.first), axis=0)  # (M, 2)
+    for place, (height, width) in zip(dataset.places.tolist(), sizes.tolist(), strict=True):
+        name = f"annotation {records[place].get('id', '(without id)')!r}"
+        check_mask(records[place], height, width, name)
 
 
 def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:

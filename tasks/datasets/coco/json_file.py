@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tasks.datasets.text_files import read_file
 from tasks.errors import DataError
 
 Record = Mapping[str, Any]  # an object of a file's lists
@@ -37,7 +38,7 @@ def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
     Raises DataError naming the file that is missing, no JSON or of another format.
     """
     try:
-        content = parse_json(path.read_bytes(), as_object)
+        content = parse_json(read_file(path), as_object)
     except FileNotFoundError as error:
         rule = f"annotations must be a COCO JSON file, found no file at {path}"
         raise DataError(rule, "check the path") from error

@@ -15,6 +15,8 @@ from tasks.errors import DataError
 
 FARTHEST = 1e7
 """Pixels from an image's corner; what lies beyond is a mistake, and its area would not be exact."""
+LONGEST_OUTLINE = 1e6
+"""Pixels around the polygons of an object at most: painting takes 40 bytes and 20 ns for each."""
 
 
 def read_mask(record: Record, name: str) -> Any:
@@ -92,8 +94,13 @@ def polygon_corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.flo
     try:
         corners = [np.array(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
         near = all(np.abs(polygon).max() <= FARTHEST for polygon in corners)
+        length = sum(_around(polygon) for polygon in corners)
     except (TypeError, ValueError, OverflowError):
         near = False
+    if near and length > LONGEST_OUTLINE:
+        rule = f"an object's outline must be at most {LONGEST_OUTLINE:g} pixels long, got"
+        way_out = "correct it or set segmentation to null"
+        raise DataError(f"{rule} {length:.6g}", way_out, name)
     if not near:
         rule = (
             f"a polygon must be numbers x, y, x, y, … of at most {FARTHEST:g} pixels,"
@@ -101,6 +108,12 @@ def polygon_corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.flo
         )
         raise DataError(rule, "correct it or set it to null", name)
     return corners
+
+
+def _around(corners: NDArray[np.float64]) -> float:
+    """Length of a closed outline (n, 2)."""
+    steps = corners - np.roll(corners, 1, axis=0)
+    return float(np.hypot(steps[:, 0], steps[:, 1]).sum())
 
 
 def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any:
@@ -114,12 +127,12 @@ def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any
         )
         raise DataError(rule, "correct them or give the annotation bbox and area", name)
     try:
-        encoded = mask
+        encoded: Any = mask
         if isinstance(mask["counts"], list):
-            encoded = masks.frPyObjects(mask, height, width)
-        left, top, box_width, box_height = masks.toBbox(encoded).tolist()
-        within = left + box_width <= width and top + box_height <= height
-        fits = within and bool(masks.area(encoded) <= height * width)
+            fits = _sum_of_runs(mask["counts"]) == height * width
+            encoded = masks.frPyObjects(mask, height, width) if fits else None
+        else:
+            fits = _sum_of_text(mask["counts"]) == height * width
     except (TypeError, ValueError, OverflowError):
         fits = False
     if not fits:
@@ -129,6 +142,45 @@ def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any
         )
         raise DataError(rule, "correct them or set segmentation to null", name)
     return encoded
+
+
+def _sum_of_runs(counts: list[Any]) -> int:
+    """Pixels that run lengths cover; ValueError for what is none."""
+    runs = [int(count) for count in counts]
+    if runs != counts or min(runs, default=0) < 0:
+        raise ValueError("run lengths are whole numbers")
+    return sum(runs)
+
+
+def _sum_of_text(text: str | bytes) -> int:
+    """Pixels that COCO's compressed run lengths cover; ValueError for what is none.
+
+    A character has five bits of a number, least first, and whether more follow; from the fourth on,
+    numbers are differences to the last but one.
+    """
+    runs: list[int] = []
+    value = 0
+    shift = 0
+    for code in text.encode() if isinstance(text, str) else text:
+        bits = code - 48
+        if not 0 <= bits < 64 or shift > 60:
+            raise ValueError("a character of run lengths is one of 64")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        if len(runs) > 2:
+            value += runs[-2]
+        if value < 0:
+            raise ValueError("a run length is positive")
+        runs.append(value)
+        value = 0
+        shift = 0
+    if shift:
+        raise ValueError("the last run length is cut off")
+    return sum(runs)
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:

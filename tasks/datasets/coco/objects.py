@@ -15,14 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.boxes import Box
+from tasks.datasets.coco.ids import file_id
 from tasks.datasets.coco.json_file import Record
 from tasks.datasets.coco.masks import FARTHEST, encode, mask_area, mask_box, read_mask
+from tasks.datasets.coco.units import find_units, units_error
 from tasks.datasets.notes import Notes
 from tasks.errors import DataError
 
 ObjectRow = tuple[float, ...]  # image, label, crowd, area, x, y, width, height
 _AREA = 3  # columns of a row, which ends with the annotation's index
 _INDEX = 8
+
+SCORED_DETECTIONS = 100
+"""Of a category and image, by COCO's rule; further ones do not count."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def parse_objects(
 
     `positions` gives the index of an image id in `sizes` (N, 2), `labels` the label of a category
     id, None for those to leave out. Raises DataError naming an annotation of an unknown image or
-    category, or without box and mask.
+    category, or without box and mask, and for boxes in other units than pixels.
     """
     notes = Notes()
     columns = plain_rows(records, positions, labels)
@@ -68,6 +73,11 @@ def parse_objects(
     looked_at = np.array(rows, dtype=np.float64).reshape(-1, _INDEX + 1)
     numbers = np.concatenate((plain, looked_at))  # (M, 9)
     numbers = numbers[np.lexsort((numbers[:, _INDEX], numbers[:, 0]))]
+    owners = sizes[numbers[:, 0].astype(np.int64)]  # (M, 2)
+    units = find_units(numbers[:, 4:8], owners)
+    if units != "pixels":
+        raise units_error(units, len(numbers))
+    numbers = numbers[_is_inside(numbers, owners, records, notes)]
     return CocoObjects(
         images=numbers[:, 0].astype(np.int64),
         boxes=np.ascontiguousarray(numbers[:, 4:8]),
@@ -77,6 +87,26 @@ def parse_objects(
         places=numbers[:, _INDEX].astype(np.int64),
         warnings=notes.lines(),
     )
+
+
+def _is_inside(
+    numbers: NDArray[np.float64],
+    sizes: NDArray[np.int32],
+    records: Sequence[Record],
+    notes: Notes,
+) -> NDArray[np.bool_]:
+    """Which objects (M, 9) have a part in their image, of `sizes` (M, 2); notes the others."""
+    starts = numbers[:, 4:6]
+    ends = starts + numbers[:, 6:8]
+    inside = np.all((ends > 0) & (starts < sizes[:, ::-1]), axis=1)
+    for index in numbers[~inside, _INDEX].astype(np.int64).tolist():
+        notes.add("boxes without a part in their image were left out", _name(records[index]))
+    return inside
+
+
+def _name(record: Record) -> str:
+    """What messages call an annotation."""
+    return f"annotation {record.get('id', '(without id)')!r} of image {record.get('image_id')!r}"
 
 
 def plain_rows(
@@ -117,6 +147,8 @@ def plain_rows(
     extended = (box[:, 2:] > 0).all(axis=1)
     measured = (area > 0) & (area <= FARTHEST**2)
     area[~(near & extended & measured & ~np.isnan(label))] = np.nan
+    if not set(crowds) <= {0, 1, None}:
+        return None
     crowd = [bool(value) for value in crowds]
     return np.column_stack((indices, label, crowd, area, box, np.arange(len(records))))
 
@@ -158,7 +190,7 @@ def object_row(
     """
     if not isinstance(record, Mapping):
         raise DataError(f"every annotation must be an object {{…}}, got {record!r}", "remove it")
-    name = f"annotation {record.get('id', '(without id)')!r} of image {record.get('image_id')!r}"
+    name = _name(record)
     image = _look_up(record, "image_id", positions, name)
     label = _look_up(record, "category_id", labels, name)
     if label is None:
@@ -171,9 +203,17 @@ def object_row(
         kind = "boxes without a positive finite width and height were left out"
         notes.add(kind, f"{name}, bbox {list(box)}")
         return None
-    crowd = record.get("iscrowd") not in (None, 0, "0")
+    crowd = _read_crowd(record.get("iscrowd"), name)
     area = _read_area(record.get("area"), mask, box, height, width, name)
     return (image, label, crowd, area, *box)
+
+
+def _read_crowd(value: Any, name: str) -> bool:
+    """Whether an annotation is a crowd; DataError for a mark that does not say."""
+    if not isinstance(value, str | int | float | None) or value not in (None, 0, 1, "0", "1"):
+        rule = f"iscrowd must be 0 or 1, got {repr(value)[:40]}"
+        raise DataError(rule, "correct it or remove the annotation", name)
+    return value in (1, "1")
 
 
 def is_usable(box: Box) -> bool:
@@ -197,10 +237,10 @@ def decode_mask(segmentation: Any, height: int, width: int, name: str) -> NDArra
 
 def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str) -> Any:
     """What is known of the annotation's image or category; DataError where nothing is."""
-    value = record.get(key)
-    if not isinstance(value, int | str) or value not in known:
+    value = file_id(record.get(key))
+    if value is None or value not in known:
         listed = "images" if key == "image_id" else "categories"
-        rule = f"every {key} must be listed in the file's {listed}, got {value!r}"
+        rule = f"every {key} must be listed in the file's {listed}, got {record.get(key)!r}"
         way_out = "add the entry or remove the annotation (the number 7 and the text '7' differ)"
         raise DataError(rule, way_out, name)
     return known[value]

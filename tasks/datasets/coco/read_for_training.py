@@ -5,24 +5,13 @@ from pathlib import Path
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.coco_file import look_through, refused_by_training
 from tasks.datasets.checks.images import find_image_problems, read_files
+from tasks.datasets.checks.records import Needs
 from tasks.datasets.coco.categories import OtherClassesError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.datasets.findings import Finding, only_errors, refusal
 from tasks.errors import DataError
 from tasks.images import Exif
 from tasks.labels import LabelMap
-
-TOLERATED = frozenset(
-    {
-        "bad mask",
-        "box outside",
-        "degenerate box",
-        "duplicate annotation id",
-        "duplicate file name",
-        "repeated key",
-    }
-)
-"""Kinds of errors that training takes as they are; what it stops at is told before them."""
 
 
 def read_for_training(
@@ -31,6 +20,7 @@ def read_for_training(
     *,
     label_map: LabelMap | None = None,
     check_sizes: bool = False,
+    check_masks: bool = False,
     exif: Exif = "apply",
     check_command: str = "backbones check",
 ) -> CocoDataset:
@@ -46,23 +36,34 @@ def read_for_training(
     path = Path(annotations)
     image_root = Path(images) if images is not None else path.parent
     try:
-        return read_coco(path, image_root, label_map=label_map, check_sizes=check_sizes, exif=exif)
+        return read_coco(
+            path,
+            image_root,
+            label_map=label_map,
+            check_sizes=check_sizes,
+            check_masks=check_masks,
+            exif=exif,
+        )
     except OtherClassesError:
         raise  # the file may be sound
     except UserError as error:
-        errors = find_errors(path, image_root, check_sizes=check_sizes, exif=exif)
+        errors = find_errors(
+            path, image_root, check_sizes=check_sizes, check_masks=check_masks, exif=exif
+        )
         if not errors:
             raise
         raise refusal(_in_order(errors, error, path), path, check_command) from error
 
 
-def find_errors(path: Path, image_root: Path, *, check_sizes: bool, exif: Exif) -> list[Finding]:
+def find_errors(
+    path: Path, image_root: Path, *, check_sizes: bool, exif: Exif, check_masks: bool = False
+) -> list[Finding]:
     """Find the errors of a COCO file, and of image files' headers where training needs them.
 
     It does where `check_sizes` asks for all, and where a record does not say its image's size.
     Nothing is found in a file that cannot be read at all.
     """
-    records, findings = look_through(path, image_root, exif)
+    records, findings = look_through(path, image_root, exif, Needs(masks=check_masks))
     if not records.content:
         return []
     listed = records.listed_images()
@@ -74,12 +75,12 @@ def find_errors(path: Path, image_root: Path, *, check_sizes: bool, exif: Exif) 
 
 
 def _in_order(errors: list[Finding], error: UserError, path: Path) -> list[Finding]:
-    """The errors in the order of telling: the reader's own, what training stops at, the rest."""
+    """The errors in the order of telling: the reader's own, and the rest."""
     own = _told_by(errors, error)
     if not own:
         own = [refused_by_training(path, error)]
         errors = [*own, *errors]
-    return sorted(errors, key=lambda finding: (finding not in own, finding.kind in TOLERATED))
+    return sorted(errors, key=lambda finding: finding not in own)
 
 
 def _told_by(errors: list[Finding], error: UserError) -> list[Finding]:

@@ -4,9 +4,7 @@ from pathlib import Path
 
 from tasks.datasets.coco.json_file import Record
 from tasks.errors import DataError
-from tasks.images import Exif, image_size
-
-LONGEST_SIDE = 1_000_000  # pixels; an image of such a side fits in no memory
+from tasks.images import MOST_PIXELS, Exif, image_size
 
 
 def image_file_name(record: Record) -> str:
@@ -43,13 +41,13 @@ def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, i
     try:
         size = (int(height), int(width))
         whole = size == (float(height), float(width))
-        possible = whole and min(size) >= 1 and max(size) <= LONGEST_SIDE
+        possible = whole and min(size) >= 1 and size[0] * size[1] <= MOST_PIXELS
     except (TypeError, ValueError, OverflowError):
         possible = False
     if not possible:
         rule = (
-            f"an image's height and width must be whole numbers from 1 to {LONGEST_SIDE}, got"
-            f" {height!r} and {width!r}"
+            f"an image's height and width must be whole numbers from 1 and of at most {MOST_PIXELS}"
+            f" pixels, got {repr(height)[:40]} and {repr(width)[:40]}"
         )
         raise DataError(rule, "correct them", f"image {record['id']!r}")
     return size

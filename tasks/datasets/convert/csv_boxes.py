@@ -1,11 +1,11 @@
 """A CSV file of boxes, one a row, as pictures with boxes.  `where` is a file and line."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from tasks.boxes import Box
+from tasks.datasets.coco.masks import FARTHEST
 from tasks.datasets.convert.writing import (
     Converted,
     LabelledBox,
@@ -13,6 +13,9 @@ from tasks.datasets.convert.writing import (
     Picture,
     box_of_corners,
     check_label,
+    check_units,
+    class_name,
+    on_image,
     order_of,
 )
 from tasks.datasets.notes import Notes
@@ -63,29 +66,36 @@ def read_csv(
     path = Path(file)
     header, rows = _rows(path)
     names = _columns(path, header, columns or {}, categories)
-    ordered = order_of(_labels(rows, names), categories)
+    ordered = order_of(_labels(path, rows, names), categories)
     image_root = Path(images) if images is not None else path.parent
     notes = Notes()
-    boxes: dict[str, list[LabelledBox]] = {}
+    boxes: dict[str, list[tuple[str, LabelledBox]]] = {}
     for line, row in rows:
         where = f"{path}:{line}"
         file_name = _file_name(row[names["file"]].strip(), image_root, where)
         owned = boxes.setdefault(file_name, [])
         box = _box(row, names, origin, where, notes) if _has_box(row, names) else None
         if box is not None:
-            label = row[names["label"]].strip() if "label" in names else ordered[0]
+            label = class_name(row[names["label"]], where) if "label" in names else ordered[0]
             check_label(label, ordered, where)
-            owned.append(LabelledBox(label=label, box=box))
-    pictures = [
-        Picture(file_name=name, size=image_size(image_root / name), boxes=tuple(boxes[name]))
-        for name in sorted(boxes)
-    ]
+            owned.append((where, LabelledBox(label=label, box=box)))
+    pictures = [_picture(name, image_root, boxes[name], notes) for name in sorted(boxes)]
+    check_units(path, pictures)
     return Converted(
         image_root=image_root,
         categories=ordered,
         pictures=tuple(pictures),
         warnings=notes.lines(),
     )
+
+
+def _picture(
+    name: str, image_root: Path, boxes: Sequence[tuple[str, LabelledBox]], notes: Notes
+) -> Picture:
+    """An image with its boxes, each with its place in the file, as far as they are on it."""
+    size = image_size(image_root / name)
+    kept = [box for where, box in boxes if on_image(box, size, where, notes)]
+    return Picture(file_name=name, size=size, boxes=tuple(kept))
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
@@ -146,11 +156,13 @@ def _known_columns(header: Sequence[str]) -> dict[str, str]:
     return columns
 
 
-def _labels(rows: Sequence[tuple[int, Row]], names: Columns) -> set[str]:
+def _labels(path: Path, rows: Sequence[tuple[int, Row]], names: Columns) -> set[str]:
     """The labels of all boxes; none where the file has no column of them."""
     if "label" not in names:
         return set()
-    return {row[names["label"]].strip() for _, row in rows if _has_box(row, names)}
+    column = names["label"]
+    boxes = [(line, row) for line, row in rows if _has_box(row, names)]
+    return {class_name(row[column], f"{path}:{line}") for line, row in boxes}
 
 
 def _has_box(row: Row, names: Columns) -> bool:
@@ -163,8 +175,8 @@ def _file_name(name: str, image_root: Path, where: str) -> str:
         if candidate and not Path(candidate).is_absolute() and (image_root / candidate).is_file():
             return candidate
     raise UserError(
-        f"{where}: no image {name!r} in {image_root}; correct the row, or name the folder with"
-        " --images"
+        f"{where}: no image {name[:200]!r} in {image_root}; correct the row, or name the folder"
+        " with --images"
     )
 
 
@@ -185,7 +197,7 @@ def _number(text: str, name: str, where: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UserError(f"{where}: {name} must be a number, got {text!r}; correct the row")
+        number = float("nan")
+    if not abs(number) <= FARTHEST:
+        raise UserError(f"{where}: {name} must be a number, got {text[:60]!r}; correct the row")
     return number

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.coco.masks import FARTHEST
 from tasks.datasets.convert.outlines import ellipse, masked, outlined, rectangle
 from tasks.datasets.convert.writing import (
     Converted,
@@ -19,11 +20,12 @@ from tasks.datasets.convert.writing import (
     Picture,
     Polygon,
     check_label,
+    class_name,
     order_of,
 )
 from tasks.datasets.convert.xml_file import Element, parse_xml
 from tasks.datasets.notes import Notes
-from tasks.images import image_size
+from tasks.images import MOST_PIXELS, image_size
 
 AREAS = ("polygon", "box", "ellipse", "mask")
 OTHERS = ("polyline", "points", "cuboid", "skeleton", "tag")
@@ -80,11 +82,17 @@ def _categories(
         return tuple(categories)
     declared = [label for label in _all_below(tree.find("meta"), "label") if _is_class(label)]
     if declared:
-        return tuple(dict.fromkeys(label.value("name") for label in declared))
+        names = [class_name(label.value("name"), label.where) for label in declared]
+        return tuple(dict.fromkeys(names))
     shapes: list[Element] = []
     for image in images:
         shapes += [shape for shape in image.children if shape.tag in AREAS]
-    return order_of([shape.attribute("label") for shape in shapes], None)
+    return order_of([_label(shape) for shape in shapes], None)
+
+
+def _label(shape: Element) -> str:
+    """The name of a shape's class."""
+    return class_name(shape.attribute("label"), shape.where)
 
 
 def _all_below(element: Element | None, tag: str) -> list[Element]:
@@ -139,7 +147,7 @@ def _picture(element: Element, image: Path, name: str, task: _Task) -> Picture:
 
 def _object(shape: Element, size: tuple[int, int], task: _Task) -> LabelledBox | None:
     """An object; None, and a note, where it is left out."""
-    label = shape.attribute("label")
+    label = _label(shape)
     check_label(label, task.categories, shape.where)
     if shape.tag == "mask":
         return _mask(label, shape, size, task.notes)
@@ -159,7 +167,8 @@ def _outline(shape: Element) -> Polygon:
         values = tuple(float(value) for value in text.replace(";", ",").split(","))
     except ValueError:
         values = ()
-    if len(values) < 6 or len(values) % 2:
+    near = all(abs(value) <= FARTHEST for value in values)
+    if len(values) < 6 or len(values) % 2 or not near:
         raise UserError(
             f"{shape.where}: points must be three or more, as x,y;x,y;x,y, got {text[:60]!r};"
             " correct the file"
@@ -176,6 +185,11 @@ def _mask(label: str, shape: Element, size: tuple[int, int], notes: Notes) -> La
         runs = [int(value) for value in text.split(",")]
     except ValueError:
         runs = []
+    if min(width, height) < 1 or width * height > MOST_PIXELS:
+        raise UserError(
+            f"{shape.where}: a mask must be of 1 to {MOST_PIXELS} pixels, got {width}x{height};"
+            " correct the file"
+        )
     if not runs or min(runs) < 0 or sum(runs) != width * height:
         raise UserError(
             f"{shape.where}: rle must be whole numbers that sum up to width times height,"

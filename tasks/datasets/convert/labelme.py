@@ -17,6 +17,7 @@ import numpy as np
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.json_file import parse_json
+from tasks.datasets.coco.masks import FARTHEST
 from tasks.datasets.convert.outlines import ellipse, masked, outlined, rectangle
 from tasks.datasets.convert.writing import (
     Converted,
@@ -24,9 +25,12 @@ from tasks.datasets.convert.writing import (
     Picture,
     Polygon,
     check_label,
+    class_name,
     order_of,
+    visible_files,
 )
 from tasks.datasets.notes import Notes
+from tasks.datasets.text_files import read_file
 from tasks.errors import DataError
 from tasks.images import SUFFIXES, image_size, stored_values
 
@@ -69,7 +73,7 @@ def read_labelme(
     image_folder = None if images is None else Path(images)
     notes = Notes()
     drawings: list[_Drawing] = []
-    for path in sorted(root.rglob("*.json")) if root.is_dir() else []:
+    for path in visible_files(root, "*.json") if root.is_dir() else []:
         content = _read(path)
         if "shapes" not in content or "imagePath" not in content:
             notes.add("JSON files are none of Labelme's and were left out", path)
@@ -89,7 +93,7 @@ def read_labelme(
 def _read(path: Path) -> Mapping[str, Any]:
     """The content of a JSON file, empty where it is no object."""
     try:
-        content = parse_json(path.read_bytes())
+        content = parse_json(read_file(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: must be a JSON file, cannot read it: {error}; correct it or take it out"
@@ -102,7 +106,12 @@ def _drawing(
 ) -> _Drawing:
     image = _image(path, str(content["imagePath"]), image_folder)
     shapes: list[_Shape] = []
-    for place, record in enumerate(content["shapes"]):
+    records = content["shapes"]
+    if not isinstance(records, list):
+        raise UserError(
+            f"{path}: shapes must be a list, got {type(records).__name__}; correct the file"
+        )
+    for place, record in enumerate(records):
         where = f"{path}: shape {place}"
         kind = _kind_of(record, where)
         if kind not in _POINTS:
@@ -137,7 +146,7 @@ def _kind_of(record: Any, where: str) -> str:
 def _shape(record: Mapping[str, Any], kind: str, where: str) -> _Shape:
     try:
         points = tuple((float(x), float(y)) for x, y in record["points"])
-        near = all(math.isfinite(value) for point in points for value in point)
+        near = all(abs(value) <= FARTHEST for point in points for value in point)
     except (KeyError, TypeError, ValueError, OverflowError):
         points = ()
         near = False
@@ -147,7 +156,8 @@ def _shape(record: Mapping[str, Any], kind: str, where: str) -> _Shape:
             f" {repr(record.get('points'))[:60]}; correct the file"
         )
     mask = str(record.get("mask") or "")
-    return _Shape(kind, record["label"], points, record.get("group_id"), mask, where)
+    label = class_name(record["label"], where)
+    return _Shape(kind, label, points, record.get("group_id"), mask, where)
 
 
 def _picture(

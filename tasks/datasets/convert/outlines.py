@@ -85,12 +85,16 @@ def masked(
     None, and a note, where no pixel of it is on the image.
     """
     left, top = corner
-    height, width = part.shape
-    whole = np.zeros((max(size[0], top + height), max(size[1], left + width)), dtype=np.bool_)
-    whole[max(0, top) : top + height, max(0, left) : left + width] = part[
-        max(0, -top) :, max(0, -left) :
-    ]
-    mask = whole[: size[0], : size[1]]
+    mask = np.zeros(size, dtype=np.bool_)
+    shown = part[max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)]
+    if shown.size:
+        first_row = max(0, top)
+        first_column = max(0, left)
+        rows_and_columns = (
+            slice(first_row, first_row + shown.shape[0]),
+            slice(first_column, first_column + shown.shape[1]),
+        )
+        mask[rows_and_columns] = shown
     if mask.sum() < part.sum():
         notes.add(CLIPPED, where)
     if not mask.any():

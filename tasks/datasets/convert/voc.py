@@ -19,8 +19,12 @@ from tasks.datasets.convert.writing import (
     Picture,
     box_of_corners,
     check_label,
+    check_units,
+    class_name,
     images_by_stem,
+    on_image,
     order_of,
+    visible_files,
 )
 from tasks.datasets.convert.xml_file import Element, parse_xml
 from tasks.datasets.notes import Notes
@@ -62,7 +66,7 @@ def read_voc(
     parsed = {stem: parse_xml(files[stem]) for stem in read}
     names: list[str] = []
     for tree in parsed.values():
-        names += [element.value("name") for element in tree.find_all("object")]
+        names += [_label(element) for element in tree.find_all("object")]
     image_root = Path(images) if images is not None else _image_folder(root)
     rules = _Rules(image_root, order_of(names, categories), origin, difficult)
     by_stem = images_by_stem(image_root)
@@ -71,6 +75,7 @@ def read_voc(
     for stem in wanted:
         image = _image(stem, parsed[stem], by_stem, image_root)
         pictures.append(_picture(parsed[stem], image, rules, notes))
+    check_units(root, pictures)
     return Converted(
         image_root=image_root,
         categories=rules.categories,
@@ -85,7 +90,7 @@ def _annotation_files(root: Path) -> dict[str, Path]:
     if not folders:
         raise UserError(f"a VOC folder must exist, found none at {root}; check the path")
     files: dict[str, Path] = {}
-    for path in folders[0].rglob("*.xml"):
+    for path in visible_files(folders[0], "*.xml"):
         files[path.relative_to(folders[0]).with_suffix("").as_posix()] = path
     if not files:
         raise UserError(f"a VOC folder holds XML files, found none in {folders[0]}; check the path")
@@ -144,15 +149,20 @@ def _picture(tree: Element, image: Path, rules: _Rules, notes: Notes) -> Picture
     boxes: list[LabelledBox] = []
     for element in tree.find_all("object"):
         box = _object(element, rules, notes)
-        if box is not None:
+        if box is not None and on_image(box, size, element.where, notes):
             boxes.append(box)
     file_name = image.relative_to(rules.image_root).as_posix()
     return Picture(file_name=file_name, size=size, boxes=tuple(boxes))
 
 
+def _label(element: Element) -> str:
+    """The name of an object's class."""
+    return class_name(element.value("name"), element.where)
+
+
 def _object(element: Element, rules: _Rules, notes: Notes) -> LabelledBox | None:
     """An object's box; None, and a note, where it is left out."""
-    label = element.value("name")
+    label = _label(element)
     check_label(label, rules.categories, element.where)
     bounds = element.find("bndbox")
     if bounds is None:

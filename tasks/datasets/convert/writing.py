@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from resnet_backbones.errors import UserError
 from tasks.boxes import Box
+from tasks.datasets.coco.units import find_units, units_error
 from tasks.datasets.notes import Notes
-from tasks.images import find_images
+from tasks.images import find_images, is_hidden
 
 Origin = Literal[0, 1]
 """1: corners are pixels counted from 1 and belong to the box, as VOC defines; 0: they are points,
@@ -80,9 +83,44 @@ def box_of_corners(
     return x, y, xmax - x, ymax - y
 
 
+def class_name(text: str, where: str) -> str:
+    """The name of a class without blanks around it.
+
+    Raises UserError, naming file and line, for a name that training refuses: an empty one, one of
+    several lines, or with other characters that nothing shows.
+    """
+    name = text.strip()
+    if not name or not name.isprintable():
+        raise UserError(
+            f"{where}: a class name must be one line of characters that can be shown, got {text!r};"
+            " rename it"
+        )
+    return name
+
+
 def order_of(names: Iterable[str], categories: Sequence[str] | None) -> tuple[str, ...]:
     """Order categories by their ids: those asked for, or else the names that occur, sorted."""
     return tuple(categories) if categories is not None else tuple(sorted(set(names)))
+
+
+def visible_files(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder that match, sorted; hidden ones and what is no file are left out."""
+    found = sorted(folder.rglob(pattern))
+    return [
+        path
+        for path in found
+        if path.is_file() and not is_hidden(path.relative_to(folder).as_posix())
+    ]
+
+
+def on_image(box: LabelledBox, size: tuple[int, int], where: str, notes: Notes) -> bool:
+    """Whether a part of a box is on its image; notes one without."""
+    height, width = size
+    x, y, box_width, box_height = box.box
+    inside = x < width and y < height and x + box_width > 0 and y + box_height > 0
+    if not inside:
+        notes.add("boxes without a part in their image were left out", where)
+    return inside
 
 
 def check_label(label: str, categories: Sequence[str], where: str) -> None:
@@ -92,6 +130,16 @@ def check_label(label: str, categories: Sequence[str], where: str) -> None:
             f"{where}: every label must be one of the categories {', '.join(categories)}, got"
             f" {label!r}; correct it, or add it to --categories"
         )
+
+
+def check_units(path: Path, pictures: Sequence[Picture]) -> None:
+    """Raise UserError for boxes that are fractions of their image, or other numbers than said."""
+    boxes = [box.box for picture in pictures for box in picture.boxes]
+    sizes = [picture.size for picture in pictures for _ in picture.boxes]
+    array = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    units = find_units(array, np.array(sizes, dtype=np.int32).reshape(-1, 2))
+    if units != "pixels":
+        raise UserError(f"{path}: {units_error(units, len(boxes))}")
 
 
 def write_coco(

@@ -1,11 +1,17 @@
 """XML files whose elements know their line, for errors."""
 
+import codecs
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.text_files import read_file
+
+_ENCODING = re.compile(rb"""[^<]{0,3}<\?xml[^>]*\sencoding\s*=\s*["'](?P<name>[\w.:-]+)["']""")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass
@@ -68,24 +74,37 @@ class Element:
 
 
 def parse_xml(path: Path) -> Element:
-    """Parse a file and return its root element; UserError naming the line that is no XML."""
+    """Parse a file and return its root element.
+
+    Raises UserError naming the line that is no XML, and for a file that declares entities, which
+    no tool of annotations does and which can grow without end.
+    """
     top = Element("", str(path))
     stack = [top]
-    parser = expat.ParserCreate()
+    parts: list[list[str]] = [[]]
+    parser = expat.ParserCreate("utf-8")
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         element = Element(tag, f"{path}:{parser.CurrentLineNumber}", attributes)
         stack[-1].children.append(element)
         stack.append(element)
+        parts.append([])
 
-    def text(characters: str) -> None:
-        stack[-1].text += characters
+    def end(_tag: str) -> None:
+        stack.pop().text = "".join(parts.pop())
+
+    def refuse_entity(name: str, *_: object) -> None:
+        raise UserError(
+            f"{path}:{parser.CurrentLineNumber}: must declare no entities, got {name!r}; write the"
+            " texts themselves"
+        )
 
     parser.StartElementHandler = start
-    parser.CharacterDataHandler = text
-    parser.EndElementHandler = lambda _tag: stack.pop()
+    parser.CharacterDataHandler = lambda characters: parts[-1].append(characters)
+    parser.EndElementHandler = end
+    parser.EntityDeclHandler = refuse_entity
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(_as_utf8(path), True)
     except OSError as error:
         raise UserError(f"annotations must be an XML file, cannot read {path}: {error}") from error
     except expat.ExpatError as error:
@@ -93,3 +112,22 @@ def parse_xml(path: Path) -> Element:
             f"{path}:{error.lineno}: not XML: {expat.ErrorString(error.code)}; correct the file"
         ) from error
     return top.children[0]
+
+
+def _as_utf8(path: Path) -> bytes:
+    """The text in UTF-8, whatever its declaration says; expat knows a few encodings only.
+
+    Raises UserError for an encoding that is not known or not the file's.
+    """
+    content = read_file(path)
+    declared = _ENCODING.match(content)
+    name = "utf-16" if content[:2] in _UTF16 else "utf-8-sig"
+    if declared is not None:
+        name = declared["name"].decode("ascii")
+    try:
+        text = content.decode("utf-8-sig" if name.lower() in ("utf-8", "utf8") else name)
+    except (LookupError, UnicodeError) as error:
+        raise UserError(
+            f"{path}: must be text of its encoding {name}, got: {error}; save it as UTF-8"
+        ) from error
+    return text.encode(errors="surrogatepass")

@@ -2,15 +2,14 @@
 
 A row is `class cx cy w h` or, as an outline, `class x y x y x y …`, all but the class over the
 image's width or height. What rounding puts outside the image, by up to a hundredth of its side, is
-clipped.  `where` is a file and line.
+clipped; key points are left out.  `where` is a file and line.
 """
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.convert.writing import (
@@ -20,9 +19,16 @@ from tasks.datasets.convert.writing import (
     Polygon,
     box_of_corners,
 )
+from tasks.datasets.convert.yolo_settings import (
+    class_names,
+    count_key_points,
+    find_settings,
+    given,
+    read_settings,
+)
 from tasks.datasets.notes import Notes
 from tasks.datasets.text_files import read_text
-from tasks.images import SUFFIXES, find_images, image_size
+from tasks.images import SUFFIXES, find_images, image_size, is_hidden
 
 _TOLERANCE = 0.01  # of the image's side; Ultralytics allows as much
 
@@ -33,87 +39,41 @@ def read_yolo(data: str | Path, *, split: str = "train") -> Converted:
     An image without a label file has no objects. Category ids are the file's class numbers plus 1.
     Raises UserError naming file and line.
     """
-    path = _data_file(Path(data))
-    content = _read_yaml(path)
-    names = _names(content, path)
+    path = find_settings(Path(data))
+    content = read_settings(path)
+    names = class_names(content, path)
+    key_points = count_key_points(content, path)
     files = _image_files(content, path, split)
     image_root = Path(os.path.commonpath([file.parent for file in files]))
     notes = Notes()
-    pictures = tuple(_picture(file, image_root, names, notes) for file in files)
+    rows = _Rows(names, key_points, notes)
+    pictures = tuple(_picture(file, image_root, rows) for file in files)
     if not any(_label_file(file).is_file() for file in files):
         raise UserError(
             f"labels lie beside images/ in labels/, found none of {len(files)}; looked for"
             f" {_label_file(files[0])}"
         )
+    _note_left_over(files, notes)
     return Converted(
         image_root=image_root, categories=names, pictures=pictures, warnings=notes.lines()
     )
 
 
-def _data_file(path: Path) -> Path:
-    """The YAML file, which may be given by its folder."""
-    if not path.is_dir():
-        return path
-    files = sorted((*path.glob("*.yaml"), *path.glob("*.yml")))
-    if len(files) != 1:
-        present = ", ".join(file.name for file in files) or "none"
-        raise UserError(
-            f"a YOLO folder must hold one YAML file, {path} holds {present}; give the file itself"
-        )
-    return files[0]
-
-
-def _read_yaml(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"data.yaml must be a YAML file, cannot read {path}: {error}") from error
-    if not isinstance(content, Mapping):
-        raise UserError(
-            f"{path} must hold names and the splits' folders, got {type(content).__name__}"
-        )
-    return content
-
-
-def _names(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """The names of the classes in the order of their numbers."""
-    names = content.get("names")
-    if isinstance(names, Mapping):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            raise UserError(
-                f"{path}: names must be numbered 0..{len(names) - 1}, got"
-                f" {', '.join(map(str, names))}"
-            )
-        names = [names[number] for number in range(len(names))]
-    if not isinstance(names, list) or not names:
-        raise UserError(f"{path}: names must be a list, or pairs of number and name, got {names!r}")
-    texts = tuple(str(name) for name in names)
-    if len(set(texts)) != len(texts):
-        raise UserError(
-            f"{path}: names must differ, got {', '.join(texts)}; rename the second of each"
-        )
-    if content.get("nc", len(texts)) != len(texts):
-        raise UserError(
-            f"{path}: nc must be the number of names, got nc {content['nc']} and {len(texts)} names"
-        )
-    return texts
-
-
 def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Path]:
     """Images of a split, which is a folder, a text file that lists images, or several of these."""
-    sources = content.get(split) or (content.get("valid") if split == "val" else None)
+    sources = given(content, split) or (given(content, "valid") if split == "val" else None)
     if not sources:
-        present = ", ".join(name for name in ("train", "val", "test") if content.get(name))
+        present = ", ".join(name for name in ("train", "val", "test") if given(content, name))
         raise UserError(
             f"{path} must name the images of the split {split}, it names {present or 'none'}; see"
             " --split"
         )
-    root = path.parent / str(content.get("path") or "")
+    root = path.parent / Path(str(given(content, "path") or "")).expanduser()
     if not root.is_dir():  # Ultralytics counts `path` from a settings folder of its own
         root = path.parent
     files: list[Path] = []
     for source in sources if isinstance(sources, list) else [sources]:
-        images = _existing(root, str(source), path)
+        images = _existing(root, str(source)[:4096], path)
         files += find_images(images) if images.is_dir() else _listed(images)
     if any(file.is_absolute() for file in files):
         files = [Path(os.path.normpath(Path.cwd() / file)) for file in files]
@@ -155,11 +115,37 @@ def _label_file(image: Path) -> Path:
     return Path(*parts)
 
 
-def _picture(image: Path, image_root: Path, names: Sequence[str], notes: Notes) -> Picture:
+def _note_left_over(images: Sequence[Path], notes: Notes) -> None:
+    """Note label files without an image, and files beside the images that are none."""
+    labelled = {_label_file(image) for image in images}
+    for folder in sorted({label.parent for label in labelled}):
+        for file in sorted(folder.glob("*.txt")):
+            if file not in labelled and not is_hidden(file.name) and file.name != "classes.txt":
+                notes.add("label files have no image of their name and were left out", file)
+    for folder in sorted({image.parent for image in images}):
+        for file in sorted(folder.iterdir()):
+            suffix = file.suffix.lower()
+            if file.is_file() and suffix not in (*SUFFIXES, ".txt") and not is_hidden(file.name):
+                kind = f"files ending in {suffix}" if suffix else "files without an ending"
+                notes.add(f"{kind} are no images that are read and were left out", file)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the rows of label files mean."""
+
+    names: Sequence[str]
+    key_points: int
+    """Numbers of key points after each box."""
+    notes: Notes
+
+
+def _picture(image: Path, image_root: Path, rows: _Rows) -> Picture:
     size = image_size(image)
     labels = _label_file(image)
+    notes = rows.notes
     if labels.is_file():
-        boxes = _boxes(labels, size, names, notes)
+        boxes = _boxes(labels, size, rows)
     else:
         notes.add("images have no label file, and so no objects", str(image))
         boxes = []
@@ -167,25 +153,25 @@ def _picture(image: Path, image_root: Path, names: Sequence[str], notes: Notes) 
     return Picture(file_name=file_name, size=size, boxes=tuple(boxes))
 
 
-def _boxes(
-    labels: Path, size: tuple[int, int], names: Sequence[str], notes: Notes
-) -> list[LabelledBox]:
+def _boxes(labels: Path, size: tuple[int, int], rows: _Rows) -> list[LabelledBox]:
     """The boxes of a label file."""
     lines = read_text(labels, "a label file").splitlines()
     boxes: list[LabelledBox] = []
     for number, line in enumerate(lines, start=1):
         values = line.split()
-        box = _box(values, size, names, f"{labels}:{number}", notes) if values else None
+        box = _box(values, size, rows, f"{labels}:{number}") if values else None
         if box is not None:
             boxes.append(box)
     return boxes
 
 
 def _box(
-    values: Sequence[str], size: tuple[int, int], names: Sequence[str], where: str, notes: Notes
+    values: Sequence[str], size: tuple[int, int], rows: _Rows, where: str
 ) -> LabelledBox | None:
     """The box of a row; None, and a note, where it has no area."""
-    label = _label(values[0], names, where)
+    label = _label(values[0], rows.names, where)
+    if rows.key_points:
+        values = _without_key_points(values, rows, where)
     numbers = _numbers(values[1:], where)
     polygons: tuple[Polygon, ...] = ()
     if len(numbers) == 4:
@@ -200,20 +186,31 @@ def _box(
         raise UserError(
             f"{where}: a row is class cx cy w h, or class x y x y x y …, got {len(values)} values"
         )
-    box = box_of_corners(_to_pixels(corners, size), 0, where, notes)
+    box = box_of_corners(_to_pixels(corners, size), 0, where, rows.notes)
     return None if box is None else LabelledBox(label=label, box=box, polygons=polygons)
+
+
+def _without_key_points(values: Sequence[str], rows: _Rows, where: str) -> Sequence[str]:
+    """The class and the box of a row; notes that its key points are left out."""
+    if len(values) == 5 + rows.key_points:
+        rows.notes.add("rows have key points, which were left out", where)
+    elif len(values) != 5:
+        raise UserError(
+            f"{where}: a row is class cx cy w h and {rows.key_points} numbers of key points, as"
+            f" kpt_shape says, got {len(values)} values; correct one of the two"
+        )
+    return values[:5]
 
 
 def _label(text: str, names: Sequence[str], where: str) -> str:
     """The name of a class number, which may be written as 3 or 3.0."""
     number = -1
-    if text.isdecimal():
-        number = int(text)
-    elif text.removesuffix(".0").isdecimal():
-        number = int(float(text))
+    digits = text.removesuffix(".0")
+    if digits.isdecimal() and len(digits) < 10:
+        number = int(digits)
     if not 0 <= number < len(names):
         raise UserError(
-            f"{where}: a row starts with a class number 0..{len(names) - 1}, got {text!r};"
+            f"{where}: a row starts with a class number 0..{len(names) - 1}, got {text[:60]!r};"
             " correct it"
         )
     return names[number]

@@ -14,6 +14,7 @@ from tasks.datasets.checks.images import (
     find_leaks,
     read_files,
 )
+from tasks.datasets.checks.records import Needs
 from tasks.datasets.checks.report import CheckedSplit, CheckReport, Fixed
 from tasks.datasets.coco.layout import instance_files
 from tasks.datasets.findings import Finding, only_errors
@@ -27,6 +28,7 @@ from tasks.datasets.semantic.layout import Place, SemanticSource, locate_semanti
 from tasks.datasets.semantic.pairs import pair_files
 from tasks.datasets.semantic.read import open_semantic
 from tasks.images import Exif
+from tasks.labels import LabelMap
 
 
 @dataclass
@@ -38,6 +40,7 @@ class _Reading:
     findings: list[Finding] = field(default_factory=list)
     files: list[ImageFile] = field(default_factory=list)
     contents: tuple[str, ...] = ()
+    label_map: LabelMap | None = None
 
 
 def check_semantic(
@@ -51,7 +54,8 @@ def check_semantic(
     places = {name: locate_semantic(source) for name, source in sources.items()}
     readings: dict[str, _Reading] = {}
     for name, source in sources.items():
-        readings[name] = _read(name, source, places[name], exif, track)
+        trained = readings["train"].label_map if name == "val" and "train" in readings else None
+        readings[name] = _read(name, source, places[name], exif, track, trained)
     if {"train", "val"} <= readings.keys():
         train = readings["train"]
         val = readings["val"]
@@ -80,20 +84,29 @@ def holds_semantic(folder: Path) -> bool:
 
 
 def _read(
-    name: str, source: SemanticSource, place: Place, exif: Exif, track: Track | None
+    name: str,
+    source: SemanticSource,
+    place: Place,
+    exif: Exif,
+    track: Track | None,
+    trained: LabelMap | None,
 ) -> _Reading:
-    """Read a split, its images and its labels, and find what is wrong within it."""
+    """Read a split, its images and its labels, and find what is wrong within it.
+
+    Classes take the labels of `trained`, those of the training split, as in training.
+    """
     reading = _Reading(name, place.masks)
     if place.kind == "instances":
-        reading.findings += check_file(place.masks, place.images, exif)[1]
+        reading.findings += check_file(place.masks, place.images, exif, Needs(masks=True))[1]
         if only_errors(reading.findings):
             return reading
     try:
         headers = place.kind == "masks"  # of others the files are compared with the records below
-        opened = open_semantic(source, place, None, exif, every=headers)
+        opened = open_semantic(source, place, trained, exif, every=headers)
     except UserError as error:
         reading.findings.append(refused_by_training(place.masks, error))
         return reading
+    reading.label_map = opened.dataset.label_map
     reading.findings += opened.findings
     _read_images(reading, opened.dataset, place, exif, track)
     _read_labels(reading, opened.dataset, track)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ FORMS = (
     " {name: road, value: 3, colour: [128, 64, 128]}"
 )
 _KEYS = {"name", "value", "colour"}
-_CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<colour>\d+,\d+,\d+)?:[^:]*:[^:]*")
+_CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<colour>\d{1,3},\d{1,3},\d{1,3})?:[^:]*:[^:]*")
 
 
 def find_classes(classes: str | None, root: Path) -> ClassList:
@@ -95,9 +96,10 @@ def _read_labelmap(path: Path, text: str) -> list[MaskClass]:
 
 
 def _read_entries(path: Path, text: str) -> list[MaskClass]:
-    """A list of names, or of entries {name, value, colour}."""
+    """A list of names, or of entries {name, value, colour}; in YAML all are the texts written."""
+    is_json = path.suffix == ".json"
     try:
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(text) if is_json else yaml.load(text, Loader=yaml.BaseLoader)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: must be a YAML or JSON list, got: {error}; correct it") from error
     if not isinstance(content, Sequence) or isinstance(content, str):
@@ -111,23 +113,34 @@ def _entry(item: Any, place: int, where: str) -> MaskClass:
     if not isinstance(item, Mapping):
         item = {"name": item}
     name = item.get("name")
-    value = item.get("value", place)
+    value = _number(item.get("value", place))
     known = set(item) <= _KEYS
     if not known or not isinstance(name, str) or not name or type(value) is not int:
         raise UserError(
             f"{where}: a class must be a name, or have name (a text), value (a whole number) and"
-            f" colour, got {item!r}; correct it"
+            f" colour, got {reprlib.repr(item)}; correct it"
         )
-    return MaskClass(name, value, _colour(item.get("colour"), where))
+    colour = item.get("colour")
+    numbers = [_number(part) for part in colour] if isinstance(colour, list) else colour
+    return MaskClass(name, value, _colour(numbers, where))
+
+
+def _number(value: Any) -> Any:
+    """The whole number that a text of YAML is, or what is given."""
+    if not isinstance(value, str) or len(value) > 9:
+        return value
+    digits = value.removeprefix("-")
+    return int(value) if digits.isascii() and digits.isdecimal() else value
 
 
 def _colour(numbers: Any, where: str) -> Colour | None:
     """Three bytes, or None for none."""
-    if not numbers:
+    if numbers in (None, [], "", "null", "~"):
         return None
     is_colour = isinstance(numbers, list) and len(numbers) == 3
     if not is_colour or not all(type(number) is int and 0 <= number <= 255 for number in numbers):
         raise UserError(
-            f"{where}: a colour must be red, green and blue in 0..255, got {numbers!r}; correct it"
+            f"{where}: a colour must be red, green and blue in 0..255, got"
+            f" {reprlib.repr(numbers)}; correct it"
         )
     return numbers[0], numbers[1], numbers[2]

@@ -77,7 +77,12 @@ def open_instances(
     Raises the UserErrors of `read_for_training`, and one for objects that have no mask.
     """
     coco = read_for_training(
-        place.masks, place.images, check_sizes=every, exif=exif, check_command=check_command
+        place.masks,
+        place.images,
+        check_sizes=every,
+        check_masks=True,
+        exif=exif,
+        check_command=check_command,
     )
     read = _classes(coco, wanted)
     own = coco.label_map.category_ids

@@ -1,6 +1,5 @@
 """Labels of a data set read and counted, and what is wrong with them.  N images, K classes."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.cores import usable_cores
 from tasks.datasets.checks.images import THREADS, Track, read_in_threads
 from tasks.datasets.findings import Finding, Severity
 from tasks.datasets.semantic.dataset import SemanticDataset
@@ -42,7 +42,7 @@ def count_labels(
 ) -> tuple[LabelCounts, list[Finding]]:
     """Read the labels of these images, count them, and find what is wrong with each."""
     read = partial(_read, dataset)
-    contents = read_in_threads(read, indices, min(THREADS, os.cpu_count() or 1), track)
+    contents = read_in_threads(read, indices, min(THREADS, usable_cores()), track)
     pixels = np.zeros(_VALUES, dtype=np.int64)
     images = np.zeros(_VALUES, dtype=np.int64)
     findings: list[Finding] = []

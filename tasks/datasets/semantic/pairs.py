@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.datasets.class_images.class_folders import is_hidden
 from tasks.datasets.findings import Finding
 from tasks.datasets.semantic.layout import Place
 from tasks.datasets.text_files import read_text
@@ -67,13 +66,11 @@ def pair_files(place: Place, *, train_ids: bool = False) -> Pairing:
 
 
 def _by_stem(folder: Path) -> Files:
-    """The visible image files below a folder."""
+    """The image files below a folder."""
     files: dict[str, list[str]] = {}
     for path in find_images(folder, "correct data.root, or put files there"):
         name = path.relative_to(folder).as_posix()
-        if not is_hidden(name):
-            stem = name.removesuffix(path.suffix)
-            files.setdefault(stem, []).append(name)
+        files.setdefault(name.removesuffix(path.suffix), []).append(name)
     return files
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
+from tasks.datasets.coco.usable import usable_images
 from tasks.datasets.repeat_factors import repeat_factors
 from tasks.detection.config import DataConfig
 from tasks.engine.randomness import Stream, mix_key, mix_keys
+from tasks.vision.copy_paste import MOST_PASTED
 from tasks.vision.padding import padded_objects
 from tasks.vision.placement import ImagePlan
 from tasks.vision.planning import (
@@ -46,7 +47,7 @@ class TrainPlans:
     def __init__(self, dataset: CocoDataset, config: DataConfig, seed: int) -> None:
         self.dataset = dataset
         self.config = config
-        self.usable, self.warnings = _usable_images(dataset, config.keep_empty)  # (N,) indices
+        self.usable, self.warnings = usable_images(dataset, config.keep_empty)  # (N,) indices
         repeats: NDArray[np.float64] | None = None  # (N,)
         if config.repeat_threshold is not None:
             repeats = repeat_factors(dataset, self.usable, config.repeat_threshold)
@@ -83,7 +84,9 @@ class TrainPlans:
     def _most_objects(self, image: ImagePlan) -> int:
         """Objects that the image may end up with."""
         own = int(self.dataset.first[image.index + 1] - self.dataset.first[image.index])
-        return own + (self._most_objects(image.paste) if image.paste is not None else 0)
+        if image.paste is None:
+            return own
+        return own + min(MOST_PASTED, self._most_objects(image.paste))
 
 
 def val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> Iterator[Plan]:
@@ -96,23 +99,3 @@ def val_plans(dataset: CocoDataset, config: DataConfig, batch_size: int) -> Iter
         images = [ImagePlan(index, keys[index], placements[index]) for index in indices]
         most = int(counts[indices].max())
         yield Plan(tuple(images), padded_size, padded_objects(most))
-
-
-def _usable_images(
-    dataset: CocoDataset, keep_empty: bool
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Indices of the images to train on, and how many were left out."""
-    owners = np.repeat(np.arange(len(dataset)), np.diff(dataset.first))  # (M,)
-    has_object = np.bincount(owners[~dataset.crowd], minlength=len(dataset)) > 0
-    usable = np.arange(len(dataset)) if keep_empty else np.flatnonzero(has_object)
-    if len(usable) == 0:
-        raise UserError(
-            f"training needs at least one image with an object that is no crowd, {dataset.path} has"
-            f" none in {len(dataset)} images; check its annotations, or set data.keep_empty=true"
-        )
-    left_out = len(dataset) - len(usable)
-    text = (
-        f"{left_out} of {len(dataset)} training images have no object (crowds apart) and were"
-        " left out"
-    )
-    return usable, (f"{text}; data.keep_empty=true trains on them",) if left_out else ()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from tasks.detection.config import DataConfig
 from tasks.images import decode
 from tasks.labels import FileId
 from tasks.vision.augment import Augmenter, Targets
-from tasks.vision.copy_paste import Prepared, paste_objects
+from tasks.vision.copy_paste import Mask, Prepared, paste_objects
 from tasks.vision.padding import Size
 from tasks.vision.placement import ImagePlan
 from tasks.vision.planning import evaluation_placement
@@ -78,7 +80,7 @@ def _load_one(
     objects = objects[valid]
     masks = None
     if segmentations is not None:
-        masks = masks_of(dataset, segmentations, objects, plan)
+        masks = PlacedMasks(dataset, segmentations, objects, plan)
     return Prepared(
         image=placement.of_image(pixels, config.resize_filter),
         original_size=_size_of(pixels),
@@ -101,20 +103,35 @@ def without_objects(pixels: NDArray[np.uint8], config: DataConfig) -> Prepared:
     )
 
 
-def masks_of(
-    dataset: CocoDataset,
-    segmentations: Sequence[FileId],
-    objects: NDArray[np.int64],
-    plan: ImagePlan,
-) -> tuple[NDArray[np.bool_] | None, ...]:
-    """Decode and place the masks of some of the planned image's objects, None for one without."""
-    height, width = dataset.sizes[plan.index].tolist()
-    name = f"an annotation of image {dataset.original_ids[plan.index]!r}"
-    masks: list[NDArray[np.bool_] | None] = []
-    for row in objects.tolist():
-        mask = decode_mask(json.loads(str(segmentations[row])), height, width, name)
-        masks.append(None if mask is None else plan.placement.of_mask(mask))
-    return tuple(masks)
+@dataclass(frozen=True)
+class PlacedMasks(Sequence[Mask | None]):
+    """The masks of some of the planned image's objects, each decoded and placed when it is asked
+    for, as few of a crowded image are; None for an object without.
+    """
+
+    dataset: CocoDataset
+    segmentations: Sequence[FileId]  # (M,)
+    objects: NDArray[np.int64]  # rows of the data set
+    plan: ImagePlan
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    @overload
+    def __getitem__(self, place: int) -> Mask | None: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Mask | None]: ...
+
+    def __getitem__(self, place: int | slice) -> Mask | list[Mask | None] | None:
+        if isinstance(place, slice):
+            return [self[index] for index in range(len(self))[place]]
+        row = int(self.objects[place])
+        height, width = self.dataset.sizes[self.plan.index].tolist()
+        image = self.dataset.original_ids[self.plan.index]
+        name = f"object {place} of image {image!r} in {self.dataset.path}"
+        mask = decode_mask(json.loads(str(self.segmentations[row])), height, width, name)
+        return None if mask is None else self.plan.placement.of_mask(mask)
 
 
 def _read_pixels(dataset: CocoDataset, index: int, config: DataConfig) -> NDArray[np.uint8]:

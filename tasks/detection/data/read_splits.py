@@ -23,7 +23,7 @@ def read_split(
 ) -> CocoDataset:
     """The images and objects of a split, with the labels of `label_map` if given.
 
-    `check_sizes=False` spares a rank the reading of image headers that another one does;
+    `check_sizes=False` spares a rank the reading of image headers and masks that another one does;
     data.check_sizes=false spares all. Raises UserError that says what is wrong with the paths or
     the data, and that `check_command` tells more.
     """
@@ -34,6 +34,7 @@ def read_split(
         images,
         label_map=label_map,
         check_sizes=check_sizes and config.check_sizes,
+        check_masks=check_sizes and split == "train" and config.copy_paste > 0,
         exif=config.exif,
         check_command=check_command,
     )

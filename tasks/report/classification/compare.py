@@ -73,7 +73,7 @@ class Comparison:
     changes: tuple[Changes, ...]
     """Of top 1, then of top 5 where there are more classes."""
     settings: tuple[Setting, ...] | None
-    """The settings that differ; None where a run has no config.yaml."""
+    """The settings that differ; None where an evaluation has none."""
 
     def __str__(self) -> str:
         first = self.evaluated[0]
@@ -129,7 +129,7 @@ def compare_runs(
 ) -> Comparison:
     """Compare the last evaluations in two folders.
 
-    `read_settings` reads a config.yaml in the present form, `eval_command` is how the user starts
+    `read_settings` brings settings to the present form, `eval_command` is how the user starts
     an evaluation. Raises UserError where the two are not of the same images and classes.
     """
     a = read_evaluated(run_a, eval_command=eval_command)

@@ -7,7 +7,7 @@ from pathlib import Path
 from resnet_backbones.errors import UserError
 from tasks.images import Exif, ImageSource
 from tasks.labels import LabelMap
-from tasks.report.run import EVALUATION, evaluated_scores, finished_evaluation
+from tasks.report.run import EVALUATION, evaluated_scores, finished_evaluation, recorded_path
 from tasks.scoring.evaluation import class_scores
 from tasks.scoring.predictions_file import read_results
 from tasks.scoring.top_k import DETAILS, ClassResults
@@ -47,7 +47,7 @@ def read_evaluated(
     metadata = finished_evaluation(folder, "data", eval_command)
     label_map = _evaluated_classes(folder)
     results, names = read_results(folder / PREDICTIONS, label_map)
-    root = Path(images or metadata.get("image_root", ""))
+    root = Path(images or recorded_path(folder, metadata.get("image_root", "")))
     return Evaluated(
         data=metadata["data"],
         label_map=label_map,

@@ -1,26 +1,22 @@
-"""What hotcoco says of detections beyond COCO's scores, gathered for a report.
+"""What is to be said of detections beyond COCO's scores, by hotcoco and by resampling.
 
 K classes, N detections.  Numbers are 0–1; nan where the ground truth does not define one.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.datasets.coco.dataset import CocoDataset
-from tasks.scoring.engines import SCORE_NAMES, hotcoco_evaluator, mean_defined
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
+from tasks.scoring.engines import SCORE_NAMES, hotcoco_evaluator, mean_defined, summarize
+from tasks.scoring.instance_samples import RECALLS, SampledScores, sample_scores
+from tasks.scoring.resampling import Interval, draw_images, interval_of
 from tasks.scoring.results import DetectionResults
-
-if TYPE_CHECKING:
-    from hotcoco import COCOeval
-
-Interval = tuple[float, float]
-UNKNOWN: Interval = (math.nan, math.nan)
-RECALLS = np.linspace(0, 1, 101)  # COCO's
 
 
 @dataclass(frozen=True)
@@ -29,8 +25,10 @@ class ClassReport:
 
     name: str
     objects: int  # without crowds
+    images: int  # that have such objects
     ap: float
     interval: Interval
+    samples: int  # bootstrap samples behind it: those that hold an object of the class
     ap50: float
     threshold: float  # nan where no detection is right
     right: int  # detections at or above the threshold that found an object of the class
@@ -61,14 +59,16 @@ class ClassReport:
 class Analysis:
     """hotcoco's analyses of one set of detections."""
 
+    limit: int
+    """Most detections of a class and image that count."""
     scores: Mapping[str, float]
     """COCO's twelve numbers."""
     intervals: Mapping[str, Interval]
     """95 % bootstrap intervals over images, of the same names."""
     samples: int
-    """Bootstrap samples behind each of `intervals`."""
-    class_samples: int
-    """Bootstrap samples behind the interval of a class."""
+    """Bootstrap samples of the images."""
+    partial_samples: int
+    """Those that hold no object of some class that has objects."""
     classes: tuple[ClassReport, ...]
     precision: NDArray[np.float64]
     """(10 IoU thresholds, 101 recalls, K), -1 where a class has no ground truth."""
@@ -87,40 +87,37 @@ class Analysis:
     """Annotations that a confident detection contradicts, the most confident first."""
 
 
-def analyse(dataset: CocoDataset, results: DetectionResults) -> Analysis:
-    """Run hotcoco's analyses.
+def analyse(
+    dataset: CocoDataset, results: DetectionResults, limit: int = SCORED_DETECTIONS
+) -> Analysis:
+    """Run hotcoco's analyses, and resample the images.
 
-    They take seconds for thousands of detections, about a minute for 500,000 in 80 classes.
+    It takes seconds for thousands of detections, about a minute for 500,000 in 80 classes.
     """
     num_classes = dataset.label_map.num_classes
-    evaluator = hotcoco_evaluator(dataset, results)
-    nothing = hotcoco_evaluator(dataset, DetectionResults.empty())
-    samples = bootstrap_samples(len(results), num_classes)
-    summary = compare(nothing, evaluator, samples)
+    evaluator = hotcoco_evaluator(dataset, results, limit)
     curves = evaluator.eval
     assert curves is not None  # accumulate made them
-    precision = np.asarray(curves["precision"])[:, :, :, 0, -1]
+    everything = np.asarray(curves["precision"])
+    scores = summarize(everything, np.asarray(curves["recall"]))
+    precision = everything[:, :, :, 0, -1]
     thresholds = best_thresholds(precision[0], np.asarray(curves["scores"])[0, :, :, 0, -1])
     used = results.where(results.scores >= _filled(thresholds)[results.labels])
-    in_use = hotcoco_evaluator(dataset, used)
+    in_use = hotcoco_evaluator(dataset, used, limit)
     diagnosis = in_use.image_diagnostics(iou_thr=0.5)
     calibration = evaluator.calibration(n_bins=10, iou_threshold=0.5)
-    scores = {name: known(summary["metrics_b"][name]) for name in SCORE_NAMES}
-    intervals = {name: interval_of(summary, name) for name in SCORE_NAMES}
+    samples = bootstrap_samples(len(results), num_classes)
+    draws = draw_images(len(dataset), samples)
+    sampled = sample_scores(dataset, results, draws, limit)
     counts = _count(dataset, used, diagnosis)
-    reports = _class_reports(dataset, precision, thresholds, counts, calibration["per_category"])
-    resamples = class_samples(num_classes)
-    classes: list[ClassReport] = []
-    for label, report in enumerate(reports):
-        if report.objects:
-            interval = class_interval(nothing, evaluator, label, resamples)
-            report = replace(report, interval=interval)
-        classes.append(report)
+    errors = calibration["per_category"]
+    classes = _class_reports(dataset, precision, thresholds, counts, errors, sampled)
     return Analysis(
-        scores=scores,
-        intervals=intervals,
+        limit=limit,
+        scores=dict(zip(SCORE_NAMES, scores, strict=True)),
+        intervals={name: interval_of(values) for name, values in sampled.overall.items()},
         samples=samples,
-        class_samples=resamples,
+        partial_samples=sampled.partial,
         classes=tuple(classes),
         precision=precision,
         tide=evaluator.tide_errors(pos_thr=0.5, bg_thr=0.1),
@@ -138,17 +135,25 @@ def _class_reports(
     thresholds: NDArray[np.float64],
     counts: NDArray[np.int64],
     calibration_errors: Mapping[str, float],
+    sampled: SampledScores,
 ) -> list[ClassReport]:
-    """The classes without their intervals; `counts` are (3, K) right, wrong and missed."""
+    """The classes; `counts` are (3, K) right, wrong and missed."""
     names = dataset.label_map.names
-    objects = np.bincount(dataset.labels[~dataset.crowd], minlength=len(names))
+    owners = np.repeat(dataset.image_ids, np.diff(dataset.first))[~dataset.crowd]
+    labels = dataset.labels[~dataset.crowd]
+    objects = np.bincount(labels, minlength=len(names))
+    pairs = np.unique(np.stack((labels, owners)), axis=1)  # (2, classes in images)
+    images = np.bincount(pairs[0], minlength=len(names))
+    defined = sampled.defined
     reports: list[ClassReport] = []
     for label, name in enumerate(names):
         report = ClassReport(
             name=name,
             objects=int(objects[label]),
+            images=int(images[label]),
             ap=mean_defined(precision[:, :, label]),
-            interval=UNKNOWN,
+            interval=interval_of(sampled.classes[:, label]),
+            samples=int(defined[label]),
             ap50=mean_defined(precision[0, :, label]),
             threshold=float(thresholds[label]),
             right=int(counts[0][label]),
@@ -172,32 +177,7 @@ def bootstrap_samples(detections: int, classes: int) -> int:
 
     They are 500, fewer where they would take minutes, and 100 at least.
     """
-    return max(100, min(500, 12_000 // (classes + detections // 1000)))
-
-
-def class_samples(classes: int) -> int:
-    """Choose the bootstrap samples for the interval of each class.
-
-    They are 500, fewer where there are many classes, and 100 at least.
-    """
-    return max(100, min(500, 8_000 // classes))
-
-
-def compare(first: "COCOeval", second: "COCOeval", samples: int) -> dict[str, Any]:
-    """Compare two evaluators of the same images with hotcoco, paired, second minus first.
-
-    Against an evaluator without detections, which scores 0 throughout, the difference is the score
-    itself.
-    """
-    import hotcoco
-
-    return hotcoco.compare(first, second, n_bootstrap=samples, seed=0)
-
-
-def class_interval(first: "COCOeval", second: "COCOeval", label: int, samples: int) -> Interval:
-    """Bootstrap the 95 % interval of the difference in one class's AP, second minus first."""
-    comparison = compare(_of_class(first, label), _of_class(second, label), samples)
-    return interval_of(comparison, "AP")
+    return max(100, min(500, 50_000 // (classes + detections // 1000 + 1)))
 
 
 def best_thresholds(
@@ -213,17 +193,6 @@ def best_thresholds(
     best = f1.argmax(axis=0)
     classes = np.arange(precision.shape[1])
     return np.where(f1[best, classes] > 0, scores[best, classes], np.nan)
-
-
-def _of_class(evaluator: "COCOeval", label: int) -> "COCOeval":
-    """An evaluator of the same objects and detections that looks at one class only."""
-    import hotcoco
-
-    narrow = hotcoco.COCOeval(evaluator.coco_gt, evaluator.coco_dt, "bbox")
-    narrow.params.max_dets = evaluator.params.max_dets
-    narrow.params.cat_ids = [label]
-    narrow.evaluate()
-    return narrow
 
 
 def _count(
@@ -243,16 +212,3 @@ def _count_by_class(
     """How many ids (1, 2, …) of each class (K,) have a status; `labels` are in their order."""
     ids = [number for number, value in statuses.items() if value == status]
     return np.bincount(labels[np.array(ids, np.int64) - 1], minlength=num_classes)
-
-
-def interval_of(comparison: Mapping[str, Any], name: str) -> Interval:
-    """Read a comparison's 95 % interval of a difference, unknown where no score is defined."""
-    limits = comparison["ci"][name]
-    if math.isnan(known(comparison["metrics_b"][name])):
-        return UNKNOWN
-    return float(limits["lower"]), float(limits["upper"])
-
-
-def known(value: float) -> float:
-    """Turn hotcoco's -1 for a score that nothing defines into nan."""
-    return math.nan if value < 0 else float(value)

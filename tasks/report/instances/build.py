@@ -1,9 +1,12 @@
 """The report of detections on a data set."""
 
 import json
+import shlex
 from pathlib import Path
 
+from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
+from tasks.datasets.coco.objects import SCORED_DETECTIONS
 from tasks.images import Exif
 from tasks.labels import LabelMap
 from tasks.report.build import Section, run_sections, try_report, write_page
@@ -22,7 +25,7 @@ from tasks.report.instances.sections import (
     operating_section,
 )
 from tasks.report.page import paragraph
-from tasks.report.run import evaluation_metadata, finished_evaluation
+from tasks.report.run import evaluation_metadata, finished_evaluation, recorded_path
 from tasks.scoring.results import DetectionResults, read_results_json
 
 DETECTIONS = "detections.json"
@@ -39,7 +42,7 @@ def detection_sections(
 
     `folder` tells of the run. Image files that are missing are shown as blanks.
     """
-    analysis = analyse(dataset, results)
+    analysis = analyse(dataset, results, scored_detections(folder))
     worst, best = extremes(analysis.images)
     worst_images = gallery(dataset, analysis.used, analysis.images, worst, exif)
     best_images = gallery(dataset, analysis.used, analysis.images, best, exif)
@@ -117,16 +120,38 @@ def read_evaluated(
     """
     folder = Path(folder)
     metadata = finished_evaluation(folder, "annotations", eval_command)
-    image_root = images or metadata.get("image_root")
+    annotations = recorded_path(folder, metadata["annotations"])
+    if not annotations.is_file():
+        rule = f"{folder} must be reported with the annotations that it was scored on"
+        way_out = f"where they are now, score it again: {_score_again(folder, eval_command)}"
+        raise UserError(f"{rule}, found no file at {annotations}; {way_out}")
+    image_root = images or recorded_path(folder, metadata.get("image_root", annotations.parent))
     exif: Exif = metadata.get("exif", "apply")
-    dataset = read_coco(metadata["annotations"], image_root, label_map=label_map, exif=exif)
+    dataset = read_coco(annotations, image_root, label_map=label_map, exif=exif)
     dataset = first_images(dataset, metadata["images"])
     return dataset, _read_detections(folder, dataset)
 
 
+def scored_detections(folder: str | Path) -> int:
+    """How many detections of a class and image a folder's evaluation scored."""
+    limits = evaluation_metadata(folder).get("max_detections", [SCORED_DETECTIONS])
+    return int(limits[-1])
+
+
+def _score_again(folder: Path, eval_command: str) -> str:
+    """The command that scores what a folder's evaluation is of, with other data."""
+    metadata = evaluation_metadata(folder)
+    if "results" in metadata:
+        given = f"--results {shlex.quote(metadata['results'])} --annotations FILE --images FOLDER"
+        return f"{eval_command} {given} --out {shlex.quote(str(folder))}"
+    checkpoint = shlex.quote(metadata.get("checkpoint", str(folder)))
+    return f"{eval_command} {checkpoint} data.val.annotations=FILE data.val.images=FOLDER"
+
+
 def _read_detections(folder: Path, dataset: CocoDataset) -> DetectionResults:
     """The folder's own detections, or the results file that its evaluation.json names."""
-    file = evaluation_metadata(folder).get("results", folder / DETECTIONS)
+    stated = evaluation_metadata(folder).get("results")
+    file = folder / DETECTIONS if stated is None else recorded_path(folder, stated)
     return read_results_json(file, dataset)
 
 

@@ -1,10 +1,9 @@
-"""Two evaluations of the same ground truth side by side, with hotcoco's paired intervals."""
+"""Two evaluations of the same ground truth side by side, with paired intervals."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,22 +16,16 @@ from tasks.report.compare import (
     as_written,
     differing_settings,
     interval_lines,
+    partial_lines,
     settings_lines,
 )
-from tasks.report.instances.analysis import (
-    bootstrap_samples,
-    class_interval,
-    class_samples,
-    compare,
-    interval_of,
-    known,
-)
-from tasks.report.instances.build import read_evaluated
-from tasks.scoring.engines import SCORE_NAMES, hotcoco_evaluator, mean_defined
+from tasks.report.instances.analysis import bootstrap_samples
+from tasks.report.instances.build import read_evaluated, scored_detections
+from tasks.scoring.engines import SCORE_NAMES
+from tasks.scoring.instance_samples import SampledScores, sample_scores
+from tasks.scoring.instances import score_boxes
+from tasks.scoring.resampling import draw_images, interval_of
 from tasks.scoring.results import DetectionResults
-
-if TYPE_CHECKING:
-    from hotcoco import COCOeval
 
 COMPARED = ("boxes", "labels", "crowd", "areas", "sizes", "first")
 
@@ -44,12 +37,14 @@ class Comparison:
     runs: tuple[str, str]
     dataset: CocoDataset
     samples: int
+    partial_samples: int
+    """Samples that hold no object of some class."""
     scores: tuple[Difference, ...]
     """COCO's twelve numbers."""
     classes: tuple[Difference, ...]
     """AP of the classes that have ground truth, the largest difference first."""
     settings: tuple[Setting, ...] | None
-    """The settings that differ; None where a run has no config.yaml."""
+    """The settings that differ; None where an evaluation has none."""
 
     def __str__(self) -> str:
         objects = int((~self.dataset.crowd).sum())
@@ -59,6 +54,7 @@ class Comparison:
             f"on {self.dataset.path}: {len(self.dataset)} images, {objects} objects",
             f"Times 100; 95 % intervals of b - a over images ({self.samples} paired bootstrap"
             " samples); * excludes 0",
+            *partial_lines(self.partial_samples, "object"),
             "",
             *interval_lines("score", self.scores),
             "",
@@ -78,7 +74,7 @@ def compare_runs(
 ) -> Comparison:
     """Compare the last evaluations in two folders.
 
-    `read_settings` reads the nested values of a config.yaml; one that brings those of older
+    `read_settings` takes the nested settings of an evaluation; one that brings those of older
     versions to the present form keeps settings that came later from being told as differences.
     `eval_command` is how the user starts an evaluation. Raises UserError where the two are not of
     the same ground truth.
@@ -92,16 +88,25 @@ def compare_runs(
             f" {_scored_on(run_b, dataset_b)}, which differ in {', '.join(differing)}; score both"
             f" on one file: {eval_command} RUN data.val.annotations=FILE data.val.images=FOLDER"
         )
-    evaluator_a = hotcoco_evaluator(dataset, results_a)
-    evaluator_b = hotcoco_evaluator(dataset, results_b)
+    limits = [scored_detections(run) for run in (run_a, run_b)]
+    scores_a = score_boxes(dataset, results_a, limit=limits[0])
+    scores_b = score_boxes(dataset, results_b, limit=limits[1])
     samples = _samples(dataset, results_a, results_b)
-    summary = compare(evaluator_a, evaluator_b, samples)
+    draws = draw_images(len(dataset), samples)
+    sampled_a = sample_scores(dataset, results_a, draws, limits[0])
+    sampled = sample_scores(dataset, results_b, draws, limits[1]).minus(sampled_a)
+    overall: list[Difference] = []
+    for name in SCORE_NAMES:
+        score = f"box/{name}"
+        interval = interval_of(sampled.overall[name])
+        overall.append(Difference(name, scores_a[score], scores_b[score], interval))
     return Comparison(
         runs=(str(run_a), str(run_b)),
         dataset=dataset,
         samples=samples,
-        scores=tuple(_difference(summary, name) for name in SCORE_NAMES),
-        classes=_class_differences(dataset, evaluator_a, evaluator_b),
+        partial_samples=sampled.partial,
+        scores=tuple(overall),
+        classes=_class_differences(dataset, scores_a, scores_b, sampled),
         settings=differing_settings(run_a, run_b, read_settings),
     )
 
@@ -127,32 +132,21 @@ def _samples(dataset: CocoDataset, results_a: DetectionResults, results_b: Detec
     return bootstrap_samples(detections, dataset.label_map.num_classes)
 
 
-def _difference(summary: Mapping[str, Any], name: str) -> Difference:
-    """One of COCO's twelve numbers in a comparison by hotcoco."""
-    a = known(summary["metrics_a"][name])
-    b = known(summary["metrics_b"][name])
-    return Difference(name, a, b, interval_of(summary, name))
-
-
 def _class_differences(
-    dataset: CocoDataset, evaluator_a: "COCOeval", evaluator_b: "COCOeval"
+    dataset: CocoDataset,
+    scores_a: Mapping[str, float],
+    scores_b: Mapping[str, float],
+    sampled: SampledScores,
 ) -> tuple[Difference, ...]:
     """AP of the classes that have ground truth, the largest difference first."""
-    samples = class_samples(dataset.label_map.num_classes)
-    aps_a = _class_aps(evaluator_a)
-    aps_b = _class_aps(evaluator_b)
+    defined = sampled.defined.tolist()
     differences: list[Difference] = []
     for label, name in enumerate(dataset.label_map.names):
-        if math.isnan(aps_a[label]):
+        a = scores_a[f"box/AP/{name}"]
+        if math.isnan(a):
             continue
-        interval = class_interval(evaluator_a, evaluator_b, label, samples)
-        differences.append(Difference(name, aps_a[label], aps_b[label], interval))
+        interval = interval_of(sampled.classes[:, label])
+        fewer = defined[label] if defined[label] < len(sampled.classes) else None
+        b = scores_b[f"box/AP/{name}"]
+        differences.append(Difference(name, a, b, interval, samples=fewer))
     return tuple(sorted(differences, key=lambda row: -abs(row.b - row.a)))
-
-
-def _class_aps(evaluator: "COCOeval") -> list[float]:
-    """AP of each class, nan without ground truth."""
-    curves = evaluator.eval
-    assert curves is not None  # accumulate made them
-    precision = np.asarray(curves["precision"])[:, :, :, 0, -1]  # (10, 101, K)
-    return [mean_defined(precision[:, :, label]) for label in range(precision.shape[2])]

@@ -17,6 +17,7 @@ from tasks.report.instances.sections import MANY
 from tasks.report.page import Cell, paragraph, percent, table
 from tasks.report.run import data_section
 from tasks.report.tables import Confused, confusions_table
+from tasks.scoring.instances import crowded_note
 
 LISTED = 25  # confusions, and annotations to look at
 TIDE = {  # kind of error to its name and what it is
@@ -102,7 +103,8 @@ def detection_data_section(dataset: CocoDataset, analysis: Analysis) -> str:
         ("crowds", str(int(dataset.crowd.sum()))),
         ("classes", f"{len(analysis.classes)}, {unused} without objects"),
     ]
-    return data_section(entries, dataset.warnings) + _suspects(dataset, analysis)
+    notes = (*dataset.warnings, *crowded_note(dataset, analysis.limit))
+    return data_section(entries, notes) + _suspects(dataset, analysis)
 
 
 def _suspects(dataset: CocoDataset, analysis: Analysis) -> str:

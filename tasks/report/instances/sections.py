@@ -13,9 +13,10 @@ from tasks.report.charts import (
     interval_mark,
     line_chart,
 )
-from tasks.report.instances.analysis import RECALLS, Analysis, ClassReport
+from tasks.report.instances.analysis import Analysis, ClassReport
 from tasks.report.page import Cell, css_color, paragraph, percent, span, swatch, table, tiles
 from tasks.report.tables import ConfidenceBin, reliability
+from tasks.scoring.instance_samples import RECALLS
 
 MANY = 12
 """Classes; above it, curves lose their own colours and the confusion matrix becomes a list."""
@@ -30,7 +31,7 @@ HEADLINE = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR100")
 
 def headline(analysis: Analysis) -> str:
     """Show the numbers to know first."""
-    entries = [(name, *_score(analysis, name)) for name in HEADLINE]
+    entries = [(_title(name, analysis), *_score(analysis, name)) for name in HEADLINE]
     f1 = [report.f1 for report in analysis.classes if report.objects]
     mean_f1 = float(np.mean(f1)) if f1 else np.nan
     entries.append(("mean F1", percent(mean_f1), "at the best thresholds"))
@@ -41,6 +42,11 @@ def headline(analysis: Analysis) -> str:
         f"Times 100. Below each score is its 95 % interval over images ({analysis.samples}"
         " bootstrap samples)."
     )
+    if analysis.partial_samples:
+        note += (
+            f" {analysis.partial_samples} of the samples hold no object of some class; their means"
+            " are over the other classes, so that an interval may lie to one side of its score."
+        )
     return tiles(entries) + paragraph(note)
 
 
@@ -52,25 +58,35 @@ def classes_section(analysis: Analysis) -> str:
         (swatch(report.name, label_color(label)), _class_cells(report, limit))
         for label, report in _ordered(analysis)
     ]
-    head = ("class", "objects", "AP", "", "95 % interval", "AP50")
+    head = ("class", "objects", "images", "AP", "", "95 % interval", "samples", "AP50")
     sizes = [
         (f"{name} ({square})", (*_score(analysis, precision), *_score(analysis, recall)))
         for name, precision, recall, square in SIZES
     ]
-    size_head = ("size in pixels", "AP", "95 % interval", "AR100", "95 % interval")
+    recall = _title("AR100", analysis)
+    size_head = ("size in pixels", "AP", "95 % interval", recall, "95 % interval")
     note = paragraph(
-        f"Intervals over images, {analysis.class_samples} bootstrap samples for each class."
+        f"Intervals over images, of those of {analysis.samples} bootstrap samples that hold an"
+        " object of the class: fewer where few images have one. From a handful of images an"
+        " interval is too narrow, and from a single one it says nothing."
     )
     return note + table(head, rows, tall=True) + "<h3>By size</h3>" + table(size_head, sizes)
+
+
+def _title(name: str, analysis: Analysis) -> str:
+    """A score's name, with the number of detections that were scored."""
+    return f"AR{analysis.limit}" if name == "AR100" else name
 
 
 def _class_cells(report: ClassReport, limit: float) -> tuple[str | Cell, ...]:
     """A class's row; its bar is `limit` long at most."""
     return (
         str(report.objects),
+        str(report.images),
         percent(report.ap),
         Cell(interval_mark(report.ap, *report.interval, limit)),
         span(*report.interval),
+        str(report.samples) if report.objects else "",
         percent(report.ap50),
     )
 

@@ -19,6 +19,7 @@ from tasks.report.compare import (
     as_written,
     differing_settings,
     interval_lines,
+    partial_lines,
     settings_lines,
 )
 from tasks.report.segmentation.evaluated import Evaluated, read_evaluated
@@ -40,7 +41,7 @@ class Comparison:
     classes: tuple[Difference, ...]
     """IoU of the classes that have pixels, the largest difference first."""
     settings: tuple[Setting, ...] | None
-    """The settings that differ; None where a run has no config.yaml."""
+    """The settings that differ; None where an evaluation has none."""
 
     def __str__(self) -> str:
         first = self.evaluated[0]
@@ -51,6 +52,7 @@ class Comparison:
             f"on {first.data}: {counts}",
             f"Times 100; 95 % intervals of b - a over images ({SAMPLES} paired bootstrap samples);"
             " * excludes 0",
+            *partial_lines(first.partial_samples, "pixel"),
             "",
             *interval_lines("score", self.scores),
             "",
@@ -97,7 +99,7 @@ def compare_runs(
 ) -> Comparison:
     """Compare the last evaluations in two folders.
 
-    `read_settings` reads a config.yaml in the present form, `eval_command` is how the user starts
+    `read_settings` brings settings to the present form, `eval_command` is how the user starts
     an evaluation. Raises UserError where the two are not of the same images, labels and classes.
     """
     a = read_evaluated(run_a, eval_command=eval_command)
@@ -155,10 +157,13 @@ def _class_differences(a: Evaluated, b: Evaluated) -> tuple[Difference, ...]:
     """IoU of the classes that have pixels, the largest difference first."""
     ious_a = class_ious(a.counts)
     ious_b = class_ious(b.counts)
-    samples = class_ious(b.samples) - class_ious(a.samples)  # (S, K)
+    samples = b.sampled_ious - a.sampled_ious  # (S, K)
+    held = a.held_samples
     differences: list[Difference] = []
     for label in np.flatnonzero(a.counts[1]).tolist():
         values = (float(ious_a[label]), float(ious_b[label]))
         interval = interval_of(samples[:, label])
-        differences.append(Difference(a.label_map.names[label], *values, interval))
+        fewer = int(held[label]) if held[label] < len(samples) else None
+        name = a.label_map.names[label]
+        differences.append(Difference(name, *values, interval, samples=fewer))
     return tuple(sorted(differences, key=lambda row: -abs(row.b - row.a)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.images import Exif
 from tasks.labels import LabelMap
-from tasks.report.run import finished_evaluation
+from tasks.report.run import finished_evaluation, recorded_path
 from tasks.scoring.pixels_file import ScoredPixels, read_results
 from tasks.scoring.resampling import Interval, interval_of, resample
 from tasks.scoring.semantic import class_counts, class_ious, headline_scores
@@ -57,9 +57,27 @@ class Evaluated:
         scores = headline_scores(self.samples)
         return {name: interval_of(values) for name, values in scores.items()}
 
+    @cached_property
+    def sampled_ious(self) -> NDArray[np.float64]:
+        """IoU of every sample (S, K), nan where it holds no pixel of the class."""
+        held = self.samples[:, 1] > 0
+        return np.where(held, class_ious(self.samples), np.nan)
+
+    @property
+    def held_samples(self) -> NDArray[np.int64]:
+        """How many samples hold a pixel of each class, (K,)."""
+        held: NDArray[np.int64] = (self.samples[:, 1] > 0).sum(axis=0)
+        return held
+
+    @property
+    def partial_samples(self) -> int:
+        """How many samples lack some class that others hold."""
+        held = self.samples[:, 1] > 0
+        return int((~held[:, held.any(axis=0)]).any(axis=1).sum())
+
     def class_intervals(self) -> list[Interval]:
         """The 95 % intervals of the classes' IoU, K of them."""
-        return [interval_of(values) for values in class_ious(self.samples).T]
+        return [interval_of(values) for values in self.sampled_ious.T]
 
 
 def read_evaluated(
@@ -76,7 +94,7 @@ def read_evaluated(
     metadata = finished_evaluation(folder, "data", eval_command)
     return Evaluated(
         data=metadata["data"],
-        image_root=Path(images or metadata.get("image_root", "")),
+        image_root=Path(images or recorded_path(folder, metadata.get("image_root", ""))),
         exif=metadata.get("exif", "apply"),
         scored=read_results(folder),
     )

@@ -33,6 +33,8 @@ class ClassRow:
     """Of all pixels."""
     iou: float
     interval: Interval
+    samples: int
+    """Bootstrap samples behind it: those that hold a pixel of the class."""
     accuracy: float
     precision: float
     """Share of what is labelled so that is right."""
@@ -53,6 +55,11 @@ def headline(evaluated: Evaluated) -> str:
         " ground truth nor predicted (mmsegmentation's rule), the second one all that are not in"
         " the ground truth (detectron2's); fwIoU weighs classes by their pixels."
     )
+    if evaluated.partial_samples:
+        note += (
+            f" {evaluated.partial_samples} of the samples hold no pixel of some class; their means"
+            " are over the other classes, so that an interval may lie to one side of its score."
+        )
     return tiles(entries) + paragraph(note)
 
 
@@ -66,12 +73,15 @@ def classes_section(evaluated: Evaluated) -> str:
         "IoU",
         "",
         "95 % interval",
+        "samples",
         "accuracy",
         "precision",
         "most often taken for",
     )
     note = (
-        f"Intervals over images, {SAMPLES} bootstrap samples; the worst classes come first, those"
+        f"Intervals over images, of those of {SAMPLES} bootstrap samples that hold a pixel of the"
+        " class: fewer where few images have one. From a handful of images an interval is too"
+        " narrow, and from a single one it says nothing. The worst classes come first, those"
         " without pixels last."
     )
     return paragraph(note) + table(head, lines, tall=True)
@@ -83,6 +93,7 @@ def _class_rows(evaluated: Evaluated) -> Iterator[ClassRow]:
     ious = class_ious(evaluated.counts)
     accuracies = class_accuracies(evaluated.counts)
     intervals = evaluated.class_intervals()
+    held = evaluated.held_samples
     total = max(int(true.sum()), 1)
     for label, name in enumerate(evaluated.label_map.names):
         found = int(predicted[label])
@@ -92,6 +103,7 @@ def _class_rows(evaluated: Evaluated) -> Iterator[ClassRow]:
             share=int(true[label]) / total,
             iou=float(ious[label]),
             interval=intervals[label],
+            samples=int(held[label]),
             accuracy=float(accuracies[label]),
             precision=int(right[label]) / found if found else math.nan,
             taken_for=_taken_for(evaluated, label),
@@ -120,6 +132,7 @@ def _class_cells(row: ClassRow) -> tuple[str | Cell, ...]:
         percent(row.iou),
         Cell(interval_mark(row.iou, *row.interval, 1.0)),
         span(*row.interval),
+        str(row.samples),
         percent(row.accuracy),
         percent(row.precision),
         Cell(escape(row.taken_for), text=True),

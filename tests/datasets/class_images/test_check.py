@@ -10,7 +10,7 @@ from class_pictures import picture, write_tree, write_zip
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.fix import write_fixed
 from tasks.datasets.checks.page import write_page
-from tasks.datasets.class_images.check import check_class_images, check_class_splits
+from tasks.datasets.class_images.check import Demands, check_class_images, check_class_splits
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.findings import Finding
 
@@ -146,3 +146,21 @@ def test_reading_can_be_followed(train: Path) -> None:
 
     list(check_class_images(read_class_images(train, "train"), "apply", track=track))
     assert seen == [("reading images", 12)] * 12
+
+
+def test_as_many_as_training_leaves_out_are_warnings(train: Path) -> None:
+    """What the check passes, training takes, and the other way around."""
+    file = next(train.rglob("*.png"))
+    file.write_bytes(b"no image")
+    images = {"train": read_class_images(train, "train")}
+    few = {"train": Demands(unreadable=1.5 / len(images["train"]))}
+    assert check_class_splits(images, "apply").errors == 1
+    assert check_class_splits(images, "apply", demands=few).errors == 0
+
+
+def test_an_image_that_the_settings_find_too_small_is_an_error(train: Path) -> None:
+    images = {"train": read_class_images(train, "train")}
+    demands = {"train": Demands(500, "augment.size=500 and augment.pad=0")}
+    report = check_class_splits(images, "apply", demands=demands)
+    assert {one.kind for one in report.findings if one.severity == "error"} == {"small image"}
+    assert report.errors == len(images["train"])

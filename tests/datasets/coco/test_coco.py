@@ -271,9 +271,9 @@ def test_an_annotation_that_cannot_be_understood_is_named(
         ),
         (
             {"images": [IMAGES[0] | {"height": 0}]},
-            "must be whole numbers from 1 to 1000000, got 0 and 30 in image 7",
+            "pixels, got 0 and 30 in image 7",
         ),
-        ({"images": [IMAGES[0] | {"height": "tall"}]}, "to 1000000, got 'tall' and 30 in image 7"),
+        ({"images": [IMAGES[0] | {"height": "tall"}]}, "got 'tall' and 30 in image 7"),
         (
             {"annotations": None},
             "a COCO instances file holds the lists images, annotations, categories",
@@ -304,8 +304,8 @@ def test_a_given_label_map_takes_categories_by_name(tmp_path: Path) -> None:
     assert dataset.label_map == LabelMap(
         (5, 3, "cow"), ("dog", "cat", "cow")
     )  # 3 is this file's cat
-    assert dataset.warnings[0] == "1 classes of the label map are no category here: cow"
-    assert dataset.warnings[1] == "1 categories are no class of the label map: owl"
+    assert dataset.warnings[0] == "1 classes of the label map are no category here: 'cow'"
+    assert dataset.warnings[1] == "1 categories are no class of the label map: 'owl'"
     assert dataset.warnings[2].startswith(
         "1 annotations of categories that the label map lacks were left out"
     )
@@ -313,7 +313,7 @@ def test_a_given_label_map_takes_categories_by_name(tmp_path: Path) -> None:
 
 def test_a_label_map_without_any_name_in_common_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match="no category has a name of the label map: got cat, expected horse"
+        UserError, match="no category has a name of the label map: got 'cat', expected 'horse'"
     ):
         read(tmp_path, annotation(), label_map=LabelMap((1,), ("horse",)))
 
@@ -551,7 +551,7 @@ def test_numbers_that_no_image_has_are_refused(
 
 @pytest.mark.parametrize("side", [float("inf"), float("nan"), 10**400, 2**31, 20.5, [20]])
 def test_a_side_that_no_image_has_is_refused(tmp_path: Path, side: Any) -> None:
-    with pytest.raises(UserError, match="whole numbers from 1 to 1000000"):
+    with pytest.raises(UserError, match="whole numbers from 1"):
         read(tmp_path, images=[IMAGES[0] | {"height": side}])
 
 

@@ -11,7 +11,7 @@ from tasks.datasets.checks.check import Split, check
 from tasks.datasets.coco import read_for_training as module
 from tasks.datasets.coco.categories import OtherClassesError
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
-from tasks.datasets.coco.read_for_training import TOLERATED, find_errors, read_for_training
+from tasks.datasets.coco.read_for_training import find_errors, read_for_training
 from tasks.datasets.findings import Finding, only_errors, refusal
 from tasks.detection.config import DataConfig
 from tasks.detection.data.read_splits import read_split
@@ -25,6 +25,8 @@ REFUSED = (  # of the planted defects, those that training cannot take
     "size in words",
     "image is a text",
     "same category id",
+    "same file",
+    "crowd in words",
     "category is null",
     "unknown image",
     "image id as text",
@@ -107,28 +109,20 @@ def listed(folder: Path) -> list[str]:
 
 
 def with_four_repeated_ids() -> Content:
-    """Defects that training takes, and that the check finds before those of image files."""
+    """Defects that training takes."""
     made = content()
     for annotation in made["annotations"][1:5]:
         annotation["id"] = 110
     return made
 
 
-def test_a_missing_image_is_told_before_what_training_takes(folder: Path) -> None:
-    write(folder, with_four_repeated_ids())
-    (folder / "images" / "b.png").unlink()
-    lines = listed(folder)
-    assert lines[0].startswith(f"{folder / 'images' / 'b.png'}: image 12: image file ")
-    assert [line.split(":")[0] for line in lines[1:3]] == ["annotation 110", "annotation 110"]
-    assert lines[3:] == ["… and 2 more"]
-
-
-def test_a_record_that_training_refuses_is_told_before_what_it_takes(folder: Path) -> None:
+def test_what_training_takes_is_not_told(folder: Path) -> None:
     made = with_four_repeated_ids()
     made["annotations"][0]["bbox"] = [50, 2, 5, 5]  # outside its image
-    made["annotations"][5]["image_id"] = 77
     write(folder, made)
-    assert listed(folder)[0].startswith("annotation 131: every image_id must be listed")
+    (folder / "images" / "b.png").unlink()
+    (line,) = listed(folder)
+    assert line.startswith(f"{folder / 'images' / 'b.png'}: image 12: image file ")
 
 
 def test_what_the_reader_stops_at_comes_first_of_all_that_it_would_stop_at(folder: Path) -> None:
@@ -153,8 +147,8 @@ def test_a_refusal_names_the_check_as_the_user_starts_it(folder: Path) -> None:
         read_split(config, "train", check_command="tools/check_data.py")
 
 
-def test_several_missing_images_are_told_before_records(folder: Path) -> None:
-    write(folder, with_four_repeated_ids())
+def test_several_missing_images_are_told(folder: Path) -> None:
+    write(folder, content())
     for name in ("a.png", "b.png"):
         (folder / "images" / name).unlink()
     assert [line.split(":")[1].strip() for line in listed(folder)[:2]] == ["image 11", "image 12"]
@@ -167,16 +161,16 @@ def test_a_rule_of_no_check_is_told_before_the_findings(
         raise UserError("a rule of no check")
 
     monkeypatch.setattr(module, "read_coco", refuse)
-    write(folder, with_four_repeated_ids())
+    made = content()
+    made["annotations"][1]["image_id"] = 77
+    write(folder, made)
     assert listed(folder)[0] == "the file: a rule of no check; correct the file"
-    assert listed(folder)[1].startswith("annotation 110: ")
+    assert listed(folder)[1].startswith("annotation 111: ")
 
 
 @pytest.mark.parametrize("defect", sorted(RECORDS.keys() | FILES.keys()))
-def test_what_is_tolerated_is_what_training_can_take(folder: Path, defect: str) -> None:
-    planted = plant(folder, defect)
-    if planted.severity == "error" and defect != "crowd in words":  # a malformed record, as others
-        assert (planted.kind in TOLERATED) == (defect not in REFUSED)
+def test_an_error_is_what_training_refuses(folder: Path, defect: str) -> None:
+    assert (plant(folder, defect).severity == "error") == (defect in REFUSED)
 
 
 def test_a_file_that_cannot_be_read_is_refused_in_its_own_words(folder: Path) -> None:
@@ -189,7 +183,7 @@ def test_a_file_that_cannot_be_read_is_refused_in_its_own_words(folder: Path) ->
 
 
 def test_other_classes_are_refused_as_such_whatever_else_is_wrong(folder: Path) -> None:
-    plant(folder, "outside")  # an error that training can take
+    plant(folder, "outside")
     with pytest.raises(OtherClassesError, match="no category has a name of the label map"):
         read(folder, label_map=LabelMap((1,), ("horse",)))
 

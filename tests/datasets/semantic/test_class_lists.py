@@ -16,6 +16,17 @@ def by_value(name: str) -> dict[int, str]:
     return {entry.value: entry.name for entry in classes.scored}
 
 
+def test_names_in_yaml_are_the_texts_that_are_written(tmp_path: Path) -> None:
+    """field_faults 12: YAML would make of these false, a number and a date."""
+    (tmp_path / "classes.yaml").write_text("- no\n- 7\n- {name: 2024-01-01, value: '9'}\n")
+    read = read_class_file(tmp_path / "classes.yaml")
+    assert [(entry.name, entry.value) for entry in read.entries] == [
+        ("no", 0),
+        ("7", 1),
+        ("2024-01-01", 9),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "count", "some"),
     [
@@ -99,7 +110,7 @@ def test_without_a_list_it_is_said_how_to_write_one(tmp_path: Path) -> None:
         ("a.yaml", "sky: 1", "must be a list of classes, got dict"),
         ("a.yaml", "[a: b: c", "must be a YAML or JSON list"),
         ("a.yaml", "[sky, {name: road, color: [1, 2, 3]}]", "entry 1: a class must be a name, or"),
-        ("a.yaml", "[{name: road, value: '3'}]", "entry 0: .*value .a whole number"),
+        ("a.yaml", "[{name: road, value: three}]", "entry 0: .*value .a whole number"),
         ("a.yaml", "[{name: road, colour: [1, 2, 256]}]", "a colour must be red, green and blue"),
         ("a.yaml", "[{name: a, value: 3}, {name: b, value: 3}]", "every value must be of one clas"),
         ("a.yaml", "[{name: a, value: -1}]", "values of masks are 0..65535, got -1"),

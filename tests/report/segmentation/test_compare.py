@@ -11,6 +11,7 @@ from tasks.labels import LabelMap
 from tasks.report.segmentation.compare import compare_runs
 from tasks.scoring.evaluation import write_evaluation
 from tasks.scoring.pixels_file import write_results
+from tasks.scoring.resampling import draw_images
 from tasks.scoring.semantic_results import SemanticResults, SemanticTally
 
 
@@ -109,3 +110,20 @@ def test_no_image_is_compared_with_none(tmp_path: Path) -> None:
     a = evaluated(tmp_path / "a", scored(0, ROAD))
     b = evaluated(tmp_path / "b", scored(0, ROAD))
     assert "n/a" in str(compare_runs(a, b))
+
+
+def test_samples_without_a_class_say_nothing_of_it(tmp_path: Path) -> None:
+    """field_faults 22: only the first of twelve images has trees, which b finds and a does not."""
+    a = SemanticTally(4)
+    b = SemanticTally(4)
+    for image in range(12):
+        truth = labels("0011" if image == 0 else "0000")
+        a.add(image + 1, truth, labels("0000"))
+        b.add(image + 1, truth, truth)
+    runs = [evaluated(tmp_path / name, one.results()) for name, one in (("a", a), ("b", b))]
+    comparison = compare_runs(*runs)
+    trees = comparison.classes[0]
+    drawn = int((draw_images(12)[:, 0] > 0).sum())
+    assert (trees.name, trees.interval, trees.samples) == ("tree", (1.0, 1.0), drawn)
+    assert f"* of {drawn} samples" in str(comparison).replace("  ", " ")
+    assert f"{500 - drawn} samples hold no pixel of some class" in str(comparison)

@@ -31,11 +31,21 @@ def test_text_that_is_no_passport_is_refused(text: str) -> None:
         ('"mean": null', "mean must be a list, got None"),
         ('"label_map": "cat"', "label_map must be a list, got 'cat'"),
         ('"std": 1', "std must be a list, got 1"),
-        ('"mean": ["a"], "std": [1]', "one value a channel"),
-        ('"mean": [0, null], "std": [1, 1]', "one value a channel"),
+        ('"mean": ["a"], "std": [1]', "one finite number a channel"),
+        ('"mean": [0, null], "std": [1, 1]', "one finite number a channel"),
+        ('"mean": [NaN], "std": [1]', "one finite number a channel"),
+        ('"mean": [0], "std": [Infinity]', "one finite number a channel"),
+        ('"mean": [0], "std": [1e-320]', "one finite number a channel"),
+        ('"norm_eps": -1', "norm_eps must be a number from 0 to 1, got -1"),
+        ('"norm_eps": NaN', "norm_eps must be a number from 0 to 1, got nan"),
+        ('"norm_eps": "x"', "norm_eps must be a number from 0 to 1, got 'x'"),
+        ('"architecture": 5', "architecture must be a text, got 5"),
+        ('"licence": []', r"licence must be a text, got \[\]"),
+        ('"assumed": "no"', "assumed must be true or false, got 'no'"),
     ],
 )
 def test_values_of_the_wrong_type_are_refused(field: str, message: str) -> None:
+    """fault_campaign, odd passports: a number that no pixel survives is refused as well."""
     with pytest.raises(UserError, match=message):
         Passport.from_json(f'{{"architecture": "resnet18", {field}}}')
 

@@ -107,5 +107,5 @@ def test_lines_go_to_a_file_where_one_is_named(held: int, tmp_path: Path) -> Non
 @pytest.mark.parametrize(("limit", "threads"), [(1, None), (4, "2")])
 def test_cores_are_shared(monkeypatch: pytest.MonkeyPatch, limit: int, threads: str | None) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(processes.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(processes, "usable_cores", lambda: 8)
     assert processes._environment(limit).get("OMP_NUM_THREADS") == threads
