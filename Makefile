@@ -6,9 +6,9 @@ TEST_PROCESSES ?= 2
 PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop lint clean
+.PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop campaign docs lint clean
 # Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
-test test-all test-oldest test-interop: export OMP_NUM_THREADS := 1
+test test-all test-oldest test-interop campaign: export OMP_NUM_THREADS := 1
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,10 +37,21 @@ test-all: .venv/installed  ## run all tests
 test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported versions
 	.venv-oldest/bin/python $(PYTEST) -m "not slow"
 
-test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test backbones in other libraries; DETECTRON2=path to its source
-	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/weights/test_dialects.py
+test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test backbones in other libraries, and trackers; DETECTRON2=path to its source
+	.venv-interop/bin/python -m pytest -rs tests/resnet_backbones/interop tests/resnet_backbones/weights/test_dialects.py \
+	  tests/engine/test_trackers.py
 
-lint: .venv/installed  ## check style, formatting and types
+campaign: .venv/installed  ## kill, damage and fuzz for half an hour; CAMPAIGN="--seed 3 --only coco" for others
+	PYTHONPATH=tests .venv/bin/python -m campaign --keep runs/campaign $(CAMPAIGN)
+
+docs: .venv/docs  ## build the documentation as a site in build/site
+	rm -rf build/pages build/site && mkdir -p build/pages
+	git ls-files -z --cached --others --exclude-standard -- '*.md' '*.png' '*.jpg' '*.html' '*.csv' 'configs/*.yaml' LICENSE \
+	  | grep -zv '^tests/' | tar -c --null -T - | tar -x -C build/pages
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet
+
+lint: .venv/installed  ## check spelling, style, formatting and types
+	.venv/bin/python -m codespell_lib
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
@@ -61,14 +72,20 @@ DEVELOP := '.[train,shards,dev]'
 .venv/installed: pyproject.toml constraints.txt
 	$(call install,.venv,constraints.txt,$(DEVELOP) transformers onnx onnxscript onnxruntime)
 
+.venv/docs: .venv/installed
+	.venv/bin/python -m pip install -c constraints.txt -e '.[docs]'
+	@touch $@
+
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
 	$(call install,.venv-oldest,constraints-oldest.txt,$(DEVELOP))
 
 # Tools that people use on backbones.
 TOOLS := accelerate fvcore grad-cam peft thop torchinfo
+# Of run.trackers; they are tested offline.
+TRACKERS := wandb mlflow
 
 .venv-interop/installed: pyproject.toml constraints.txt
-	$(call install,.venv-interop,constraints.txt,$(DEVELOP) mmengine transformers onnx onnxscript onnxruntime $(TOOLS))
+	$(call install,.venv-interop,constraints.txt,$(DEVELOP) mmengine transformers onnx onnxscript onnxruntime $(TOOLS) $(TRACKERS))
 
 # detectron2 wants an older omegaconf than we do, hence a folder of its own, and is compiled against the torch in it. Its
 # stamp is its own too, so that it is installed although the folder was first made without it.

@@ -3,6 +3,7 @@
 H and W are height and width in pixels.
 """
 
+import errno
 import io
 import struct
 from collections.abc import Iterator, Sequence
@@ -197,9 +198,15 @@ def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
     return path
 
 
-def _unreadable(source: ImageSource, error: BaseException) -> DataError:
-    """The error that names an image which PIL refuses."""
+def _unreadable(source: ImageSource, error: BaseException) -> UserError:
+    """The error that names an image which PIL refuses; a DataError where the image is to blame."""
     name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        way_out = "`ulimit -n 4096` before the command allows more; lower data.workers needs fewer"
+        return UserError(f"a process must be allowed enough open files, got {error}; {way_out}")
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        sizes = "lower data.workers or data.batch_size, or allow more memory"
+        return UserError(f"{name} must fit into memory, and none is left; {sizes}")
     if isinstance(error, FileNotFoundError):
         way_out = "check the image folder and the annotations' file names"
         return DataError(f"image file {name} does not exist", way_out)

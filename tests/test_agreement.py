@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from agreement import DRAWN, draw_boxes, fix_boxes, judge_boxes, refusal
 
-FEW = 12
+FEW = 8
 MANY = {"boxes": 260, "classes": 70, "labels": 70}  # 400 in all
 
 

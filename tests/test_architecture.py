@@ -48,7 +48,7 @@ DRAWING = {
     "tasks.drawing",
     "tasks.plots",
 }
-SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "zoo"}
+SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "serve", "zoo"}
 TASKS = [
     path.name
     for path in sorted((ROOT / "tasks").iterdir())
@@ -96,12 +96,15 @@ TORCHLESS = {
         "config_words",
         "files",
         "progress",
+        "run_ending",
         "run_files",
+        "run_lock",
         "schedule",
         "setting_help",
         "setting_names",
         "setting_types",
         "settings",
+        "watching",
     )
 }
 TABLE: list[Row] = [
@@ -158,6 +161,7 @@ TABLE: list[Row] = [
         {"tasks.datasets.*", "tasks.errors"},
         {"fsspec"},
     ),
+    ("tasks.datasets.web_files", {"tasks.datasets.class_images.addresses"}, set()),
     (
         "tasks.datasets.class_images.remote_shards",
         {"tasks.datasets.*", "tasks.errors", "tasks.labels"},
@@ -184,8 +188,13 @@ TABLE: list[Row] = [
         set(),
     ),
     ("tasks.engine.sinks", {"tasks.engine.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
+    (
+        "tasks.engine.trackers",
+        {*TORCHLESS, "tasks.engine.distributed", "tasks.engine.sinks", "tasks.metrics_file"},
+        {"wandb", "mlflow"},
+    ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
-    *((module, TORCHLESS, set()) for module in sorted(TORCHLESS)),
+    *((module, {*TORCHLESS, "tasks.metrics_file"}, set()) for module in sorted(TORCHLESS)),
     (
         "tasks.engine.*",
         {
@@ -216,6 +225,11 @@ TABLE: list[Row] = [
         set(),
     ),
     (
+        "tasks.vision.video",
+        {"numpy", "tasks.errors", "tasks.images"},
+        {"cv2"},
+    ),
+    (
         "tasks.vision.*",
         {
             "torch",
@@ -238,6 +252,12 @@ TABLE: list[Row] = [
         {"albumentations"},
     ),
     *(row for task in TASKS for row in task_rows(task)),
+    (
+        "tasks.serve.*",
+        {"tasks.serve.*", "tasks.drawing", "tasks.errors", "tasks.images", "tasks.labels"}
+        | {"tasks.report.images"},
+        set(),
+    ),
     ("tasks.zoo", set(), set()),
     ("tasks.cli.completion", set(), {"shtab"}),
     ("tasks.cli.*", {"tasks.*", "resnet_backbones.*"}, set()),

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from resnet_backbones.errors import UserError
+from tasks.errors import DataError
 from tasks.images import decode, find_images, image_size
 
 # 2 high, 3 wide, every pixel another colour
@@ -162,6 +163,20 @@ def test_find_images_refuses_a_folder_without_images(tmp_path: Path) -> None:
         find_images(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         find_images(tmp_path / "nowhere")
+
+
+def test_an_image_is_not_to_blame_where_a_process_has_too_many_files_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DataError would have classifiers go on without the image (fault_campaign 22)."""
+
+    def refuse(*given: object) -> None:
+        raise OSError(24, "Too many open files", "a.png")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(UserError, match="ulimit -n") as caught:
+        decode(tmp_path / "a.png")
+    assert not isinstance(caught.value, DataError)
 
 
 def test_find_images_knows_what_pil_opens_and_leaves_hidden_files_out(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ PICTURES = {"curves.png", "predictions.png"}
 RESULTS = {"metrics.jsonl", "tensorboard", "detections.json", "evaluation.json", "report.html"}
 FOLDER = (
     {"config.yaml", "label_map.json", "environment.json", "last.pt", "best.pt"}
-    | {"report.html"}
+    | {"report.html", ".ended.json"}
     | PICTURES
     | RESULTS
 )

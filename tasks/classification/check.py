@@ -30,7 +30,7 @@ def _look(data: Sequence[str]) -> Checked:
 def _demands(config: ClassificationConfig) -> dict[str, Demands]:
     """What the settings demand of the images of each split."""
     unreadable = config.data.unreadable
-    demands = {name: Demands(unreadable=unreadable) for name in NAMES}
+    demands: dict[str, Demands] = {name: Demands(unreadable=unreadable) for name in NAMES}
     augment = config.augment
     if augment.crop == "padded":
         setting = f"augment.size={augment.size} and augment.pad={augment.pad}"

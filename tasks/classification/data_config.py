@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.engine.settings import may_change, require
+from tasks.engine.settings import TIMEOUT, may_change, require
 
 _ADDRESS = re.compile(r"pipe:|[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _READ_FROM = ("http://", "https://", "s3://", "gs://")
@@ -50,6 +50,9 @@ class DataConfig:
     workers: int = may_change(2)
     """Loader processes per rank; 0 loads in the main process. Decoded sets need none, and a stream
     is resumed with as many."""
+    timeout: float = may_change(TIMEOUT)
+    """Seconds without a batch from the loader processes after which a run ends with an error that
+    says what they wait for; 0 workers take their time."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
@@ -58,6 +61,7 @@ class DataConfig:
         require(enough, "data.train_scored must be >= 1 or null", self.train_scored)
         require(0 <= self.unreadable < 1, "data.unreadable must be in [0, 1)", self.unreadable)
         require(self.workers >= 0, "data.workers must be >= 0", self.workers)
+        require(self.timeout > 0, "data.timeout must be > 0", self.timeout)
         given = [values for values in (self.mean, self.std) if values is not None]
         rule = "data.mean and data.std go together, with a value for each of three channels"
         fits = all(len(values) == 3 for values in given) and len(given) != 1

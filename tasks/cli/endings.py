@@ -3,6 +3,7 @@
 Anything else keeps its traceback, as it is a fault of ours.  Imports nothing heavy.
 """
 
+import errno
 import os
 import select
 import sys
@@ -20,6 +21,9 @@ UNREAD = 141
 """128 + SIGPIPE."""
 DEAD_WORKER = "DataLoader worker"
 """What torch's error begins with, which it raises wherever the program is just then."""
+_TOO_MANY = ("Too many open files", "received 0 items of ancdata")
+_NO_MEMORY = "Cannot allocate memory"
+_GLOO = "gloo/transport"
 TRAIN_EXTRA = {
     "PIL",
     "albumentations",
@@ -77,11 +81,29 @@ def explanation(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError) and missing in TRAIN_EXTRA:
         way_out = "pip install 'resnet-backbones[train]'"
         return f"this command needs more packages: {way_out} (no module named {missing!r})"
+    if _is_of_open_files(error):
+        way_out = "`ulimit -n 4096` before the command allows more; lower data.workers needs fewer"
+        return f"a process must be allowed enough open files, got: {error}; {way_out}"
+    if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
+        rule = "what is read and computed must fit into memory, got"
+        sizes = "lower data.workers, data.batch_size or the size of the images"
+        return f"{rule}: {str(error) or 'none left'}; {sizes}, or allow more memory"
+    if isinstance(error, RuntimeError) and _GLOO in str(error):
+        rule = "all ranks of a run must live as long as it, and one has ended or does not answer"
+        way_out = "its own lines say why; run.resume=auto continues a training"
+        return f"{rule}, got: {str(error).splitlines()[0]}; {way_out}"
     if isinstance(error, RuntimeError) and str(error).startswith(DEAD_WORKER):
         rule = f"processes that read images must live as long as the run, got: {error}"
         way_out = "lower data.workers or data.batch_size, or allow more memory or /dev/shm"
         return f"{rule}; where memory ran out, {way_out}; run.resume=auto continues a training"
     return as_line(error)
+
+
+def _is_of_open_files(error: Exception) -> bool:
+    """Whether a process has reached the limit of its open files."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _TOO_MANY)
 
 
 @contextmanager
@@ -102,7 +124,7 @@ def warnings_for_people() -> Iterator[None]:
         ) -> None:
             if category.__module__.partition(".")[0] not in ("tasks", "resnet_backbones"):
                 show_others(message, category, filename, lineno, file, line)
-            elif os.environ.get("RANK", "0") == "0":
+            elif os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
                 print(f"warning: {message}", file=sys.stderr)
 
         warnings.showwarning = show

@@ -16,7 +16,9 @@ from tasks.cli import (
     predict,
     recipes,
     report,
+    serve,
     train,
+    watch,
     weights,
 )
 from tasks.cli.command import Command
@@ -45,8 +47,10 @@ COMMANDS = {
     command.name: command
     for command in (
         train.COMMAND,
+        watch.COMMAND,
         evaluate.COMMAND,
         predict.COMMAND,
+        serve.COMMAND,
         check.CHECK,
         convert.COMMAND,
         weights.COMMAND,

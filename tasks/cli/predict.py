@@ -1,14 +1,21 @@
 """`backbones predict`: a trained network on image files.  Imports nothing heavy."""
 
+from __future__ import annotations
+
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
-from tasks.cli.registry import saved_task
+from tasks.cli.inputs import FETCHED, Inputs, check_words, gather, read_list
+from tasks.cli.registry import Task, saved_task
 from tasks.engine.run_files import find_checkpoint
+
+if TYPE_CHECKING:
+    from tasks.engine.sinks import Console
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -18,7 +25,23 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="a run's folder, for its best checkpoint, a checkpoint file, or ours:shapes, a"
         " detector of drawn shapes that comes with the package",
     )
-    parser.add_argument("images", nargs="+", help="image files and folders of them")
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="INPUT",
+        help="image and video files, folders of images, patterns in quotes, http(s) addresses, and"
+        " - for an image that comes through standard input",
+    )
+    parser.add_argument(
+        "--from-list",
+        metavar="FILE",
+        help="file with further inputs, one a line; - for standard input",
+    )
+    parser.add_argument(
+        "--private-addresses",
+        action="store_true",
+        help="fetch from this machine and from private networks too",
+    )
     parser.add_argument("--out", required=True, help="folder for what is written")
     parser.add_argument(
         "--score",
@@ -34,22 +57,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _check_sources(sources: Sequence[str]) -> None:
-    """UserError for a source without images."""
-    from tasks.images import find_images
-
-    for source in sources:
-        if "://" in source:
-            raise UserError(f"images are files or folders, got the address {source}; download it")
-        find_images(Path(source))
-
-
 def _run(arguments: Namespace, _: ArgumentParser) -> int:
     score = arguments.score
     if score is not None and not 0 <= score <= 1:
         raise UserError(f"--score must be from 0 to 1, got {score:g}")
     find_checkpoint(Path(arguments.checkpoint))
-    _check_sources(arguments.images)  # answered before torch is imported
+    words = read_list(arguments.images, arguments.from_list)
+    check_words(words)  # answered before torch is imported
     task = saved_task(arguments.checkpoint)
     from tasks.engine.threads import settle_threads
 
@@ -57,7 +71,11 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     predictor = task.load(
         arguments.checkpoint, device=arguments.device, precision=arguments.precision
     )
-    problems = task.predict(predictor, arguments.images, arguments.out, score=score)
+    addresses = sum("://" in word for word in words)
+    if addresses:
+        print(f"fetching from {addresses} addresses", flush=True)
+    inputs = gather(words, Path(arguments.out) / FETCHED, private=arguments.private_addresses)
+    problems = [*inputs.problems, *_predict(task, predictor, inputs, arguments)]
     if not problems:
         return 0
     many = len(problems) > 1
@@ -66,15 +84,61 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     return 1
 
 
+def _predict(task: Task, predictor: object, inputs: Inputs, arguments: Namespace) -> list[str]:
+    """Predict on images, and then on videos; what went wrong."""
+    from tasks.engine.sinks import Console
+
+    console = Console()
+    problems: list[str] = []
+    if inputs.images:
+        console.open_bar(0, inputs.count_images(), "image")
+
+        def report(line: str) -> None:
+            console.note(line)
+            console.advance()
+
+        out = arguments.out
+        problems += task.predict(
+            predictor, inputs.images, out, score=arguments.score, report=report
+        )
+        console.close_bar()
+    if inputs.videos:
+        problems += _predict_videos(task, predictor, inputs.videos, arguments, console)
+    return problems
+
+
+def _predict_videos(
+    task: Task,
+    predictor: object,
+    videos: Sequence[Path],
+    arguments: Namespace,
+    console: Console,
+) -> Sequence[str]:
+    from tasks.vision.predict_video import predict_videos
+
+    score = arguments.score
+    if score is not None and task.score is None:
+        raise UserError(f"--score is for scores, got {score} for {task.name}; leave it out")
+    least = (task.score or 0.0) if score is None else score
+    out = arguments.out
+    return predict_videos(
+        predictor, videos, out, score=least, track=console.track, report=console.note
+    )
+
+
 COMMAND = Command(
     name="predict",
-    summary="Find objects in images, classify or segment them.",
+    summary="Find objects in images and videos, or classify them.",
     details="Writes predictions.json with annotated pictures of objects or a CSV of classes; of a"
-    " segmenter, overlays and PNGs whose values are labels.",
+    " segmenter, overlays and PNGs whose values are labels; of a video NAME_annotated.mp4 and"
+    " NAME_predictions.json.",
     examples="""
 backbones shapes data/shapes && backbones predict ours:shapes data/shapes/val --out found
 backbones predict runs/quickstart data/shapes/val --out found
 backbones predict runs/quickstart photo.jpg more/photos --out found --score 0.7
+backbones predict runs/quickstart clip.mp4 'photos/**/*.jpg' --out found
+backbones predict runs/quickstart https://example.com/photo.jpg --out found
+ssh camera snapshot | backbones predict runs/quickstart - --out found
 """,
     add_arguments=_add_arguments,
     run=_run,

@@ -56,6 +56,10 @@ class Task:
     """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
     predict: Lazy
     """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
+    score: float | None = None
+    """Lowest score of what is worth a look; None where nothing has a score."""
+    page_answer: Lazy
+    """(an image's result, (height, width) of its preview) -> what the web page is told of it."""
     results: Lazy | None = None
     """(results file, annotations, output folder or None, image folder or None, limit=…) -> what is
     printed; None where there is no such file."""
@@ -83,6 +87,8 @@ TASKS = {
             evaluate=Lazy("tasks.detection.evaluate.evaluate_checkpoint"),
             load=Lazy("tasks.detection.predict.load_detector"),
             predict=Lazy("tasks.detection.predict_files.predict_files"),
+            score=0.5,
+            page_answer=Lazy("tasks.detection.served.page_answer"),
             results=Lazy("tasks.detection.results.evaluate_results"),
             report=Lazy("tasks.report.instances.build.remake_report"),
             compare=Lazy("tasks.report.instances.compare.compare_runs"),
@@ -98,6 +104,7 @@ TASKS = {
             evaluate_settings=Lazy("tasks.segmentation.evaluate_saved.evaluate_settings"),
             load=Lazy("tasks.segmentation.predict.load_segmenter"),
             predict=Lazy("tasks.segmentation.predict_files.predict_files"),
+            page_answer=Lazy("tasks.segmentation.served.page_answer"),
             report=Lazy("tasks.report.segmentation.build.remake_report"),
             compare=Lazy("tasks.report.segmentation.compare.compare_runs"),
             check=Lazy("tasks.segmentation.check.check_data"),
@@ -113,6 +120,8 @@ TASKS = {
             evaluate_settings=Lazy("tasks.classification.evaluate_saved.evaluate_settings"),
             load=Lazy("tasks.classification.predict.load_classifier"),
             predict=Lazy("tasks.classification.predict_files.predict_files"),
+            score=0.0,
+            page_answer=Lazy("tasks.classification.served.page_answer"),
             report=Lazy("tasks.report.classification.build.report_again"),
             compare=Lazy("tasks.report.classification.compare.compare_runs"),
             check=Lazy("tasks.classification.check.check_data"),

@@ -23,9 +23,9 @@ class DataConfig(ImageDataConfig):
     """Data set, batches and augmentation."""
 
     copy_paste: float = 0.0
-    """Probability that about half of another image's objects are pasted over a training image
-    (Ghiasi et al. 2021): their masks where the annotations have them and data.augment moves
-    nothing, else all that is in their boxes."""
+    """Probability that about half of another image's objects, at most 100, are pasted over a
+    training image (Ghiasi et al. 2021): their masks where the annotations have them and
+    data.augment moves nothing, else all that is in their boxes."""
     repeat_threshold: float | None = None
     """Images with a category that fewer than this share of the images holds are repeated, by
     sqrt(threshold / share); LVIS: 0.001; null for every image equally often."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class ImageDetections(ImageResult):
         """N class names."""
         return tuple(self.label_map.names[label] for label in self.labels.tolist())
 
-    def above(self, score: float) -> ImageDetections:
+    def above(self, score: float) -> Self:
         """Those with at least this score."""
         keep = self.scores >= score
         return replace(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from resnet_backbones.errors import as_line
 from tasks.engine.distributed import World
+from tasks.engine.wish import Stopped
 
 
 class Batch(Protocol):
@@ -105,13 +106,16 @@ class Positioned(Protocol):
         """Where this rank's batches end that were taken so far, in JSON's types."""
 
 
-def gather_positions(batches: Batches, world: World) -> list[Any] | None:
+def position_of(batches: Batches) -> Any:
+    """The position of this rank's batches; None where they have none."""
+    return batches.position() if isinstance(batches, Positioned) else None
+
+
+def gather_positions(position: Any, world: World) -> list[Any] | None:
     """The position of every rank's batches; None where they have none, and on other ranks than
     the first. Collective.
     """
-    if not isinstance(batches, Positioned):
-        return None
-    return world.gather(batches.position())
+    return None if position is None else world.gather(position)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,8 @@ class Feed:
     def take(self, accumulate: int) -> StepBatches:
         """The next step's micro-batches. Collective: ranks exchange their weights.
 
-        An image that cannot be read on any rank is a UserError on all of them.
+        An image that cannot be read on any rank is a UserError on all of them, and so is Stopped a
+        stop that was asked for while a batch was waited for.
         """
         batches: list[Batch] = []
         failure: Exception | None = None
@@ -158,7 +163,7 @@ class Feed:
             for _ in range(accumulate):
                 batches.append(next(self.stream))
         except Exception as error:
-            if as_line(error) is None:
+            if as_line(error) is None and not isinstance(error, Stopped):
                 raise
             failure = error
         self.seconds_waited += time.perf_counter() - started

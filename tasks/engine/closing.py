@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
+from tasks.engine.stop import leaving_with
 
 Entry = tuple[str, object, str]
 """A name, or nothing where it goes on; a file or a command; and what it is."""
@@ -39,8 +40,11 @@ def tell_of_pictures(
         return
     folder = launch.output_dir
     launch.log.note("making the report")
+    missing = f"stopped before the report was made; {command('report', folder)} makes it"
+    with leaving_with(f"{missing}, and all else is saved"):
+        report_file = report(folder)
     entries: list[Entry] = [
-        ("Report", report(folder), ""),
+        ("Report", report_file, ""),
         ("Pictures", folder / "predictions.png", "ground truth beside predictions"),
         ("", folder / "curves.png", "losses and scores"),
         (network, launch.best_checkpoint(), ""),

@@ -1,6 +1,7 @@
 """The processes of a run as a value: made once from torchrun's environment and passed in."""
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,13 @@ import torch.distributed as dist
 from torch import nn
 
 from resnet_backbones.errors import UserError, as_line
+from tasks.engine.peers import Peers
+from tasks.engine.rank_environment import Ranks, ranks_of
+from tasks.engine.wish import Stopped
 
-OBJECT_TIMEOUT = timedelta(hours=12)  # rank 0 may score for long while the others wait
+COLLECTIVE = timedelta(minutes=30)
+"""For which ranks wait in one; work of a single rank is waited for before it begins, by `Peers`."""
+START = "within 5 minutes of each other"
 
 
 @dataclass(frozen=True)
@@ -27,29 +33,36 @@ class World:
     size: int
     device: torch.device
     object_group: Any = field(default=None, repr=False, compare=False)
-    """The gloo process group; None for one process."""
+    """The gloo process group; None for one process, and where the only group is one."""
+    peers: Peers | None = field(default=None, repr=False, compare=False)
+    """The other processes and their launcher; None for one process without any."""
 
     @classmethod
     def create(cls, device: str) -> "World":
-        """The world that torchrun's environment describes, or a single process without it.
+        """The world that torchrun's environment describes, or srun's, or a single process without
+        them.
 
         `device` is `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; each rank takes
-        the GPU of its local rank. UserError for a device that does not exist.
+        the GPU of its local rank. UserError for a device that does not exist, and where not all
+        ranks start.
         """
-        rank = int(os.environ.get("RANK", "0"))
-        size = int(os.environ.get("WORLD_SIZE", "1"))
-        local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-        chosen = resolve_device(device, local_rank, size)
+        ranks = ranks_of(os.environ)
+        chosen = resolve_device(device, _gpu_of(ranks), ranks.size)
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
-        if size == 1:
-            return cls(rank, local_rank, size, chosen)
-        if chosen.type == "cuda":
-            dist.init_process_group("nccl", device_id=chosen)
-        else:
-            dist.init_process_group("gloo")
-        object_group = dist.new_group(backend="gloo", timeout=OBJECT_TIMEOUT)
-        return cls(rank, local_rank, size, chosen, object_group)
+        if ranks.size == 1 and not ranks.hosted:
+            return cls(ranks.rank, ranks.local_rank, ranks.size, chosen)
+        if not (ranks.address and ranks.port):
+            rule = f"WORLD_SIZE={ranks.size} takes RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
+            raise UserError(f"{rule}, got no MASTER_ADDR or MASTER_PORT; torchrun sets them all")
+        object_group = None
+        try:
+            peers = Peers(ranks)
+            if ranks.size > 1:
+                object_group = _join(ranks, chosen, peers)
+        except RuntimeError as error:
+            raise UserError(_not_together(ranks, error)) from error
+        return cls(ranks.rank, ranks.local_rank, ranks.size, chosen, object_group, peers)
 
     @property
     def is_main(self) -> bool:
@@ -60,6 +73,7 @@ class World:
         """Every rank's picklable value, by rank, on rank 0; None elsewhere."""
         if self.size == 1:
             return [value]
+        self.meet()
         values: list[Any] | None = [None] * self.size if self.is_main else None
         dist.gather_object(value, values, dst=0, group=self.object_group)
         return values
@@ -68,6 +82,7 @@ class World:
         """Rank 0's picklable value on every rank."""
         if self.size == 1:
             return value
+        self.meet()
         values = [value]
         dist.broadcast_object_list(values, src=0, group=self.object_group)
         return values[0]
@@ -93,7 +108,13 @@ class World:
     def barrier(self) -> None:
         """Wait for every rank."""
         if self.size > 1:
+            self.meet()
             dist.barrier(group=self.object_group)
+
+    def meet(self) -> None:
+        """Wait until every rank is there, however long one works, for as long as all live."""
+        if self.peers is not None:
+            self.peers.meet()
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Sums over the ranks of some numbers, on every rank. Does not involve the device."""
@@ -106,7 +127,7 @@ class World:
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
         """Context that ends on every rank with the first error of any that a user can mend, as a
-        UserError.
+        UserError, or with Stopped where any was asked to stop.
 
         Ranks must not communicate in it. A rank that failed alone would leave the others waiting
         for it. Any other error is a fault of ours: it ends its own rank with its traceback, and
@@ -116,23 +137,84 @@ class World:
         try:
             yield
         except Exception as error:
-            if as_line(error) is None:
+            if as_line(error) is None and not isinstance(error, Stopped):
                 raise
             failure = error
         self.raise_first(failure)
 
     def raise_first(self, failure: Exception | None) -> None:
-        """Raise the first failure of any rank, as a UserError, on every rank. Collective."""
-        line = None if failure is None else as_line(failure)
-        lines = self.gather(line)
-        shared = self.broadcast(next(filter(None, lines or []), None))
+        """Raise the first failure of any rank, as a UserError or Stopped, on every rank.
+        Collective.
+        """
+        own = "" if isinstance(failure, Stopped) else failure and as_line(failure)
+        answers = [answer for answer in self.gather(own) or [] if answer is not None]
+        shared = self.broadcast(max(answers, default=None))  # any line counts for more than ""
+        if shared == "":
+            raise Stopped from failure
         if shared:
             raise UserError(shared) from failure
 
     def close(self) -> None:
         """Leave the process group; the last call of a run."""
+        if self.peers is not None:
+            self.peers.close()
         if self.size > 1 and dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _join(ranks: Ranks, device: torch.device, peers: Peers) -> Any:
+    """Make torch's groups of all ranks; the one for objects, where it is not the only one."""
+    interface = gloo_interface(os.environ.get("NCCL_SOCKET_IFNAME"), socket.if_nameindex())
+    if interface is not None:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+    if device.type != "cuda":
+        dist.init_process_group(
+            "gloo",
+            timeout=COLLECTIVE,
+            store=peers.store,
+            rank=ranks.rank,
+            world_size=ranks.size,
+        )
+        return None
+    dist.init_process_group(
+        "nccl",
+        store=peers.store,
+        rank=ranks.rank,
+        world_size=ranks.size,
+        device_id=device,
+    )
+    return dist.new_group(backend="gloo", timeout=COLLECTIVE)
+
+
+def _gpu_of(ranks: Ranks) -> int:
+    """The number of a rank's GPU among those that it sees: its own alone, with srun's
+    --gpus-per-task=1.
+    """
+    alone = ranks.launcher == "srun" and torch.cuda.device_count() == 1
+    return 0 if alone else ranks.local_rank
+
+
+def gloo_interface(wanted: str | None, present: Sequence[tuple[int, str]]) -> str | None:
+    """The first network interface that NCCL_SOCKET_IFNAME names, for gloo; None where it names
+    none.
+    """
+    if wanted is None or wanted.startswith("^"):
+        return None
+    exact = wanted.startswith("=")
+    for name in wanted.lstrip("=").split(","):
+        for _, own in present:
+            if own == name or (not exact and own.startswith(name)):
+                return own
+    return None
+
+
+def _not_together(ranks: Ranks, error: RuntimeError) -> str:
+    """What to tell where not all ranks find each other."""
+    rule = f"all {ranks.size} ranks must start {START} and meet at {ranks.address}:{ranks.port}"
+    seen = f"rank {ranks.rank}, of {ranks.launcher or 'WORLD_SIZE'}, got: {str(error)[:200]}"
+    network = "where a machine has several networks, GLOO_SOCKET_IFNAME names the one"
+    alone = "RANK=0 WORLD_SIZE=1 trains as one process"
+    return f"{rule}, but {seen}; {network}; {alone}"
 
 
 def resolve_device(name: str, local_rank: int, size: int) -> torch.device:

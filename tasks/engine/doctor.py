@@ -21,6 +21,7 @@ from tasks.engine.launch import Launch, launch
 from tasks.engine.loading import in_this_process
 from tasks.engine.loss_meter import LossMeter
 from tasks.engine.optim import Ema, build_optimizer
+from tasks.engine.rank_environment import ranks_of
 from tasks.engine.settings import TaskSettings
 from tasks.engine.speed_meter import SpeedMeter
 from tasks.engine.step import RunningStatistics, explain_out_of_memory, set_lr
@@ -58,7 +59,7 @@ def diagnose(
     Nothing is written but to a temporary folder, and run.output_dir is not looked at. UserError
     where there are several ranks.
     """
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    ranks = ranks_of(os.environ).size
     if ranks > 1:
         share = max(1, config.batch_size // ranks)
         way_out = f"leave torchrun out, and give data.batch_size={share}, a rank's share"

@@ -16,6 +16,7 @@ from tasks.engine.precision import Precision
 from tasks.engine.settings import RunConfig, require
 from tasks.engine.threads import choose_threads, use_threads
 from tasks.engine.training import Evaluate
+from tasks.engine.wish import leave_if_asked
 from tasks.errors import few
 
 B = TypeVar("B", bound=Batch)
@@ -110,14 +111,15 @@ def run_batches(
 
     `compute` is called without gradients with a batch on the device, and gives its result and its
     losses, which may be none; ranks must not communicate in it. What a user can mend on one rank,
-    such as an image that cannot be read, is a UserError on all of them. Losses of a batch of weight
-    0 do not count, whatever they are.
+    such as an image that cannot be read, is a UserError on all of them, and so is Stopped a stop
+    that is asked for. Losses of a batch of weight 0 do not count, whatever they are.
     """
     results: list[R] = []
     sums: dict[str, Tensor] = {}
     weights: dict[str, float] = {}
     with world.sharing_errors(), torch.no_grad():
         for on_host in batches:
+            leave_if_asked()
             begin_batch()
             batch = on_host.to(world.device, non_blocking=True)
             result, losses = compute(batch)

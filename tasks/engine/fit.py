@@ -6,13 +6,14 @@ import os
 import sys
 import warnings
 from dataclasses import replace
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tasks.engine.batches import Batches, Feed, StepBatches, gather_positions
+from tasks.engine.batches import Batches, Feed, StepBatches, gather_positions, position_of
 from tasks.engine.commands import resume_command
 from tasks.engine.distributed import World, micro_batch_size
 from tasks.engine.due import files_due, forget_lost_best, report, save, score
@@ -42,6 +43,7 @@ from tasks.engine.training import (
     patience_is_over,
     total_steps,
 )
+from tasks.engine.wish import Stopped
 
 TIMED_STEPS = 30
 """Steps of a process after which schedule.minutes becomes steps."""
@@ -56,22 +58,27 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
     A resumed run ends with the weights of an uninterrupted one, bit for bit, while the number of
     threads stays (sums over three or more ranks aside). SIGTERM, SIGINT and SIGHUP finish the
     step, save, print the command that resumes and raise SystemExit; SIGUSR1 finishes the step,
-    saves and goes on.
+    saves and goes on. A stop does not wait for a batch that is late, nor for an evaluation, which
+    the resumed run makes.
     """
     config, log = training.config, training.log
     state, feed, progress = _begin(training, batches)
     replica = _replicate(training.objective.train(), training.world)
     stopping = False
-    with StopRequest(training.world) as stop:
+    with StopRequest(training.world, config.run.stop_within) as stop:
+        stop.farewell = partial(_farewell, training, progress)
         while True:
             total = total_steps(config, progress)
-            if stopping and progress.step < total:
+            if stopping:
                 _leave(training, progress, stop)
             if progress.step >= total:
                 log.end_training()
             if evaluation_is_due(progress, config.run, total):
-                with state.speed.paused():
-                    progress = score(training, state, progress, evaluate, total)
+                try:
+                    with state.speed.paused():
+                        progress = score(training, state, progress, evaluate, total)
+                except Stopped:  # what is scored was saved before
+                    _leave(training, progress, stop)
                 training.objective.train()
                 stopping = stop.agreed() is Wish.STOP
                 continue
@@ -79,7 +86,12 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
                 _say_if_early(training, progress, total)
                 return progress.scores
 
-            result, lr = _step(training, state, replica, feed, progress)
+            position = position_of(batches)
+            try:
+                result, lr = _step(training, state, replica, feed, progress)
+            except Stopped:  # while a batch was waited for
+                progress = _save(training, state, progress, (LAST,), position)
+                _leave(training, progress, stop)
             progress = replace(progress, step=progress.step + 1)
             _count(training, state, progress, result)
             _follow_cores(training, state, progress.step)
@@ -91,10 +103,10 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
             stopping = wish is Wish.STOP
             names = files_due(progress.step, config.run, total)
             if names or wish is not Wish.NOTHING:
+                names = names or (LAST,)
                 with state.speed.paused():
-                    positions = gather_positions(batches, training.world)
-                    progress = replace(progress, positions=positions)
-                    progress = save(training, state, progress, names or (LAST,))
+                    progress = _save(training, state, progress, names, position_of(batches))
+                stop.farewell = partial(_farewell, training, progress)
 
 
 def _begin(training: Training, batches: Batches) -> tuple[State, Feed, Progress]:
@@ -216,12 +228,35 @@ def _say_if_early(training: Training, progress: Progress, total: int) -> None:
         )
 
 
+def _save(
+    training: Training, state: State, progress: Progress, names: tuple[str, ...], position: Any
+) -> Progress:
+    """Save the finished steps, with this rank's position in its batches; nothing before the first
+    step.
+    """
+    if progress.step == 0:
+        return progress
+    progress = replace(progress, positions=gather_positions(position, training.world))
+    return save(training, state, progress, names)
+
+
 def _leave(training: Training, progress: Progress, stop: StopRequest) -> NoReturn:
     """Print how to continue the saved run, and exit."""
     command = resume_command(sys.orig_argv, os.environ)
     training.log.note(f"stopped after step {progress.step}; this continues:\n  {command}")
     training.world.barrier()  # torchrun ends the others as soon as one rank has left
     raise SystemExit(stop.exit_code)
+
+
+def _farewell(training: Training, saved: Progress) -> str:
+    """What is said where the run did not stop in time, and is ended."""
+    world = training.world
+    who = "" if world.size == 1 else f"rank {world.rank} of {world.size}: "
+    seconds = f"run.stop_within={training.config.run.stop_within:g} seconds"
+    kept = f"from {LAST} of step {saved.step}" if saved.step else "nothing was saved yet, and"
+    command = resume_command(sys.orig_argv, os.environ)
+    lost = f"not stopped within {seconds}, so what came after the last save is lost"
+    return f"{who}{lost}; {kept} this continues:\n  {command}"
 
 
 def _replicate(objective: nn.Module, world: World) -> nn.Module:

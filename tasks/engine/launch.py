@@ -11,7 +11,6 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from torch import nn
 
-from resnet_backbones.errors import UserError
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.batches import Batches
 from tasks.engine.checkpoint import Checkpoint, Checkpoints, is_checkpoint, read_checkpoint
@@ -22,20 +21,24 @@ from tasks.engine.environment import library_version
 from tasks.engine.evaluation import Evaluator, evaluate_sets
 from tasks.engine.files import write_text
 from tasks.engine.fit import fit
+from tasks.engine.length import describe_length, replace_schedule
 from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
+from tasks.engine.restarts import after_restart, note_begun
 from tasks.engine.resuming import path_to_resume, refuse_other_run
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
-from tasks.engine.schedule import in_steps
 from tasks.engine.settings import RunConfig, TaskSettings, require
+from tasks.engine.shared_folder import refuse_different_folders, refuse_unshared
 from tasks.engine.sinks import Sink
+from tasks.engine.stop import interruptible
 from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
-from tasks.engine.training import UNKNOWN_STEPS, Evaluate, Training
+from tasks.engine.trackers import make_trackers
+from tasks.engine.training import Evaluate, Training
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -175,9 +178,11 @@ class Launch(Generic[Config]):
         if self.resumed is not None:
             self.on_every_rank(refuse_other_run, self.resumed, about)
         self.on_every_rank(self.lock.acquire)
+        refuse_unshared(self.output_dir, self.world)
         prepare_output_dir(config.run, self.world, config, self._choices())
+        note_begun(self.output_dir, self.world)
         self._write_label_map(metadata)
-        self.note(_length(config, batches.epoch_length))
+        self.note(describe_length(config, batches.epoch_length))
         training = Training(
             model=model,
             objective=objective.to(self.world.device),  # what it has besides the model
@@ -228,9 +233,10 @@ def launch(
     sinks: Sequence[Sink] = (),
     loop: Loop = fit,
 ) -> Run:
-    """Train as one process, or as one of torchrun's: `run` is a task's whole route to scores.
+    """Train as one process, or as one of torchrun's or srun's.
 
-    `sinks` receive what the run reports, besides its own; `loop` takes the place of training.
+    `run` is a task's whole route to scores; `sinks` receive what the run reports, besides its own;
+    `loop` takes the place of training.
     """
     keep_freed_memory()
     world = World.create(config.run.device)
@@ -249,41 +255,15 @@ def launch_in(
 ) -> Run:
     """Train in a world that is there."""
     folder = Path(config.run.output_dir)
+    config = after_restart(config, world)
+    sinks = [*make_trackers(config, world), *sinks]
     with (
-        RunLog(folder, world, sinks) as log,
+        interruptible(),
+        RunLog(folder, world, sinks, tensorboard="tensorboard" in config.run.trackers) as log,
         RunLock(folder, active=world.is_main) as lock,
     ):
         scores = run(config, _prepare(config, world, log, lock, loop))
     return Run(folder, scores)
-
-
-def replace_schedule(config: Config, epoch_length: int) -> Config:
-    """The settings with schedule.epochs as steps."""
-    return replace(config, schedule=in_steps(config.schedule, epoch_length))
-
-
-def _length(config: TaskSettings, epoch_length: int) -> list[str]:
-    """The run's length in epochs, where it is known, and settings that it is too short for."""
-    run, schedule = config.run, config.schedule
-    evaluations = UNKNOWN_STEPS if run.eval_every else 1
-    lines: list[str] = []
-    if schedule.minutes is None:
-        epochs = schedule.steps / epoch_length
-        lines = [f"{schedule.steps} steps are {epochs:.3g} epochs of {epoch_length} steps"]
-        evaluations = -(-schedule.steps // (run.eval_every or schedule.steps))
-    waiting = {"run.patience": run.patience or 0}
-    if schedule.name == "plateau":
-        waiting["schedule.plateau_evaluations"] = schedule.plateau_evaluations
-    if schedule.warmup_until is not None and evaluations <= 1:
-        seen = f"schedule.warmup_until={schedule.warmup_until:g} is never reached, as the only"
-        lines.append(
-            f"warning: {seen} evaluation is the last; lower run.eval_every={run.eval_every}"
-        )
-    for name, count in waiting.items():
-        if evaluations <= count:  # the first has nothing to be better than
-            seen = f"{name}={count} is never reached in a run of {evaluations} evaluations"
-            lines.append(f"warning: {seen}; lower run.eval_every={run.eval_every}")
-    return lines
 
 
 def _prepare(
@@ -296,6 +276,10 @@ def _prepare(
     with world.sharing_errors():
         lock.check()
         path = path_to_resume(config.run)
+    path, is_there = world.broadcast((path, output_dir.is_dir()))  # rank 0 decides
+    if is_there:
+        refuse_unshared(output_dir, world)
+    with world.sharing_errors():
         resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
     recorded = None if resumed is None else resumed.metadata.get("threads")
@@ -307,17 +291,6 @@ def _prepare(
     kept = None if resumed is None else resumed.metadata.get("routes")
     routes = agree_on_routes(world, kept if isinstance(kept, dict) else {})
     return Launch(config, world, log, precision, threads, routes, resumed, lock, loop)
-
-
-def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:
-    """Raise UserError on every rank where they do not all see the same last checkpoint."""
-    seen = "none" if resumed is None else f"one of step {resumed.step}"
-    answers = world.broadcast(world.gather(seen))
-    others = [rank for rank, answer in enumerate(answers) if answer != answers[0]]
-    if others:
-        rule = f"run.output_dir={output_dir} must be one folder that all ranks see"
-        found = f"rank 0 finds {answers[0]} there and rank {others[0]} {answers[others[0]]}"
-        raise UserError(f"{rule}, but of its {LAST} {found}; put it on a shared disk")
 
 
 def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:

@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 
 from resnet_backbones.errors import UserError, as_line
 from tasks.engine.distributed import World, micro_batch_size
+from tasks.engine.settings import TIMEOUT
+from tasks.engine.waiting import look_every, patiently, refuse_unfit
 
 
 class Plan(Protocol):
@@ -101,23 +103,28 @@ class Loader(Generic[P, B]):
     one line."""
     workers: int
     share: Share = field(default_factory=Share)
+    timeout: float = TIMEOUT
+    """Seconds that a batch of the workers is waited for."""
 
     def batches(self, plans: Iterable[P]) -> Iterator[B]:
         """The batches of the plans, in their order, read ahead by the workers.
 
-        The first UserError of a worker is raised here; any other error keeps its traceback.
+        The first UserError of a worker is raised here; any other error keeps its traceback. So is
+        a batch that does not come in time.
         """
-        loader: Iterable[Any] = DataLoader(
+        workers = _allowed(self.workers)
+        loader: DataLoader[Any] = DataLoader(
             _Loading(self.load),
             sampler=plans,  # a plan is the index of a batch
             batch_size=None,
-            num_workers=_allowed(self.workers),
+            num_workers=workers,
             pin_memory=self.share.pin_memory,
+            timeout=look_every(workers, self.timeout),
             worker_init_fn=_outlive_interrupts,
             # spares the global generator, from which torch would draw the workers' seeds
             generator=torch.Generator(),
         )
-        yield from _checked(loader)
+        yield from _checked(loader, self.timeout)
 
     def training(self, plan: Callable[[int], P], step: int, batch_size: int) -> Iterator[B]:
         """A rank's micro-batches from an optimiser step on, without end; `plan(step)` is that of
@@ -175,24 +182,28 @@ class DealtBatches(Generic[C, B]):
         return self.loader.batches(self.plans)
 
 
-def read_in_turn(streams: Sequence[Iterable[B]], workers: int, share: Share) -> Iterator[B]:
+def read_in_turn(
+    streams: Sequence[Iterable[B]], workers: int, share: Share, timeout: float = TIMEOUT
+) -> Iterator[B]:
     """The next item of each endless stream in turn: one stream for each worker, or one in all
     where there are none. Streams must be picklable; errors are those of `Loader.batches`.
     """
-    loader: Iterable[Any] = DataLoader(
+    workers = _allowed(workers)
+    loader: DataLoader[Any] = DataLoader(
         _Streaming(streams),
         batch_size=None,
-        num_workers=_allowed(workers),
+        num_workers=workers,
         pin_memory=share.pin_memory,
+        timeout=look_every(workers, timeout),
         worker_init_fn=_outlive_interrupts,
         generator=torch.Generator(),
     )
-    yield from _checked(loader)
+    yield from _checked(loader, timeout)
 
 
-def _checked(loader: Iterable[Any]) -> Iterator[Any]:
-    """What a loader gives, until it gives a failure."""
-    for item in loader:
+def _checked(loader: "DataLoader[Any]", timeout: float) -> Iterator[Any]:
+    """What a loader gives, until it gives a failure or nothing any more."""
+    for item in patiently(loader, timeout) if loader.num_workers else loader:
         if isinstance(item, _Failure):
             raise UserError(item.message)
         yield item
@@ -231,7 +242,7 @@ class _Loading(Dataset[Any]):
 
     def __getitem__(self, plan: Any) -> Any:
         try:
-            return self.load(plan)
+            return _fitting(self.load(plan))
         except Exception as error:
             line = as_line(error)
             if line is None:
@@ -250,7 +261,7 @@ class _Streaming(IterableDataset[Any]):
         own = self.streams if worker is None else [self.streams[worker.id]]
         try:
             for stream in cycle([iter(stream) for stream in own]):
-                yield next(stream)
+                yield _fitting(next(stream))
         except Exception as error:
             line = as_line(error)
             if line is None:
@@ -258,9 +269,18 @@ class _Streaming(IterableDataset[Any]):
             yield _Failure(line)
 
 
+def _fitting(item: Any) -> Any:
+    """What a worker has made, which must fit into the memory that it goes through."""
+    worker = get_worker_info()
+    if worker is not None:
+        refuse_unfit(item, worker.num_workers)
+    return item
+
+
 def _outlive_interrupts(_worker: int) -> None:
     """Leave signals to the main process, which finishes its step with the batches that workers
     still owe it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)  # a fork shares the main process's
     os.setpgrp()  # Ctrl-C and `kill -- -GROUP` reach the main process only

@@ -1,6 +1,7 @@
 """What a run reports: rows to sinks, lines to people, and curves.png."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -20,16 +21,26 @@ class RunLog:
     Lines can be printed at once; files are opened by `start`.
     """
 
-    def __init__(self, output_dir: str | Path, world: World, more: Sequence[Sink] = ()) -> None:
+    def __init__(
+        self,
+        output_dir: str | Path,
+        world: World,
+        more: Sequence[Sink] = (),
+        *,
+        tensorboard: bool = True,
+    ) -> None:
         self.folder = Path(output_dir)
         self.active = world.is_main
         self.console = Console()
         self.rows: list[Row] = []
         self.sinks: list[Sink] = []
         self.steps: int | None = None
+        self.pictures: list[Path] = []
         if self.active:
-            files = MetricsFile(self.folder / METRICS), TensorBoard(self.folder / "tensorboard")
-            self.sinks = [*files, *more]
+            self.sinks.append(MetricsFile(self.folder / METRICS))
+            if tensorboard:
+                self.sinks.append(TensorBoard(self.folder / "tensorboard"))
+            self.sinks += more
 
     def start(self, step: int, steps: int | None) -> None:
         """Begin training after `step` of `steps` (None: not known yet): drop later rows, open the
@@ -105,14 +116,24 @@ class RunLog:
         self._tell("flush")
 
     def draw(self) -> None:
-        """Redraw curves.png from the rows so far."""
-        if self.active:
-            self.attempt("curves.png", lambda: draw_curves(self.rows, self.folder / "curves.png"))
+        """Redraw curves.png from the rows so far, and hand the pictures of the evaluation on."""
+        if not self.active:
+            return
+        curves = self.folder / "curves.png"
+        self.attempt("curves.png", lambda: draw_curves(self.rows, curves), curves)
+        for picture in self.pictures:
+            self._tell("picture", picture, self.rows[-1]["step"])
+        self.pictures.clear()
 
-    def attempt(self, name: str, make: Callable[[], object]) -> None:
-        """Make something that only decorates, whose failure must not end a run; a line tells it."""
+    def attempt(self, name: str, make: Callable[[], object], picture: Path | None = None) -> None:
+        """Make something that only decorates, whose failure must not end a run; a line tells it.
+
+        A `picture` that was made goes to the trackers at the next `draw`.
+        """
         try:
             make()
+            if picture is not None:
+                self.pictures.append(picture)
         except Exception as error:
             self.note(f"warning: {name} was not made: {type(error).__name__}: {error}")
 
@@ -125,6 +146,8 @@ class RunLog:
                 if not sink.optional:
                     raise
                 self.sinks.remove(sink)
+                with suppress(Exception):  # it is told once
+                    sink.close()
                 name = type(sink).__name__
                 self.note(f"warning: {name} is left out: {type(error).__name__}: {error}")
 

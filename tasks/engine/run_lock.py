@@ -2,13 +2,17 @@
 
 import errno
 import os
+import re
 import socket
+import struct
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from resnet_backbones.errors import UserError
+from tasks.engine.run_ending import forget_ending, note_ending
 
 if sys.platform != "win32":
     import fcntl
@@ -40,6 +44,7 @@ class RunLock:
         trace: TracebackType | None,
     ) -> None:
         if self.file is not None:
+            note_ending(self.folder, error)
             (self.folder / LOCK).unlink(missing_ok=True)
             self.file.close()
 
@@ -68,9 +73,10 @@ class RunLock:
             self.acquire()
             return
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")  # see `holder_of`
         file.flush()
         self.file = file
+        forget_ending(self.folder)
 
     def _refusal(self, file: IO[str], error: OSError) -> UserError:
         where = f"run.output_dir={self.folder}"
@@ -81,3 +87,60 @@ class RunLock:
         holder = file.read().strip() or "another process"
         way_out = "wait for it, stop it, or choose another folder"
         return UserError(f"{where} must be used by one run at a time, got {holder}; {way_out}")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has the lock of a folder, as its file says."""
+
+    process: int
+    host: str
+    lives: bool | None
+    """Whether the process is there; None where this machine cannot tell."""
+
+
+def holder_of(folder: Path) -> Holder | None:
+    """Who has the lock of a folder, or had it and was killed; None for nobody.
+
+    The lock is not touched, but for one that this very process holds, which is lost.
+    """
+    try:
+        text = (folder / LOCK).read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.fullmatch(r"process (\d+) on (\S+)\n?", text)
+    if found is None:  # it is being written
+        return None
+    process = int(found[1])
+    is_here = found[2] == socket.gethostname()
+    lives: bool | None = _is_locked(folder / LOCK)
+    if lives is None and is_here:
+        lives = _is_running(process)
+    if lives is False and not is_here:
+        lives = None  # shared disks may keep locks to each machine
+    return Holder(process, found[2], lives)
+
+
+def _is_locked(path: Path) -> bool | None:
+    """Whether a process has the system's lock of a file; None where nobody can ask."""
+    if sys.platform != "linux":
+        return None
+    form = "hhqqi"  # struct flock: type, whence, start, length, process
+    question = struct.pack(form, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        with path.open("rb") as file:
+            answer = fcntl.fcntl(file, fcntl.F_GETLK, question)
+    except OSError:
+        return None
+    return bool(struct.unpack(form, answer)[0] != fcntl.F_UNLCK)
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process of this machine is there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -63,7 +63,7 @@ class Scoring:
         """Have the first rank draw a picture into the folder, where files are kept."""
         if self.world.is_main and self.output_dir is not None:
             picture = self.output_dir / name
-            self.log.attempt(name, lambda: draw(picture))
+            self.log.attempt(name, lambda: draw(picture), picture)
 
 
 @contextmanager

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXCLUDES = "excludes"
 MAY_CHANGE = "may_change"
+TIMEOUT = 300.0
+"""Seconds that a batch of a loader's processes is waited for."""
+STOP_WITHIN = 25.0
+"""Seconds in which a run stops; launchers and schedulers kill after 30."""
 
 
 def require(condition: bool, rule: str, value: object) -> None:
@@ -220,10 +224,16 @@ class RunConfig:
     """Also keep a numbered checkpoint every so many steps; 0 keeps none."""
     log_every: int = may_change(20)
     """Steps between two log lines."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = may_change(("tensorboard",))
+    """Where numbers go besides the console and metrics.jsonl; W&B and MLflow, which get pictures
+    too, are packages of their own and set up by their variables of the environment."""
     best_metric: str = may_change("val/score", unless="follows_scores")
     """Score, higher being better, that decides which checkpoint is the best."""
     patience: int | None = may_change(None)
     """Evaluations without a better `best_metric` after which training stops; null for never."""
+    stop_within: float = may_change(STOP_WITHIN)
+    """Seconds from a signal that stops the run to its end, be it saved by then or not; torchrun and
+    SLURM kill what is left after 30."""
     resume: str = may_change("never")
     """`auto` continues the run in `output_dir` from its last checkpoint, or starts it where there
     is none; the path of a last.pt or step_N.pt continues from that file, in an unused `output_dir`
@@ -239,9 +249,12 @@ class RunConfig:
         distinct = len(set(self.eval_sets)) == len(self.eval_sets)
         rule = "run.eval_sets must be [val] or [val, train]"
         require(distinct and "val" in self.eval_sets, rule, self.eval_sets)
+        distinct = len(set(self.trackers)) == len(self.trackers)
+        require(distinct, "run.trackers must name each tracker once", self.trackers)
         require(self.save_every >= 1, "run.save_every must be >= 1", self.save_every)
         require(self.keep_every >= 0, "run.keep_every must be >= 0", self.keep_every)
         require(self.log_every >= 1, "run.log_every must be >= 1", self.log_every)
+        require(self.stop_within > 0, "run.stop_within must be > 0", self.stop_within)
         enough = self.patience is None or self.patience >= 1
         require(enough, "run.patience must be >= 1 or null", self.patience)
         known = self.resumed_file is None or self.resumed_file.endswith(".pt")

@@ -28,6 +28,9 @@ class Sink:
     def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
         """Take what was added to the row of a step, and that whole row; both have the step."""
 
+    def picture(self, file: Path, step: int) -> None:
+        """Take a picture file that was drawn anew after a step."""
+
     def flush(self) -> None:
         """Hand everything to the system, so that none is lost when the process is killed."""
 
@@ -126,13 +129,13 @@ class Console:
     def __init__(self) -> None:
         self.bar: Any = None
 
-    def open_bar(self, step: int, steps: int | None) -> None:
+    def open_bar(self, step: int, steps: int | None, unit: str = "step") -> None:
         """Show the progress of training; `steps` None is an unknown length."""
         from tqdm import tqdm
 
         if shows_a_bar():
             self.bar = tqdm(
-                total=steps, initial=step, unit="step", dynamic_ncols=True, smoothing=0.05
+                total=steps, initial=step, unit=unit, dynamic_ncols=True, smoothing=0.05
             )
 
     def advance(self) -> None:

@@ -3,15 +3,24 @@
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from types import FrameType, TracebackType
+from typing import NoReturn
 
 from tasks.engine.distributed import World
+from tasks.engine.settings import STOP_WITHIN
+from tasks.engine.watchdog import Watchdog
+from tasks.engine.wish import ask_for_stop
 
 ENDING, SAVING = [signal.SIGTERM, signal.SIGINT], list[int]()
 if sys.platform != "win32":  # which has no others
     ENDING.append(signal.SIGHUP)
     SAVING.append(signal.SIGUSR1)
+ONE_REQUEST = 1.0
+"""Seconds in which the same request may come twice, from a group's signal and from a parent's."""
 
 
 class Wish(IntEnum):
@@ -27,15 +36,21 @@ class StopRequest:
     """Context in which signals are remembered instead of obeyed: SIGTERM, SIGINT and SIGHUP ask for
     a stop, SIGUSR1 for a save.
 
-    A second Ctrl-C stops a single process at once; under torchrun it is ignored, as torchrun itself
-    repeats signals. SIGHUP stays ignored where `nohup` started the process.
+    A run that has not stopped after `within` seconds is ended without a save, whatever it waits
+    for. A second Ctrl-C, or another signal a second later, stops a single process at once; under
+    torchrun it is ignored, as torchrun itself repeats signals. SIGHUP stays ignored where `nohup`
+    started the process.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, within: float = STOP_WITHIN) -> None:
         self.world = world
+        self.farewell: Callable[[], str] = lambda: "not stopped in time, and ended"
+        """What is said where the run is ended without a save."""
         self.received: int | None = None
+        self.asked_at = 0.0
         self.is_save_asked_for = False
         self.process = os.getpid()
+        self.watchdog = Watchdog(ENDING, within, lambda: self.farewell())
 
     def __enter__(self) -> "StopRequest":
         self.previous = {
@@ -43,6 +58,7 @@ class StopRequest:
             for number in (*ENDING, *SAVING)
             if not _is_left_alone(number)
         }
+        self.watchdog.start()
         return self
 
     def __exit__(
@@ -51,6 +67,8 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.watchdog.stop()
+        ask_for_stop(False)
         for number, handler in self.previous.items():
             signal.signal(number, handler)
 
@@ -62,11 +80,21 @@ class StopRequest:
         self.received = number
         if os.getpid() != self.process:  # a loader process that inherited this handler
             return
-        if repeated and number == signal.SIGINT and self.world.size == 1:
+        if repeated and self.world.size == 1:
+            self._obey_at_once(number)
+        elif not repeated:
+            self.asked_at = time.monotonic()
+            ask_for_stop(True)
+            if self.world.is_main:
+                # print is not safe in a handler
+                os.write(2, b"\nstopping once what is being done is finished and saved\n")
+
+    def _obey_at_once(self, number: int) -> None:
+        """Leave, unless it is the same request again."""
+        if number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not repeated and self.world.is_main:
-            # print is not safe in a handler
-            os.write(2, b"\nstopping once what is being done is finished and saved\n")
+        if time.monotonic() > self.asked_at + ONE_REQUEST:
+            raise SystemExit(128 + number)
 
     def agreed(self) -> Wish:
         """What any rank was asked for; every rank must ask at the same point of the step. A save
@@ -81,6 +109,39 @@ class StopRequest:
     def exit_code(self) -> int:
         """128 plus the signal, as shells report it; SIGTERM's for a rank that received none."""
         return 128 + (self.received or signal.SIGTERM)
+
+
+@contextmanager
+def leaving_with(line: str) -> Iterator[None]:
+    """Context in which a signal that ends a run does so at once, with a line that says what is
+    missing.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        os.write(2, f"\n{line}\n".encode())
+        raise SystemExit(128 + number)
+
+    numbers = [number for number in ENDING if not _is_left_alone(number)]
+    previous = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Context in which SIGINT interrupts, also where the shell has it ignored in the background."""
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    if not ignored:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _is_left_alone(number: int) -> bool:

@@ -52,6 +52,13 @@ def data_url(pixels: Pixels) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
+def png_url(picture: Image.Image) -> str:
+    """An image, every value of which counts, as the address of a PNG that is part of the page."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
 def pair_figure(
     name: str, pictures: Sequence[tuple[str, Pixels]], lines: Sequence[str], problem: str
 ) -> str:

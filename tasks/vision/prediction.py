@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
 from PIL import Image
@@ -34,8 +34,16 @@ class ImageResult:
         """The decoded image: (H, W, 3) uint8, RGB."""
         return decode(self.image, self.exif)
 
+    def above(self, score: float) -> Self:
+        """The result without what has a lower score; all of it, where there are no scores."""
+        return self
+
     def plot(self) -> Pixels:
         """The image with what was found: (H, W, 3) uint8, RGB."""
+        raise NotImplementedError
+
+    def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
+        """Records of a results file."""
         raise NotImplementedError
 
     def save(self, path: str | Path) -> None:

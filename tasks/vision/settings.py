@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tasks.engine.settings import may_change, require
+from tasks.engine.settings import TIMEOUT, may_change, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,9 @@ class ImageDataConfig:
     """Padded sides are multiples of this many pixels."""
     workers: int = may_change(2)
     """Loader processes per rank; 0 loads in the main process."""
+    timeout: float = may_change(TIMEOUT)
+    """Seconds without a batch from the loader processes after which a run ends with an error that
+    says what they wait for; 0 workers take their time."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
@@ -104,6 +107,7 @@ class ImageDataConfig:
         divisible = self.size_divisor >= 32 and self.size_divisor % 32 == 0
         require(divisible, "data.size_divisor must be a multiple of 32", self.size_divisor)
         require(self.workers >= 0, "data.workers must be >= 0", self.workers)
+        require(self.timeout > 0, "data.timeout must be > 0", self.timeout)
 
     def _check_scale_jitter(self) -> None:
         if self.scale_jitter is not None:

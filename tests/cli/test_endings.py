@@ -49,6 +49,29 @@ def test_a_users_mistake_is_one_line(
 
 
 @pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (OSError(24, "Too many open files", "a.jpg"), ("ulimit -n", "data.workers")),
+        (RuntimeError("received 0 items of ancdata"), ("ulimit -n", "data.workers")),
+        (MemoryError(), ("data.workers", "data.batch_size")),
+        (OSError(12, "Cannot allocate memory"), ("data.workers", "data.batch_size")),
+        (
+            RuntimeError("[/gloo/transport/tcp/pair.cc:5] Connection closed by peer"),
+            ("its own lines say why", "run.resume=auto"),
+        ),
+    ],
+)
+def test_what_a_machine_has_too_little_of_is_named_with_the_way_out(
+    error: Exception, named: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """fault_campaign 22."""
+    assert finish(raising(error)) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert [text for text in named if text not in printed] == []
+
+
+@pytest.mark.parametrize(
     "error", [ValueError("ours"), OSError("no file"), ModuleNotFoundError("no", name="tasks.new")]
 )
 def test_a_fault_of_ours_keeps_its_traceback(error: Exception) -> None:

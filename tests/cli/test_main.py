@@ -24,7 +24,7 @@ NAMES = (
         "shapes",
         "report",
     ),
-    *("compare", "describe", "responses", "recipes", "completion"),
+    *("serve", "watch", "compare", "describe", "responses", "recipes", "completion"),
 )
 
 

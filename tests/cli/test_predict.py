@@ -1,5 +1,7 @@
 """`backbones predict` and `backbones eval` on the checkpoint of a tiny detector."""
 
+import io
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from command_line import Commands
 from noise_data import picture
 from PIL import Image
 from saved_detector import save_detector
+from video_data import write_video
 
 from tasks.engine.checkpoint import Checkpoints
 from tasks.engine.progress import Progress
@@ -34,10 +37,58 @@ def test_a_score_outside_0_to_1_is_refused(
     assert not (tmp_path / "found").exists()
 
 
-def test_an_address_is_no_file(commands: Commands, run: Path, tmp_path: Path) -> None:
-    answer = commands("predict", run, "https://example.com/a.jpg", "--out", tmp_path)
+def test_an_address_of_another_kind_is_refused(
+    commands: Commands, run: Path, tmp_path: Path
+) -> None:
+    answer = commands("predict", run, "s3://bucket/a.jpg", "--out", tmp_path)
     assert answer.status == 2
-    assert "got the address https://example.com/a.jpg; download it" in answer.error
+    assert "http and https addresses, got s3://bucket/a.jpg; download it" in answer.error
+
+
+def test_an_address_that_cannot_be_fetched_is_left_out_and_the_others_are_done(
+    commands: Commands, run: Path, image: Path, tmp_path: Path
+) -> None:
+    words = ("http://127.0.0.1:9/b.jpg", "--out", tmp_path / "found", "--device", "cpu")
+    answer = commands("predict", run, image, *words)
+    assert answer.status == 1
+    assert "1 file was left out:\nan address must be of the public Internet" in answer.error
+    assert (tmp_path / "found" / "a_detections.jpg").exists()
+
+
+def test_a_pattern_in_quotes_is_a_list_of_images(
+    commands: Commands, run: Path, image: Path, tmp_path: Path
+) -> None:
+    (image.parent / "notes.txt").write_text("none")
+    words = ("--out", tmp_path / "found", "--device", "cpu")
+    answer = commands("predict", run, f"{image.parent}/*", *words)
+    assert answer.status == 0, answer.error
+    assert (tmp_path / "found" / "a_detections.jpg").exists()
+
+
+def test_an_image_comes_through_standard_input(
+    commands: Commands, run: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(image.read_bytes())))
+    answer = commands("predict", run, "-", "--out", tmp_path / "found", "--device", "cpu")
+    assert answer.status == 0, answer.error
+    content = json.loads((tmp_path / "found" / "predictions.json").read_text())
+    assert [one["file_name"] for one in content["images"]] == [
+        str(tmp_path / "found" / "inputs" / "stdin.png")
+    ]
+
+
+def test_a_video_becomes_a_video(
+    commands: Commands, run: Path, image: Path, tmp_path: Path
+) -> None:
+    clip = write_video(tmp_path / "clip.mp4", [picture(40, 60, seed) for seed in range(3)])
+    words = ("--out", tmp_path / "found", "--device", "cpu", "--score", "0.3")
+    answer = commands("predict", run, clip, *words)
+    assert answer.status == 0, answer.error
+    assert answer.output.endswith(f"{clip}: 3 frames -> {tmp_path}/found/clip_annotated.mp4\n")
+    assert {path.name for path in (tmp_path / "found").iterdir()} == {
+        "clip_annotated.mp4",
+        "clip_predictions.json",
+    }
 
 
 def test_a_damaged_file_is_left_out_with_status_1(

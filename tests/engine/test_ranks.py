@@ -69,6 +69,20 @@ def test_under_torchrun_one_rank_told_to_stop_stops_both_and_the_run_resumes_exa
     assert one.progress.scores == two.progress.scores
 
 
+@pytest.mark.slow
+def test_torchrun_restarts_a_run_that_lost_a_rank(run_toy: Callable, tmp_path: Path) -> None:
+    """From its last save, without run.resume (fault_campaign 15, gpu_audit B3)."""
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--max-restarts", "1")
+    done = run_toy(
+        f"run.output_dir={tmp_path / 'run'}",
+        launcher=(*torchrun, "--nproc-per-node", "2"),
+        KILL_AT="5@1",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resumed after step 3 of 12" in done.stdout
+    assert read_checkpoint(tmp_path / "run" / "last.pt").step == 12
+
+
 def test_an_error_is_shared_by_one_process_with_itself() -> None:
     with pytest.raises(UserError, match=r"^wrong$"), WORLD.sharing_errors():
         raise UserError("wrong")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnet_backbones.errors import UserError
-from tasks.engine.run_lock import LOCK, RunLock
+from tasks.engine.run_lock import LOCK, Holder, RunLock, holder_of
 
 HOLD = """
 import os, sys, time
@@ -69,3 +69,23 @@ def test_other_ranks_hold_nothing(tmp_path: Path) -> None:
     with RunLock(tmp_path / "run", active=False) as lock:
         lock.acquire()
     assert not (tmp_path / "run").exists()
+
+
+def test_who_has_a_folder_can_be_asked(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    there = holder_of(tmp_path / "run")
+    assert there == Holder(holder.pid, socket.gethostname(), lives=True)
+    os.killpg(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert holder_of(tmp_path / "run") == Holder(holder.pid, socket.gethostname(), lives=False)
+
+
+def test_a_process_of_another_machine_may_live(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("process 1 on elsewhere\n")
+    assert holder_of(tmp_path) == Holder(1, "elsewhere", lives=None)
+
+
+@pytest.mark.parametrize("text", [None, "", "process"])
+def test_a_folder_that_nobody_has(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / LOCK).write_text(text)
+    assert holder_of(tmp_path) is None

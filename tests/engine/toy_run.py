@@ -125,7 +125,9 @@ class ToyObjective(nn.Module):
         self.calls += 1
         for variable, number in SIGNALS.items():
             step, _, rank = os.environ.get(variable, "0").partition("@")
-            if self.training and self.calls == int(step) and os.environ.get("RANK", "") == rank:
+            restarted = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+            here = os.environ.get("RANK", "") == rank and not restarted
+            if self.training and self.calls == int(step) and here:
                 os.kill(os.getpid(), number)
         difference = self.model(batch.images) - batch.targets
         return {"square": difference.square().mean(), "tilt": 0.1 * difference.abs().mean()}

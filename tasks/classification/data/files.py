@@ -60,7 +60,8 @@ class FileBatches:
     def start(self, step: int) -> Iterator[ClassificationBatch]:
         """This rank's micro-batches from an optimiser step on."""
         config = self.reader.config
-        loader = Loader(self.reader, config.data.workers, self.share)
+        data = config.data
+        loader = Loader(self.reader, data.workers, self.share, data.timeout)
         return self.unreadable.watched(loader.training(self.plan, step, config.batch_size))
 
     def plan(self, step: int) -> Plan:
@@ -126,7 +127,8 @@ class ScoredFiles:
             everything.part(start, start + self.batch_size)
             for start in range(0, len(places), self.batch_size)
         ]
-        loader = Loader(self.reader, self.reader.config.data.workers, self.share)
+        data = self.reader.config.data
+        loader = Loader(self.reader, data.workers, self.share, data.timeout)
         yield from self.unreadable.watched(loader.batches(plans))
 
     @property

@@ -169,7 +169,8 @@ class StreamBatches:
         """
         workers = len(self.cursors)
         lanes = [self._lane(number) for number in range(first, first + workers)]
-        stream = read_in_turn(lanes, self.squares.config.data.workers, self.share)
+        data = self.squares.config.data
+        stream = read_in_turn(lanes, data.workers, self.share, data.timeout)
         for number, (batch, cursor) in enumerate(stream, first):
             self.cursors[number % workers] = cursor
             yield batch

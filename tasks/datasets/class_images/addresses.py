@@ -109,10 +109,14 @@ def open_address(address: str) -> Iterator[RemoteFile]:
         yield RemoteFile(address, source, length)
 
 
+def named_request(address: str) -> Request:
+    """A request for what is at an address, which says who asks."""
+    return Request(address, headers={"User-Agent": "resnet-backbones"})
+
+
 def _open_http(address: str) -> tuple[IO[bytes], int | None]:
     """The answer of a server, and its length where the server states it."""
-    request = Request(address, headers={"User-Agent": "resnet-backbones"})
-    answer = urlopen(request, timeout=TIMEOUT)
+    answer = urlopen(named_request(address), timeout=TIMEOUT)
     return answer, answer.length
 
 

@@ -4,9 +4,10 @@ Names are relative, with `/` between their parts.  N images, K classes.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +60,22 @@ def sort_into_classes(
     empty = sorted({_class_of(name) for name in others if name} - set(classes))
     _check(path, classes, empty, len(images))
     beside = len(images) - len(inside)
-    warnings = (f"{beside} images beside the class folders were left out",) if beside else ()
+    warnings: tuple[str, ...] = ()
+    if beside:
+        warnings += (f"{beside} images beside the class folders were left out",)
+    inside_but_none = (below[place] for place in below.keys() - images.keys())
+    warnings += _left_out(name for name in inside_but_none if "/" in name)
     return ClassFolders(classes, np.array(order, dtype=np.int64), labels, warnings)
+
+
+def _left_out(names: Iterable[str]) -> tuple[str, ...]:
+    """How many files of class folders are no images, by the endings of their names."""
+    counts = Counter(PurePosixPath(name).suffix.lower() for name in names)
+    return tuple(
+        f"{count} files ending in {suffix or 'nothing'} are no images that are read and were left"
+        " out"
+        for suffix, count in sorted(counts.items())
+    )
 
 
 def is_below(name: str, above: str) -> bool:

@@ -17,6 +17,7 @@ from tasks.labels import FileId
 
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
 _BLOCK = 512  # bytes
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,17 @@ def _add(path: Path, found: TarMembers, member: tarfile.TarInfo) -> None:
 
 
 def _ends_as_it_should(path: Path, end: int) -> bool:
-    """Whether the block of zeros that closes a tar is where its last file ends."""
+    """Whether a block of zeros closes a tar where its last file ends, and only zeros follow: a
+    header that was overwritten with zeros looks like that block.
+    """
     with path.open("rb") as file:
         file.seek(end)
-        return file.read(_BLOCK) == bytes(_BLOCK)
+        if file.read(_BLOCK) != bytes(_BLOCK):
+            return False
+        while rest := file.read(_CHUNK):
+            if rest.count(0) != len(rest):
+                return False
+    return True
 
 
 def _not_whole(path: Path, seen: str) -> DataError:

@@ -98,7 +98,7 @@ def _is_inside(
     """Which objects (M, 9) have a part in their image, of `sizes` (M, 2); notes the others."""
     starts = numbers[:, 4:6]
     ends = starts + numbers[:, 6:8]
-    inside = np.all((ends > 0) & (starts < sizes[:, ::-1]), axis=1)
+    inside: NDArray[np.bool_] = np.all((ends > 0) & (starts < sizes[:, ::-1]), axis=1)
     for index in numbers[~inside, _INDEX].astype(np.int64).tolist():
         notes.add("boxes without a part in their image were left out", _name(records[index]))
     return inside

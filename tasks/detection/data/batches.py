@@ -55,7 +55,8 @@ class TrainBatches(PlannedBatches[Plan, DetectionBatch]):
         segmentations = read_segmentations(dataset) if config.copy_paste > 0 else None  # (M,)
         augmenter = build_augmenter(config.augment, config.color_jitter)
         load_plan = _Load(dataset, config, augmenter, segmentations)
-        super().__init__(Loader(load_plan, config.workers, share), plan, config.batch_size)
+        loader = Loader(load_plan, config.workers, share, config.timeout)
+        super().__init__(loader, plan, config.batch_size)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -73,7 +74,8 @@ class ValBatches(DealtBatches[Plan, DetectionBatch]):
         share: Share | None = None,
         batch_size: int = 1,
     ) -> None:
-        loader = Loader(_Load(dataset, config), config.workers, share or Share())
+        load = _Load(dataset, config)
+        loader = Loader(load, config.workers, share or Share(), config.timeout)
         super().__init__(loader, val_plans(dataset, config, batch_size))
 
 

@@ -65,7 +65,7 @@ class TrainBatches(PlannedBatches[BatchPlan, SegmentationBatch]):
         data = config.data
         share = share or Share()
         augmenter = build_augmenter(data.augment, data.color_jitter)
-        loader = Loader(_Load(dataset, config, augmenter), data.workers, share)
+        loader = Loader(_Load(dataset, config, augmenter), data.workers, share, data.timeout)
         super().__init__(loader, TrainPlans(dataset, data, share.seed), data.batch_size)
 
 
@@ -73,5 +73,6 @@ def scored_batches(
     dataset: SemanticDataset, config: SegmentationConfig, share: Share, batch_size: int = 1
 ) -> DealtBatches[ScoredPlan, ScoredBatch]:
     """Every image of a data set once, in batches of one padded size dealt to the ranks."""
-    loader = Loader(_LoadScored(dataset, config), config.data.workers, share)
-    return DealtBatches(loader, scored_plans(dataset, config.data, config.test.scales, batch_size))
+    data = config.data
+    loader = Loader(_LoadScored(dataset, config), data.workers, share, data.timeout)
+    return DealtBatches(loader, scored_plans(dataset, data, config.test.scales, batch_size))

@@ -132,6 +132,18 @@ def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
         read_class_images(path, "train")
 
 
+def test_a_tar_with_zeros_over_a_header_is_refused(tmp_path: Path) -> None:
+    """They look like its end, and all that follows would be left out without a word."""
+    path = write_tar(tmp_path / "a.tar")
+    with tarfile.open(path) as archive:
+        start = archive.getmembers()[3].offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 512] = bytes(512)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"must be a whole tar file, got: it ends within, or is"):
+        read_class_images(path, "train")
+
+
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
 def test_a_compressed_tar_is_refused_with_the_way_out(tmp_path: Path, mode: str) -> None:
     path = write_tar(tmp_path / f"train.tar.{mode[2:]}", mode=mode)

@@ -39,6 +39,20 @@ def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     assert holds_tree(images)
 
 
+def test_what_is_left_out_is_counted_by_its_ending(tmp_path: Path) -> None:
+    """field_faults 4."""
+    for name in ("cat/a.jfif", "cat/b.heic", "dog/c.HEIC", "dog/d.png", "dog/notes", "beside.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    images = read_class_images(tmp_path, "train")
+    assert len(images) == 2
+    end = "are no images that are read and were left out"
+    assert images.warnings == (
+        f"{tmp_path}: 1 files ending in nothing {end}",
+        f"{tmp_path}: 2 files ending in .heic {end}",
+    )
+
+
 def test_linked_class_folders_are_followed(tmp_path: Path) -> None:
     write_tree(tmp_path / "pool")
     (tmp_path / "train").mkdir()

@@ -1,0 +1,143 @@
+"""What `backbones predict` is given: files, folders, patterns, addresses, and standard input.
+
+What is not a file yet becomes one in OUT/inputs, so that results name a file that is there.
+Imports nothing heavy.
+"""
+
+import glob
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnet_backbones.errors import UserError
+
+STDIN = "-"
+FETCHED = "inputs"
+"""Folder, below that of the results, of what came through the network or standard input."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files to predict on."""
+
+    images: tuple[Path, ...]
+    """Image files, and folders of them."""
+    videos: tuple[Path, ...]
+    problems: tuple[str, ...]
+    """A line for each address that could not be fetched."""
+
+    def count_images(self) -> int:
+        """How many image files there are."""
+        from tasks.images import find_images
+
+        return sum(len(find_images(source)) for source in self.images)
+
+
+def read_list(words: Sequence[str], listed: str | None) -> list[str]:
+    """The words, and behind them the lines of a list of further ones; `-` reads it from standard
+    input.  UserError where there is none in all.
+    """
+    if listed is None:
+        lines: Iterable[str] = ()
+    elif listed == STDIN:
+        lines = sys.stdin.read().splitlines()
+    else:
+        lines = Path(listed).read_text(encoding="utf-8").splitlines()
+    found = [*words, *(line.strip() for line in lines if line.strip())]
+    if not found:
+        rule = "predictions are made of files, folders, patterns or addresses, got none"
+        raise UserError(f"{rule}; name one, or give --from-list a list of them")
+    return found
+
+
+def check_words(words: Iterable[str]) -> None:
+    """UserError for a word that stands for no image; opens nothing and asks no server."""
+    from tasks.datasets.web_files import is_web_address
+    from tasks.images import find_images
+
+    for word in words:
+        if word == STDIN:
+            _check_stdin()
+        elif "://" in word and not is_web_address(word):
+            rule = "images are files, folders, or at http and https addresses"
+            raise UserError(f"{rule}, got {word}; download it")
+        elif "://" not in word:
+            for path in _paths(word):
+                find_images(path)
+
+
+def gather(words: Iterable[str], folder: Path, *, private: bool) -> Inputs:
+    """Fetch what is elsewhere into a folder, and tell images from videos."""
+    from tasks.vision.video import is_video
+
+    images: list[Path] = []
+    videos: list[Path] = []
+    problems: list[str] = []
+    for path in _files(words, folder, private, problems):
+        is_clip = path.is_file() and is_video(path)
+        (videos if is_clip else images).append(path)
+    return Inputs(_distinct(images), _distinct(videos), tuple(problems))
+
+
+def _files(
+    words: Iterable[str], folder: Path, private: bool, problems: list[str]
+) -> Iterator[Path]:
+    """The files and folders that words stand for; what cannot be fetched is added to problems."""
+    from tasks.datasets.web_files import fetch_file
+
+    for word in words:
+        if word == STDIN:
+            yield _save_stdin(folder)
+        elif "://" in word:
+            try:
+                yield fetch_file(word, folder, private=private)
+            except UserError as error:
+                problems.append(str(error))
+        else:
+            yield from _paths(word)
+
+
+def _paths(word: str) -> list[Path]:
+    """A file or folder, or what matches a pattern that the shell has left alone, sorted."""
+    path = Path(word).expanduser()
+    if path.exists() or not glob.has_magic(word):
+        return [path]
+    from tasks.images import SUFFIXES
+    from tasks.vision.video import is_video
+
+    found = glob.glob(str(path), recursive=True)  # noqa: PTH207 - a pattern may be absolute
+    matches = sorted(map(Path, found))
+    files = [match for match in matches if match.is_file()]
+    wanted = [file for file in files if file.suffix.lower() in SUFFIXES or is_video(file)]
+    if not wanted:
+        seen = f"{len(files)} other files do" if files else "nothing does"
+        raise UserError(f"an image or a video must match {word}, but {seen}; correct the pattern")
+    return wanted
+
+
+def _check_stdin() -> None:
+    if sys.stdin.isatty():
+        rule = "an image must come through standard input, got a terminal"
+        raise UserError(f"{rule}; backbones predict RUN - --out OUT < photo.jpg")
+
+
+def _save_stdin(folder: Path) -> Path:
+    """The image that comes through standard input, as a file; UserError for what is none."""
+    from tasks.images import opened
+
+    content = sys.stdin.buffer.read()
+    try:
+        with opened(content) as image:
+            ending = (image.stored.format or "image").lower()
+    except UserError as error:
+        rule = "standard input must be an image file"
+        raise UserError(f"{rule}, got {error}; lists of files go to --from-list -") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"stdin.{ending}"
+    file.write_bytes(content)
+    return file
+
+
+def _distinct(paths: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(paths))

@@ -1,0 +1,156 @@
+"""The other processes of a run: where they are met, and whether they live."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
+
+from resnet_backbones.errors import UserError
+from tasks.engine.rank_environment import Ranks
+from tasks.engine.watchdog import end_process
+
+BEAT = 5.0
+"""Seconds between two signs of life."""
+SILENT = 300.0
+"""Seconds after which a process without one is taken for dead."""
+ANSWER = timedelta(seconds=60)
+"""In which the place of meeting must answer."""
+LEFT = "left"
+PLACE = -1
+"""Stands for the place of meeting among the ranks that are looked after."""
+LOST = 1
+"""Exit status of a process that lost another; torchrun may start all of them again."""
+
+
+Seen = dict[int, tuple[str, float]]
+"""The last signs of life of ranks, and when each was first seen."""
+
+
+class Peers:
+    """Where the processes of a run meet, and a thread that looks after the others.
+
+    The first process looks after all, the others after the first, and each after its launcher. One
+    that has been silent for long ends the run: it would be waited for without end. Work of any
+    length on a living one does not.
+    """
+
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks = ranks
+        from torch._C._distributed_c10d import PrefixStore, TCPStore  # not in every build
+
+        self.parent: int | None = os.getppid()
+        self.name = f"process {os.getpid()} on {socket.gethostname()}"
+        hosts = ranks.rank == 0 and not ranks.hosted
+        self.place = TCPStore(ranks.address, ranks.port, None, hosts, wait_for_workers=False)
+        self.store = PrefixStore(f"restart_{ranks.restarts}", self.place)
+        """For torch's groups: those of an earlier start have addresses that are gone."""
+        # its own connection, as torch may wait for long with the other
+        own = TCPStore(ranks.address, ranks.port, None, False, ANSWER, wait_for_workers=False)
+        self.life = PrefixStore(f"life_{ranks.restarts}", own)
+        self.meetings = count()
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._live, name="peers", daemon=True)
+        self.thread.start()
+
+    def meet(self) -> None:
+        """Wait until every process has come to the same point, for as long as all of them live.
+
+        UserError where one has left the run instead.
+        """
+        number = next(self.meetings)
+        key = f"meeting/{number}"
+        there = self.life.add(key, 1)
+        pause = 0.001
+        while there < self.ranks.size:
+            time.sleep(pause)
+            pause = min(0.2, 1.5 * pause)
+            there = self.life.add(key, 0)
+            if pause == 0.2 and there < self.ranks.size:
+                self._refuse_left()
+        if self.ranks.rank == 0 and number > 1:
+            self.life.delete_key(f"meeting/{number - 2}")  # which all have left
+
+    def remember(self, key: str) -> None:
+        """Leave word for later starts by the same launcher."""
+        self.place.set(f"remembered/{key}", "yes")
+
+    def remembers(self, key: str) -> bool:
+        """Whether an earlier start by the same launcher left word."""
+        return self.place.check([f"remembered/{key}"])
+
+    def close(self) -> None:
+        """Leave, so that nobody waits for a sign of life."""
+        self.ended.set()
+        self.thread.join()
+        with suppress(RuntimeError):  # the first process has left, and the place with it
+            self.life.set(str(self.ranks.rank), LEFT)
+
+    def _live(self) -> None:
+        seen: Seen = {}
+        for beat in count():
+            began = time.monotonic()
+            self._end_orphan()
+            line = self._look(beat, seen, began)
+            if line is not None and not self.ended.is_set():
+                end_process(LOST, line)
+            if self.ended.wait(BEAT):
+                return
+            if time.monotonic() - began > 5 * BEAT:  # this process was suspended, maybe with others
+                seen.clear()
+
+    def _look(self, beat: int, seen: Seen, now: float) -> str | None:
+        """Give a sign of life, and look for others'; a line if one is missing for too long."""
+        others = range(self.ranks.size) if self.ranks.rank == 0 else range(1)
+        try:
+            self.life.set(str(self.ranks.rank), f"{beat} {self.name}")
+            found = {rank: self._sign(rank) for rank in others if rank != self.ranks.rank}
+            seen.pop(PLACE, None)
+        except RuntimeError:
+            found = {PLACE: f"0 {self.ranks.address}:{self.ranks.port}"}
+        missed = silent(found, seen, now)
+        if missed is None:
+            return None
+        rule = f"rank {self.ranks.rank} of {self.ranks.size} ({self.name})"
+        who = "where ranks meet" if missed == PLACE else f"rank {missed}"
+        seen_last = found[missed].partition(" ")[2] or "which never began"
+        seconds = f"no sign of life for {SILENT:g} seconds"
+        return f"{rule}: {who} ({seen_last}) gave {seconds}; run.resume=auto continues the run"
+
+    def _refuse_left(self) -> None:
+        """Raise UserError where another process has left."""
+        left = [rank for rank in range(self.ranks.size) if self._sign(rank) == LEFT]
+        if left:
+            rule = "all ranks of a run must go on together"
+            raise UserError(f"{rule}, but rank {left[0]} has ended; its own lines say why")
+
+    def _sign(self, rank: int) -> str:
+        key = str(rank)
+        return self.life.get(key).decode() if self.life.check([key]) else ""
+
+    def _end_orphan(self) -> None:
+        """Stop as by a signal once the launcher is gone, which would have done so."""
+        if self.ranks.launcher != "torchrun" or self.parent is None:
+            return
+        if os.getppid() != self.parent:
+            self.parent = None
+            line = f"\nrank {self.ranks.rank}: torchrun has ended, so that this process stops too\n"
+            os.write(2, line.encode())
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def silent(found: Mapping[int, str], seen: Seen, now: float) -> int | None:
+    """The process whose sign of life has been the same for too long; `seen` is brought up to
+    date.
+    """
+    for rank, sign in found.items():
+        last = seen.get(rank)
+        if last is None or last[0] != sign or sign == LEFT:
+            seen[rank] = (sign, now)
+        elif now - last[1] > SILENT:
+            return rank
+    return None
