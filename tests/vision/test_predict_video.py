@@ -78,13 +78,15 @@ def test_a_file_of_the_user_is_kept(tmp_path: Path, name: str) -> None:
     assert [file.read_text() for file in (tmp_path / "out").iterdir()] == ["mine"]
 
 
-def test_a_video_that_finds_no_room_is_told(disk: SmallDisk) -> None:
+def write_noise(path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (12, 128, 128, 3), dtype=np.uint8)
-    disk.fill(8 * BLOCK)
-    with (
-        pytest.raises(UserError, match=r"long\.mp4 must be a place .* of 12 frames are there"),
-        VideoWriter(disk.folder / "long.mp4", 5) as writer,
-    ):
+    with VideoWriter(path, 5) as writer:
         for frame in noise:
             writer.add(frame)
+
+
+def test_a_video_that_finds_no_room_is_told(disk: SmallDisk) -> None:
+    disk.fill(8 * BLOCK)
+    with pytest.raises(UserError, match=r"long\.mp4 must be a place .* of 12 frames are there"):
+        write_noise(disk.folder / "long.mp4")
     assert [file.name for file in disk.folder.iterdir()] == [".filler"]
