@@ -12,7 +12,7 @@ from torch import Tensor
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.weights.files import content_hash
+from resnet_backbones.weights.files import content_hash, text_hash
 from resnet_backbones.weights.passport import Passport
 
 
@@ -59,13 +59,15 @@ def file_metadata(
     tensors: Mapping[str, Tensor], passport: Passport, commit: str = ""
 ) -> dict[str, str]:
     """What a file says of its tensors: the passport with this library's version and the commit, and
-    the hash of the content.
+    the hashes of the content and of the passport.
     """
     try:
         written_by = version("resnet-backbones")
     except PackageNotFoundError:  # run from its source tree
         written_by = "unknown"
+    text = replace(passport, library_version=written_by, commit=commit).to_json()
     return {
-        "passport": replace(passport, library_version=written_by, commit=commit).to_json(),
+        "passport": text,
         "content_hash": content_hash(tensors),
+        "passport_hash": text_hash(text),
     }

@@ -71,6 +71,18 @@ def score(
     return progress
 
 
+def forget_lost_best(training: Training, progress: Progress) -> Progress:
+    """The progress of a resumed run; without a best score where its checkpoint is not in the
+    folder, so that the best of what is to come is kept.
+    """
+    is_there = training.world.broadcast((training.checkpoints.folder / BEST).exists())
+    if is_there or progress.best is None:
+        return progress
+    lost = f"{BEST} of step {progress.best_step} is not in {training.checkpoints.folder}"
+    training.log.note(f"warning: {lost}; the best of the evaluations to come takes its place")
+    return replace(progress, best=None, best_step=0)
+
+
 def _with_scores(progress: Progress, scores: dict[str, float], config: TaskSettings) -> Progress:
     """Progress after an evaluation; of single classes the scores that decide something are kept."""
     best_metric = config.run.best_metric

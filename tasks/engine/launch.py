@@ -26,6 +26,7 @@ from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.restarts import after_restart, note_begun
+from tasks.engine.resuming import path_to_resume, refuse_other_run
 from tasks.engine.room import check_room
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
@@ -110,6 +111,13 @@ class Launch(Generic[Config]):
         with self.world.sharing_errors():
             return call(*args, **named)
 
+    def once(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
+        """What rank 0 makes of something that a user's mistake may end, on every rank."""
+        with self.world.sharing_errors():
+            made = call(*args, **named) if self.world.is_main else None
+        shared: T = self.world.broadcast(made)
+        return shared
+
     def note(self, lines: Iterable[str]) -> None:
         """Print lines for people."""
         for line in lines:
@@ -168,7 +176,8 @@ class Launch(Generic[Config]):
         evaluate = evaluate_sets(config.run, evaluators, config.schedule.warmup_metric)
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
-        self.on_every_rank(checkpoints.refuse_other_run)
+        if self.resumed is not None:
+            self.on_every_rank(refuse_other_run, self.resumed, about)
         self.on_every_rank(self._check_room, model)
         self.on_every_rank(self.lock.acquire)
         refuse_unshared(self.output_dir, self.world)
@@ -274,8 +283,7 @@ def _prepare(
         if world.is_main:
             check_writable(output_dir)
         lock.check()
-        last = output_dir / LAST
-        path = last if last.exists() else None
+        path = path_to_resume(config.run)
     path, is_there = world.broadcast((path, output_dir.is_dir()))  # rank 0 decides
     if is_there:
         refuse_unshared(output_dir, world)
@@ -283,18 +291,20 @@ def _prepare(
         resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
     recorded = None if resumed is None else resumed.metadata.get("threads")
+    recorded = recorded if type(recorded) is int else None
     threads = choose_threads(config.run.threads, world, recorded)
     use_threads(threads)
     log.note(f"{threads}")
     precision = choose_precision(config.run, resumed, world)
-    routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
+    kept = None if resumed is None else resumed.metadata.get("routes")
+    routes = agree_on_routes(world, kept if isinstance(kept, dict) else {})
     return Launch(config, world, log, precision, threads, routes, resumed, lock, loop)
 
 
 def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:
     """Resolve run.precision; a resumed run keeps its first choice, as a timing may differ."""
     kept = None if resumed is None else resumed.metadata.get("precision")
-    if config.precision != "auto" or kept is None:
+    if config.precision != "auto" or kept not in ("bf16", "fp32"):
         return Precision.agreed(config.precision, world)
     return replace(Precision.agreed(kept, world), reason="as the run began")
 

@@ -53,6 +53,9 @@ class RunLog:
         path = self.folder / METRICS
         rows = read_metrics(path) if path.exists() else []
         self.rows = [row for row in rows if row["step"] <= step]
+        dropped = len(rows) - len(self.rows)
+        if dropped:
+            self.note(f"{path}: {dropped} rows of steps after {step}, taken anew, are left out")
         self._tell("start", step, self.rows)
         self.console.open_bar(step, steps)
 

@@ -7,6 +7,8 @@ from resnet_backbones.errors import UserError
 LAST, BEST = "last.pt", "best.pt"
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 LABEL_MAP = "label_map.json"
+WEIGHTS = "weights.safetensors"
+"""The best weights of a classifier's run, for use elsewhere."""
 MADE = (
     METRICS,
     LABEL_MAP,
@@ -18,7 +20,7 @@ MADE = (
     "predictions.png",
     "report.html",
     "tensorboard",
-    "weights.safetensors",
+    WEIGHTS,
 )
 """What a run leaves besides settings and checkpoints; which of them depends on the task."""
 OURS = "ours:"

@@ -8,6 +8,7 @@ classes, the names of the N files, and what is to know about the data.
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ _DAMAGE = (
     TypeError,
     EOFError,
     RuntimeError,
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -26,8 +26,9 @@ def weights_to_score(weights: str | None, run: RunConfig) -> str:
 def check_weights(weights: str | None, run: RunConfig) -> None:
     """Raise UserError where the weights are not there, unless the run is resumed without them."""
     last = Path(run.output_dir) / LAST
-    needs_weights = run.resume == "never" or not last.exists()
-    if weights is None or not needs_weights or weights.startswith(_ELSEWHERE):
+    continues = run.resume == "auto" and last.exists()
+    resumed = continues or run.resumed_file is not None
+    if weights is None or resumed or weights.startswith(_ELSEWHERE):
         return
     if weights.startswith(PREFIX):
         find_weights(weights)
