@@ -9,6 +9,8 @@ PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
 .PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop campaign docs lint clean
 # Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
 test test-all test-oldest test-interop campaign: export OMP_NUM_THREADS := 1
+# The notebooks start `backbones` by its name.
+test test-all: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +31,10 @@ quickstart-seg: .venv/quickstart  ## draw a data set, train a segmenter on it an
 	.venv/bin/backbones train quickstart_seg run.resume=auto
 
 test: .venv/installed  ## run the tests, but for the slow ones
-	.venv/bin/python $(PYTEST) -m "not slow"
+	.venv/bin/python $(PYTEST) -m "not slow" tests --nbmake docs/notebooks/fine_tune.ipynb
 
 test-all: .venv/installed  ## run all tests
-	.venv/bin/python $(PYTEST)
+	.venv/bin/python $(PYTEST) tests --nbmake docs/notebooks
 
 test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported versions
 	.venv-oldest/bin/python $(PYTEST) -m "not slow"
