@@ -270,4 +270,6 @@ def test_a_file_may_be_named_by_a_path(tmp_path: Path) -> None:
     backbone = create_backbone("resnet20")
     save_weights(file, backbone)
     for again in (load_backbone(file), create_backbone("resnet20", weights=file)):
-        assert torch.equal(again.state_dict()["conv1.weight"], backbone.state_dict()["conv1.weight"])
+        assert torch.equal(
+            again.state_dict()["conv1.weight"], backbone.state_dict()["conv1.weight"]
+        )
