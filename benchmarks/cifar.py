@@ -27,9 +27,9 @@ from tasks.classification.network import mean_colour
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.datasets.class_images.store import ArrayStore
 from tasks.engine.config import load_config
-from tasks.engine.launch import Start
 from tasks.engine.loading import Share
 from tasks.engine.randomness import Stream, uniform
+from tasks.engine.start import Start
 from tasks.labels import LabelMap
 
 RECIPE = ROOT / "configs" / "cifar_resnet20.yaml"

@@ -15,8 +15,8 @@ from tasks.classification.config import ClassificationConfig, ModelConfig
 from tasks.classification.network import build_network, describe_use
 from tasks.classification.saved import TASK, build_saved
 from tasks.engine.checkpoint import load_weights
-from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
+from tasks.engine.start import Start
 from tasks.labels import LabelMap
 from tasks.vision.backbone import backbone_source, refuse_other_backbone
 from tasks.vision.class_rows import ClassRows

@@ -7,8 +7,8 @@ from __future__ import annotations
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.detection.model.faster_rcnn import FasterRCNN, build_faster_rcnn
 from tasks.detection.saved import TASK
-from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
+from tasks.engine.start import Start
 from tasks.labels import LabelMap
 from tasks.vision.backbone import backbone_source, refuse_other_backbone
 from tasks.vision.load_pretrained import SCRATCH, load_pretrained

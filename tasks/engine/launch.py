@@ -13,7 +13,7 @@ from torch import nn
 
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.batches import Batches
-from tasks.engine.checkpoint import Checkpoint, Checkpoints, is_checkpoint, read_checkpoint
+from tasks.engine.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from tasks.engine.compilation import check_cuda_graphs, compile_parts
 from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
@@ -28,12 +28,13 @@ from tasks.engine.randomness import prepare_torch
 from tasks.engine.restarts import after_restart, note_begun
 from tasks.engine.resuming import path_to_resume, refuse_other_run
 from tasks.engine.room import check_room
-from tasks.engine.run_files import BEST, LABEL_MAP, LAST, shipped_checkpoint
+from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
 from tasks.engine.settings import RunConfig, TaskSettings, require
 from tasks.engine.shared_folder import refuse_different_folders, refuse_unshared
 from tasks.engine.sinks import Sink
+from tasks.engine.start import Start
 from tasks.engine.stop import interruptible
 from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
@@ -56,23 +57,6 @@ class Run:
     """run.output_dir, with everything that the run made."""
     scores: dict[str, float]
     """Of the last evaluation."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a model's weights come from: a checkpoint, or else backbone weights or none."""
-
-    checkpoint: Checkpoint | None
-    resumed: bool = False
-    """Whether the checkpoint is this run's own; the loop restores its weights later."""
-
-    @classmethod
-    def of(cls, weights: str | None) -> "Start":
-        """Where the weights of the setting model.weights are."""
-        if weights is None:
-            return cls(None)
-        path = shipped_checkpoint(weights) or weights
-        return cls(read_checkpoint(path) if is_checkpoint(path) else None)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ of none.
 from __future__ import annotations
 
 from resnet_backbones.weights.sources import read_source
-from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
+from tasks.engine.start import Start
 from tasks.labels import LabelMap
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.saved import TASK

@@ -13,9 +13,9 @@ from tasks.datasets.semantic.dataset import SemanticDataset
 from tasks.engine.commands import command
 from tasks.engine.config import to_saved
 from tasks.engine.evaluation import named_scores
-from tasks.engine.launch import Start
 from tasks.engine.saved import evaluation_folder, saved_config
 from tasks.engine.scoring import Scoring, scoring_in
+from tasks.engine.start import Start
 from tasks.labels import LabelMap
 from tasks.outputs import evaluation_outputs
 from tasks.report.segmentation.build import report_segmentation

@@ -22,9 +22,10 @@ from tasks.classification.predict import load_classifier
 from tasks.classification.saved import SavedClassifier
 from tasks.classification.train import run
 from tasks.engine.checkpoint import read_checkpoint
-from tasks.engine.launch import Start, launch
+from tasks.engine.launch import launch
 from tasks.engine.optim import build_optimizer
 from tasks.engine.sampling import repeated_batch
+from tasks.engine.start import Start
 from tasks.images import Pixels
 from tasks.metrics_file import read_metrics
 

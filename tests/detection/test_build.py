@@ -13,7 +13,7 @@ from tiny_detector import TINY
 from resnet_backbones.errors import UserError
 from tasks.detection.build import build_detector
 from tasks.engine.checkpoint import is_checkpoint, read_checkpoint
-from tasks.engine.launch import Start
+from tasks.engine.start import Start
 from tasks.labels import LabelMap
 
 CLASSES = LabelMap((5,), ("horse",))

@@ -20,11 +20,12 @@ from tasks.engine.batches import TensorBatch
 from tasks.engine.checkpoint import load_weights
 from tasks.engine.config import load_config
 from tasks.engine.evaluation import Evaluator, SetScores, mean_over_ranks, run_batches
-from tasks.engine.launch import Launch, Run, Start, launch
+from tasks.engine.launch import Launch, Run, launch
 from tasks.engine.loading import Loader, Share
 from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.engine.saved import read_run
 from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings, may_change
+from tasks.engine.start import Start
 from tasks.images import decode, find_images
 
 

@@ -61,7 +61,7 @@ def test_a_run_leaves_rows_scores_checkpoints_and_pictures(toy: ModuleType, tmp_
         "curves.png",
     }
     assert names <= {path.name for path in tmp_path.iterdir()}
-    assert not list(tmp_path.glob(".*"))
+    assert [path.name for path in tmp_path.glob(".*")] == [".ended.json"]
 
 
 def test_a_finished_run_resumes_to_its_scores_without_a_step(

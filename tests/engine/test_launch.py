@@ -14,10 +14,11 @@ from tasks.engine import precision, threads
 from tasks.engine.checkpoint import Checkpoints, read_checkpoint
 from tasks.engine.compilation import check_cuda_graphs
 from tasks.engine.distributed import World
-from tasks.engine.launch import Start, choose_precision
+from tasks.engine.launch import choose_precision
 from tasks.engine.progress import Progress
 from tasks.engine.settings import OptimConfig, RunConfig
 from tasks.engine.shared_folder import refuse_different_folders
+from tasks.engine.start import Start
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 

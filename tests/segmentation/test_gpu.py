@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny_segmenter import tiny_config
 
-from tasks.engine.launch import Start, launch
+from tasks.engine.launch import launch
+from tasks.engine.start import Start
 from tasks.segmentation.build import make_segmenter
 from tasks.segmentation.data.batches import TrainBatches
 from tasks.segmentation.data.read_splits import read_split

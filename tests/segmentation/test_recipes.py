@@ -10,9 +10,9 @@ from masks import write_image, write_mask
 from resnet_backbones.weights.passport import Passport
 from tasks.engine.config import load_config
 from tasks.engine.config_text import read_yaml
-from tasks.engine.launch import Start
 from tasks.engine.optim import peak_lr
 from tasks.engine.schedule import lr_factor
+from tasks.engine.start import Start
 from tasks.segmentation.build import make_segmenter
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data.batches import TrainBatches

@@ -19,7 +19,8 @@ from tasks.cli.registry import TASKS
 from tasks.cli.report import compare
 from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.digest import digest_of
-from tasks.engine.launch import Start, launch
+from tasks.engine.launch import launch
+from tasks.engine.start import Start
 from tasks.labels import LabelMap
 from tasks.metrics_file import read_metrics
 from tasks.report.segmentation.build import remake_report

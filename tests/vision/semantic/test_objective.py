@@ -10,8 +10,8 @@ from tiny_segmenter import tiny_config
 
 from tasks.engine.batches import Feed
 from tasks.engine.distributed import World
-from tasks.engine.launch import Start
 from tasks.engine.loading import Share
+from tasks.engine.start import Start
 from tasks.labels import IGNORED
 from tasks.segmentation.build import make_segmenter
 from tasks.segmentation.data.batches import TrainBatches
