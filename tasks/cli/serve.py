@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import webbrowser
 from argparse import ArgumentParser, Namespace
@@ -75,6 +76,8 @@ def _run(arguments: Namespace, _: ArgumentParser) -> None:
         print(f"{arguments.checkpoint} answers at {server.url}\nCtrl-C ends it", flush=True)
         if not arguments.no_browser and _has_screen():
             webbrowser.open(server.url)
+        for number in (signal.SIGINT, signal.SIGTERM):  # shells ignore SIGINT in the background
+            signal.signal(number, signal.default_int_handler)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -5,17 +5,33 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from command_line import ROOT, Commands
 
 
-def test_the_page_answers_until_ctrl_c(shapes: Path) -> None:
+@contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kill the process if the test fails: leaving it would wait for its end."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_answers_until_a_signal_ends_it(shapes: Path, number: signal.Signals) -> None:
     words = ["serve", "ours:shapes", "--port", "0", "--no-browser", "--device", "cpu"]
     command = [sys.executable, "-c", f"from tasks.cli.main import main; exit(main({words}))"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True, cwd=ROOT) as process:
+    with (
+        subprocess.Popen(command, **pipes, text=True, cwd=ROOT) as process,
+        ending(process),
+    ):
         assert process.stdout is not None
         first = process.stdout.readline()
         url = first.rpartition(" ")[2].strip()
@@ -24,7 +40,7 @@ def test_the_page_answers_until_ctrl_c(shapes: Path) -> None:
         request = urllib.request.Request(f"{url}predict", image, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             found = json.loads(answer.read())
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         output, error = process.communicate(timeout=30)
     assert first.startswith("ours:shapes answers at http://127.0.0.1:")
     assert found["boxes"][0]["score"] > 0.5
