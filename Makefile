@@ -6,9 +6,11 @@ TEST_PROCESSES ?= 2
 PYTEST := -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop campaign lint clean
+.PHONY: help quickstart quickstart-cls quickstart-seg test test-all test-oldest test-interop campaign docs lint clean
 # Small tensors gain nothing from more threads, and the test processes then do not fight over the cores.
 test test-all test-oldest test-interop campaign: export OMP_NUM_THREADS := 1
+# The notebooks start `backbones` by its name.
+test test-all: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +31,10 @@ quickstart-seg: .venv/quickstart  ## draw a data set, train a segmenter on it an
 	.venv/bin/backbones train quickstart_seg run.resume=auto
 
 test: .venv/installed  ## run the tests, but for the slow ones
-	.venv/bin/python $(PYTEST) -m "not slow"
+	.venv/bin/python $(PYTEST) -m "not slow" tests --nbmake docs/notebooks/fine_tune.ipynb
 
 test-all: .venv/installed  ## run all tests
-	.venv/bin/python $(PYTEST)
+	.venv/bin/python $(PYTEST) tests --nbmake docs/notebooks
 
 test-oldest: .venv-oldest/installed  ## run the tests with the lowest supported versions
 	.venv-oldest/bin/python $(PYTEST) -m "not slow"
@@ -44,7 +46,14 @@ test-interop: .venv-interop/$(if $(DETECTRON2),detectron2,installed)  ## test ba
 campaign: .venv/installed  ## kill, damage and fuzz for half an hour; CAMPAIGN="--seed 3 --only coco" for others
 	PYTHONPATH=tests .venv/bin/python -m campaign --keep runs/campaign $(CAMPAIGN)
 
-lint: .venv/installed  ## check style, formatting and types
+docs: .venv/docs  ## build the documentation as a site in build/site
+	rm -rf build/pages build/site && mkdir -p build/pages
+	git ls-files -z --cached --others --exclude-standard -- '*.md' '*.png' '*.jpg' '*.html' '*.csv' 'configs/*.yaml' LICENSE \
+	  | grep -zv '^tests/' | tar -c --null -T - | tar -x -C build/pages
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet
+
+lint: .venv/installed  ## check spelling, style, formatting and types
+	.venv/bin/python -m codespell_lib
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
@@ -64,6 +73,10 @@ DEVELOP := '.[train,shards,dev]'
 # installs. Their tests then skip; here they are small downloads that have their views tested with all the rest.
 .venv/installed: pyproject.toml constraints.txt
 	$(call install,.venv,constraints.txt,$(DEVELOP) transformers onnx onnxscript onnxruntime)
+
+.venv/docs: .venv/installed
+	.venv/bin/python -m pip install -c constraints.txt -e '.[docs]'
+	@touch $@
 
 .venv-oldest/installed: pyproject.toml constraints-oldest.txt
 	$(call install,.venv-oldest,constraints-oldest.txt,$(DEVELOP))

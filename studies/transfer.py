@@ -39,8 +39,8 @@ from studies.common import (
     study_parser,
 )
 from tasks.cli.train import read_recipe
-from tasks.engine.files import AtomicFile, write_text
 from tasks.engine.settings import TaskSettings
+from tasks.files import AtomicFile, write_text
 
 SCRATCH = "scratch"
 Spreads = Mapping[str, Mapping[int, Spread]]

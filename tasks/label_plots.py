@@ -20,6 +20,7 @@ from tasks.drawing import (
     text_font,
     write_tag,
 )
+from tasks.files import AtomicFile
 from tasks.images import Pixels
 from tasks.labels import IGNORED, LabelMap
 
@@ -110,7 +111,8 @@ def save_index_png(labels: Labels, label_map: LabelMap, path: str | Path) -> Non
     """Write labels as a PNG whose values they are, which its palette shows in their colours."""
     picture = Image.fromarray(labels)
     picture.putpalette(palette(label_map).tobytes())
-    picture.save(path, "PNG")
+    with AtomicFile(Path(path), lasting=False) as file:
+        picture.save(file, "PNG")
 
 
 def _hatched(image: Pixels) -> Pixels:

@@ -52,13 +52,39 @@ class LabelMap:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "LabelMap":
-        """Make the label map that `to_json` returned."""
+        """Make the label map that `to_json` returned; UserError for anything else."""
+        if not _is_label_map(content):
+            raise UserError(
+                f"a label map must hold category_ids and names, got {str(content)[:80]}"
+            )
         colours = content.get("colours")
         return cls(
             tuple(content["category_ids"]),
             tuple(content["names"]),
             None if colours is None else tuple((red, green, blue) for red, green, blue in colours),
         )
+
+
+def _is_label_map(content: object) -> bool:
+    """Whether it has lists of ids and names, and of three numbers each as colours, if any."""
+    if not isinstance(content, Mapping):
+        return False
+    ids = content.get("category_ids")
+    names = content.get("names")
+    if not isinstance(ids, list) or not isinstance(names, list):
+        return False
+    if not all(isinstance(name, str) for name in names):
+        return False
+    if not all(type(value) in (int, str) for value in ids):
+        return False
+    colours = content.get("colours") or []
+    return isinstance(colours, list) and all(map(_is_colour, colours))
+
+
+def _is_colour(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 3:
+        return False
+    return all(type(part) is int and 0 <= part <= 255 for part in value)
 
 
 def _check_unique(kind: str, values: Sequence[FileId]) -> None:

@@ -12,10 +12,13 @@ Row = dict[str, Any]
 def read_metrics(path: Path) -> list[Row]:
     """Read the rows, each with its `step`, a whole number.
 
-    A last line that a killed process left unfinished is dropped. Raises UserError, naming file and
+    A last line that a killed process left unfinished is dropped, and so are the null bytes that a
+    power cut leaves at the end. Raises UserError, naming file and
     line, for any other that is no such row.
     """
-    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last break is unfinished
+    lines = (
+        path.read_bytes().rstrip(b"\0").split(b"\n")[:-1]
+    )  # what follows the last break is unfinished
     return [_row(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
 
 

@@ -16,7 +16,10 @@ os.environ.setdefault(
 )  # before torch is first imported, here and in the processes tests start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from command_line import Commands, FinishedRun, Tools
+    from small_disk import SmallDisk
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -129,3 +132,12 @@ def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     from command_line import Commands
 
     return Commands(monkeypatch, capsys)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk of four megabytes."""
+    from small_disk import mounted
+
+    with mounted(tmp_path / "disk") as found:
+        yield found

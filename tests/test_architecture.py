@@ -24,6 +24,8 @@ TREES = {module: ast.parse(path.read_text()) for module, path in SOURCES.items()
 READING = {"numpy", "msgspec", "PIL", "pycocotools"}
 FLOORS = {
     "tasks.errors",
+    "tasks.files",
+    "tasks.outputs",
     "tasks.labels",
     "tasks.boxes",
     "tasks.images",
@@ -42,6 +44,8 @@ FLOORS = {
 }
 DRAWING = {
     "tasks.errors",
+    "tasks.files",
+    "tasks.outputs",
     "tasks.labels",
     "tasks.boxes",
     "tasks.images",
@@ -94,7 +98,6 @@ TORCHLESS = {
         "config",
         "config_text",
         "config_words",
-        "files",
         "progress",
         "run_ending",
         "run_files",
@@ -130,6 +133,8 @@ TABLE: list[Row] = [
     ("resnet_backbones.*", {"torch", "safetensors", "resnet_backbones.*"}, set()),
     ("tasks", {"tasks.cli.api"}, {"tasks.cli.*"}),
     ("tasks.errors", set(), set()),
+    ("tasks.files", set(), set()),
+    ("tasks.outputs", {"tasks.files"}, set()),
     ("tasks.labels", set(), set()),
     ("tasks.metrics_file", set(), set()),
     ("tasks.run_start", set(), set()),
@@ -142,7 +147,7 @@ TABLE: list[Row] = [
     ("tasks.plots", {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"}, set()),
     (
         "tasks.label_plots",
-        {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"},
+        {"numpy", "PIL", "tasks.drawing", "tasks.files", "tasks.images", "tasks.labels"},
         set(),
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
@@ -161,7 +166,11 @@ TABLE: list[Row] = [
         {"tasks.datasets.*", "tasks.errors"},
         {"fsspec"},
     ),
-    ("tasks.datasets.web_files", {"tasks.datasets.class_images.addresses"}, set()),
+    (
+        "tasks.datasets.web_files",
+        {"tasks.datasets.class_images.addresses", "tasks.files", "tasks.outputs"},
+        set(),
+    ),
     (
         "tasks.datasets.class_images.remote_shards",
         {"tasks.datasets.*", "tasks.errors", "tasks.labels"},
@@ -187,14 +196,23 @@ TABLE: list[Row] = [
         {"numpy", "PIL", "yaml", "hotcoco", *FLOORS},
         set(),
     ),
-    ("tasks.engine.sinks", {"tasks.engine.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
+    ("tasks.engine.sinks", {"tasks.files", "tasks.metrics_file"}, {"torch", "tqdm"}),
     (
         "tasks.engine.trackers",
-        {*TORCHLESS, "tasks.engine.distributed", "tasks.engine.sinks", "tasks.metrics_file"},
+        {
+            *TORCHLESS,
+            "tasks.engine.distributed",
+            "tasks.engine.sinks",
+            "tasks.files",
+            "tasks.metrics_file",
+        },
         {"wandb", "mlflow"},
     ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
-    *((module, {*TORCHLESS, "tasks.metrics_file"}, set()) for module in sorted(TORCHLESS)),
+    *(
+        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file"}, set())
+        for module in sorted(TORCHLESS)
+    ),
     (
         "tasks.engine.*",
         {
@@ -206,6 +224,8 @@ TABLE: list[Row] = [
             "tasks.engine.*",
             "tasks.cores",
             "tasks.errors",
+            "tasks.files",
+            "tasks.outputs",
             "tasks.metrics_file",
             "tasks.panels",
             "tasks.run_start",
@@ -226,7 +246,7 @@ TABLE: list[Row] = [
     ),
     (
         "tasks.vision.video",
-        {"numpy", "tasks.errors", "tasks.images"},
+        {"numpy", "tasks.errors", "tasks.files", "tasks.images"},
         {"cv2"},
     ),
     (
@@ -245,6 +265,8 @@ TABLE: list[Row] = [
             "tasks.engine.settings",
             "tasks.vision.*",
             "tasks.errors",
+            "tasks.files",
+            "tasks.outputs",
             "tasks.boxes",
             "tasks.labels",
             "tasks.images",

@@ -24,7 +24,17 @@ def named_settings(heading: str) -> set[str]:
     return set(re.findall(r"`((?:data|model|optim|schedule|run)\.[\w.]+)", section))
 
 
-CONDITIONS = {"run.resume", "run.output_dir", "schedule.name", "schedule.warmup_until"}
+CONDITIONS = {
+    "data.copy_paste",
+    "model.weights",
+    "run.resume",
+    "run.output_dir",
+    "schedule.epochs",
+    "schedule.name",
+    "schedule.reference_steps",
+    "schedule.steps",
+    "schedule.warmup_until",
+}
 """What the page names beside the settings that a resume may change."""
 
 

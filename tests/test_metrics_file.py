@@ -21,6 +21,19 @@ def test_a_last_line_without_an_end_is_dropped(file: Path, torn: bytes) -> None:
     assert read_metrics(file) == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": None}]
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"step": 3, "lo'])
+def test_nulls_at_the_end_are_what_a_power_cut_leaves(file: Path, torn: bytes) -> None:
+    """fault_campaign C24."""
+    file.write_bytes(GOOD + torn + b"\0" * 500)
+    assert [row["step"] for row in read_metrics(file)] == [1, 2]
+
+
+def test_nulls_in_the_middle_are_named(file: Path) -> None:
+    file.write_bytes(GOOD + b"\0" * 40 + b"\n" + GOOD)
+    with pytest.raises(UserError, match=r"metrics\.jsonl:3: a line must be a JSON object"):
+        read_metrics(file)
+
+
 def test_an_empty_file_has_no_rows(file: Path) -> None:
     file.write_bytes(b"")
     assert read_metrics(file) == []

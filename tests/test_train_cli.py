@@ -188,7 +188,8 @@ def test_a_resume_on_other_data_is_refused(
     )
     assert_refused(
         tools,
-        "a resumed run must keep its data, but .*last.pt has .*'images': 24",
+        "a resumed run must keep its data, but since .*last.pt these have changed: the number of"
+        r" images of the training data \(24, now",
         *arguments,
     )
 

@@ -42,12 +42,25 @@ def study_responses(
         )
         normalized = PixelNormalizer(backbone.passport)(pixels)
         responses = measure_responses(backbone, normalized, batch_statistics=not weights)
-        folder = out / network.replace(":", "_").replace("/", "_")
+        folder = _folder_of(network, out)
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(responses, folder)
         found.append(responses)
     draw(found, out / "responses.png")
     return "\n\n".join(f"{responses.name}\n{responses}" for responses in found)
+
+
+def files_of_study(names: Sequence[str], out: Path) -> list[Path]:
+    """The files that `study_responses` writes."""
+    files = [out / "responses.png"]
+    for name in names:
+        folder = _folder_of(name.partition("=")[0], out)
+        files += [folder / "layers.csv", folder / "blocks.csv"]
+    return files
+
+
+def _folder_of(network: str, out: Path) -> Path:
+    return out / network.replace(":", "_").replace("/", "_")
 
 
 def read_images(folder: Path, count: int, size: int) -> Tensor:

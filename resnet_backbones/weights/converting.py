@@ -1,5 +1,6 @@
 """Rewrite a weights file in another library's names, and show that its features stay the same."""
 
+import io
 import json
 import pickle
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from resnet_backbones.weights.dialects import Dialect, detect, from_torchvision,
 from resnet_backbones.weights.loading import load_tensors
 from resnet_backbones.weights.passport import Passport, PixelNormalizer
 from resnet_backbones.weights.recognition import identify, stated_spec
-from resnet_backbones.weights.saving import file_metadata, save_weights
+from resnet_backbones.weights.saving import file_metadata, save_weights, write_beside
 from resnet_backbones.weights.sources import read_source
 
 State = dict[str, Tensor]
@@ -110,8 +111,9 @@ def write_weights(path: Path, tensors: State, passport: Passport, commit: str = 
     tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     meta = file_metadata(tensors, passport, commit)
     if path.suffix == ".pth":
-        torch.save({"state_dict": tensors, "meta": meta}, path)
-        return None
+        stream = io.BytesIO()
+        torch.save({"state_dict": tensors, "meta": meta}, stream)
+        return write_beside(path, stream.getvalue())
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     # detectron2 takes a pickle whose names are its own only with an author, and matches shorter
     # names on request
@@ -121,8 +123,7 @@ def write_weights(path: Path, tensors: State, passport: Passport, commit: str = 
         "__author__": "resnet_backbones",
         "matching_heuristics": True,
     }
-    path.write_bytes(pickle.dumps(content, protocol=4))
-    return None
+    return write_beside(path, pickle.dumps(content, protocol=4))
 
 
 def parse_fields(entries: Sequence[str]) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import argparse
 import ctypes
 import hashlib
 import pickle
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +27,8 @@ _WRAPPINGS = (
 )
 """Entries of a file that hold the tensors, in the order in which they are looked for; `blobs` is
 Detectron's."""
+_ZIP_DAMAGE = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, struct.error, zlib.error)
+"""What zipfile raises where bits of an archive's structure are not what was written."""
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
 
 
@@ -85,15 +89,47 @@ def read_file(path: Path) -> Source:
             "write it anew with torch.save(model.state_dict(), path)"
         ) from error
     tensors, notes = _unwrap(content, path)
-    if "content_hash" in metadata and metadata["content_hash"] != content_hash(tensors):
-        raise UserError(
-            f"weights {path} must have the content that its hash states, but differ: damaged or"
-            " altered"
-        )
+    _check_hashes(path, tensors, metadata)
     hashed = "content_hash" in metadata
     passport = Passport.from_json(metadata["passport"]) if "passport" in metadata else None
     bare = {_bare(name): tensor for name, tensor in tensors.items()}
     return Source(bare, passport, notes, hashed)
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_hashes(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Raise UserError where tensors or passport are not those that a file of ours was written
+    with; those of others say nothing of theirs.
+    """
+    passport = metadata.get("passport", "")
+    stated = {"content_hash": content_hash(tensors), "passport_hash": text_hash(passport)}
+    differ = [name for name, found in stated.items() if metadata.get(name, found) != found]
+    lost = "content_hash" in metadata and not passport
+    if differ or lost:
+        raise UserError(
+            f"weights {path} must have the content that its hash states, but differ: damaged or"
+            " altered"
+        )
+
+
+def _check_archive(path: Path) -> None:
+    """Raise UserError where a part of a torch.save file differs from its checksum, which torch does
+    not look at.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except _ZIP_DAMAGE as error:
+        damaged = first_line(error)
+    if damaged is not None:
+        rule = f"weights {path} must have the content that its checksums state"
+        raise UserError(f"{rule}, but differ in {damaged}: damaged; copy or download it again")
 
 
 def _read_safetensors(path: Path) -> tuple[object, dict[str, str]]:
@@ -104,6 +140,7 @@ def _read_safetensors(path: Path) -> tuple[object, dict[str, str]]:
 
 def _read_pickled(path: Path) -> tuple[object, dict[str, str]]:
     content: Any
+    _check_archive(path)
     if path.suffix == ".pkl" and not zipfile.is_zipfile(
         path
     ):  # Detectron's; torch.save writes zip files

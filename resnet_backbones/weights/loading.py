@@ -1,8 +1,10 @@
 """Read weights from where they come from into a backbone.  Nothing is left out in silence."""
 
+import re
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from os import PathLike, fspath
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +24,16 @@ from resnet_backbones.weights.sources import read_source
 COUNTER = "num_batches_tracked"
 """Of batch norms: needed by no network, and absent in many files."""
 _LISTED = 10
+_OF_CLASSIFIERS = re.compile(r"layer\d+|stages|features|norm|inception\w+|aux\d*")
+"""Outermost names of stages that the asked levels may not need, and of auxiliary heads."""
 
 
 def load_weights(
-    backbone: Backbone, source: str, adapt: Adaptation = "auto", *, strict: bool = True
+    backbone: Backbone,
+    source: str | PathLike[str],
+    adapt: Adaptation = "auto",
+    *,
+    strict: bool = True,
 ) -> WeightReport:
     """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1`,
     `timm:resnet50.a1_in1k` or `ours:NAME` (`list_weights`).
@@ -37,6 +45,7 @@ def load_weights(
     passport says so. With `strict=False` what fits of such tensors is loaded, and a
     PartialWeightsWarning names the others.
     """
+    source = fspath(source)
     return fill_backbone(backbone, read_source(source), source, adapt, strict=strict)
 
 
@@ -121,15 +130,15 @@ def _compare(
         name: tensor for name, tensor in backbone.state_dict().items() if not name.endswith(COUNTER)
     }
     found = [name for name in needed if name in tensors]
+    unexpected = [name for name in tensors if name not in needed and not name.endswith(COUNTER)]
     shaped = [name for name in found if tensors[name].shape == needed[name].shape]
     finite = [name for name in shaped if is_finite(tensors[name])]
     return WeightReport(
         source=source,
         matched=tuple(finite),
         missing=tuple(name for name in needed if name not in tensors),
-        unexpected=tuple(
-            name for name in tensors if name not in needed and not name.endswith(COUNTER)
-        ),
+        unexpected=tuple(unexpected),
+        other_parts=_other_parts(unexpected, backbone),
         mismatched=tuple(
             f"{name}: file {tuple(tensors[name].shape)}, backbone {tuple(needed[name].shape)}"
             for name in found
@@ -182,6 +191,18 @@ def foreign_names(names: Collection[str], backbone: Backbone) -> list[str]:
         owner, index = _place(name)
         last[owner] = max(index, last.get(owner, -1))
     return [name for name in inside if not _is_later(name, last)]
+
+
+def _other_parts(names: Collection[str], backbone: Backbone) -> tuple[str, ...]:
+    """Outermost parts of left-over names that no classifier with this backbone has; a single layer
+    may be a head by another name.
+    """
+    own = {name for name, _ in backbone.named_children()}
+    own |= {name.partition(".")[0] for name in backbone.classifier_head(1).state_dict()}
+    deep = [name for name in names if name.count(".") > 1]
+    outermost = dict.fromkeys(name.partition(".")[0] for name in deep)
+    others = [name for name in outermost if name not in own]
+    return tuple(name for name in others if not _OF_CLASSIFIERS.fullmatch(name))
 
 
 def _is_later(name: str, last: Mapping[str, int]) -> bool:

@@ -29,6 +29,8 @@ class WeightReport:
     """What was assumed or adapted."""
     not_finite: tuple[str, ...] = ()
     """In the file with values that are infinite or no numbers; these keep their initial values."""
+    other_parts: tuple[str, ...] = ()
+    """Outermost names of left-over tensors that are of no image classifier: a detector's heads."""
     head_loaded: tuple[str, ...] = ()
     """Modules of the classifier's head that were loaded."""
     head_new: tuple[str, ...] = ()
@@ -58,7 +60,11 @@ class WeightReport:
         matched = f"{len(self.matched)} of {self.needed} tensors matched"
         random = [f"head {', '.join(self.head_new)}"] if self.head_new else []
         random += [f"{len(self.random)} of {self.needed} tensors"] if self.random else []
-        if random:
+        if self.other_parts:
+            left = f"{len(self.unexpected)} tensors are left over, of {', '.join(self.other_parts)}"
+            lines = [f"weights {self.source}: only the backbone is loaded; {left}", f"  {matched}"]
+            lines += [f"  random: {'; '.join(random)}"] if random else []
+        elif random:
             lines = [f"weights {self.source}: random: {'; '.join(random)}", f"  {matched}"]
         else:
             lines = [f"weights {self.source}: {matched}"]

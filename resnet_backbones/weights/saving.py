@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
-from resnet_backbones.weights.files import content_hash
+from resnet_backbones.weights.files import content_hash, text_hash
 from resnet_backbones.weights.passport import Passport
 
 
@@ -37,34 +38,36 @@ def save_weights(
     named = weights.state_dict() if isinstance(weights, Backbone) else weights
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
     metadata = {"format": "pt", **file_metadata(tensors, passport, commit)}
-    target = Path(path)
+    write_beside(Path(path), safetensors.torch.save(tensors, metadata))
+
+
+def write_beside(target: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it; UserError where it cannot be written."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        safetensors.torch.save_file(tensors, unfinished, metadata=metadata)
-        unfinished.chmod(_usual_mode())  # which safetensors restricts to the owner
+        unfinished.write_bytes(content)
         unfinished.replace(target)
+    except OSError as error:
+        rule = f"{target} must be a place that can be written to"
+        raise UserError(f"{rule}, got: {error.strerror}; make room, or choose another") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def file_metadata(
     tensors: Mapping[str, Tensor], passport: Passport, commit: str = ""
 ) -> dict[str, str]:
     """What a file says of its tensors: the passport with this library's version and the commit, and
-    the hash of the content.
+    the hashes of the content and of the passport.
     """
     try:
         written_by = version("resnet-backbones")
     except PackageNotFoundError:  # run from its source tree
         written_by = "unknown"
+    text = replace(passport, library_version=written_by, commit=commit).to_json()
     return {
-        "passport": replace(passport, library_version=written_by, commit=commit).to_json(),
+        "passport": text,
         "content_hash": content_hash(tensors),
+        "passport_hash": text_hash(text),
     }
-
-
-def _usual_mode() -> int:
-    """What a new file of this process may be used for by whom."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

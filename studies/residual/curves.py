@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.residual.points import ON_THE_WAY, Point
-from tasks.engine.files import AtomicFile
+from tasks.files import AtomicFile
 
 PANELS = (("train_error", "training error, %"), ("test_error", "test error, %"))
 

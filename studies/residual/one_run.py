@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.common import machine
 from tasks.cli.main import main
-from tasks.engine.files import write_text
 from tasks.engine.run_files import LAST
+from tasks.files import write_text
 
 MACHINE = "machine.json"
 """Of a run: what it was carried out on."""

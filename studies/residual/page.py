@@ -11,7 +11,7 @@ from benchmarks.common import markdown_table
 from studies.residual.claims import CLAIMS, ELSEWHERE
 from studies.residual.results import Results
 from studies.residual.verdicts import NOT_RUN, RULE, Claim, Judgement, judge
-from tasks.engine.files import write_text
+from tasks.files import write_text
 
 PAGE = "README.md"
 CLAIMS_SECTION = "claims"

@@ -12,7 +12,7 @@ from studies.residual.csv_rows import as_csv, from_csv
 from studies.residual.layers import LAYER_MEASURES, LayerRow
 from studies.residual.measures import MEASURES, Values, measured, of_finished
 from studies.residual.points import Point
-from tasks.engine.files import write_text
+from tasks.files import write_text
 
 ORDER = ("cpu", "gpu", "paper")
 """Budgets, the longest last."""

@@ -20,8 +20,8 @@ from PIL import Image
 from resnet_backbones.errors import UserError
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.class_images.layout import locate_class_images
-from tasks.engine.files import AtomicFile, write_text
 from tasks.engine.randomness import mix_keys
+from tasks.files import AtomicFile, write_text
 from tasks.images import ImageSource, decode
 
 Split = Literal["train", "val"]

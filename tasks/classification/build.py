@@ -14,10 +14,11 @@ from resnet_backbones.weights.sources import read_source
 from tasks.classification.config import ClassificationConfig, ModelConfig
 from tasks.classification.network import build_network, describe_use
 from tasks.classification.saved import TASK, build_saved
+from tasks.engine.checkpoint import load_weights
 from tasks.engine.launch import Start
 from tasks.engine.saved import saved_config
 from tasks.labels import LabelMap
-from tasks.vision.backbone import backbone_source
+from tasks.vision.backbone import backbone_source, refuse_other_backbone
 from tasks.vision.class_rows import ClassRows
 from tasks.vision.load_pretrained import SCRATCH, load_pretrained
 from tasks.vision.saved import read_metadata
@@ -61,9 +62,9 @@ def build_classifier(
     if checkpoint is not None and checkpoint.metadata.get("task") == TASK:
         old_map, passport = read_metadata(checkpoint)
         old_config = saved_config(checkpoint, ClassificationConfig, TASK).model
-        _check_network(old_config, config.model, str(checkpoint.path))
+        refuse_other_backbone(old_config, config.model, str(checkpoint.path))
         old = build_saved(old_config, old_map, passport)
-        old.load_state_dict(checkpoint.weights())
+        load_weights(old, checkpoint.weights(), checkpoint.path)
         model, report = _take_over(old, old_map, config.model, label_map)
         report = f"{checkpoint.path}: {report}"
     elif checkpoint is not None:
@@ -115,14 +116,3 @@ def _take_over(
         RowsOfClasses(model), state, old_map, label_map, what="classifier", settings=CONFIGURE
     )
     return model, str(report)
-
-
-def _check_network(old: ModelConfig, new: ModelConfig, path: str) -> None:
-    """Refuse weights of another network, whose tensors may fit all the same."""
-    for name in ("backbone", "stride_in"):
-        was = getattr(old, name)
-        now = getattr(new, name)
-        if was != now:
-            rule = f"model.weights={path} was trained with model.{name}={was}"
-            way_out = f"set model.{name}={was}, or take other weights"
-            raise UserError(f"{rule}, got model.{name}={now}; {way_out}")

@@ -39,6 +39,7 @@ from tasks.scoring.top_k import (
     RANKS,
     ClassResults,
     concatenate,
+    format_table,
     score_classes,
     score_names,
     scoring_facts,
@@ -99,7 +100,8 @@ class ClassificationEvaluator:
             everything = concatenate(parts)
             found = SetScores(score_classes(everything, self.images.label_map), means)
             if self.scoring.output_dir is not None:
-                self._save(self.scoring.output_dir, everything, found, about)
+                with self.scoring.saving(format_table(found.scores)):
+                    self._save(self.scoring.output_dir, everything, found, about)
             return found
 
         return score_together(self.scoring.world, results, losses, score)
@@ -161,7 +163,6 @@ class ClassificationEvaluator:
     def _save(
         self, folder: Path, results: ClassResults, found: SetScores, about: Mapping[str, object]
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         images = self.images
         write_results(folder / PREDICTIONS, results, images.label_map, images.name)
         known = scoring_facts(images.path, None, results, images.label_map)

@@ -31,6 +31,7 @@ from tasks.engine.loading import Share
 from tasks.engine.saved import evaluation_folder
 from tasks.engine.scoring import scoring_in
 from tasks.labels import LabelMap
+from tasks.outputs import Outputs, evaluation_outputs
 from tasks.report.classification.evaluated import PREDICTIONS
 from tasks.scoring.evaluation import ScoreSheet
 from tasks.scoring.top_k import format_table
@@ -41,7 +42,11 @@ Build = Callable[[ClassImages, torch.device], Classifier]
 
 
 def evaluate_checkpoint(
-    path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    output_dir: str | Path | None = None,
+    *,
+    force: bool = False,
 ) -> ScoreSheet | None:
     """Score a checkpoint or a run's best one on the validation images of its settings with
     `overrides`, or on those that it held out.
@@ -49,21 +54,22 @@ def evaluate_checkpoint(
     An override of data.root or data.val means other images, so that data.holdout and the other
     paths of the checkpoint do not count. Under torchrun the ranks share the images, and only rank 0
     gets the report. predictions.csv and evaluation.json go to `output_dir`, or to `evaluation/`
-    beside the checkpoint.
+    beside the checkpoint. UserError where one of them is a file of the user, unless `force`.
     """
     saved = SavedClassifier.read(path, _other_images(overrides))
     folder = saved.evaluation_folder(output_dir)
     config = saved.config
+    outputs = evaluation_outputs(saved.path, overrides, force, [config.data.val])
 
     def build(images: ClassImages, device: torch.device) -> Classifier:
         return saved.build(device)
 
     images = scored_images(config, saved.label_map)
-    return _evaluate(config, images, build, saved.describe(), folder)
+    return _evaluate(config, images, build, saved.describe(), folder, outputs)
 
 
 def evaluate_settings(
-    config: ClassificationConfig, output_dir: str | Path | None = None
+    config: ClassificationConfig, output_dir: str | Path | None = None, *, force: bool = False
 ) -> ScoreSheet | None:
     """Score the weights that model.weights names on the validation images of the settings.
 
@@ -90,7 +96,8 @@ def evaluate_settings(
         "weights_hash": content_hash(source.tensors),
         "settings": to_saved(config),
     }
-    return _evaluate(config, images, build, about, folder)
+    outputs = evaluation_outputs(weights, [], force, [config.data.val])
+    return _evaluate(config, images, build, about, folder, outputs)
 
 
 def _evaluate(
@@ -99,8 +106,9 @@ def _evaluate(
     build: Build,
     about: Mapping[str, object],
     folder: Path,
+    outputs: Outputs,
 ) -> ScoreSheet | None:
-    with scoring_in(config.run, folder, about) as scoring:
+    with scoring_in(config.run, folder, about, outputs, PREDICTIONS) as scoring:
         world = scoring.world
         log = scoring.log
         model = build(images, world.device)
@@ -121,10 +129,10 @@ def _evaluate(
             others=others,
         )
         found = evaluator.evaluate(model, scoring.about)
-    if not world.is_main:
-        return None
-    log.note("making the report")
-    page = report_run(folder, images)
+        if not world.is_main:
+            return None
+        log.note("making the report")
+        page = report_run(folder, images)
     files = (folder / "evaluation.json", folder / PREDICTIONS)
     scores = named_scores(found, "val")
     table = format_table(found.scores)

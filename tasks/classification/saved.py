@@ -17,8 +17,6 @@ from tasks.labels import LabelMap
 from tasks.vision.saved import SavedNetwork
 
 TASK = ClassificationConfig.task
-WEIGHTS = "weights.safetensors"
-"""The best weights of a run, for use elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from torch import nn
 
@@ -22,12 +20,15 @@ from tasks.classification.evaluate import make_evaluator
 from tasks.classification.losses import ClassificationObjective
 from tasks.classification.network import mean_colour
 from tasks.classification.results import report_run
-from tasks.classification.saved import WEIGHTS, write_weights
+from tasks.classification.saved import write_weights
 from tasks.datasets.class_images.class_images import ClassImages
+from tasks.datasets.class_images.fingerprint import fingerprint
 from tasks.datasets.class_images.remote_shards import RemoteShards
 from tasks.engine.closing import Entry, closing_lines
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
+from tasks.engine.run_files import WEIGHTS
+from tasks.engine.splits import describe_splits
 from tasks.scoring.top_k import format_table
 from tasks.vision.saved import network_metadata
 
@@ -51,6 +52,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
     scored = {"val": prepare(sets.val, config, launch)}
     if "train" in config.run.eval_sets and sets.train_scored is not None:
         scored["train"] = scored_training_images(sets, batches, config, launch)
+    prints = (partial(fingerprint, images), partial(fingerprint, scored["val"][0]))
     scores = launch.fit(
         model,
         ClassificationObjective(model, config.loss, config.augment),
@@ -58,7 +60,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
         {name: make_evaluator(name, *source, launch) for name, source in scored.items()},
         metadata={
             **network_metadata(model.backbone, label_map),
-            "data": fingerprint(images),
+            "data": launch.once(describe_splits, *prints),
         },
         name_image=lambda image: images.name(image - 1),
         on_best=partial(keep_weights, config),
@@ -172,17 +174,3 @@ def own_scores(scores: dict[str, float]) -> dict[str, float]:
         if name.startswith("val/") and name not in ("val/loss", "val/class"):
             own[name.removeprefix("val/")] = value
     return own
-
-
-def fingerprint(images: ClassImages | RemoteShards) -> dict[str, int | str]:
-    """What tells one data set from another, so that a resume on other data is refused; paths do not
-    count.
-    """
-    if isinstance(images, RemoteShards):
-        names = [urlsplit(address).path.rpartition("/")[2] for address in images.addresses]
-        sha256 = hashlib.sha256("/".join(names).encode()).hexdigest()
-        return {"images": len(images), "shards": len(names), "sha256": sha256[:16]}
-    digest = hashlib.sha256(images.labels.tobytes())
-    for place in range(len(images)):
-        digest.update(Path(images.name(place)).name.encode())
-    return {"images": len(images), "sha256": digest.hexdigest()[:16]}

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.zoo.catalogue import PREFIX, find_weights
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
+from tasks.files import writing
+from tasks.outputs import Outputs
 
 _ENDINGS = (".safetensors", ".pth", ".pt", ".pkl", ".th", ".bin", ".ckpt")
 
@@ -108,6 +110,7 @@ def _responses_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("runs/responses"), help="folder (default: runs/responses)"
     )
+    add_force(parser)
 
 
 def _responses(arguments: Namespace, parser: ArgumentParser) -> None:
@@ -119,16 +122,19 @@ def _responses(arguments: Namespace, parser: ArgumentParser) -> None:
         check_name(entry.partition("=")[0])  # answers before torch is imported
     for module in ("numpy", "PIL", "matplotlib"):
         import_module(module)  # is needed at the end, and missed now
-    from resnet_backbones.analysis.study import study_responses
+    from resnet_backbones.analysis.study import files_of_study, study_responses
 
-    tables = study_responses(
-        arguments.names,
-        arguments.out,
-        images=arguments.images,
-        count=arguments.count,
-        size=arguments.size,
-        seed=arguments.seed,
-    )
+    outputs = Outputs(by="responses", force=arguments.force)
+    files = files_of_study(arguments.names, arguments.out)
+    with outputs.owning(*files), writing(arguments.out):
+        tables = study_responses(
+            arguments.names,
+            arguments.out,
+            images=arguments.images,
+            count=arguments.count,
+            size=arguments.size,
+            seed=arguments.seed,
+        )
     print(tables)
 
 

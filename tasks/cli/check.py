@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
 from tasks.cli.recipes import list_recipes
 from tasks.cli.registry import BOXES, TASKS, Task, find_task
 
@@ -28,6 +28,7 @@ def _check_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--html", metavar="OUT.html", help="write a page with thumbnails of the worst findings"
     )
+    add_force(parser)
     parser.add_argument(
         "--all",
         action="store_true",
@@ -76,7 +77,9 @@ def _check(arguments: Namespace, _: ArgumentParser) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     data = _with_paths(arguments.data)
     shown = None if arguments.all else SHOWN
-    report, text = _task_of(data).check(data, shown=shown, fix=arguments.fix, page=arguments.html)
+    report, text = _task_of(data).check(
+        data, shown=shown, fix=arguments.fix, page=arguments.html, force=arguments.force
+    )
     print(text)
     return 1 if report.errors else 0
 

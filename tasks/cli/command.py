@@ -4,6 +4,16 @@ import textwrap
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+
+def add_force(parser: ArgumentParser) -> None:
+    """Add --force to a command that writes where its user says."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace files that the command did not write, or wrote with other settings",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,5 +58,19 @@ class Command:
         return f"{text}\n\n{self.examples.strip()}"
 
     def parse(self, parser: ArgumentParser, words: Sequence[str]) -> Namespace:
-        """The arguments; options may stand anywhere among them."""
+        """The arguments; options may stand anywhere among them.
+
+        A `~` at the beginning of a value is the home folder, also where shells leave it.
+        """
+        words = [_at_home(word) for word in words]
         return parser.parse_args(words) if self.has_kinds else parser.parse_intermixed_args(words)
+
+
+def _at_home(word: str) -> str:
+    """A word with the `~/` that its value begins with replaced: `--out=~/found`, `name=~/file`."""
+    name, equals, value = word.partition("=")
+    if not value.startswith("~/"):
+        name, equals, value = "", "", word
+    if value == "~" or value.startswith("~/"):
+        value = str(Path(value).expanduser())
+    return f"{name}{equals}{value}"

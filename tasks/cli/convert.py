@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
 from tasks.engine.commands import command
+from tasks.outputs import Outputs
 
 if TYPE_CHECKING:
     from tasks.datasets.convert.writing import Converted
@@ -51,6 +53,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _add_files(kind: ArgumentParser, source: str) -> None:
     kind.add_argument("input", metavar="IN", help=source)
     kind.add_argument("out", metavar="OUT.json", help="COCO JSON to write")
+    add_force(kind)
 
 
 def _add_boxes(kind: ArgumentParser, images: str, origin: int) -> None:
@@ -125,9 +128,15 @@ def _read(arguments: Namespace) -> Converted:
 def _run(arguments: Namespace, _: ArgumentParser) -> None:
     from tasks.datasets.convert.writing import write_coco
 
-    converted = _read(arguments)
-    check, train = command("check"), command("train")
-    print(write_coco(converted, arguments.out, check_command=check, train_command=train))
+    out = Path(arguments.out).expanduser()
+    given = Path(arguments.input).expanduser()
+    read = given.is_file() or arguments.kind == "labelme"  # whose files are JSON too
+    inputs = (given,) if read else ()
+    outputs = Outputs(by="convert", force=arguments.force, inputs=inputs, endings=(".json",))
+    with outputs.owning(out):
+        converted = _read(arguments)
+        check, train = command("check"), command("train")
+        print(write_coco(converted, out, check_command=check, train_command=train))
 
 
 COMMAND = Command(

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
 from tasks.cli.recipes import ENDINGS
 from tasks.cli.registry import BOXES, TASKS, saved_task
 from tasks.cli.train import read_recipe
@@ -43,6 +43,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="folder for what is written (default: evaluation/ beside the checkpoint, or the"
         " results' own folder)",
     )
+    add_force(parser)
 
 
 def _check(arguments: Namespace, parser: ArgumentParser) -> None:
@@ -68,7 +69,7 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         limit = arguments.max_detections
         limited = {} if limit is None else {"limit": limit}
         places = (arguments.results, arguments.annotations, out, arguments.images)
-        print(task.results(*places, **limited))
+        print(task.results(*places, force=arguments.force, **limited).closing)
         return
     if arguments.checkpoint.endswith(ENDINGS):
         _score_weights(arguments)
@@ -77,9 +78,9 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
     task = saved_task(arguments.checkpoint) if arguments.task is None else TASKS[arguments.task]
     if out is None and is_shipped(arguments.checkpoint):  # nothing is written beside it
         out = f"runs/{arguments.checkpoint.removeprefix(OURS)}/evaluation"
-    report = task.evaluate(arguments.checkpoint, arguments.overrides, out)
+    report = task.evaluate(arguments.checkpoint, arguments.overrides, out, force=arguments.force)
     if report is not None:  # on the first rank
-        print(report)
+        print(report.closing)
 
 
 def _score_weights(arguments: Namespace) -> None:
@@ -88,9 +89,9 @@ def _score_weights(arguments: Namespace) -> None:
     if task.evaluate_settings is None:
         rule = f"a network of {task.name} is scored by its run or checkpoint"
         raise UserError(f"{rule}, got the settings {arguments.checkpoint}")
-    report = task.evaluate_settings(config, arguments.out)
+    report = task.evaluate_settings(config, arguments.out, force=arguments.force)
     if report is not None:
-        print(report)
+        print(report.closing)
 
 
 COMMAND = Command(

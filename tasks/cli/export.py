@@ -8,6 +8,7 @@ from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
 from tasks.cli.registry import saved_task
 from tasks.engine.run_files import find_checkpoint
+from tasks.files import check_writable
 
 CHECKPOINT, WEIGHTS = ".pt", ".safetensors"
 
@@ -62,6 +63,7 @@ def _run(arguments: Namespace, _: ArgumentParser) -> None:
     source = find_checkpoint(Path(arguments.checkpoint))
     if out.exists() and out.samefile(source):
         raise UserError(f"OUT must be another file than the checkpoint, got {out} for both")
+    check_writable(out.parent)
     if out.exists() and not arguments.force:
         raise UserError(f"OUT must be a new file, got {out}, which exists; --force replaces it")
     print(export_weights(source, out))

@@ -6,11 +6,14 @@ Imports nothing heavy.
 
 import glob
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
+from tasks.files import AtomicFile
+from tasks.outputs import PREDICT, Outputs
 
 STDIN = "-"
 FETCHED = "inputs"
@@ -67,31 +70,38 @@ def check_words(words: Iterable[str]) -> None:
                 find_images(path)
 
 
-def gather(words: Iterable[str], folder: Path, *, private: bool) -> Inputs:
-    """Fetch what is elsewhere into a folder, and tell images from videos."""
+def gather(words: Iterable[str], folder: Path, *, private: bool, force: bool = False) -> Inputs:
+    """Fetch what is elsewhere into a folder, and tell images from videos.
+
+    Files of the user that are there are replaced by `force` alone.
+    """
+    from tasks.datasets.web_files import fetch_file
     from tasks.vision.video import is_video
 
     images: list[Path] = []
     videos: list[Path] = []
     problems: list[str] = []
-    for path in _files(words, folder, private, problems):
+    outputs = Outputs(by=PREDICT.by, force=force)
+    fetch = partial(fetch_file, folder=folder, private=private, outputs=outputs)
+    for path in _files(words, fetch, partial(_save_stdin, folder, outputs), problems):
         is_clip = path.is_file() and is_video(path)
         (videos if is_clip else images).append(path)
     return Inputs(_distinct(images), _distinct(videos), tuple(problems))
 
 
 def _files(
-    words: Iterable[str], folder: Path, private: bool, problems: list[str]
+    words: Iterable[str],
+    fetch: Callable[[str], Path],
+    save_stdin: Callable[[], Path],
+    problems: list[str],
 ) -> Iterator[Path]:
     """The files and folders that words stand for; what cannot be fetched is added to problems."""
-    from tasks.datasets.web_files import fetch_file
-
     for word in words:
         if word == STDIN:
-            yield _save_stdin(folder)
+            yield save_stdin()
         elif "://" in word:
             try:
-                yield fetch_file(word, folder, private=private)
+                yield fetch(word)
             except UserError as error:
                 problems.append(str(error))
         else:
@@ -122,7 +132,7 @@ def _check_stdin() -> None:
         raise UserError(f"{rule}; backbones predict RUN - --out OUT < photo.jpg")
 
 
-def _save_stdin(folder: Path) -> Path:
+def _save_stdin(folder: Path, outputs: Outputs) -> Path:
     """The image that comes through standard input, as a file; UserError for what is none."""
     from tasks.images import opened
 
@@ -133,9 +143,9 @@ def _save_stdin(folder: Path) -> Path:
     except UserError as error:
         rule = "standard input must be an image file"
         raise UserError(f"{rule}, got {error}; lists of files go to --from-list -") from error
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"stdin.{ending}"
-    file.write_bytes(content)
+    with outputs.owning(file), AtomicFile(file, lasting=False) as stream:
+        stream.write(content)
     return file
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_backbones.errors import UserError
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
 from tasks.cli.inputs import FETCHED, Inputs, check_words, gather, read_list
 from tasks.cli.registry import Task, saved_task
 from tasks.engine.run_files import find_checkpoint
+from tasks.files import check_writable
+from tasks.outputs import PREDICT, Outputs
 
 if TYPE_CHECKING:
     from tasks.engine.sinks import Console
@@ -49,6 +52,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="lowest score or probability to draw and write, from 0 to 1 (default: 0.5 for"
         " detections, 0 for classes; a segmenter has none)",
     )
+    add_force(parser)
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)"
     )
@@ -61,9 +65,10 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     score = arguments.score
     if score is not None and not 0 <= score <= 1:
         raise UserError(f"--score must be from 0 to 1, got {score:g}")
-    find_checkpoint(Path(arguments.checkpoint))
+    checkpoint = find_checkpoint(Path(arguments.checkpoint))
     words = read_list(arguments.images, arguments.from_list)
     check_words(words)  # answered before torch is imported
+    check_writable(Path(arguments.out))
     task = saved_task(arguments.checkpoint)
     from tasks.engine.threads import settle_threads
 
@@ -71,11 +76,22 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     predictor = task.load(
         arguments.checkpoint, device=arguments.device, precision=arguments.precision
     )
+    outputs = replace(
+        PREDICT,
+        force=arguments.force,
+        inputs=(checkpoint,),
+        settings=f"{checkpoint.resolve()} and --score {score}",
+    )
     addresses = sum("://" in word for word in words)
     if addresses:
         print(f"fetching from {addresses} addresses", flush=True)
-    inputs = gather(words, Path(arguments.out) / FETCHED, private=arguments.private_addresses)
-    problems = [*inputs.problems, *_predict(task, predictor, inputs, arguments)]
+    inputs = gather(
+        words,
+        Path(arguments.out) / FETCHED,
+        private=arguments.private_addresses,
+        force=arguments.force,
+    )
+    problems = [*inputs.problems, *_predict(task, predictor, inputs, arguments, outputs)]
     if not problems:
         return 0
     many = len(problems) > 1
@@ -84,7 +100,9 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
     return 1
 
 
-def _predict(task: Task, predictor: object, inputs: Inputs, arguments: Namespace) -> list[str]:
+def _predict(
+    task: Task, predictor: object, inputs: Inputs, arguments: Namespace, outputs: Outputs
+) -> list[str]:
     """Predict on images, and then on videos; what went wrong."""
     from tasks.engine.sinks import Console
 
@@ -99,11 +117,16 @@ def _predict(task: Task, predictor: object, inputs: Inputs, arguments: Namespace
 
         out = arguments.out
         problems += task.predict(
-            predictor, inputs.images, out, score=arguments.score, report=report
+            predictor,
+            inputs.images,
+            out,
+            score=arguments.score,
+            report=report,
+            outputs=outputs,
         )
         console.close_bar()
     if inputs.videos:
-        problems += _predict_videos(task, predictor, inputs.videos, arguments, console)
+        problems += _predict_videos(task, predictor, inputs.videos, arguments, console, outputs)
     return problems
 
 
@@ -113,6 +136,7 @@ def _predict_videos(
     videos: Sequence[Path],
     arguments: Namespace,
     console: Console,
+    outputs: Outputs,
 ) -> Sequence[str]:
     from tasks.vision.predict_video import predict_videos
 
@@ -122,7 +146,13 @@ def _predict_videos(
     least = (task.score or 0.0) if score is None else score
     out = arguments.out
     return predict_videos(
-        predictor, videos, out, score=least, track=console.track, report=console.note
+        predictor,
+        videos,
+        out,
+        score=least,
+        track=console.track,
+        report=console.note,
+        outputs=outputs,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from resnet_backbones.errors import UserError
 from tasks.cli.command import Command
 from tasks.engine.commands import command
-from tasks.engine.files import write_text
+from tasks.files import write_text
 
 ENDINGS = (".yaml", ".yml")
 

@@ -47,29 +47,30 @@ class Task:
     """(settings, tasks.engine.launch.Launch) -> scores: the whole route, which training and its
     doctor walk."""
     evaluate: Lazy
-    """(checkpoint, overrides, output folder or None) -> what is printed, with `scores`; None on
-    ranks other than the first."""
+    """(checkpoint, overrides, output folder or None, force=…) -> what is printed, with `scores`;
+    None on ranks other than the first."""
     evaluate_settings: Lazy | None = None
-    """(settings, output folder or None) -> the same of the weights in model.weights; None where
-    only a whole network can be scored."""
+    """(settings, output folder or None, force=…) -> the same of the weights in model.weights; None
+    where only a whole network can be scored."""
     load: Lazy
     """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
     predict: Lazy
-    """(predictor, sources, output folder, score=…) -> what went wrong, a line for each file."""
+    """(predictor, sources, output folder, score=…, outputs=…) -> what went wrong, a line for each
+    file."""
     score: float | None = None
     """Lowest score of what is worth a look; None where nothing has a score."""
     page_answer: Lazy
     """(an image's result, (height, width) of its preview) -> what the web page is told of it."""
     results: Lazy | None = None
-    """(results file, annotations, output folder or None, image folder or None, limit=…) -> what is
-    printed; None where there is no such file."""
+    """(results file, annotations, output folder or None, image folder or None, limit=…, force=…) ->
+    what is printed; None where there is no such file."""
     report: Lazy
     """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""
     compare: Lazy
     """(folder of an evaluation, folder of another, read_settings=…, eval_command=…) -> what is
     printed."""
     check: Lazy
-    """(arguments, shown=…, fix=…, page=…) -> (findings, text). Imports no torch."""
+    """(arguments, shown=…, fix=…, page=…, force=…) -> (findings, text). Imports no torch."""
     holds_data: Lazy | None = None
     """(folder) -> whether it holds data of this task; None where nobody asks. Imports no torch."""
     export: Lazy

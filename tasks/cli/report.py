@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from resnet_backbones.errors import UserError
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
 from tasks.cli.registry import Task, evaluated_task
 from tasks.engine.commands import command
+from tasks.outputs import EVALUATION, Outputs
 
 EVALUATED = "folder with the evaluation.json of a run, or of `backbones eval`"
 
 
 def _report_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=EVALUATED)
+    add_force(parser)
     parser.add_argument(
         "--images", help="folder of the images, where they are no longer where they were scored"
     )
@@ -22,7 +24,9 @@ def _report_arguments(parser: ArgumentParser) -> None:
 
 def _report(arguments: Namespace, _: ArgumentParser) -> None:
     task = evaluated_task(arguments.run)
-    page = task.report(arguments.run, arguments.images, eval_command=command("eval"))
+    outputs = Outputs(by=EVALUATION, force=arguments.force)
+    with outputs.owning(Path(arguments.run) / "report.html"):
+        page = task.report(arguments.run, arguments.images, eval_command=command("eval"))
     print(f"written: {page}")
 
 

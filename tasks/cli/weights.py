@@ -4,7 +4,8 @@ from argparse import ArgumentParser, Namespace, _MutuallyExclusiveGroup
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
-from tasks.cli.command import Command
+from tasks.cli.command import Command, add_force
+from tasks.outputs import Outputs
 
 DIALECTS = ("torchvision", "timm", "detectron2", "caffe2", "mmdet", "kuangliu")
 
@@ -41,6 +42,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--channel-order", choices=("rgb", "bgr"), help="reorder the first convolution's channels"
     )
+    add_force(parser)
     _add_folding(parser.add_mutually_exclusive_group())
 
 
@@ -67,21 +69,24 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         parser.error("--rename takes OLD=NEW, --passport FIELD=VALUE")
     if not arguments.source.is_file():  # answered before torch is imported
         raise UserError(f"IN must be an existing file, got {arguments.source}")
+    outputs = Outputs(by="convert-weights", force=arguments.force, inputs=(arguments.source,))
+    outputs.claim(arguments.target)
     from resnet_backbones.weights.converting import convert_weights, parse_fields
     from tasks.engine.environment import find_commit
 
-    report = convert_weights(
-        arguments.source,
-        arguments.target,
-        from_dialect=arguments.from_dialect,
-        to_dialect=arguments.to_dialect,
-        architecture=arguments.architecture,
-        rename=[tuple(entry.split("=", 1)) for entry in arguments.rename],
-        passport_fields=parse_fields(arguments.passport),
-        channel_order=arguments.channel_order,
-        fold=arguments.fold,
-        commit=find_commit() or "",
-    )
+    with outputs.owning(arguments.target):
+        report = convert_weights(
+            arguments.source,
+            arguments.target,
+            from_dialect=arguments.from_dialect,
+            to_dialect=arguments.to_dialect,
+            architecture=arguments.architecture,
+            rename=[tuple(entry.split("=", 1)) for entry in arguments.rename],
+            passport_fields=parse_fields(arguments.passport),
+            channel_order=arguments.channel_order,
+            fold=arguments.fold,
+            commit=find_commit() or "",
+        )
     print(report)
 
 

@@ -21,6 +21,8 @@ from urllib.parse import unquote, urlsplit
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.class_images.addresses import named_request, without_query
+from tasks.files import AtomicFile
+from tasks.outputs import PREDICT, Outputs
 
 LARGEST = 256 << 20  # bytes
 SECONDS = 120.0
@@ -36,19 +38,21 @@ def is_web_address(word: str) -> bool:
     return word.lower().startswith(("http://", "https://"))
 
 
-def fetch_file(address: str, folder: Path, *, private: bool = False) -> Path:
+def fetch_file(
+    address: str, folder: Path, *, private: bool = False, outputs: Outputs = PREDICT
+) -> Path:
     """Fetch what is at an address into a folder; the file, whose name tells addresses apart.
 
     UserError for an address of this machine or of a private network, unless `private` allows it,
-    and for what is not there, too large or too slow.
+    and for what is not there, too large or too slow, or whose file `outputs` does not own.
     """
     shown = _shown(address)
     end = time.monotonic() + SECONDS
     try:
         with _opener(private).open(named_request(address), timeout=STALLED) as answer:
             file = folder / _file_name(address, answer.headers)
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(file, _blocks(answer, shown, end))
+            with outputs.owning(file), AtomicFile(file, lasting=False) as stream:
+                _copy(_blocks(answer, shown, end), stream)
     except HTTPError as error:
         seen = f"{error.code} {error.reason}"
         raise UserError(f"{shown} is answered with {seen}; correct the address") from error
@@ -146,17 +150,6 @@ def _blocks(answer: Any, shown: str, end: float) -> Iterator[bytes]:
         yield block
     if answer.length:  # http.client counts what is left
         raise http.client.IncompleteRead(b"", answer.length)
-
-
-def _write(file: Path, blocks: Iterator[bytes]) -> None:
-    """Write a file that appears complete or not at all."""
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            _copy(blocks, stream)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _copy(blocks: Iterator[bytes], stream: IO[bytes]) -> None:

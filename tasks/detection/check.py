@@ -8,14 +8,15 @@ from pathlib import Path
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.check import Split, check
-from tasks.datasets.checks.fix import write_fixed
-from tasks.datasets.checks.page import told
+from tasks.datasets.checks.fix import fixed_files, write_fixed
+from tasks.datasets.checks.page import owned_page, told
 from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.checks.splits import Name, find_splits
 from tasks.datasets.coco.layout import locate_split
 from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.engine.config import load_config
 from tasks.engine.sinks import Console
+from tasks.outputs import Outputs
 
 
 def check_data(
@@ -24,18 +25,24 @@ def check_data(
     shown: int | None = None,
     fix: str | None = None,
     page: str | None = None,
+    force: bool = False,
 ) -> tuple[CheckReport, str]:
     """Check what a command line names: a folder, a folder and a JSON file, or settings.
 
     Settings are a file and overrides, or either. Returns the findings and their text with at most
     `shown` of each kind; writes the corrected file and the HTML page where they are named. Raises
-    UserError where the data cannot be found.
+    UserError where the data cannot be found, and where one of those is a file of the user, unless
+    `force`.
     """
     config, splits, missing = _read_arguments(data)
-    report = check(splits, exif=config.data.exif, grid=_grid(config), track=Console().track)
-    lines = [told(report, missing, shown, page, config.data.exif)]
-    if fix is not None:
-        lines.append(write_fixed(report, fix))
+    fixed = [] if fix is None else fixed_files(fix, [split.name for split in splits])
+    annotations = tuple(split.annotations for split in splits)
+    outputs = Outputs(by="check", force=force, inputs=annotations, endings=(".json",))
+    with owned_page(page, force), outputs.owning(*fixed):
+        report = check(splits, exif=config.data.exif, grid=_grid(config), track=Console().track)
+        lines = [told(report, missing, shown, page, config.data.exif)]
+        if fix is not None:
+            lines.append(write_fixed(report, fix))
     return report, "\n".join(lines)
 
 
@@ -53,7 +60,7 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
         )
     settings = paths[0] if paths else None
     if settings is not None and Path(settings).is_dir():
-        overrides = [f"data.root={Path(settings)}", *overrides]
+        overrides = [f'data.root="{Path(settings)}"', *overrides]  # in quotes it is a text
         settings = None
     config = load_config(DetectionConfig, settings, overrides)
     splits, missing = _find_splits(config.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,8 @@ from tasks.engine.evaluation import (
 )
 from tasks.engine.launch import Launch
 from tasks.engine.precision import Precision
-from tasks.engine.scoring import Scoring, scoring_in
+from tasks.engine.scoring import Saving, Scoring, scoring_in
+from tasks.outputs import evaluation_outputs
 from tasks.report.instances.build import report_detections
 from tasks.scoring.evaluation import ScoreSheet, write_evaluation
 from tasks.scoring.instances import (
@@ -84,6 +86,7 @@ class DetectionEvaluator:
             objective=DetectionObjective(model),
             limit=self.config.scored_detections,
             about={**about, "exif": self.config.exif, **scoring.about},
+            saving=scoring.saving,
         )
 
     def _draw(self, model: FasterRCNN, picture: Path) -> None:
@@ -104,12 +107,14 @@ def evaluate_detector(
     objective: DetectionObjective | None = None,
     about: Mapping[str, object] | None = None,
     limit: int = SCORED_DETECTIONS,
+    saving: Saving = lambda table: nullcontext(),
 ) -> SetScores:
     """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses.
 
     Every rank gets them. `final` has pycocotools confirm the scores. `output_dir` receives
-    detections.json, a COCO results file, and evaluation.json, which repeats `about`. The model is
-    in evaluation mode meanwhile and then back in its own.
+    detections.json, a COCO results file, and evaluation.json, which repeats `about`; they are
+    written in the context `saving(table)`. The model is in evaluation mode meanwhile and then back
+    in its own.
     """
     with evaluation_mode(model):
         results, losses = _run(model, batches, world, precision, objective)
@@ -121,14 +126,19 @@ def evaluate_detector(
         if output_dir is not None:
             scored = scoring_facts(dataset, detections, final=final, limit=limit)
             facts = {"task": "detection", **(about or {}), **scored}
-            _save(Path(output_dir), dataset, detections, found, facts)
+            with saving(format_table(found.scores, limit)):
+                _save(Path(output_dir), dataset, detections, found, facts)
         return found
 
     return score_together(world, results, losses, score)
 
 
 def evaluate_checkpoint(
-    path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    output_dir: str | Path | None = None,
+    *,
+    force: bool = False,
 ) -> ScoreSheet | None:
     """Score a checkpoint or a run's best one on the validation split of its settings with
     `overrides`.
@@ -137,20 +147,22 @@ def evaluate_checkpoint(
     more, and one of data.val.annotations its data.val.limit. Under torchrun the ranks share the
     images, and only rank 0 gets the report. detections.json and evaluation.json go to `output_dir`,
     or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
-    are.
+    are. UserError where one of them is a file of the user, unless `force`.
     """
     saved = SavedDetector.read(path, whole_split(overrides))
     data = saved.config.data
     folder = saved.evaluation_folder(output_dir)
-    with scoring_in(saved.config.run, folder, saved.describe()) as scoring:
+    outputs = evaluation_outputs(saved.path, overrides, force, [data.val.annotations])
+    run = saved.config.run
+    with scoring_in(run, folder, saved.describe(), outputs, "detections.json") as scoring:
         dataset = read_split(data, "val", label_map=saved.label_map, check_command=command("check"))
         evaluator = DetectionEvaluator(dataset, data, scoring)
         about = {**scoring.about, "exif": data.exif}
         found = evaluator.evaluate(saved.build(scoring.world.device), about, final=True)
-    if not scoring.world.is_main:
-        return None
-    scoring.log.note("making the report")
-    page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
+        if not scoring.world.is_main:
+            return None
+        scoring.log.note("making the report")
+        page = report_detections(folder, dataset, exif=data.exif, report_command=command("report"))
     files = (folder / "evaluation.json", folder / "detections.json")
     scores = named_scores(found, "val")
     limit = data.scored_detections
@@ -184,7 +196,6 @@ def _save(
     found: SetScores,
     about: Mapping[str, object],
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     write_results_json(folder / "detections.json", dataset, results)
     write_evaluation(folder / "evaluation.json", named_scores(found, "val"), about)
 

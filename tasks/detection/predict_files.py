@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.detection.predict import Detector, ImageDetections
+from tasks.files import write_text
 from tasks.labels import LabelMap
-from tasks.vision.prediction import outputs_of, results_of_files
+from tasks.outputs import PREDICT, Outputs
+from tasks.vision.prediction import is_time_to_write, outputs_of, results_of_files
 
 SCORE = 0.5
 """Of detections that are worth a look."""
@@ -39,7 +41,7 @@ class _Predictions:
         pairs = zip(self.label_map.category_ids, self.label_map.names, strict=True)
         categories = [{"id": category, "name": name} for category, name in pairs]
         content = {"images": self.images, "categories": categories, "annotations": self.annotations}
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        write_text(path, json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def predict_files(
@@ -49,25 +51,31 @@ def predict_files(
     *,
     score: float | None = None,
     report: Callable[[str], None] = print,
+    outputs: Outputs = PREDICT,
 ) -> tuple[str, ...]:
     """Write NAME_detections.jpg for every image in files and folders, and predictions.json; returns
     what went wrong.
 
     Only detections of at least `score`, 0.5 for None, are drawn and written. Pictures keep their
     places below a source folder. A file that cannot be decoded is left out, and its error is
-    returned; a source without images is a UserError.
+    returned; a source without images is a UserError, and so is a file that is there and that
+    `outputs` does not own.
     """
     folder = Path(output_dir)
     pictures = outputs_of([Path(source) for source in sources], folder, "_detections.jpg")
+    table = folder / "predictions.json"
     predictions = _Predictions(detector.label_map)
     problems: list[str] = []
-    for file, everything in results_of_files(pictures, detector.read, detector.stream, problems):
-        found = everything.above(SCORE if score is None else score)
-        found.save(pictures[file])
-        predictions.add(file, found)
-        report(f"{file}: {_counted(found.names)} -> {pictures[file]}")
-    folder.mkdir(parents=True, exist_ok=True)
-    predictions.write(folder / "predictions.json")
+    found_in = results_of_files(pictures, detector.read, detector.stream, problems)
+    with outputs.reading(*pictures).owning(*pictures.values(), table):
+        for file, everything in found_in:
+            found = everything.above(SCORE if score is None else score)
+            found.save(pictures[file])
+            predictions.add(file, found)
+            report(f"{file}: {_counted(found.names)} -> {pictures[file]}")
+            if is_time_to_write(len(predictions.images)):
+                predictions.write(table)
+        predictions.write(table)
     return tuple(problems)
 
 

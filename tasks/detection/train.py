@@ -14,7 +14,7 @@ from tasks.detection.losses import DetectionObjective
 from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
-from tasks.engine.splits import describe_both, read_both
+from tasks.engine.splits import describe_both, describe_splits, read_both
 from tasks.report.instances.build import report_detections
 from tasks.scoring.instances import crowded_note, format_table
 from tasks.vision.saved import network_metadata
@@ -30,14 +30,16 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
 
     build = partial(build_detector, config.model, train_set.label_map)
     model = launch.build(build, config.model.weights, lambda model: model.trunk)
+    of_training = partial(fingerprint, train_set, with_masks=config.data.copy_paste > 0)
+    of_val = partial(fingerprint, val_set)
+    data = launch.once(describe_splits, of_training, of_val, config.data.val.limit)
     sets = {"val": val_set, "train": train_set}
     scores = launch.fit(
         model,
         DetectionObjective(model),
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
-        metadata=network_metadata(model.backbone, train_set.label_map)
-        | {"data": fingerprint(train_set)},
+        metadata=network_metadata(model.backbone, train_set.label_map) | {"data": data},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
     report = partial(

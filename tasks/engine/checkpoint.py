@@ -17,18 +17,22 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from resnet_backbones.errors import UserError
+from tasks.engine.checkpoint_content import (
+    other_format,
+    refuse_odd_optimizer,
+    refuse_odd_weights,
+    restore_optimizer,
+)
 from tasks.engine.checkpoint_file import check_archive, damaged, has_a_name_of_ours, load_mapped
 from tasks.engine.digest import digest_of
-from tasks.engine.files import AtomicFile
 from tasks.engine.optim import Ema
 from tasks.engine.progress import Progress
 from tasks.engine.run_files import BEST, LAST, find_checkpoint
 from tasks.errors import few
+from tasks.files import AtomicFile
 
 FORMAT = 2
 GROUPS = ("model", "ema", "optimizer")
-MUST_AGREE = ("task", "label_map", "data")
-"""Metadata that a resumed run must share with its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class Checkpoint:
     def model(self) -> dict[str, Tensor]:
         """`state_dict()` of the trained model, on the CPU; UserError where it is not finite."""
         group = self._checked("model")
-        assert group is not None
+        if group is None:
+            raise UserError(damaged(self.path, "it has no weights"))
         return group
 
     @cached_property
@@ -112,8 +117,12 @@ class Checkpoint:
         elif digest_of(self.content[group]) != self.digests.get(group):
             raise UserError(damaged(self.path, f"its {group} is not what was saved"))
         value: dict[str, Any] | None = self.content[group]
-        if value is not None and group != "optimizer":
-            _refuse_infinite(value, self.path)
+        if value is None:
+            return None
+        if group == "optimizer":
+            refuse_odd_optimizer(value, self.path)
+        else:
+            refuse_odd_weights(value, group, self.path)
         return value
 
 
@@ -168,32 +177,8 @@ class Checkpoints:
         load_weights(model, saved.model, saved.path)
         if ema is not None and saved.ema is not None:
             load_weights(ema.model, saved.ema, saved.path)
-        state = tree_map(_copied, saved.optimizer)
-        try:
-            optimizer.load_state_dict(state)
-        except ValueError as error:
-            rule = f"{saved.path} must hold the state of this run's optimiser"
-            raise UserError(f"{rule}, but it does not fit: {error}") from error
+        restore_optimizer(optimizer, saved.optimizer, saved.path)
         return saved.progress
-
-    def refuse_other_run(self) -> None:
-        """Raise UserError where the resumed checkpoint is of another task, other classes or data
-        than the run's.
-        """
-        saved = self.resumed
-        if saved is None:
-            return
-        given = json.loads(self.metadata)
-        for key in MUST_AGREE:
-            old, new = saved.metadata.get(key), given.get(key)
-            if old == new:
-                continue
-            rule = f"a resumed run must keep its {key.replace('_', ' ')}"
-            seen = f"{saved.path} has {old!r}, and the run {new!r}"
-            way_out = "choose another run.output_dir"
-            if key != "task":
-                way_out = f"point data.* at the old data or {way_out}"
-            raise UserError(f"{rule}, but {seen}; {way_out}")
 
 
 def write_checkpoint(
@@ -220,20 +205,32 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         check_archive(file, "data.pkl")
     elif version != FORMAT:
         rule = f"a checkpoint must be of format {FORMAT} or 1"
-        seen = f"format {version!r}" if "progress" in content else f"keys {sorted(content)[:5]}"
-        way_out = "update the toolkit" if "progress" in content else "model.weights takes weights"
+        seen, way_out = other_format(content)
         raise UserError(f"{rule}, got {seen} in {file}; {way_out}")
-    try:
-        digests = None if version == 1 else json.loads(content["digests"])
-        texts = {name: content[name] for name in ("progress", "metadata")}
-        whole = digests is None or digests["texts"] == digest_of(texts)
-        progress = Progress.from_json(texts["progress"]) if whole else Progress()
-        metadata = json.loads(texts["metadata"]) if whole else {}
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(damaged(file, f"{type(error).__name__}: {error}")) from error
-    if not whole or not set(GROUPS) <= content.keys():
-        raise UserError(damaged(file, "its metadata are not what was saved"))
+    digests, progress, metadata = _read_texts(file, content, has_digests=version == FORMAT)
     return Checkpoint(file, progress, metadata, content, digests)
+
+
+def _read_texts(
+    file: Path, content: Mapping[str, Any], *, has_digests: bool
+) -> tuple[dict[str, str] | None, Progress, dict[str, Any]]:
+    """Digests, progress and metadata; UserError where they are not what training writes."""
+    missing = [name for name in ("progress", "metadata", *GROUPS) if name not in content]
+    if missing:
+        raise UserError(damaged(file, f"it has no {few(missing)}"))
+    try:
+        digests = json.loads(content["digests"]) if has_digests else None
+        texts = {name: content[name] for name in ("progress", "metadata")}
+        if digests is not None and digests["texts"] != digest_of(texts):
+            raise ValueError("its metadata are not what was saved")
+        progress = Progress.from_json(texts["progress"])
+        metadata = json.loads(texts["metadata"])
+        if not isinstance(metadata, dict):
+            raise ValueError(f"its metadata are {metadata!r:.60}")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        what = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise UserError(damaged(file, what)) from error
+    return digests, progress, metadata
 
 
 def is_checkpoint(path: str | Path) -> bool:
@@ -266,19 +263,5 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
     module.load_state_dict(state)
 
 
-def _refuse_infinite(weights: Mapping[str, Tensor], path: Path) -> None:
-    bad = [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]
-    if bad:
-        rule = f"{path} must hold finite weights"
-        seen = f"{len(bad)} of {len(weights)} tensors are not: {few(bad, 3)}"
-        way_out = "use an earlier checkpoint, or train again with a lower optim.lr"
-        raise UserError(f"{rule}, but {seen}; {way_out}")
-
-
 def _on_cpu(leaf: Any) -> Any:
     return leaf.detach().cpu() if isinstance(leaf, Tensor) else leaf
-
-
-def _copied(leaf: Any) -> Any:
-    """A tensor of its own for an optimiser, which would take the file's mapped memory as it is."""
-    return leaf.clone() if isinstance(leaf, Tensor) else leaf

@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,17 @@ import torch
 
 from resnet_backbones.errors import UserError
 from tasks.engine.run_files import BEST, LAST
+
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+"""What zipfile raises where bits of an archive are not what was written."""
 
 
 def load_mapped(file: Path) -> dict[str, Any]:
@@ -37,25 +50,46 @@ def check_archive(file: Path, name: str | None = None) -> None:
             members = [one for one in archive.namelist() if name is None or one.endswith(name)]
             for member in members:
                 archive.read(member)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except _ZIP_DAMAGE as error:
         raise UserError(damaged(file, str(error))) from error
 
 
 def damaged(file: Path, what: str) -> str:
-    """What to tell of a damaged file, and which others of its run there are."""
-    siblings = sorted(path for path in file.parent.glob("*.pt") if path != file)
-    numbered: dict[int, Path] = {}
-    for path in siblings:
+    """What to tell of a damaged file, and which others of its run are whole."""
+    numbered = _numbered(file.parent)
+    others = [path for path in (file.with_name(LAST), *numbered) if path != file]
+    resumable = next(filter(_is_whole, others), None)  # the latest
+    best = file.with_name(BEST)
+    whole = [] if best == file or not _is_whole(best) else [best]
+    told = [path.name for path in (resumable, *whole) if path is not None]
+    way_out = "use a copy, as no other checkpoint of its folder is whole"
+    if told:
+        way_out = f"{' and '.join(told)} beside it {'is' if len(told) == 1 else 'are'} whole"
+    if resumable is not None and file.name != BEST:
+        setting = shlex.quote(f"run.resume={resumable}")
+        way_out += f": {setting} goes on from there in another run.output_dir"
+    elif whole:
+        way_out += f": {shlex.quote(f'model.weights={best}')} starts from its weights"
+    return f"the checkpoint {file} is damaged ({what}); {way_out}"
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """The step_N.pt of a folder, latest first."""
+    numbers: dict[int, Path] = {}
+    for path in folder.glob("step_*.pt"):
         found = re.fullmatch(r"step_(\d+)\.pt", path.name)
         if found:
-            numbered[int(found[1])] = path
-    way_out = "use a copy"
-    if file.name == LAST and numbered:
-        copy = shlex.join(["cp", str(numbered[max(numbered)]), str(file)])
-        way_out = f"`{copy}` goes back to an earlier state"
-    elif siblings:
-        way_out = f"use a copy or {', '.join(path.name for path in siblings)} beside it"
-    return f"the checkpoint {file} is damaged ({what}); {way_out}"
+            numbers[int(found[1])] = path
+    return [numbers[number] for number in sorted(numbers, reverse=True)]
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether every part of an archive has its checksum."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.testzip() is None
+    except _ZIP_DAMAGE:
+        return False
 
 
 def _was_whole_once(file: Path) -> bool:
@@ -67,11 +101,7 @@ def _was_whole_once(file: Path) -> bool:
     with file.open("rb") as stream:
         if stream.read(2) != b"PK":
             return False
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return archive.testzip() is not None
-    except zipfile.BadZipFile:
-        return True
+    return not _is_whole(file)
 
 
 def has_a_name_of_ours(file: Path) -> bool:

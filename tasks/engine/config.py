@@ -212,9 +212,16 @@ def _checked_value(hint: Any, value: object, key: str, source: _Source) -> Any:
         is_number = isinstance(value, int | float)
         quote = f'; quote it: {key}: "{value}"' if takes_text(hint) and is_number else ""
         raise UserError(f"{key} must be {expected(hint)}, got {value!r} in {source.name}{quote}")
-    if isinstance(converted, str) and converted.split("/")[0] == "~":
-        return str(Path(converted).expanduser())
-    return converted
+    if isinstance(converted, tuple):
+        return tuple(_at_home(item) for item in converted)
+    return _at_home(converted)
+
+
+def _at_home(value: object) -> object:
+    """A text with the `~` that it begins with replaced by the home folder; all else as it is."""
+    if isinstance(value, str) and value.split("/")[0] == "~":
+        return str(Path(value).expanduser())
+    return value
 
 
 def _make_room(

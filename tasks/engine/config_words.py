@@ -18,5 +18,6 @@ def config_of_words(cls: type[Config], words: Sequence[str]) -> Config:
     if len(paths) > 1:
         raise UserError(f"give a folder, or one settings file; got {', '.join(paths)}")
     if paths and not Path(paths[0]).is_file():
-        return load_config(cls, None, [f"data.root={paths[0]}", *overrides])
+        folder = f'data.root="{paths[0]}"'  # in quotes it is a text, whatever it is called
+        return load_config(cls, None, [folder, *overrides])
     return load_config(cls, paths[0] if paths else None, overrides)

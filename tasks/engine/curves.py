@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.engine.files import AtomicFile
+from tasks.files import AtomicFile
 from tasks.panels import choose_panels
 
 

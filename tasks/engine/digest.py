@@ -36,6 +36,9 @@ def _update(digest: Any, value: object) -> None:
 
 def _update_tensor(digest: Any, tensor: Tensor) -> None:
     """Bytes in the order in which they lie in memory, where they lie without gaps."""
+    if tensor.layout is not torch.strided:  # which training never saves
+        digest.update(f"{tensor.layout}".encode())
+        tensor = tensor.to_dense()
     digest.update(f"{tensor.dtype} {tuple(tensor.shape)} {tensor.stride()}".encode())
     if not tensor.is_contiguous():
         is_image = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)

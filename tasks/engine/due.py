@@ -71,6 +71,18 @@ def score(
     return progress
 
 
+def forget_lost_best(training: Training, progress: Progress) -> Progress:
+    """The progress of a resumed run; without a best score where its checkpoint is not in the
+    folder, so that the best of what is to come is kept.
+    """
+    is_there = training.world.broadcast((training.checkpoints.folder / BEST).exists())
+    if is_there or progress.best is None:
+        return progress
+    lost = f"{BEST} of step {progress.best_step} is not in {training.checkpoints.folder}"
+    training.log.note(f"warning: {lost}; the best of the evaluations to come takes its place")
+    return replace(progress, best=None, best_step=0)
+
+
 def _with_scores(progress: Progress, scores: dict[str, float], config: TaskSettings) -> Progress:
     """Progress after an evaluation; of single classes the scores that decide something are kept."""
     best_metric = config.run.best_metric
@@ -119,6 +131,16 @@ def _report_masked(training: Training, state: State) -> None:
 
 def _write(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> None:
     if training.world.is_main:
-        training.checkpoints.save(names, progress, training.model, state.ema, state.optimizer)
+        folder = training.checkpoints.folder
+        if not folder.is_dir():  # made anew it would lack the run's other files
+            rule = f"run.output_dir={folder} must be there as long as the run"
+            raise UserError(f"{rule}, but it has vanished; bring it back, and resume")
+        try:
+            training.checkpoints.save(names, progress, training.model, state.ema, state.optimizer)
+        except UserError as error:
+            if not (folder / LAST).exists():
+                raise
+            way_out = "run.resume=auto goes on from it once that is mended"
+            raise UserError(f"{error}; the {LAST} that is there is whole, and {way_out}") from error
         training.log.flush()
     training.world.barrier()

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tasks.engine.batches import Batches, Feed, StepBatches, gather_positions, position_of
 from tasks.engine.commands import resume_command
 from tasks.engine.distributed import World, micro_batch_size
-from tasks.engine.due import files_due, report, save, score
+from tasks.engine.due import files_due, forget_lost_best, report, save, score
 from tasks.engine.loss_meter import LossMeter
 from tasks.engine.optim import Ema, build_optimizer, peak_lr
 from tasks.engine.progress import Progress
@@ -115,7 +115,7 @@ def _begin(training: Training, batches: Batches) -> tuple[State, Feed, Progress]
     optim = training.config.optim
     optimizer = build_optimizer(model, optim)
     ema = Ema(model, optim.ema_decay, optim.ema_every) if optim.ema_decay else None
-    progress = training.checkpoints.restore(model, ema, optimizer)
+    progress = forget_lost_best(training, training.checkpoints.restore(model, ema, optimizer))
     total = total_steps(training.config, progress)
     training.log.start(progress.step, None if total == UNKNOWN_STEPS else total)
     _announce(training, progress)

@@ -19,7 +19,6 @@ from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
 from tasks.engine.environment import library_version
 from tasks.engine.evaluation import Evaluator, evaluate_sets
-from tasks.engine.files import write_text
 from tasks.engine.fit import fit
 from tasks.engine.length import describe_length, replace_schedule
 from tasks.engine.loading import Share
@@ -27,7 +26,9 @@ from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.restarts import after_restart, note_begun
-from tasks.engine.run_files import BEST, LABEL_MAP, LAST
+from tasks.engine.resuming import path_to_resume, refuse_other_run
+from tasks.engine.room import check_room
+from tasks.engine.run_files import BEST, LABEL_MAP, LAST, shipped_checkpoint
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
 from tasks.engine.settings import RunConfig, TaskSettings, require
@@ -38,6 +39,7 @@ from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
 from tasks.engine.trackers import make_trackers
 from tasks.engine.training import Evaluate, Training
+from tasks.files import check_writable, write_text
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -67,8 +69,10 @@ class Start:
     @classmethod
     def of(cls, weights: str | None) -> "Start":
         """Where the weights of the setting model.weights are."""
-        is_ours = weights is not None and is_checkpoint(weights)
-        return cls(read_checkpoint(str(weights)) if is_ours else None)
+        if weights is None:
+            return cls(None)
+        path = shipped_checkpoint(weights) or weights
+        return cls(read_checkpoint(path) if is_checkpoint(path) else None)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,13 @@ class Launch(Generic[Config]):
         """Call something that a user's mistake may end on one rank, and then ends it on all."""
         with self.world.sharing_errors():
             return call(*args, **named)
+
+    def once(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
+        """What rank 0 makes of something that a user's mistake may end, on every rank."""
+        with self.world.sharing_errors():
+            made = call(*args, **named) if self.world.is_main else None
+        shared: T = self.world.broadcast(made)
+        return shared
 
     def note(self, lines: Iterable[str]) -> None:
         """Print lines for people."""
@@ -167,7 +178,9 @@ class Launch(Generic[Config]):
         evaluate = evaluate_sets(config.run, evaluators, config.schedule.warmup_metric)
         about = self._metadata(config) | dict(metadata)
         checkpoints = Checkpoints(self.output_dir, about, self.resumed)
-        self.on_every_rank(checkpoints.refuse_other_run)
+        if self.resumed is not None:
+            self.on_every_rank(refuse_other_run, self.resumed, about)
+        self.on_every_rank(self._check_room, model)
         self.on_every_rank(self.lock.acquire)
         refuse_unshared(self.output_dir, self.world)
         prepare_output_dir(config.run, self.world, config, self._choices())
@@ -192,6 +205,10 @@ class Launch(Generic[Config]):
         """The best checkpoint, or the last one where every score was nan."""
         best = self.output_dir / BEST
         return best if best.exists() else self.output_dir / LAST
+
+    def _check_room(self, model: nn.Module) -> None:
+        if self.world.is_main:
+            check_room(self.output_dir, model, self.config.optim, self.resumed)
 
     def _metadata(self, config: Config) -> dict[str, Any]:
         """What every checkpoint says, whatever the task."""
@@ -265,9 +282,10 @@ def _prepare(
     prepare_torch(config.run.seed, config.run.deterministic)
     output_dir = check_output_dir(config.run, world, config)
     with world.sharing_errors():
+        if world.is_main:
+            check_writable(output_dir)
         lock.check()
-        last = output_dir / LAST
-        path = last if last.exists() else None
+        path = path_to_resume(config.run)
     path, is_there = world.broadcast((path, output_dir.is_dir()))  # rank 0 decides
     if is_there:
         refuse_unshared(output_dir, world)
@@ -275,18 +293,20 @@ def _prepare(
         resumed = None if path is None else read_checkpoint(path)
     refuse_different_folders(output_dir, resumed, world)
     recorded = None if resumed is None else resumed.metadata.get("threads")
+    recorded = recorded if type(recorded) is int else None
     threads = choose_threads(config.run.threads, world, recorded)
     use_threads(threads)
     log.note(f"{threads}")
     precision = choose_precision(config.run, resumed, world)
-    routes = agree_on_routes(world, {} if resumed is None else resumed.metadata.get("routes", {}))
+    kept = None if resumed is None else resumed.metadata.get("routes")
+    routes = agree_on_routes(world, kept if isinstance(kept, dict) else {})
     return Launch(config, world, log, precision, threads, routes, resumed, lock, loop)
 
 
 def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:
     """Resolve run.precision; a resumed run keeps its first choice, as a timing may differ."""
     kept = None if resumed is None else resumed.metadata.get("precision")
-    if config.precision != "auto" or kept is None:
+    if config.precision != "auto" or kept not in ("bf16", "fp32"):
         return Precision.agreed(config.precision, world)
     return replace(Precision.agreed(kept, world), reason="as the run began")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from resnet_backbones.errors import as_line
 from tasks.engine.curves import draw_curves
 from tasks.engine.distributed import World
 from tasks.engine.run_files import METRICS
@@ -52,6 +53,9 @@ class RunLog:
         path = self.folder / METRICS
         rows = read_metrics(path) if path.exists() else []
         self.rows = [row for row in rows if row["step"] <= step]
+        dropped = len(rows) - len(self.rows)
+        if dropped:
+            self.note(f"{path}: {dropped} rows of steps after {step}, taken anew, are left out")
         self._tell("start", step, self.rows)
         self.console.open_bar(step, steps)
 
@@ -132,7 +136,7 @@ class RunLog:
             if picture is not None:
                 self.pictures.append(picture)
         except Exception as error:
-            self.note(f"warning: {name} was not made: {type(error).__name__}: {error}")
+            self.note(f"warning: {name} was not made: {_reason(error)}")
 
     def _tell(self, what: str, *args: Any, **named: Any) -> None:
         """Call a method of every sink; an optional one that fails is left out from then on."""
@@ -146,7 +150,7 @@ class RunLog:
                 with suppress(Exception):  # it is told once
                     sink.close()
                 name = type(sink).__name__
-                self.note(f"warning: {name} is left out: {type(error).__name__}: {error}")
+                self.note(f"warning: {name} is left out: {_reason(error)}")
 
     def __enter__(self) -> "RunLog":
         return self
@@ -159,6 +163,11 @@ class RunLog:
     ) -> None:
         self.console.close_bar()
         self._tell("close")
+
+
+def _reason(error: Exception) -> str:
+    """What a user can mend in its own words; of anything else the kind of error too."""
+    return as_line(error) or f"{type(error).__name__}: {error}"
 
 
 def clock(seconds: float) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -43,17 +43,62 @@ class Progress:
 
     @classmethod
     def from_json(cls, text: str) -> "Progress":
-        """What `to_json` wrote, in this version or another; unknown names are a warning."""
+        """What `to_json` wrote, in this version or another; unknown names are a warning.
+
+        ValueError for what it never writes.
+        """
         values: dict[str, Any] = json.loads(text)
+        if not isinstance(values, dict):
+            raise ValueError(f"its progress is {values!r:.60}")
         names = {item.name for item in dataclasses.fields(cls)}
         unknown = [name for name in values if name not in names]
         if unknown:
             message = f"a checkpoint's progress holds {', '.join(unknown)}, which are left out"
             warnings.warn(message, UnknownSettingWarning, stacklevel=2)
         known = {name: value for name, value in values.items() if name in names}
+        for name, value in known.items():
+            if not _KINDS[name](value):
+                raise ValueError(f"its progress has {name}={value!r:.60}")
         history = known.get("history", [])
         known["history"] = tuple(Evaluation(one["step"], one["scores"]) for one in history)
         return cls(**known)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_numbers(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_evaluation(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return _is_count(value.get("step")) and _is_numbers(value.get("scores"))
+
+
+def _is_history(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_evaluation, value))
+
+
+_KINDS: Mapping[str, Callable[[object], bool]] = {
+    "step": _is_count,
+    "evaluated": _is_count,
+    "scores": _is_numbers,
+    "best": lambda value: value is None or _is_number(value),
+    "best_step": _is_count,
+    "best_metric": lambda value: isinstance(value, str),
+    "window": _is_numbers,
+    "history": _is_history,
+    "total_steps": lambda value: value is None or _is_count(value),
+    "positions": lambda value: value is None or isinstance(value, list),
+}
+"""What each value must be."""
 
 
 def best_so_far(progress: Progress, metric: str) -> float | None:

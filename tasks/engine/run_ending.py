@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from resnet_backbones.errors import as_line
-from tasks.engine.files import write_text
+from resnet_backbones.errors import UserError, as_line
+from tasks.files import write_text
 
 ENDED = ".ended.json"
 
@@ -33,7 +33,9 @@ def note_ending(folder: Path, error: BaseException | None) -> None:
     elif error is not None:
         line = as_line(error) if isinstance(error, Exception) else None
         ending = Ending("failed", line or f"{type(error).__name__}: {error}", now)
-    with suppress(OSError):
+    if not folder.is_dir():  # it has vanished, and made anew it would lack the run
+        return
+    with suppress(OSError, UserError):
         write_text(folder / ENDED, json.dumps(asdict(ending)) + "\n")
 
 

@@ -7,6 +7,22 @@ from resnet_backbones.errors import UserError
 LAST, BEST = "last.pt", "best.pt"
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 LABEL_MAP = "label_map.json"
+WEIGHTS = "weights.safetensors"
+"""The best weights of a classifier's run, for use elsewhere."""
+MADE = (
+    METRICS,
+    LABEL_MAP,
+    "curves.png",
+    "detections.json",
+    "evaluation.json",
+    "pixels.npz",
+    "predictions.csv",
+    "predictions.png",
+    "report.html",
+    "tensorboard",
+    WEIGHTS,
+)
+"""What a run leaves besides settings and checkpoints; which of them depends on the task."""
 OURS = "ours:"
 """What the names of checkpoints begin with that come with the package."""
 SHIPPED = Path(__file__).resolve().parents[1] / "zoo"
@@ -19,6 +35,7 @@ def find_checkpoint(path: Path) -> Path:
     """
     if is_shipped(path):
         return _shipped(str(path).removeprefix(OURS))
+    path = path.expanduser()
     candidates = [path / BEST, path / LAST] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():
@@ -30,6 +47,12 @@ def find_checkpoint(path: Path) -> Path:
 def is_shipped(path: str | Path) -> bool:
     """Whether a path is the name of a checkpoint that comes with the package."""
     return str(path).startswith(OURS)
+
+
+def shipped_checkpoint(source: str) -> Path | None:
+    """The file of a whole network that comes with the package; None for any other source."""
+    file = SHIPPED / f"{source.removeprefix(OURS)}.pt"
+    return file if source.startswith(OURS) and file.is_file() else None
 
 
 def _shipped(name: str) -> Path:

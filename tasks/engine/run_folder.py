@@ -3,30 +3,29 @@ environment.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from resnet_backbones.errors import UserError
-from tasks.engine.checkpoint import read_checkpoint
-from tasks.engine.config import flatten, from_saved, load_config, to_dict, to_yaml
+from tasks.engine.bringing_over import bring_over, checkpoints_in, is_own
+from tasks.engine.checkpoint import Checkpoint, read_checkpoint
+from tasks.engine.config import to_yaml
 from tasks.engine.distributed import World
 from tasks.engine.environment import describe_environment
-from tasks.engine.files import write_text
-from tasks.engine.run_files import BEST, CONFIG, ENVIRONMENT, LAST, METRICS
-from tasks.engine.settings import RunConfig, changeable
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Config = TypeVar("Config", bound="DataclassInstance")
+from tasks.engine.resuming import path_to_resume, refuse_other_settings
+from tasks.engine.run_files import BEST, CONFIG, ENVIRONMENT, LAST, MADE, METRICS
+from tasks.engine.settings import RunConfig, TaskSettings
+from tasks.files import write_text
 
 
-def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") -> Path:
+def check_output_dir(run: RunConfig, world: World, config: TaskSettings) -> Path:
     """Refuse a folder that the run must not use. Collective: call on every rank. Does not write.
 
-    UserError on every rank when the folder holds a run and `run.resume` is never, or when a resumed
-    run changes a setting that is not declared with `may_change`.
+    UserError on every rank when the folder holds a run and `run.resume` is never, when it holds
+    later checkpoints than the one that `run.resume` names, or when a resumed run changes a setting
+    that must stay.
     """
     folder = Path(run.output_dir)
     with world.sharing_errors():
@@ -38,11 +37,11 @@ def check_output_dir(run: RunConfig, world: World, config: "DataclassInstance") 
 def prepare_output_dir(
     run: RunConfig,
     world: World,
-    config: "DataclassInstance",
+    config: TaskSettings,
     choices: Mapping[str, object] | None = None,
 ) -> Path:
-    """Check `run.output_dir` and write config.yaml and environment.json, which `choices`, made by
-    the machine, go into. Collective.
+    """Check `run.output_dir`, bring over what is resumed from another place, and write config.yaml
+    and environment.json, which `choices`, made by the machine, go into. Collective.
 
     Call it when nothing else can be refused, so that a mistaken start leaves no used folder behind.
     """
@@ -50,30 +49,74 @@ def prepare_output_dir(
     with world.sharing_errors():
         if world.is_main:
             folder.mkdir(parents=True, exist_ok=True)
+            if run.resumed_file is not None:
+                bring_over(read_checkpoint(run.resumed_file), folder)
             write_text(folder / CONFIG, to_yaml(config))
             _add_environment(folder / ENVIRONMENT, world, choices or {})
     return folder
 
 
-def _refuse(folder: Path, run: RunConfig, config: "DataclassInstance") -> None:
+def _refuse(folder: Path, run: RunConfig, config: TaskSettings) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"run.output_dir must be a folder, got the file {folder}")
-    used = [name for name in (CONFIG, METRICS, LAST) if (folder / name).exists()]
-    if run.resume == "never" and used:
-        seen = f"got {folder}, which holds {', '.join(used)}"
-        resumable = LAST in used
-        verb = "continues that run" if resumable else "starts that run anew, as it saved nothing"
-        way_out = f"run.resume=auto {verb}, or choose another folder"
-        raise UserError(f"run.output_dir must be unused, {seen}; {way_out}")
-    if LAST not in used:
+    resumed = path_to_resume(run)
+    if run.resume == "never":
+        _refuse_used(folder, "run.output_dir must be unused")
+    elif resumed is None:
         _refuse_lost(folder)
+        _refuse_the_users(folder)
+    else:
+        saved = read_checkpoint(resumed)
+        if run.resumed_file is not None:
+            _refuse_target(folder, saved)
+        refuse_other_settings(saved, config)
+
+
+def _refuse_used(folder: Path, rule: str) -> None:
+    """Raise UserError where a folder holds a run, or what is left of one."""
+    saved = sorted(path.name for path in folder.glob("step_*.pt"))
+    names = [CONFIG, METRICS, LAST, BEST, *saved]
+    used = [name for name in names if (folder / name).exists()]
+    if not used:
+        _refuse_the_users(folder)
         return
-    changes = list(_changes(_saved_settings(folder, type(config)), config))
-    if changes:
-        rule = "a resumed run must keep its settings"
-        seen = f"{folder} was started with {'; '.join(changes)}"
-        way_out = "give the old values, or another run.output_dir to start anew"
-        raise UserError(f"{rule}, but {seen}; {way_out}")
+    seen = f"got {folder}, which holds {', '.join(used)}"
+    way_out = ""
+    if LAST in used:
+        way_out = "run.resume=auto continues that run, or "
+    elif not {BEST, *saved} & set(used):
+        way_out = "run.resume=auto starts that run anew, as it saved nothing, or "
+    raise UserError(f"{rule}, {seen}; {way_out}choose another folder")
+
+
+def _refuse_target(folder: Path, saved: Checkpoint) -> None:
+    """Raise UserError where a checkpoint cannot be continued in a folder: it holds another run, or
+    later checkpoints of the same, which would be overwritten.
+    """
+    if not saved.is_resumable:
+        rule = f"run.resume takes a {LAST} or step_N.pt, with the optimiser's state"
+        way_out = f"start another run from its weights: model.weights={saved.path}"
+        raise UserError(f"{rule}, got {saved.path}, which has none; {way_out}")
+    if not is_own(folder, saved):
+        _refuse_used(folder, f"run.output_dir must be unused, or the folder of {saved.path}")
+        return
+    later: list[str] = []
+    for path in checkpoints_in(folder):
+        step = _step_of(path)
+        if step is None or step > saved.step:
+            later.append(f"{path.name} ({'damaged' if step is None else f'step {step}'})")
+    if later:
+        rule = f"{saved.path} of step {saved.step} is continued in its folder if it is the latest"
+        seen = f"there are also {', '.join(later)}, which would be overwritten"
+        raise UserError(f"{rule}, but {seen}; choose another run.output_dir, or move them away")
+
+
+def _step_of(path: Path) -> int | None:
+    """Finished steps of a checkpoint; None where it cannot be read."""
+    try:
+        return read_checkpoint(path).step
+    except UserError:
+        return None
 
 
 def _refuse_lost(folder: Path) -> None:
@@ -93,26 +136,12 @@ def _refuse_lost(folder: Path) -> None:
     raise UserError(f"{rule}, but {seen}; {way_out}, or choose another run.output_dir")
 
 
-def _saved_settings(folder: Path, cls: type[Config]) -> Config:
-    """The settings that the run in a folder was started with, which its checkpoints hold too."""
-    if (folder / CONFIG).exists():
-        return load_config(cls, folder / CONFIG, [])
-    checkpoint = read_checkpoint(folder / LAST)
-    values = checkpoint.metadata.get("config", {})
-    return from_saved(cls, values, f"checkpoint {checkpoint.path}")
-
-
-def _changes(saved: "DataclassInstance", config: "DataclassInstance") -> Iterator[str]:
-    """Each setting that differs from the saved ones and must not."""
-    old: dict[str, Any] = dict(flatten(to_dict(saved)))
-    new: dict[str, Any] = dict(flatten(to_dict(config)))
-    free = {*changeable(config), "schedule.epochs"}
-    if new.get("schedule.epochs") is not None:
-        free.add("schedule.steps")  # compared once the epochs are steps
-    for key in {**old, **new}:  # a section that is null has none of its settings
-        before, now = (values.get(key, "none") for values in (old, new))
-        if key not in free and before != now:
-            yield f"{key}={before}, now {now}"
+def _refuse_the_users(folder: Path) -> None:
+    """Raise UserError where a folder that no run has used holds a file that a run would replace."""
+    theirs = [name for name in MADE if os.path.lexists(folder / name)]
+    if theirs and not (folder / CONFIG).exists():
+        seen = f"got {folder}, which no run has used and which holds {', '.join(theirs)}"
+        raise UserError(f"run.output_dir must be unused, {seen}; choose another folder")
 
 
 def _add_environment(path: Path, world: World, choices: Mapping[str, object]) -> None:

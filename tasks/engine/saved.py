@@ -92,7 +92,15 @@ def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config
         rule = f"{checkpoint.path} must be a checkpoint of {task}"
         take_out = command("export-weights", checkpoint.path, "OUT.safetensors")
         raise UserError(f"{rule}, got one {what}; `{take_out}` takes out its backbone's weights")
+    return settings_of(checkpoint, cls)
+
+
+def settings_of(checkpoint: Checkpoint, cls: type[Config]) -> Config:
+    """The settings in a checkpoint, of whatever task it is."""
     values = saved_metadata(checkpoint, "config")
+    if not isinstance(values, dict):
+        rule = f"the config in {checkpoint.path} must be settings by name"
+        raise UserError(f"{rule}, got {str(values)[:60]!r}; use another checkpoint")
     return from_saved(cls, values, f"checkpoint {checkpoint.path}")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from resnet_backbones.errors import UserError
 from tasks.engine.distributed import World
 from tasks.engine.evaluation import scoring_process
 from tasks.engine.launch import Launch
@@ -15,8 +16,11 @@ from tasks.engine.loading import Share
 from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.settings import RunConfig
+from tasks.outputs import Outputs
 
 T = TypeVar("T", bound=Sized)
+Saving = Callable[[str], AbstractContextManager[None]]
+"""(table of scores) -> the context in which they are saved."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Scoring:
     """Receives the files; None where none are kept."""
     about: Mapping[str, object] = field(default_factory=dict)
     """What evaluation.json says besides."""
+    shows: bool = False
+    """Whether scores are printed here, before they are saved; a training prints its own."""
 
     @classmethod
     def of(cls, launch: Launch[Any], name: str) -> Scoring:
@@ -59,6 +65,20 @@ class Scoring:
         ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
         return self.log.track(batches, f"scoring {data}{ours}", total, unit)
 
+    @contextmanager
+    def saving(self, table: str) -> Iterator[None]:
+        """Context in which an evaluation is saved, before which its scores are shown, or where it
+        fails.
+        """
+        if self.shows:
+            self.log.note(f"\n{table}\n")
+        try:
+            yield
+        except UserError:
+            if not self.shows:
+                self.log.note(f"\n{table}\n")
+            raise
+
     def draw(self, name: str, draw: Callable[[Path], object]) -> None:
         """Have the first rank draw a picture into the folder, where files are kept."""
         if self.world.is_main and self.output_dir is not None:
@@ -67,12 +87,26 @@ class Scoring:
 
 
 @contextmanager
-def scoring_in(run: RunConfig, folder: Path, about: Mapping[str, object]) -> Iterator[Scoring]:
+def scoring_in(
+    run: RunConfig,
+    folder: Path,
+    about: Mapping[str, object],
+    outputs: Outputs,
+    results: str,
+) -> Iterator[Scoring]:
     """The process, or one of torchrun's, that scores a saved network, with files in a folder.
 
-    What it says of the evaluation is `about`, the device and the arithmetic.
+    What it says of the evaluation is `about`, the device and the arithmetic. UserError on every
+    rank where one of the files, `results` among them, is there and `outputs` does not own it.
     """
+    files = [folder / name for name in ("evaluation.json", results, "report.html")]
     with scoring_process(run) as (world, precision):
         arithmetic = {"device": str(world.device), "precision": precision.name}
         log = RunLog(folder, world)
-        yield Scoring(world, precision, log, folder, {**about, **arithmetic})
+        with world.sharing_errors():
+            if world.is_main:
+                outputs.claim(*files)
+        for note in outputs.notes(files[0]):
+            log.note(note)
+        with outputs.owning(*files) if world.is_main else nullcontext():
+            yield Scoring(world, precision, log, folder, {**about, **arithmetic}, shows=True)

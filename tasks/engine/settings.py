@@ -234,9 +234,10 @@ class RunConfig:
     stop_within: float = may_change(STOP_WITHIN)
     """Seconds from a signal that stops the run to its end, be it saved by then or not; torchrun and
     SLURM kill what is left after 30."""
-    resume: Literal["never", "auto"] = may_change("never")
+    resume: str = may_change("never")
     """`auto` continues the run in `output_dir` from its last checkpoint, or starts it where there
-    is none."""
+    is none; the path of a last.pt or step_N.pt continues from that file, in an unused `output_dir`
+    or in the file's own folder; `never` starts in an unused one."""
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
@@ -256,6 +257,14 @@ class RunConfig:
         require(self.stop_within > 0, "run.stop_within must be > 0", self.stop_within)
         enough = self.patience is None or self.patience >= 1
         require(enough, "run.patience must be >= 1 or null", self.patience)
+        known = self.resumed_file is None or self.resumed_file.endswith(".pt")
+        rule = "run.resume must be never, auto or the path of a checkpoint, last.pt or step_N.pt"
+        require(known, rule, self.resume)
+
+    @property
+    def resumed_file(self) -> str | None:
+        """The path of the checkpoint that is to be resumed, where the settings name one."""
+        return None if self.resume in ("never", "auto") else self.resume
 
 
 @dataclass(frozen=True, kw_only=True)

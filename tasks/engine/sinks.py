@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks.engine.files import write_text
+from tasks.files import write_text, writing
 from tasks.metrics_file import Row
 
 T = TypeVar("T")
@@ -57,40 +57,71 @@ class MetricsFile(Sink):
         if not is_new:
             self._rewrite()
             return
-        with self.path.open("a") as file:
+        with writing(self.path), self.path.open("r+") as file:  # made anew it would lack rows
+            file.seek(0, os.SEEK_END)
             file.write(_line(whole))
+
+    def flush(self) -> None:
+        """Make the rows survive a power cut."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def _rewrite(self) -> None:
         write_text(self.path, "".join(map(_line, self.rows)))
 
 
 class TensorBoard(Sink):
-    """Scalars for `tensorboard --logdir`."""
+    """Scalars for `tensorboard --logdir`.
+
+    A resumed run writes its points anew, as TensorBoard reads files in the order of the clock times
+    in their names, and would lose points where the clock went back. The last row of the earlier
+    process is held until it is whole: a run killed in an evaluation scores its step again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.writer: Any = None
+        self.held: Row = {}
 
     def start(self, step: int, rows: list[Row]) -> None:
-        """Open the writer; points of later steps are taken out."""
+        """Replace the files of earlier processes by one with the rows so far."""
         from torch.utils.tensorboard.writer import SummaryWriter
 
-        self.writer = SummaryWriter(str(self.folder), purge_step=step + 1)
+        for earlier in self.folder.glob("events.out.tfevents.*"):
+            earlier.unlink()
+        self.writer = SummaryWriter(str(self.folder))
+        for row in rows[:-1]:
+            self._add(row)
+        self.held = dict(rows[-1]) if rows else {}
 
     def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
-        """Add the new numbers."""
-        for key, value in added.items():
-            if key != "step" and isinstance(value, int | float):
-                self.writer.add_scalar(key, value, added["step"])
+        """Add the new numbers, and before another row what was held."""
+        if self.held and not is_new:
+            self.held.update(added)
+            return
+        self._release()
+        self._add(added)
 
     def flush(self) -> None:
         """Hand the points to the system."""
+        self._release()
         self.writer.flush()
 
     def close(self) -> None:
         """Close the writer."""
         if self.writer is not None:
+            self._release()
             self.writer.close()
+
+    def _release(self) -> None:
+        self._add(self.held)
+        self.held = {}
+
+    def _add(self, row: Row) -> None:
+        for key, value in row.items():
+            if key != "step" and isinstance(value, int | float):
+                self.writer.add_scalar(key, value, row["step"])
 
 
 class Console:

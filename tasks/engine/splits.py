@@ -1,11 +1,12 @@
 """Training and validation split of a data set, read on every rank."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
+from tasks.engine.resuming import VAL
 
 
 class DataSet(Protocol):
@@ -46,3 +47,17 @@ def describe_both(train_set: DataSet, val_set: DataSet) -> list[str]:
     lines = [f"train {train_set.path}: {train_set.contents}"]
     lines.append(f"val {val_set.path}: {val_set.contents}")
     return lines + [f"warning: {text}" for text in (*train_set.warnings, *val_set.warnings)]
+
+
+def describe_splits(
+    train: Callable[[], Mapping[str, Any]],
+    val: Callable[[], Mapping[str, Any]],
+    val_limit: int | None = None,
+) -> dict[str, Any]:
+    """What a checkpoint says of the data, from what makes each split's fingerprint; a resume on
+    others is refused.
+
+    `val_limit` is the number of validation images that the settings ask for; where a resume changes
+    it, the validation splits are not compared.
+    """
+    return {**train(), VAL: {**val(), "limit": val_limit}}

@@ -20,9 +20,9 @@ from typing import Any
 from resnet_backbones.errors import UserError
 from tasks.engine.config import flatten, to_dict
 from tasks.engine.distributed import World
-from tasks.engine.files import write_text
 from tasks.engine.settings import TaskSettings
 from tasks.engine.sinks import Sink
+from tasks.files import write_text
 from tasks.metrics_file import Row
 
 NAMES = ".trackers.json"

@@ -7,6 +7,7 @@ the same bytes.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tasks.files import write_text
 from tasks.report.page import page
 from tasks.report.run import evaluation_metadata, settings_section, training_section
 
@@ -20,9 +21,7 @@ def write_page(folder: str | Path, title: str, subtitle: str, sections: Sequence
     It is written beside and renamed, so that an older page stays whole until the new one is.
     """
     file = Path(folder) / REPORT
-    partial = file.with_name(f"{REPORT}.partial")
-    partial.write_text(page(title, subtitle, sections), encoding="utf-8")
-    partial.replace(file)
+    write_text(file, page(title, subtitle, sections))
     return file
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import few
+from tasks.files import write_text
 
 SETTINGS = "settings"
 """Of the metadata: the nested settings that a run was scored with, which are not printed."""
@@ -25,7 +26,7 @@ WORST = 20  # classes in a table of many
 
 @dataclass(frozen=True)
 class ScoreSheet:
-    """Scores of an evaluation with what they belong to; its text is what a command prints."""
+    """Scores of an evaluation with what they belong to, and as text."""
 
     scores: dict[str, float]
     """Flat names to numbers, those of evaluation.json."""
@@ -41,10 +42,14 @@ class ScoreSheet:
     """The scores as text for a terminal."""
 
     def __str__(self) -> str:
+        return f"{self.table}\n\n{self.closing}"
+
+    @property
+    def closing(self) -> str:
+        """All but the table, which is shown before anything is saved."""
         told = {name: value for name, value in self.metadata.items() if name != SETTINGS}
         lines = [f"{name}: {value}" for name, value in told.items()]
         lines += [f"note: {note}" for note in self.notes]
-        lines += ["", self.table, ""]
         lines += [f"written: {file}" for file in self.files]
         return "\n".join([*lines, f"report: {self.page}"])
 
@@ -59,7 +64,7 @@ def write_evaluation(
     numbers = {name: value if math.isfinite(value) else None for name, value in scores.items()}
     content = {**metadata, "scores": numbers}
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    write_text(Path(path), text + "\n")
 
 
 def class_scores(scores: Mapping[str, float], prefix: str) -> dict[str, float]:

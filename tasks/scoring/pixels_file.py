@@ -8,6 +8,7 @@ classes, the names of the N files, and what is to know about the data.
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.files import AtomicFile
 from tasks.labels import LabelMap
 from tasks.scoring.semantic_results import LabelledImage, SemanticResults
 
@@ -31,6 +33,7 @@ _DAMAGE = (
     TypeError,
     EOFError,
     RuntimeError,
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -75,10 +78,8 @@ def write_results(
     for place, image in enumerate(results.worst):
         arrays[f"truth_{place}"] = image.truth
         arrays[f"predicted_{place}"] = image.predicted
-    partial = path.with_name(f"{PIXELS}.partial")
-    with partial.open("wb") as file:
+    with AtomicFile(path) as file:
         np.savez_compressed(file, **arrays)
-    partial.replace(path)
     return path
 
 

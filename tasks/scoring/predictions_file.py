@@ -5,12 +5,14 @@ probability is written with as many digits as its 32 bits need.
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from resnet_backbones.errors import UserError
+from tasks.files import AtomicFile
 from tasks.labels import LabelMap
 from tasks.scoring.top_k import ClassResults
 
@@ -26,14 +28,13 @@ def write_results(
 
     It is written beside and renamed, so that it is whole wherever it is.
     """
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
     ranks = range(1, results.ranked.shape[1] + 1)
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
+    with AtomicFile(Path(path)) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        lines = csv.writer(text, lineterminator="\n")
         lines.writerow([*COLUMNS, *(f"{RANK}{rank}" for rank in ranks)])
         lines.writerows(_lines(results, label_map, names))
-    partial.replace(path)
+        text.detach()
 
 
 def _lines(

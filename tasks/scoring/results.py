@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.coco.json_file import Record, parse_json, without_collection
+from tasks.files import write_text
 from tasks.labels import FileId
 
 FIELDS = ("image_id", "category_id", "bbox", "score")
@@ -101,7 +102,7 @@ def write_results_json(path: str | Path, dataset: CocoDataset, results: Detectio
     results = results.where(~np.isin(results.labels, sorted(dataset.absent)))
     written = records(results, list(dataset.original_ids), dataset.label_map.category_ids)
     lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in written)
-    Path(path).write_text(f"[{lines}]\n", encoding="utf-8")
+    write_text(Path(path), f"[{lines}]\n")
 
 
 class PlainRecord(msgspec.Struct, gc=False):

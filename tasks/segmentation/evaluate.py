@@ -23,7 +23,7 @@ from tasks.engine.launch import Launch
 from tasks.engine.scoring import Scoring
 from tasks.scoring.evaluation import write_evaluation
 from tasks.scoring.pixels_file import write_results
-from tasks.scoring.semantic import score_names, scoring_facts, semantic_scores
+from tasks.scoring.semantic import format_table, score_names, scoring_facts, semantic_scores
 from tasks.scoring.semantic_results import SemanticResults, SemanticTally, merge
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data.batches import scored_batches
@@ -69,7 +69,8 @@ class SegmentationEvaluator:
         scores = semantic_scores(everything.confusion, self.dataset.label_map)
         found = SetScores(scores, means)
         if self.scoring.output_dir is not None:
-            self._save(self.scoring.output_dir, everything, found, about)
+            with self.scoring.saving(format_table(scores)):
+                self._save(self.scoring.output_dir, everything, found, about)
         return found
 
     def _run(self, model: SegmentationNetwork) -> tuple[SemanticResults, LossSums]:
@@ -103,7 +104,6 @@ class SegmentationEvaluator:
         found: SetScores,
         about: Mapping[str, object],
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         dataset = self.dataset
         names = dataset.file_names
         write_results(

@@ -17,6 +17,7 @@ from tasks.engine.launch import Start
 from tasks.engine.saved import evaluation_folder, saved_config
 from tasks.engine.scoring import Scoring, scoring_in
 from tasks.labels import LabelMap
+from tasks.outputs import evaluation_outputs
 from tasks.report.segmentation.build import report_segmentation
 from tasks.scoring.evaluation import ScoreSheet
 from tasks.scoring.pixels_file import PIXELS
@@ -38,7 +39,11 @@ Build = Callable[[LabelMap], tuple[SegmentationNetwork, str]]
 
 
 def evaluate_checkpoint(
-    path: str | Path, overrides: Sequence[str] = (), output_dir: str | Path | None = None
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    output_dir: str | Path | None = None,
+    *,
+    force: bool = False,
 ) -> ScoreSheet | None:
     """Score a checkpoint or a run's best one on the validation split of its settings with
     `overrides`.
@@ -46,12 +51,14 @@ def evaluate_checkpoint(
     An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count
     more. Under torchrun the ranks share the images, and only rank 0 gets the report. pixels.npz and
     evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of
-    the training itself stay as they are.
+    the training itself stay as they are. UserError where one of them is a file of the user, unless
+    `force`.
     """
     saved = SavedSegmenter.read(path, whole_split(overrides))
     config = saved.config
     folder = saved.evaluation_folder(output_dir)
-    with scoring_in(config.run, folder, saved.describe()) as scoring:
+    outputs = evaluation_outputs(saved.path, overrides, force, [])
+    with scoring_in(config.run, folder, saved.describe(), outputs, PIXELS) as scoring:
         dataset = read_split(
             config.data, "val", label_map=saved.label_map, check_command=command("check")
         )
@@ -59,7 +66,7 @@ def evaluate_checkpoint(
 
 
 def evaluate_settings(
-    config: SegmentationConfig, output_dir: str | Path | None = None
+    config: SegmentationConfig, output_dir: str | Path | None = None, *, force: bool = False
 ) -> ScoreSheet | None:
     """Score the whole network that model.weights names on the validation split of the settings.
 
@@ -72,7 +79,8 @@ def evaluate_settings(
     head = replace(config.model.head, auxiliary=0.0)
     label_map, build, digest = _whole_network(replace(config.model, head=head), weights)
     about = {"weights": weights, "weights_hash": digest, "settings": to_saved(config)}
-    with scoring_in(config.run, folder, about) as scoring:
+    outputs = evaluation_outputs(weights, [], force, [])
+    with scoring_in(config.run, folder, about, outputs, PIXELS) as scoring:
         dataset = read_split(
             config.data, "val", label_map=label_map, check_command=command("check")
         )

@@ -56,7 +56,6 @@ class ImageSegments(ImageResult):
 
     def save_labels(self, path: str | Path) -> None:
         """Write a PNG whose values are the labels, which its palette shows in colours."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         save_index_png(self.labels, self.label_map, path)
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from tasks.datasets.semantic.dataset import fingerprint
 from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
-from tasks.engine.splits import describe_both, read_both
+from tasks.engine.splits import describe_both, describe_splits, read_both
 from tasks.report.segmentation.build import report_segmentation
 from tasks.scoring.semantic import format_table
 from tasks.segmentation.build import make_segmenter
@@ -33,14 +33,15 @@ def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[
 
     build = partial(make_segmenter, config.model, train_set.label_map)
     model = launch.build(build, config.model.weights, lambda model: model.trunk)
+    prints = (partial(fingerprint, train_set), partial(fingerprint, val_set))
+    data = launch.once(describe_splits, *prints, config.data.val.limit)
     sets = {"val": val_set, "train": train_set}
     scores = launch.fit(
         model,
         SegmentationObjective(model, config.loss, config.model.head.auxiliary),
         batches,
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
-        metadata=network_metadata(model.backbone, train_set.label_map)
-        | {"data": fingerprint(train_set)},
+        metadata=network_metadata(model.backbone, train_set.label_map) | {"data": data},
         name_image=lambda image: str(train_set.image_path(image - 1)),
     )
     report = partial(report_segmentation, report_command=command("report"))

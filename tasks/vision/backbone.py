@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
@@ -99,7 +100,23 @@ def write_backbone(backbone: Backbone, checkpoint: Checkpoint, path: str | Path)
     return f"read it with resnet_backbones.load_backbone({str(path)!r})"
 
 
-def refuse_other_backbone(old: BackboneConfig, new: BackboneConfig, path: str) -> None:
+class NamesABackbone(Protocol):
+    """Settings of a network with a backbone, whatever the task."""
+
+    @property
+    def backbone(self) -> str:
+        """Its registered name."""
+
+    @property
+    def stride_in(self) -> str:
+        """Convolution of a bottleneck that carries the stride."""
+
+    @property
+    def norm(self) -> str:
+        """Kind of its normalisation layers."""
+
+
+def refuse_other_backbone(old: NamesABackbone, new: NamesABackbone, path: str) -> None:
     """Raise UserError for weights of another backbone, whose tensors may fit all the same, and for
     group norms in place of others or the other way round.
     """
@@ -114,7 +131,7 @@ def refuse_other_backbone(old: BackboneConfig, new: BackboneConfig, path: str) -
             raise UserError(f"{rule}, got {name}={now}; set {name}={was}, or take other weights")
 
 
-def _kind_of_norm(config: BackboneConfig) -> str:
+def _kind_of_norm(config: NamesABackbone) -> str:
     """Batch, synchronised and frozen norms have the same tensors and meanings."""
     return "group" if config.norm == "group" else "batch"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.zoo.catalogue import PREFIX, find_weights
-from tasks.engine.run_files import LAST
+from tasks.engine.run_files import LAST, shipped_checkpoint
 from tasks.engine.settings import RunConfig
 
 _ELSEWHERE = ("torchvision:", "timm:")  # what these name is known once torch is imported
@@ -26,11 +26,13 @@ def weights_to_score(weights: str | None, run: RunConfig) -> str:
 def check_weights(weights: str | None, run: RunConfig) -> None:
     """Raise UserError where the weights are not there, unless the run is resumed without them."""
     last = Path(run.output_dir) / LAST
-    needs_weights = run.resume == "never" or not last.exists()
-    if weights is None or not needs_weights or weights.startswith(_ELSEWHERE):
+    continues = run.resume == "auto" and last.exists()
+    resumed = continues or run.resumed_file is not None
+    if weights is None or resumed or weights.startswith(_ELSEWHERE):
         return
     if weights.startswith(PREFIX):
-        find_weights(weights)
+        if shipped_checkpoint(weights) is None:
+            find_weights(weights)
     elif not Path(weights).exists():
         kinds = (
             "an existing file or run folder, torchvision:<model>.<weights>, timm:<model>.<tag> or"

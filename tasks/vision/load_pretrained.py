@@ -17,6 +17,8 @@ from tasks.vision.class_rows import ClassRows
 SCRATCH = "weights: none, training starts from scratch (model.weights=null)"
 """What is said of a network that starts from no other."""
 
+_COUNTER = "num_batches_tracked"
+
 
 class HasClassRows(Protocol):
     """A network that says which of its tensors have rows for each class."""
@@ -43,6 +45,8 @@ class LoadReport:
     """Classes whose rows of the predictors were loaded."""
     new: tuple[str, ...]
     """Classes whose rows were reinitialised."""
+    left_over: tuple[str, ...] = ()
+    """Tensors of the other network that this one has no place for."""
 
     def __str__(self) -> str:
         kept = "no class is kept"
@@ -51,7 +55,10 @@ class LoadReport:
         new = "no predictor is reinitialised"
         if self.new:
             new = f"{len(self.new)} reinitialised ({few(self.new)})"
-        return f"{self.what} weights: {self.loaded} tensors loaded; {kept}; {new}"
+        left = ""
+        if self.left_over:
+            left = f"{len(self.left_over)} tensors are left over: {few(self.left_over, 4)}; "
+        return f"{self.what} weights: {left}{self.loaded} tensors loaded; {kept}; {new}"
 
 
 def load_pretrained(
@@ -72,9 +79,7 @@ def load_pretrained(
     """
     own = model.state_dict()
     class_rows = model.class_rows()
-    whole = [
-        name for name in own if name not in class_rows and not name.endswith("num_batches_tracked")
-    ]
+    whole = [name for name in own if name not in class_rows and not name.endswith(_COUNTER)]
     problems = [*_misfits(whole, state, own), *_class_misfits(class_rows, state, own)]
     if problems:
         raise UserError(
@@ -94,7 +99,8 @@ def load_pretrained(
     model.load_state_dict(merged, strict=False)
     kept = tuple(new.names[label] for _, label in shared)
     fresh = tuple(name for name in new.names if name not in kept)
-    return LoadReport(what, len(whole), kept, fresh)
+    left_over = [name for name in state if name not in own and not name.endswith(_COUNTER)]
+    return LoadReport(what, len(whole), kept, fresh, tuple(left_over))
 
 
 def _misfits(

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from resnet_backbones.errors import UserError
+from tasks.files import write_text
 from tasks.labels import LabelMap
+from tasks.outputs import PREDICT, Outputs
 from tasks.vision.prediction import ImageResult, outputs_of
 from tasks.vision.video import Video, VideoWriter, opened_video
 
@@ -23,16 +25,21 @@ def predict_videos(
     score: float,
     track: Track,
     report: Callable[[str], None] = print,
+    outputs: Outputs = PREDICT,
 ) -> tuple[str, ...]:
     """Write NAME_annotated.mp4 and NAME_predictions.json for every video; returns what went wrong.
 
     What has a score below `score` is left out. A file that cannot be decoded is left out, and its
-    error is returned.
+    error is returned. UserError where a file is there that `outputs` does not own.
     """
     problems: list[str] = []
-    for file, output in outputs_of(list(files), Path(output_dir), ANNOTATED).items():
+    places = outputs_of(list(files), Path(output_dir), ANNOTATED)
+    records = {file: _records_beside(output) for file, output in places.items()}
+    outputs = outputs.reading(*places)
+    outputs.claim(*places.values(), *records.values())
+    for file, output in places.items():
         try:
-            with opened_video(file) as video:
+            with opened_video(file) as video, outputs.owning(output, records[file]):
                 count = _predict(predictor, video, output, score, track)
         except UserError as error:
             problems.append(str(error))
@@ -50,10 +57,12 @@ def _predict(predictor: Any, video: Video, output: Path, score: float, track: Tr
             above = found.above(score)
             writer.add(above.plot())
             records.add(above, score)
-    stem = output.name.removesuffix(ANNOTATED)
-    text = json.dumps(records.content, ensure_ascii=False)
-    output.with_name(f"{stem}{RECORDS}").write_text(text, encoding="utf-8")
+    write_text(_records_beside(output), json.dumps(records.content, ensure_ascii=False))
     return len(records.content["images"])
+
+
+def _records_beside(output: Path) -> Path:
+    return output.with_name(output.name.removesuffix(ANNOTATED) + RECORDS)
 
 
 class _Records:

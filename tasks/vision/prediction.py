@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from resnet_backbones.errors import UserError
+from tasks.files import AtomicFile
 from tasks.images import Exif, ImageSource, Pixels, decode, find_images
 from tasks.labels import LabelMap
 
@@ -104,11 +105,11 @@ class ImagePredictor(Generic[Result]):
 
 def save_picture(pixels: Pixels, path: str | Path) -> None:
     """Write pixels (H, W, 3) to a picture file of the kind that its ending says."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        Image.fromarray(pixels).save(path, quality=92)
-    except ValueError as error:  # PIL knows no such ending
-        raise UserError(f"a picture must end in .jpg or .png, got {path}") from error
+    form = Image.registered_extensions().get(Path(path).suffix.lower(), "")
+    if form not in Image.SAVE:
+        raise UserError(f"a picture must end in .jpg or .png, got {path}")
+    with AtomicFile(Path(path), lasting=False) as file:
+        Image.fromarray(pixels).save(file, form, quality=92)
 
 
 def runs_of_one_shape(images: Iterable[Pixels], most: int) -> Iterator[list[Pixels]]:
@@ -142,6 +143,13 @@ def results_of_files(
 
     for result in stream(readable()):
         yield waiting.popleft(), result
+
+
+def is_time_to_write(done: int) -> bool:
+    """Whether the results so far are written: those of a killed process are then half there, and
+    all the writing takes no longer than the last one twice.
+    """
+    return done & (done - 1) == 0  # a power of two
 
 
 def outputs_of(sources: Sequence[Path], folder: Path, ending: str) -> dict[Path, Path]:

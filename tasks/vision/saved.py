@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import torch
 from torch import nn
 
+from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.weights.passport import Passport
 from tasks.engine.checkpoint import Checkpoint, load_weights
@@ -49,7 +50,10 @@ class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
         """The network on a device, in evaluation mode; UserError where the settings are of another
         one.
         """
-        model = self.make()
+        try:
+            model = self.make()
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from error
         load_weights(model, self.checkpoint.weights(), self.path)
         return model.to(device).eval()
 
@@ -62,10 +66,18 @@ def network_metadata(backbone: Backbone, label_map: LabelMap) -> dict[str, Any]:
 
 def read_metadata(checkpoint: Checkpoint) -> tuple[LabelMap, Passport]:
     """Classes and preprocessing; UserError for a checkpoint that does not say them."""
-    label_map = LabelMap.from_json(saved_metadata(checkpoint, "label_map"))
+    content = saved_metadata(checkpoint, "label_map")
+    try:
+        label_map = LabelMap.from_json(content)
+    except UserError as error:
+        raise UserError(f"{checkpoint.path}: {error}") from error
     return label_map, read_passport(checkpoint)
 
 
 def read_passport(checkpoint: Checkpoint) -> Passport:
     """Preprocessing; UserError for a checkpoint that does not say it."""
-    return Passport.from_json(json.dumps(saved_metadata(checkpoint, "passport")))
+    text = json.dumps(saved_metadata(checkpoint, "passport"))
+    try:
+        return Passport.from_json(text)
+    except UserError as error:
+        raise UserError(f"{checkpoint.path}: {error}") from error

@@ -13,6 +13,7 @@ import numpy as np
 
 from resnet_backbones.errors import UserError
 from tasks.errors import DataError
+from tasks.files import cannot_write
 from tasks.images import Pixels
 
 SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"))
@@ -75,6 +76,7 @@ class VideoWriter:
         self.rate = rate
         self.partial = path.with_name(f".{path.stem}.partial.mp4")
         self.writer: Any = None
+        self.count = 0
 
     def add(self, pixels: Pixels) -> None:
         """Add a frame; all must have the size of the first."""
@@ -91,6 +93,7 @@ class VideoWriter:
                     f" {CODEC}, or the folder takes no file"
                 )
         self.writer.write(np.ascontiguousarray(padded[:, :, ::-1]))
+        self.count += 1
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -98,9 +101,20 @@ class VideoWriter:
     def __exit__(self, error: object, *_: object) -> None:
         if self.writer is not None:
             self.writer.release()
-        if error is None and self.writer is not None:
-            self.partial.replace(self.path)
-        self.partial.unlink(missing_ok=True)
+        try:
+            if error is None and self.writer is not None:
+                self._publish()
+        finally:
+            self.partial.unlink(missing_ok=True)
+
+    def _publish(self) -> None:
+        """Give the video its name; UserError where it is cut off, which OpenCV does not tell."""
+        capture = _opencv().VideoCapture(str(self.partial))
+        count = int(capture.get(_opencv().CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        if count != self.count:
+            raise cannot_write(self.path, OSError(f"{count} of {self.count} frames are there"))
+        self.partial.replace(self.path)
 
 
 def _even(pixels: Pixels) -> Pixels:

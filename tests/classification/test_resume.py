@@ -103,3 +103,16 @@ def test_order_of_packing_and_kind_of_store_change_nothing(tmp_path: Path) -> No
         found.append(tensors(tmp_path / f"run_{kind}"))
     first, *others = found
     assert all(torch.equal(first[name], other[name]) for other in others for name in first)
+
+
+def test_a_run_goes_on_in_another_folder_from_any_of_its_checkpoints(tmp_path: Path) -> None:
+    root = KINDS["folders"](tmp_path / "data")
+    changes = {"run__keep_every": 2, "run__eval_every": 2, "schedule__steps": 4}
+    launch(tiny_config(root, tmp_path / "straight", **changes), run)
+    file = tmp_path / "straight" / "step_2.pt"
+    launch(tiny_config(root, tmp_path / "new", **changes, run__resume=file), run)
+    expected = tensors(tmp_path / "straight")
+    got = tensors(tmp_path / "new")
+    assert expected.keys() == got.keys()
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    assert (tmp_path / "new" / "weights.safetensors").exists()

@@ -21,6 +21,7 @@ from tasks.classification.network import mean_colour
 from tasks.classification.predict import load_classifier
 from tasks.classification.saved import SavedClassifier
 from tasks.classification.train import run
+from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.launch import Start, launch
 from tasks.engine.optim import build_optimizer
 from tasks.engine.sampling import repeated_batch
@@ -169,3 +170,18 @@ def test_other_mean_than_the_weights_is_refused(
     with pytest.raises(UserError, match=r"data\.mean and data\.std must be null"):
         launch(config, run)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_says_what_data_it_is_of(trained: Path) -> None:
+    data = read_checkpoint(trained / "last.pt").metadata["data"]
+    known = {"images", "sha256", "pixels"}
+    assert data.keys() == {*known, "val"}
+    assert data["val"].keys() == {*known, "limit"}
+
+
+def test_a_run_with_other_norms_is_no_start(trained: Path, folders: Path, tmp_path: Path) -> None:
+    """field_faults 17: its running statistics would be left over."""
+    given = {"model__norm": "group", "model__weights": trained}
+    rule = rf"{trained}/best\.pt was trained with model\.norm=batch, got model\.norm=group"
+    with pytest.raises(UserError, match=rule):
+        launch(tiny_config(folders, tmp_path / "run", **given), run)

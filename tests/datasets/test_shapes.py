@@ -181,7 +181,7 @@ def test_an_empty_working_folder_takes_it(
     draw_shapes(".", train=TRAIN, val=VAL, seed=5)
     assert digests(tmp_path) == digests(drawn)
     assert Path.cwd().exists()  # a shell that stands in it still does
-    assert not list(tmp_path.parent.glob("*.partial"))
+    assert not list(tmp_path.parent.glob(".*.partial"))
 
 
 def test_a_folder_with_other_content_is_refused(drawn: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from resnet_backbones.errors import UserError
 from tasks.detection.predict import Detector
 from tasks.detection.predict_files import predict_files
 from tasks.engine.precision import Precision
+from tasks.outputs import LIST
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +38,9 @@ def images(tmp_path: Path) -> Path:
 
 
 def written_to(out: Path) -> list[str]:
-    return sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    """The files below a folder, without the lists of what was written."""
+    files = [path for path in out.rglob("*") if path.is_file() and path.name != LIST]
+    return sorted(str(path.relative_to(out)) for path in files)
 
 
 def test_every_image_gets_a_picture_in_its_place(

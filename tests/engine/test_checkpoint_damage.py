@@ -89,18 +89,28 @@ def test_a_truncated_file(saved: Path, share: float, tmp_path: Path) -> None:
     whole = (saved / "last.pt").read_bytes()
     (tmp_path / "last.pt").write_bytes(whole[: int(share * len(whole))])
     for step in (9, 10):
-        (tmp_path / f"step_{step}.pt").touch()
-    (tmp_path / "best.pt").touch()
-    way_out = f"cp {tmp_path}/step_10.pt {tmp_path}/last.pt` goes back to an earlier state"
-    with pytest.raises(UserError, match=rf"last\.pt is damaged \(.*\); `{way_out}"):
+        shutil.copy(saved / "step_2.pt", tmp_path / f"step_{step}.pt")
+    (tmp_path / "step_11.pt").touch()  # damaged too
+    shutil.copy(saved / "best.pt", tmp_path)
+    whole = "step_10.pt and best.pt beside it are whole"
+    way_out = f"{whole}: run.resume={tmp_path}/step_10.pt goes on from there in another run"
+    with pytest.raises(UserError, match=rf"last\.pt is damaged \(.*\); {way_out}"):
         everything(read_checkpoint(tmp_path / "last.pt"))
+
+
+def test_a_damaged_file_alone_says_so(saved: Path, tmp_path: Path) -> None:
+    whole = (saved / "last.pt").read_bytes()
+    (tmp_path / "last.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"; use a copy, as no other checkpoint of its folder is"):
+        read_checkpoint(tmp_path / "last.pt")
 
 
 def test_a_damaged_file_of_another_name_is_called_so_too(saved: Path, tmp_path: Path) -> None:
     whole = (saved / "last.pt").read_bytes()
     (tmp_path / "kept.pt").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "best.pt").touch()
-    with pytest.raises(UserError, match=r"kept\.pt is damaged \(.*\); use a copy or best\.pt"):
+    shutil.copy(saved / "best.pt", tmp_path)
+    way_out = "best.pt beside it is whole: model.weights=.*/best.pt starts from its weights"
+    with pytest.raises(UserError, match=rf"kept\.pt is damaged \(.*\); {way_out}"):
         everything(read_checkpoint(tmp_path / "kept.pt"))
 
 
@@ -129,13 +139,11 @@ def test_the_texts_are_read_without_the_tensors(saved: Path, tmp_path: Path) -> 
     place = whole.index(part) + len(part) // 2
     whole[place] ^= 1
     (tmp_path / "last.pt").write_bytes(whole)
-    (tmp_path / "step_1.pt").touch()
+    shutil.copy(saved / "step_2.pt", tmp_path)
     checkpoint = read_checkpoint(tmp_path / "last.pt")
     assert checkpoint.metadata["task"] == "toy"
     assert checkpoint.progress == PROGRESS
-    message = (
-        r"last\.pt is damaged \(its model is not what was saved\); `cp .*step_1\.pt .*last\.pt`"
-    )
+    message = r"last\.pt is damaged \(its model is not what was saved\); step_2\.pt beside it is"
     with pytest.raises(UserError, match=message):
         _ = checkpoint.model
 
@@ -153,7 +161,7 @@ def test_the_best_checkpoint_is_for_use_and_not_for_resuming(saved: Path) -> Non
 def test_a_file_of_a_newer_version_says_so(saved: Path, tmp_path: Path) -> None:
     content = torch.load(saved / "last.pt", weights_only=True)
     torch.save(content | {"format": 3}, tmp_path / "last.pt")
-    with pytest.raises(UserError, match=r"format 2 or 1, got format 3 .*update the toolkit"):
+    with pytest.raises(UserError, match=r"format 2 or 1, got format 3 in .*; update the toolkit"):
         read_checkpoint(tmp_path / "last.pt")
 
 

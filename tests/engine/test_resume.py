@@ -7,41 +7,21 @@ from types import ModuleType
 
 import pytest
 import torch
+from toy_outcome import assert_same_run, rows
 
-from tasks.engine.checkpoint import Checkpoint, read_checkpoint
+from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.distributed import World
 from tasks.metrics_file import read_metrics
 
 SETTINGS = ("optim.ema_decay=0.9", "optim.accumulate=2", "run.log_every=2", "run.save_every=3")
-TIMES = ("images_per_s", "data_share")
 
 
 @pytest.fixture(scope="module")
 def straight(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("straight")
     toy.run(toy.toy_config(folder, *SETTINGS), World(0, 0, 1, torch.device("cpu")))
-    return folder
-
-
-def tensors(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-    states = checkpoint.optimizer["state"] if checkpoint.is_resumable else {}
-    momentum = {f"momentum.{i}": state["momentum_buffer"] for i, state in states.items()}
-    average = {f"ema.{key}": value for key, value in (checkpoint.ema or {}).items()}
-    return checkpoint.model | average | momentum
-
-
-def rows(folder: Path) -> list[dict[str, object]]:
-    found = read_metrics(folder / "metrics.jsonl")
-    return [{key: value for key, value in row.items() if key not in TIMES} for row in found]
-
-
-def assert_same_run(folder: Path, straight: Path) -> None:
-    for name in ("last.pt", "best.pt"):
-        expected, got = (tensors(read_checkpoint(path / name)) for path in (straight, folder))
-        assert expected.keys() == got.keys()
-        assert all(torch.equal(expected[key], got[key]) for key in expected)
-    assert rows(folder) == rows(straight)
     assert [row["step"] for row in rows(folder)] == [2, 4, 6, 8, 10, 12]
+    return folder
 
 
 @pytest.mark.parametrize(

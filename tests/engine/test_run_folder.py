@@ -9,9 +9,13 @@ import pytest
 import torch
 
 from resnet_backbones.errors import UserError
-from tasks.engine.config import load_config
+from tasks.engine.checkpoint import GROUPS, Group, write_checkpoint
+from tasks.engine.config import load_config, to_saved
 from tasks.engine.distributed import World
+from tasks.engine.launch import launch
+from tasks.engine.progress import Progress
 from tasks.engine.run_folder import describe_environment, prepare_output_dir
+from tasks.engine.settings import TaskSettings
 
 WORLD = World(0, 0, 1, torch.device("cpu"))
 
@@ -19,6 +23,13 @@ WORLD = World(0, 0, 1, torch.device("cpu"))
 def prepare(toy: ModuleType, folder: Path, *overrides: str) -> Path:
     config = toy.toy_config(folder, *overrides)
     return prepare_output_dir(config.run, WORLD, config)
+
+
+def save(folder: Path, config: TaskSettings, step: int = 0) -> None:
+    """Write a last.pt of a run with these settings."""
+    metadata = json.dumps({"task": "toy", "config": to_saved(config)})
+    groups = {name: Group.of({}) for name in GROUPS}
+    write_checkpoint(folder / "last.pt", Progress(step=step), metadata, groups)
 
 
 def test_a_fresh_folder_gets_settings_and_environment(toy: ModuleType, tmp_path: Path) -> None:
@@ -58,12 +69,9 @@ def test_a_file_in_place_of_the_folder_is_refused(toy: ModuleType, tmp_path: Pat
 def test_a_resume_that_changes_what_is_learnt_is_refused_by_name(
     toy: ModuleType, tmp_path: Path
 ) -> None:
-    prepare(toy, tmp_path)
-    (tmp_path / "last.pt").write_text("")
-    changes = ("run.resume=auto", "optim.lr=0.4", "schedule.milestones=[7]", "run.log_every=1")
-    message = (
-        r"optim\.lr=0\.05, now 0\.4; schedule\.milestones=\[8\], now \[7\]; give the old values"
-    )
+    save(tmp_path, toy.toy_config(tmp_path))
+    changes = ("run.resume=auto", "optim.lr=0.4", "norm=batch", "run.log_every=1")
+    message = r"norm=group, now batch; optim\.lr=0\.05, now 0\.4; give the old values"
     with pytest.raises(UserError, match=message) as error:
         prepare(toy, tmp_path, *changes)
     assert "log_every" not in str(error.value)
@@ -90,16 +98,16 @@ def test_a_resume_without_a_section_or_with_a_new_one_is_refused(
     class MixingConfig(toy.ToyConfig):  # type: ignore[name-defined, misc]
         mixing: Mixing | None = None
 
-    def prepare_with(*overrides: str) -> None:
-        given = [f"run.output_dir={tmp_path}", *toy.SETTINGS, *overrides]
-        config = load_config(MixingConfig, None, given)
-        prepare_output_dir(config.run, WORLD, config)
+    def config_with(override: str) -> TaskSettings:
+        given = [f"run.output_dir={tmp_path}", *toy.SETTINGS, override, "run.resume=auto"]
+        config: TaskSettings = load_config(MixingConfig, None, given)
+        return config
 
-    prepare_with(before)
-    (tmp_path / "last.pt").write_text("")
-    prepare_with(before, "run.resume=auto")
+    same = config_with(before)
+    save(tmp_path, same)
+    prepare_output_dir(same.run, WORLD, same)
     with pytest.raises(UserError, match=message):
-        prepare_with(now, "run.resume=auto")
+        prepare_output_dir(same.run, WORLD, config_with(now))
 
 
 def test_a_checkpoint_without_its_settings_file_is_held_to_its_own(
@@ -117,8 +125,7 @@ def test_a_checkpoint_without_its_settings_file_is_held_to_its_own(
 
 
 def test_a_resume_may_change_how_it_is_run(toy: ModuleType, tmp_path: Path) -> None:
-    prepare(toy, tmp_path)
-    (tmp_path / "last.pt").write_text("")
+    save(tmp_path, toy.toy_config(tmp_path))
     prepare(
         toy,
         tmp_path,
@@ -167,3 +174,15 @@ def test_a_last_checkpoint_on_a_disk_that_is_not_there_is_named(
     (tmp_path / "last.pt").symlink_to("/elsewhere/last.pt")
     with pytest.raises(UserError, match=r"link to /elsewhere/last\.pt, where no file is; mount"):
         prepare(toy, tmp_path, "run.resume=auto")
+
+
+def test_odd_names_of_folders_are_taken_as_typed(toy: ModuleType, tmp_path: Path) -> None:
+    """fault_campaign 9: each was read as YAML, which changed it."""
+    folder = tmp_path
+    for name in ("exp #2", "&x y", "blank ", "two\nlines", "${HOME}", "it's", "null", "1e3"):
+        folder = folder / name
+    for resume in ("never", "auto"):  # which reads config.yaml again
+        config = toy.toy_config(folder, "schedule.steps=1", f"run.resume={resume}")
+        assert launch(config, toy.route).folder == folder
+    assert (folder / "last.pt").is_file()
+    assert load_config(toy.ToyConfig, folder / "config.yaml", []).run.output_dir == str(folder)

@@ -18,7 +18,8 @@ from tasks import load
 from tasks.cli.registry import TASKS
 from tasks.cli.report import compare
 from tasks.engine.checkpoint import read_checkpoint
-from tasks.engine.launch import Start
+from tasks.engine.digest import digest_of
+from tasks.engine.launch import Start, launch
 from tasks.labels import LabelMap
 from tasks.metrics_file import read_metrics
 from tasks.report.segmentation.build import remake_report
@@ -27,6 +28,7 @@ from tasks.segmentation.evaluate_saved import evaluate_checkpoint
 from tasks.segmentation.predict import load_segmenter
 from tasks.segmentation.predict_files import predict_files
 from tasks.segmentation.saved import export_backbone
+from tasks.segmentation.train import run
 
 
 def test_a_run_leaves_its_files(trained: Path) -> None:
@@ -137,3 +139,24 @@ def test_a_classifier_of_ours_starts_it(masks: Path, tmp_path: Path) -> None:
     model, _ = make_segmenter(config, LabelMap(names, names), Start(None))
     own = model.backbone.state_dict()["layer1.0.conv1.weight"]
     assert torch.equal(own, classifier.backbone.state_dict()["layer1.0.conv1.weight"])
+
+
+def test_a_checkpoint_says_what_data_it_is_of(trained: Path) -> None:
+    data = read_checkpoint(trained / "last.pt").metadata["data"]
+    known = {"images", "sha256", "pixels", "masks"}
+    assert data.keys() == {*known, "val"}
+    assert data["val"].keys() == {*known, "limit"}
+
+
+def test_a_run_goes_on_in_another_folder_from_any_of_its_checkpoints(
+    masks: Path, tmp_path: Path
+) -> None:
+    changes = {"run__keep_every": 2, "optim__ema_decay": 0.9}
+    launch(tiny_config(masks, tmp_path / "straight", **changes), run)
+    file = tmp_path / "straight" / "step_2.pt"
+    launch(tiny_config(masks, tmp_path / "new", **changes, run__resume=file), run)
+    expected = read_checkpoint(tmp_path / "straight" / "last.pt")
+    got = read_checkpoint(tmp_path / "new" / "last.pt")
+    assert digest_of([got.model, got.ema, got.optimizer]) == digest_of(
+        [expected.model, expected.ema, expected.optimizer]
+    )

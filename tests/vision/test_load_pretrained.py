@@ -131,12 +131,22 @@ def test_a_refusal_names_the_kind_of_network_and_ends_with_its_way_out() -> None
         load_pretrained(model, state, OLD, NEW, what="classifier", settings="ask the cook")
 
 
+def test_what_is_left_over_of_the_other_network_is_said_first() -> None:
+    """field_faults 17."""
+    model = NamedClassifier(create_backbone("resnet20"), 3)
+    state = {**model.state_dict(), "auxiliary.weight": torch.zeros(2)}
+    report = load_pretrained(model, state, OLD, OLD, what="classifier", settings="ask")
+    assert report.left_over == ("auxiliary.weight",)
+    first = "classifier weights: 1 tensors are left over: auxiliary.weight; "
+    assert str(report).startswith(first)
+
+
 @pytest.mark.parametrize("name", ["rpn.conv.weight", "box_head.classes.bias"])
 def test_values_that_are_not_finite_are_refused_by_name(name: str) -> None:
     """fault_campaign A2: the weights of a whole network, of which one value is no number."""
     state = tiny_detector(classes=3).state_dict()
     state[name] = state[name].clone()
-    state[name].view(-1)[0] = float("nan")
+    state[name][0] = float("nan")
     message = rf"must be a detector with finite values, but 1 of \d+ tensors are not: {name}; take"
     with pytest.raises(UserError, match=message):
         load(tiny_detector(classes=2), state)

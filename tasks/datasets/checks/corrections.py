@@ -18,6 +18,7 @@ from tasks.datasets.checks.report import Fixed
 from tasks.datasets.coco.json_file import LISTS
 from tasks.datasets.coco.units import find_units, in_pixels
 from tasks.datasets.findings import Finding, Fix, only_errors
+from tasks.files import writing
 from tasks.labels import FileId
 
 _ROUNDS = 4  # what was hidden behind a wrong size or id is found when that is corrected
@@ -44,7 +45,8 @@ def write_corrected(
     try:
         for _ in range(_ROUNDS):
             content = _Corrections(records, file_sizes, done).apply(findings)
-            draft.write_text(json.dumps(content))
+            with writing(path):
+                draft.write_text(json.dumps(content))
             records, findings = check_file(draft, records.image_root, records.exif, records.needs)
             if not any(finding.fixable for finding in findings):
                 break

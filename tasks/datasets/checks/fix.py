@@ -1,8 +1,17 @@
 """Files without the defects that a check found, of any format."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.datasets.checks.report import CheckReport
+
+
+def fixed_files(out: str | Path, splits: Sequence[str]) -> list[Path]:
+    """The files that `write_fixed` writes of the splits of those names."""
+    path = Path(out)
+    if len(splits) == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}_{name}{path.suffix}") for name in splits]
 
 
 def write_fixed(report: CheckReport, out: str | Path) -> str:
@@ -11,12 +20,9 @@ def write_fixed(report: CheckReport, out: str | Path) -> str:
     The file is `out` or, of several splits, `out` with the split's name added. Raises UserError
     where nothing can be fixed because the file itself cannot be read.
     """
-    out = Path(out)
+    paths = fixed_files(out, [split.name for split in report.splits])
     lines = []
-    for split in report.splits:
-        path = out
-        if len(report.splits) > 1:
-            path = out.with_name(f"{out.stem}_{split.name}{out.suffix}")
+    for split, path in zip(report.splits, paths, strict=True):
         fixed = split.write_fixed(split.findings, path)
         done = ", ".join(f"{count} {kind}" for kind, count in fixed.done.items())
         if fixed.left:

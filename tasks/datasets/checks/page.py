@@ -4,6 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from resnet_backbones.errors import UserError
 from tasks.boxes import to_corners
 from tasks.datasets.checks.report import CheckedSplit, CheckReport
 from tasks.datasets.findings import Finding
+from tasks.files import write_text
 from tasks.images import Exif, Pixels, decode
 from tasks.labels import LabelMap
+from tasks.outputs import Outputs
 from tasks.plots import LabelledBoxes, draw_boxes
 
 _WIDTH = 360  # pixels of a thumbnail
@@ -55,16 +58,25 @@ class CheckByHand:
         shown: int | None = None,
         fix: str | None = None,
         page: str | None = None,
+        force: bool = False,
     ) -> tuple[CheckReport, str]:
         """Return the findings and their text with at most `shown` of each kind; write the HTML page
         where it is named.
 
-        Raises UserError where the data cannot be found, and for `fix`.
+        Raises UserError where the data cannot be found, for `fix`, and for a page that is a file of
+        the user, unless `force`.
         """
         if fix is not None:
             raise UserError(f"--fix writes a corrected file of annotations, which {self.unfixable}")
-        report, missing, exif = self.look(data)
-        return report, told(report, missing, shown, page, exif)
+        with owned_page(page, force):
+            report, missing, exif = self.look(data)
+            return report, told(report, missing, shown, page, exif)
+
+
+def owned_page(page: str | None, force: bool) -> AbstractContextManager[None]:
+    """Context in which a check writes its page, where one is named."""
+    outputs = Outputs(by="check", force=force, endings=(".html", ".htm"))
+    return outputs.owning(*([] if page is None else [Path(page)]))
 
 
 def told(
@@ -91,7 +103,7 @@ def write_page(report: CheckReport, out: str | Path, exif: Exif) -> None:
     )
     body = "".join(parts)
     page = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
-    Path(out).write_text(page, encoding="utf-8")
+    write_text(Path(out), page)
 
 
 def _text(value: str) -> str:

@@ -26,6 +26,7 @@ from tasks.datasets.coco.masks import check_mask
 from tasks.datasets.coco.objects import parse_objects
 from tasks.datasets.coco.sizes import annotated_size, image_file_name
 from tasks.datasets.findings import SHOWN, only_errors
+from tasks.datasets.fingerprint import DIGITS, Fingerprint, hash_parts, hash_sample
 from tasks.datasets.packed import PackedValues
 from tasks.errors import DataError
 from tasks.images import Exif
@@ -237,12 +238,20 @@ def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
         )
 
 
-def fingerprint(dataset: CocoDataset) -> dict[str, int | str]:
+def fingerprint(dataset: CocoDataset, *, with_masks: bool = False) -> Fingerprint:
     """What tells one data set from another, so that a resume on other data is refused; paths do not
-    count.
+    count, and outlines only where masks are used.
     """
     digest = hashlib.sha256()
     for array in (dataset.sizes, dataset.first, dataset.boxes, dataset.labels, dataset.crowd):
         digest.update(array.tobytes())
-    objects = len(dataset.labels)
-    return {"images": len(dataset), "objects": objects, "sha256": digest.hexdigest()[:16]}
+    found: Fingerprint = {
+        "images": len(dataset),
+        "objects": len(dataset.labels),
+        "sha256": digest.hexdigest()[:DIGITS],
+        "names": hash_parts(str(name).encode() for name in dataset.file_names),
+        "pixels": hash_sample(len(dataset), dataset.image_path),
+    }
+    if with_masks:
+        found["masks"] = hash_parts(str(text).encode() for text in read_segmentations(dataset))
+    return found

@@ -18,6 +18,7 @@ from resnet_backbones.errors import UserError
 from tasks.boxes import Box
 from tasks.datasets.coco.units import find_units, units_error
 from tasks.datasets.notes import Notes
+from tasks.files import write_text
 from tasks.images import find_images, is_hidden
 
 Origin = Literal[0, 1]
@@ -155,13 +156,7 @@ def write_coco(
     cannot be written.
     """
     path = Path(out)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_content(converted)))
-    except OSError as error:
-        raise UserError(
-            f"OUT.json must be a file that can be written, cannot write {path}: {error}"
-        ) from error
+    write_text(path, json.dumps(_content(converted)))
     images = shlex.quote(str(converted.image_root))
     annotations = shlex.quote(str(path))
     lines = _summary(converted, path)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.datasets.fingerprint import DIGITS, Fingerprint, hash_sample
 from tasks.datasets.packed import PackedValues
 from tasks.datasets.spread import spread_evenly
 from tasks.images import Exif, Labels, Pixels, decode
@@ -109,7 +110,7 @@ def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:
     )
 
 
-def fingerprint(dataset: SemanticDataset) -> dict[str, int | str]:
+def fingerprint(dataset: SemanticDataset) -> Fingerprint:
     """What tells one data set from another, so that a resume on other data is refused; paths do not
     count.
     """
@@ -118,4 +119,9 @@ def fingerprint(dataset: SemanticDataset) -> dict[str, int | str]:
         digest.update(str(name).encode())
     for name in dataset.label_map.names:
         digest.update(name.encode())
-    return {"images": len(dataset), "sha256": digest.hexdigest()[:16]}
+    return {
+        "images": len(dataset),
+        "sha256": digest.hexdigest()[:DIGITS],
+        "pixels": hash_sample(len(dataset), dataset.image_path),
+        "masks": hash_sample(len(dataset), dataset.read_labels),
+    }

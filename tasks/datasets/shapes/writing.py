@@ -73,7 +73,7 @@ def _draw_once(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return
     beside = out.resolve()  # `.` has no name
-    partial = beside.with_name(beside.name + ".partial")
+    partial = beside.with_name(f".{beside.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
     for split in SPLITS:

@@ -136,6 +136,22 @@ def test_the_report_tells_what_is_left_over_and_what_was_assumed(
     assert len(text.splitlines()) <= 10
 
 
+def test_the_report_begins_with_the_other_parts_of_a_whole_detector(
+    resnet18: State, tmp_path: Path
+) -> None:
+    """field_faults 17: `100 of 100 tensors matched` of a file that holds a detector."""
+    heads = {
+        "fpn.inner_blocks.0.0.weight": torch.zeros(2, 2, 1, 1),
+        "rpn.head.conv.bias": torch.zeros(3),
+    }
+    torch.save(resnet18 | heads, tmp_path / "file.pth")
+    report = create_backbone("resnet18", weights=str(tmp_path / "file.pth")).report
+    assert report.other_parts == ("fpn", "rpn")
+    first, second, *_ = str(report).splitlines()
+    left = "only the backbone is loaded; 4 tensors are left over, of fpn, rpn"
+    assert (first.partition(": ")[2], second) == (left, "  100 of 100 tensors matched")
+
+
 def test_a_deeper_network_is_refused_although_every_name_is_found(
     head: State, tmp_path: Path
 ) -> None:
