@@ -1,5 +1,6 @@
 """Pictures of a run's course."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,16 @@ from tasks.panels import choose_panels
 
 
 def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw what was measured as PNG, a chart for each of `choose_panels`."""
+    """Draw what was measured as PNG, a chart for each of `choose_panels`.
+
+    matplotlib's objects refer to each other in circles, and with them 10 MB of pixels, which would
+    wait for several pictures until Python collects them by itself.
+    """
+    _draw(rows, path)
+    gc.collect()
+
+
+def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
