@@ -5,6 +5,7 @@ B images of C channels, H x W pixels; K classes.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike, fspath
 from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ def create_classifier(
     name: str,
     *,
     num_classes: int | None = None,
-    weights: str | None = None,
+    weights: str | PathLike[str] | None = None,
     head: HeadSource = "load",
     norm: Norm = "batch",
     freeze_through: FreezeThrough | None = None,
@@ -102,6 +103,7 @@ def create_classifier(
     backbone = build(spec)
     if weights is None:
         return Classifier(backbone, num_classes or _CLASSES)
+    weights = fspath(weights)
     found = read_source(weights)
     named = () if found.passport is None or head == "new" else found.passport.label_map
     classifier = Classifier(backbone, num_classes or len(named) or _CLASSES)

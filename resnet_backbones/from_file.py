@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from os import PathLike, fspath
 from typing import Any, TypedDict, Unpack
 
 import torch
@@ -49,7 +50,7 @@ class ClassifierOverrides(_Overrides, total=False):
     head: HeadSource
 
 
-def load_backbone(file: str, **overrides: Unpack[BackboneOverrides]) -> Backbone:
+def load_backbone(file: str | PathLike[str], **overrides: Unpack[BackboneOverrides]) -> Backbone:
     """Build the backbone that a weights file describes, and load the file into it.
 
     `file` is what `create_backbone` takes as `weights`. Architecture, stride, pool, options, input
@@ -58,6 +59,7 @@ def load_backbone(file: str, **overrides: Unpack[BackboneOverrides]) -> Backbone
     the arguments of `create_backbone`. UserError as of that, and where the tensors are those of no
     registered network, or of several.
     """
+    file = fspath(file)
     found, spec = _described(file, overrides, BackboneOverrides.__optional_keys__)
     backbone = build(spec)
     adapt = overrides.get("adapt", "auto")
@@ -66,13 +68,16 @@ def load_backbone(file: str, **overrides: Unpack[BackboneOverrides]) -> Backbone
     return backbone
 
 
-def load_classifier(file: str, **overrides: Unpack[ClassifierOverrides]) -> Classifier:
+def load_classifier(
+    file: str | PathLike[str], **overrides: Unpack[ClassifierOverrides]
+) -> Classifier:
     """Build the classifier that a weights file describes, and load the file into it.
 
     As `load_backbone`; the number of classes is that of the file's head. `overrides` are `name` and
     the arguments of `create_classifier`, whose defaults hold. UserError as of both, and for a file
     without a head.
     """
+    file = fspath(file)
     given = {"norm": "batch", "freeze_through": None, **overrides}
     found, spec = _described(file, given, ClassifierOverrides.__optional_keys__)
     num_classes = overrides.get("num_classes")

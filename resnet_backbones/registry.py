@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
+from os import PathLike
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -57,7 +58,7 @@ def list_backbones() -> tuple[str, ...]:
 def create_backbone(
     name: str,
     *,
-    weights: str | None = None,
+    weights: str | PathLike[str] | None = None,
     levels: Sequence[str] | None = None,
     norm: Norm = "auto",
     freeze_through: FreezeThrough | None = "auto",

@@ -166,7 +166,11 @@ TABLE: list[Row] = [
         {"tasks.datasets.*", "tasks.errors"},
         {"fsspec"},
     ),
-    ("tasks.datasets.web_files", {"tasks.datasets.class_images.addresses"}, set()),
+    (
+        "tasks.datasets.web_files",
+        {"tasks.datasets.class_images.addresses", "tasks.files", "tasks.outputs"},
+        set(),
+    ),
     (
         "tasks.datasets.class_images.remote_shards",
         {"tasks.datasets.*", "tasks.errors", "tasks.labels"},
@@ -205,7 +209,10 @@ TABLE: list[Row] = [
         {"wandb", "mlflow"},
     ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
-    *((module, {*TORCHLESS, "tasks.metrics_file"}, set()) for module in sorted(TORCHLESS)),
+    *(
+        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file"}, set())
+        for module in sorted(TORCHLESS)
+    ),
     (
         "tasks.engine.*",
         {

@@ -19,23 +19,20 @@ def resident():
     return int(open("/proc/self/statm").read().split()[1]) * PAGE
 
 class Memory(Sink):
-    def __init__(self):
-        self.seen = []
     def row(self, added, whole, *, is_new):
-        self.seen.append((whole["step"], resident(), "box/AP" in added))
+        with open(out + ".memory", "a") as file:
+            file.write(json.dumps([whole["step"], resident(), "box/AP" in added]) + "\\n")
 
 data, out = sys.argv[1:]
-memory = Memory()
 train(
     "shapes_tiny",
-    sinks=[memory],
+    sinks=[Memory()],
     data={"root": data, "short_edge": [64], "long_edge": 64, "val_short_edge": 64,
           "batch_size": 2, "workers": 2},
     schedule={"steps": 2000, "reference_steps": 2000},
     run={"output_dir": out, "device": "cpu", "precision": "fp32", "eval_every": 400,
          "log_every": 20},
 )
-print(json.dumps(memory.seen))
 """
 
 
@@ -46,7 +43,7 @@ def test_memory_is_flat_after_the_first_evaluation(shapes: Path, tmp_path: Path)
     command = [sys.executable, "-c", TRAIN, str(shapes), str(tmp_path / "run")]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr[-2000:]
-    seen = json.loads(answer.stdout.splitlines()[-1])
+    seen = [json.loads(line) for line in (tmp_path / "run.memory").read_text().splitlines()]
     first = next(index for index, (_, _, scored) in enumerate(seen) if scored)
     left = seen[first][1]
     highest = max(memory for _, memory, _ in seen[first:])

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from os import PathLike, fspath
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,11 @@ _OF_CLASSIFIERS = re.compile(r"layer\d+|stages|features|norm|inception\w+|aux\d*
 
 
 def load_weights(
-    backbone: Backbone, source: str, adapt: Adaptation = "auto", *, strict: bool = True
+    backbone: Backbone,
+    source: str | PathLike[str],
+    adapt: Adaptation = "auto",
+    *,
+    strict: bool = True,
 ) -> WeightReport:
     """Load a local .pth, .pkl or .safetensors file, `torchvision:resnet50.IMAGENET1K_V1`,
     `timm:resnet50.a1_in1k` or `ours:NAME` (`list_weights`).
@@ -40,6 +45,7 @@ def load_weights(
     passport says so. With `strict=False` what fits of such tensors is loaded, and a
     PartialWeightsWarning names the others.
     """
+    source = fspath(source)
     return fill_backbone(backbone, read_source(source), source, adapt, strict=strict)
 
 

@@ -69,7 +69,7 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         limit = arguments.max_detections
         limited = {} if limit is None else {"limit": limit}
         places = (arguments.results, arguments.annotations, out, arguments.images)
-        print(task.results(*places, force=arguments.force, **limited))
+        print(task.results(*places, force=arguments.force, **limited).closing)
         return
     if arguments.checkpoint.endswith(ENDINGS):
         _score_weights(arguments)
@@ -80,7 +80,7 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
         out = f"runs/{arguments.checkpoint.removeprefix(OURS)}/evaluation"
     report = task.evaluate(arguments.checkpoint, arguments.overrides, out, force=arguments.force)
     if report is not None:  # on the first rank
-        print(report)
+        print(report.closing)
 
 
 def _score_weights(arguments: Namespace) -> None:
@@ -91,7 +91,7 @@ def _score_weights(arguments: Namespace) -> None:
         raise UserError(f"{rule}, got the settings {arguments.checkpoint}")
     report = task.evaluate_settings(config, arguments.out, force=arguments.force)
     if report is not None:
-        print(report)
+        print(report.closing)
 
 
 COMMAND = Command(

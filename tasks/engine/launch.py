@@ -29,7 +29,7 @@ from tasks.engine.randomness import prepare_torch
 from tasks.engine.restarts import after_restart, note_begun
 from tasks.engine.resuming import refuse_other_run
 from tasks.engine.room import check_room
-from tasks.engine.run_files import BEST, LABEL_MAP, LAST
+from tasks.engine.run_files import BEST, LABEL_MAP, LAST, shipped_checkpoint
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
 from tasks.engine.settings import TaskSettings, require
@@ -70,8 +70,10 @@ class Start:
     @classmethod
     def of(cls, weights: str | None) -> "Start":
         """Where the weights of the setting model.weights are."""
-        is_ours = weights is not None and is_checkpoint(weights)
-        return cls(read_checkpoint(str(weights)) if is_ours else None)
+        if weights is None:
+            return cls(None)
+        path = shipped_checkpoint(weights) or weights
+        return cls(read_checkpoint(path) if is_checkpoint(path) else None)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,12 @@ def is_shipped(path: str | Path) -> bool:
     return str(path).startswith(OURS)
 
 
+def shipped_checkpoint(source: str) -> Path | None:
+    """The file of a whole network that comes with the package; None for any other source."""
+    file = SHIPPED / f"{source.removeprefix(OURS)}.pt"
+    return file if source.startswith(OURS) and file.is_file() else None
+
+
 def _shipped(name: str) -> Path:
     known = {file.stem: file for file in sorted(SHIPPED.glob("*.pt"))}
     if name not in known:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,31 +105,71 @@ def hotcoco_evaluator(
 def run_pycocotools(
     dataset: CocoDataset, results: DetectionResults, limit: int = SCORED_DETECTIONS
 ) -> tuple[list[float], NDArray[np.float64]]:
-    """Compute COCO's twelve numbers as pycocotools sums them up, and the precision array."""
+    """Compute COCO's twelve numbers as pycocotools sums them up, and the precision array.
+
+    It is given class by class, with the images of each, as it spends time on every pair of a class
+    and an image; what it computes of a class depends on no other.
+    """
+    from pycocotools.cocoeval import COCOeval
+
+    whole = COCOeval(iouType="bbox")
+    params = whole.params
+    params.maxDets = list(detection_limits(limit))
+    classes = dataset.label_map.num_classes
+    kinds = (classes, len(params.areaRng), len(params.maxDets))
+    precision = np.full((len(params.iouThrs), len(params.recThrs), *kinds), -1.0)
+    recall = np.full((len(params.iouThrs), *kinds), -1.0)
+    annotations = _by_class(ground_truth(dataset)["annotations"])
+    labels = range(classes)
+    found = _by_class(records(results, dataset.image_ids.tolist(), labels))
+    with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress with print()
+        for label, objects in annotations.items():
+            curves = _class_curves(label, objects, found.get(label, []), params.maxDets)
+            precision[:, :, label] = curves["precision"][:, :, 0]
+            recall[:, label] = curves["recall"][:, 0]
+        if limit != SCORED_DETECTIONS:  # its summary knows no other
+            return summarize(precision, recall), precision
+        whole.eval = {"precision": precision, "recall": recall}
+        whole.summarize()
+    twelve = [math.nan if value == -1 else float(value) for value in whole.stats]
+    return twelve, precision
+
+
+def _by_class(rows: Sequence[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """The records of each label, in their order."""
+    by_class: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_class.setdefault(row["category_id"], []).append(row)
+    return by_class
+
+
+def _class_curves(
+    label: int,
+    objects: Sequence[dict[str, Any]],
+    found: Sequence[dict[str, Any]],
+    limits: Sequence[int],
+) -> dict[str, NDArray[np.float64]]:
+    """The arrays that pycocotools accumulates of one class."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress with print()
-        truth = COCO()
-        truth.dataset = ground_truth(dataset)
-        truth.createIndex()
-        if len(results):
-            labels = range(dataset.label_map.num_classes)
-            detections = truth.loadRes(records(results, dataset.image_ids.tolist(), labels))
-        else:  # loadRes fails on an empty list
-            detections = COCO()
-            detections.dataset = {**truth.dataset, "annotations": []}
-            detections.createIndex()
-        evaluator = COCOeval(truth, detections, "bbox")
-        evaluator.params.maxDets = list(detection_limits(limit))
-        evaluator.evaluate()
-        evaluator.accumulate()
-        curves = evaluator.eval
-        if limit != SCORED_DETECTIONS:  # its summary knows no other
-            return summarize(curves["precision"], curves["recall"]), curves["precision"]
-        evaluator.summarize()
-    twelve = [math.nan if value == -1 else float(value) for value in evaluator.stats]
-    return twelve, curves["precision"]
+    images = sorted({record["image_id"] for record in (*objects, *found)})
+    listed = {"images": [{"id": image} for image in images], "categories": [{"id": label}]}
+    truth = COCO()
+    truth.dataset = {**listed, "annotations": objects}
+    truth.createIndex()
+    if found:
+        detections = truth.loadRes(found)
+    else:  # loadRes fails on an empty list
+        detections = COCO()
+        detections.dataset = {**listed, "annotations": []}
+        detections.createIndex()
+    evaluator = COCOeval(truth, detections, "bbox")
+    evaluator.params.maxDets = limits
+    evaluator.evaluate()
+    evaluator.accumulate()
+    curves: dict[str, NDArray[np.float64]] = evaluator.eval
+    return curves
 
 
 def ground_truth(dataset: CocoDataset) -> dict[str, Any]:

@@ -26,10 +26,7 @@ WORST = 20  # classes in a table of many
 
 @dataclass(frozen=True)
 class ScoreSheet:
-    """Scores of an evaluation with what they belong to.
-
-    Its text is what a command prints at its end, when the table has long been shown.
-    """
+    """Scores of an evaluation with what they belong to, and as text."""
 
     scores: dict[str, float]
     """Flat names to numbers, those of evaluation.json."""
@@ -42,9 +39,14 @@ class ScoreSheet:
     page: str
     """The file of the report, or why there is none."""
     table: str
-    """The scores as text for a terminal, which is shown before anything is saved."""
+    """The scores as text for a terminal."""
 
     def __str__(self) -> str:
+        return f"{self.table}\n\n{self.closing}"
+
+    @property
+    def closing(self) -> str:
+        """All but the table, which is shown before anything is saved."""
         told = {name: value for name, value in self.metadata.items() if name != SETTINGS}
         lines = [f"{name}: {value}" for name, value in told.items()]
         lines += [f"note: {note}" for note in self.notes]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from resnet_backbones.zoo.catalogue import PREFIX, find_weights
-from tasks.engine.run_files import LAST
+from tasks.engine.run_files import LAST, shipped_checkpoint
 from tasks.engine.settings import RunConfig
 
 _ELSEWHERE = ("torchvision:", "timm:")  # what these name is known once torch is imported
@@ -31,7 +31,8 @@ def check_weights(weights: str | None, run: RunConfig) -> None:
     if weights is None or resumed or weights.startswith(_ELSEWHERE):
         return
     if weights.startswith(PREFIX):
-        find_weights(weights)
+        if shipped_checkpoint(weights) is None:
+            find_weights(weights)
     elif not Path(weights).exists():
         kinds = (
             "an existing file or run folder, torchvision:<model>.<weights>, timm:<model>.<tag> or"

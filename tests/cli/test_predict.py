@@ -86,6 +86,7 @@ def test_a_video_becomes_a_video(
     assert answer.status == 0, answer.error
     assert answer.output.endswith(f"{clip}: 3 frames -> {tmp_path}/found/clip_annotated.mp4\n")
     assert {path.name for path in (tmp_path / "found").iterdir()} == {
+        ".backbones.jsonl",  # the list of the others
         "clip_annotated.mp4",
         "clip_predictions.json",
     }

@@ -14,6 +14,7 @@ from shard_server import serving
 from resnet_backbones.errors import UserError
 from tasks.datasets import web_files
 from tasks.datasets.web_files import fetch_file, is_public
+from tasks.outputs import LIST
 
 
 @contextmanager
@@ -147,6 +148,6 @@ def test_names_are_told_apart_and_stay_in_their_folder(tmp_path: Path) -> None:
             fetch_file(f"{url}/{path}", tmp_path, private=True).name
             for path in ("a.jpg", "a.jpg?v=2", "%2e%2e%2f%2e%2e%2fa.jpg", "photo", "")
         }
-    assert {file.name for file in tmp_path.iterdir()} == names
+    assert {file.name for file in tmp_path.iterdir()} == {LIST, *names}
     assert len(names) == 5
     assert sum(name.endswith(".png") for name in names) == 2

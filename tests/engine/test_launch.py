@@ -15,6 +15,7 @@ from tasks.engine.beginning import choose_precision
 from tasks.engine.checkpoint import Checkpoints, read_checkpoint
 from tasks.engine.compilation import check_cuda_graphs
 from tasks.engine.distributed import World
+from tasks.engine.launch import Start
 from tasks.engine.progress import Progress
 from tasks.engine.settings import OptimConfig, RunConfig
 from tasks.engine.shared_folder import refuse_different_folders
@@ -99,3 +100,10 @@ def test_ranks_that_see_different_folders_are_refused(tmp_path: Path) -> None:
     message = r"one folder that all ranks see, .* rank 0 finds one of step 5 there and rank 1 none"
     with pytest.raises(UserError, match=message):
         refuse_different_folders(tmp_path, checkpoint, world)
+
+
+def test_a_network_that_comes_with_the_package_may_be_where_training_starts() -> None:
+    checkpoint = Start.of("ours:shapes").checkpoint
+    assert checkpoint is not None
+    assert checkpoint.metadata["task"] == "detection"
+    assert Start.of("ours:resnet20.cifar10").checkpoint is None  # a backbone's

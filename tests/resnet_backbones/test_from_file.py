@@ -263,3 +263,13 @@ def test_a_file_without_a_head_is_no_classifier(tmp_path: Path) -> None:
         load_classifier(path)
     new = load_classifier(path, num_classes=7, head="new")
     assert (new.num_classes, new.backbone.report.head_new) == (7, ("fc",))
+
+
+def test_a_file_may_be_named_by_a_path(tmp_path: Path) -> None:
+    file = tmp_path / "plain.safetensors"
+    backbone = create_backbone("resnet20")
+    save_weights(file, backbone)
+    for again in (load_backbone(file), create_backbone("resnet20", weights=file)):
+        assert torch.equal(
+            again.state_dict()["conv1.weight"], backbone.state_dict()["conv1.weight"]
+        )

@@ -24,7 +24,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
 
 
 @pytest.mark.parametrize(
-    "weights", [None, "torchvision:x", "timm:x", "ours:resnet20.noise", __file__]
+    "weights", [None, "torchvision:x", "timm:x", "ours:resnet20.noise", "ours:shapes", __file__]
 )
 def test_what_is_there_or_known_later_is_taken(run: RunConfig, weights: str | None) -> None:
     check_weights(weights, run)
