@@ -5,7 +5,7 @@ A task's `train.py` reads its data, builds its model and says how it is scored; 
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -13,7 +13,8 @@ from torch import nn
 
 from tasks.engine.allocator import keep_freed_memory
 from tasks.engine.batches import Batches
-from tasks.engine.checkpoint import Checkpoint, Checkpoints, read_checkpoint
+from tasks.engine.beginning import choose_precision, read_resumed
+from tasks.engine.checkpoint import Checkpoint, Checkpoints
 from tasks.engine.compilation import check_cuda_graphs, compile_parts
 from tasks.engine.config import to_saved
 from tasks.engine.distributed import World
@@ -26,13 +27,13 @@ from tasks.engine.log import RunLog
 from tasks.engine.precision import Precision
 from tasks.engine.randomness import prepare_torch
 from tasks.engine.restarts import after_restart, note_begun
-from tasks.engine.resuming import path_to_resume, refuse_other_run
+from tasks.engine.resuming import refuse_other_run
 from tasks.engine.room import check_room
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
-from tasks.engine.settings import RunConfig, TaskSettings, require
-from tasks.engine.shared_folder import refuse_different_folders, refuse_unshared
+from tasks.engine.settings import TaskSettings, require
+from tasks.engine.shared_folder import refuse_unshared
 from tasks.engine.sinks import Sink
 from tasks.engine.start import Start
 from tasks.engine.stop import interruptible
@@ -40,7 +41,7 @@ from tasks.engine.threads import ThreadChoice, choose_threads, use_threads
 from tasks.engine.timing import agree_on_routes
 from tasks.engine.trackers import make_trackers
 from tasks.engine.training import Evaluate, Training
-from tasks.files import check_writable, write_text
+from tasks.files import write_text
 
 Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
@@ -264,18 +265,8 @@ def _prepare(
     """Everything that is decided before the data are read."""
     check_cuda_graphs(config, world)
     prepare_torch(config.run.seed, config.run.deterministic)
-    output_dir = check_output_dir(config.run, world, config)
-    with world.sharing_errors():
-        if world.is_main:
-            check_writable(output_dir)
-        lock.check()
-        path = path_to_resume(config.run)
-    path, is_there = world.broadcast((path, output_dir.is_dir()))  # rank 0 decides
-    if is_there:
-        refuse_unshared(output_dir, world)
-    with world.sharing_errors():
-        resumed = None if path is None else read_checkpoint(path)
-    refuse_different_folders(output_dir, resumed, world)
+    check_output_dir(config.run, world, config)
+    resumed = read_resumed(config.run, world, lock)
     recorded = None if resumed is None else resumed.metadata.get("threads")
     recorded = recorded if type(recorded) is int else None
     threads = choose_threads(config.run.threads, world, recorded)
@@ -285,14 +276,6 @@ def _prepare(
     kept = None if resumed is None else resumed.metadata.get("routes")
     routes = agree_on_routes(world, kept if isinstance(kept, dict) else {})
     return Launch(config, world, log, precision, threads, routes, resumed, lock, loop)
-
-
-def choose_precision(config: RunConfig, resumed: Checkpoint | None, world: World) -> Precision:
-    """Resolve run.precision; a resumed run keeps its first choice, as a timing may differ."""
-    kept = None if resumed is None else resumed.metadata.get("precision")
-    if config.precision != "auto" or kept not in ("bf16", "fp32"):
-        return Precision.agreed(config.precision, world)
-    return replace(Precision.agreed(kept, world), reason="as the run began")
 
 
 def _parameters(model: nn.Module) -> str:

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXCLUDES = "excludes"
 MAY_CHANGE = "may_change"
-TIMEOUT = 300.0
-"""Seconds that a batch of a loader's processes is waited for."""
-STOP_WITHIN = 25.0
-"""Seconds in which a run stops; launchers and schedulers kill after 30."""
+TIMEOUT = 300.0  # seconds that a batch of a loader's processes is waited for
 
 
 def require(condition: bool, rule: str, value: object) -> None:
@@ -231,7 +228,7 @@ class RunConfig:
     """Score, higher being better, that decides which checkpoint is the best."""
     patience: int | None = may_change(None)
     """Evaluations without a better `best_metric` after which training stops; null for never."""
-    stop_within: float = may_change(STOP_WITHIN)
+    stop_within: float = may_change(25.0)
     """Seconds from a signal that stops the run to its end, be it saved by then or not; torchrun and
     SLURM kill what is left after 30."""
     resume: str = may_change("never")

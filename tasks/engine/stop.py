@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn
 
 from tasks.engine.distributed import World
-from tasks.engine.settings import STOP_WITHIN
+from tasks.engine.settings import RunConfig
 from tasks.engine.watchdog import Watchdog
 from tasks.engine.wish import ask_for_stop
 
@@ -42,7 +42,7 @@ class StopRequest:
     started the process.
     """
 
-    def __init__(self, world: World, within: float = STOP_WITHIN) -> None:
+    def __init__(self, world: World, within: float = RunConfig.stop_within) -> None:
         self.world = world
         self.farewell: Callable[[], str] = lambda: "not stopped in time, and ended"
         """What is said where the run is ended without a save."""

@@ -11,10 +11,10 @@ import torch
 from resnet_backbones.errors import UserError
 from tasks.detection.config import DetectionConfig
 from tasks.engine import precision, threads
+from tasks.engine.beginning import choose_precision
 from tasks.engine.checkpoint import Checkpoints, read_checkpoint
 from tasks.engine.compilation import check_cuda_graphs
 from tasks.engine.distributed import World
-from tasks.engine.launch import choose_precision
 from tasks.engine.progress import Progress
 from tasks.engine.settings import OptimConfig, RunConfig
 from tasks.engine.shared_folder import refuse_different_folders

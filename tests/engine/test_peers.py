@@ -182,11 +182,13 @@ def test_a_process_whose_launcher_is_killed_ends(monkeypatch: pytest.MonkeyPatch
 def test_a_process_that_is_silent_for_long_ends_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped, say, or on a machine that is gone."""
     monkeypatch.setattr(peers, "BEAT", 0.05)
-    monkeypatch.setattr(peers, "SILENT", 0.5)
     port = free_port()
 
     def live() -> None:
-        Peers(Ranks(0, 0, 2, "127.0.0.1", port))
+        watching = Peers(Ranks(0, 0, 2, "127.0.0.1", port))
+        while not watching._sign(1):
+            time.sleep(0.01)
+        peers.SILENT = 0.5
         time.sleep(60)
 
     process, printed = fork(live)
