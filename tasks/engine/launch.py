@@ -226,10 +226,9 @@ def launch(
     sinks: Sequence[Sink] = (),
     loop: Loop = fit,
 ) -> Run:
-    """Train as one process, or as one of torchrun's or srun's.
+    """Train as one process, or one of torchrun's or srun's: `run` is a task's route to scores.
 
-    `run` is a task's whole route to scores; `sinks` receive what the run reports, besides its own;
-    `loop` takes the place of training.
+    `sinks` receive what the run reports, besides its own; `loop` takes the place of training.
     """
     keep_freed_memory()
     world = World.create(config.run.device)
