@@ -30,7 +30,7 @@ def augmentation(file: Path) -> object:
     return build_augmenter(str(file), 0.0)
 
 
-@pytest.mark.parametrize("read", [settings, override, augmentation, read_yolo, read_class_file])
+@pytest.mark.parametrize("read", [settings, override, augmentation, read_yolo])
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_yaml_tag_makes_no_object(
     tmp_path: Path, read: Callable[[Path], object], tag: str
@@ -41,6 +41,16 @@ def test_a_yaml_tag_makes_no_object(
     with pytest.raises(UserError):
         read(file)
     assert not made.exists()
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_in_a_list_of_classes_is_no_more_than_a_name(tmp_path: Path, tag: str) -> None:
+    made = tmp_path / "made"
+    file = tmp_path / "classes.yaml"
+    file.write_text(f"!!{tag} [{json.dumps(str(made))}]\n")
+    entries = read_class_file(file).entries
+    assert not made.exists()
+    assert [entry.name for entry in entries] == [str(made)]
 
 
 @pytest.mark.parametrize("name", CLASSES)

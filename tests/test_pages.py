@@ -164,6 +164,14 @@ PREPARATIONS: dict[str, Callable[[Path], None]] = {
 }
 
 
+SLOW = ("docs/classify.md", "docs/segment.md")
+"""Pages whose trainings and evaluations take a minute together."""
+
+
+def _timed(page: str) -> object:
+    return pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page
+
+
 @pytest.fixture
 def torchvision_files(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """torchvision's ResNets of the pages, as if they had been downloaded."""
@@ -179,7 +187,7 @@ def torchvision_files(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("torchvision_files")
-@pytest.mark.parametrize("page", [page for page in PAGES if read_blocks(page)])
+@pytest.mark.parametrize("page", [_timed(page) for page in PAGES if read_blocks(page)])
 def test_the_blocks_of_a_page_run_in_their_order(
     page: str, shapes: Path, tmp_path: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +229,7 @@ RUN = {"python": run_python, "shell": run_shell}
 
 
 def _shorter(words: list[str]) -> list[str]:
+    words = [word.replace("precise_norm=25600", "precise_norm=32") for word in words]
     if words[0] == "shapes":
         return [*words, *SMALL_SHAPES]
     if words[0] == "train" and "--help" not in words:

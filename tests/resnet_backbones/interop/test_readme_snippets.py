@@ -1,4 +1,4 @@
-"""The README's snippets of views, and those of docs/backbones.md, run as they are printed."""
+"""The snippets of docs/interop.md run as they are printed, wherever their libraries are there."""
 
 import re
 from pathlib import Path
@@ -14,8 +14,7 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-SNIPPETS = [block for block in blocks(ROOT / "README.md") if "interop." in block]
-SNIPPETS += blocks(ROOT / "docs" / "backbones.md")
+SNIPPETS = blocks(ROOT / "docs" / "interop.md")
 
 
 @pytest.mark.filterwarnings("ignore")
