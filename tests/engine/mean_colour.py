@@ -1,5 +1,4 @@
 """A third task on the engine alone: regress the mean colour of an image, with dropout.
-
 `mean_colour.py data.root=FOLDER run.output_dir=RUN [section.key=value …]` trains it.
 """
 
