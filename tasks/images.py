@@ -15,9 +15,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 from resnet_backbones.errors import UserError
 from tasks.errors import DataError
+from tasks.png_chunks import with_one_pixel
 from tasks.stages import DECODE, stage
 
 Exif = Literal["apply", "ignore"]
@@ -138,7 +140,7 @@ def image_sizes(source: str | Path | bytes) -> tuple[tuple[int, int], tuple[int,
     try:
         with Image.open(_stream(source)) as image:
             width, height = image.size
-            turned = _orientation(image) >= 5
+            turned = _orientation(_without_pixels(image)) >= 5
     except _UNREADABLE as error:
         raise _unreadable(source, error) from error
     stored = (height, width)
@@ -215,6 +217,15 @@ def _unreadable(source: ImageSource, error: BaseException) -> UserError:
         reason = "not an image file that PIL knows"
     way_out = "replace the file or take it out of the data"
     return DataError(f"cannot decode {name}: {reason}", way_out)
+
+
+def _without_pixels(image: Image.Image) -> Image.Image:
+    """What gives an open image's EXIF block: of a PNG file, of which PIL would decode all pixels to
+    look behind them, the same with one pixel.
+    """
+    if not isinstance(image, PngImageFile) or "exif" in image.info:
+        return image
+    return Image.open(io.BytesIO(with_one_pixel(image.fp)))
 
 
 def _orientation(image: Image.Image) -> int:
