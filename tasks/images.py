@@ -225,6 +225,7 @@ def _without_pixels(image: Image.Image) -> Image.Image:
     """
     if not isinstance(image, PngImageFile) or "exif" in image.info:
         return image
+    assert image.fp is not None, "the file is open"
     return Image.open(io.BytesIO(with_one_pixel(image.fp)))
 
 

@@ -6,7 +6,7 @@ What it says, EXIF among it, may come after the pixels.
 
 import os
 import struct
-from typing import BinaryIO
+from typing import IO
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SAYS = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
@@ -17,7 +17,7 @@ _PIXEL = bytes.fromhex("0000000a49444154789c636000000002000148afa471")
 _END = bytes.fromhex("0000000049454e44ae426082")
 
 
-def with_one_pixel(file: BinaryIO) -> bytes:
+def with_one_pixel(file: IO[bytes]) -> bytes:
     """A PNG file of one black pixel that says of itself what `file` does, in the same order.
 
     Pixels are skipped, not read; OSError where the file is cut off within them. The pictures of an
