@@ -85,8 +85,9 @@ def check(
 
 
 def _read(split: Split, exif: Exif, track: Track | None) -> _Reading:
-    trained = split.name != "val" and not split.keep_empty
-    needs = Needs(masks=split.needs_masks, objects=trained)
+    trained = split.name != "val"
+    objects = trained and not split.keep_empty
+    needs = Needs(masks=split.needs_masks, objects=objects, trained=trained)
     records, findings = look_through(split.annotations, split.images, exif, needs)
     files = read_files(records.listed_images(), exif, track=track)
     findings += find_image_problems(files, exif)

@@ -46,7 +46,10 @@ def _count_by_size(records: Records, objects: list[CheckedObject], grid: AnchorG
     sizes = np.array([records.sizes[annotation.image] for annotation in objects], dtype=np.float64)
     overlap = best_iou(np.array([annotation.box for annotation in objects]), sizes, grid)  # (M,)
     anchors = ", ".join(f"{size:g}" for size in grid.sizes)
-    lines = [f"anchors at {grid.short_edge}/{grid.long_edge}, sizes {anchors}:"]
+    lines = [
+        f"anchors of {anchors} pixels after the resize to {grid.short_edge}/{grid.long_edge};"
+        " small is an area below 32x32 pixels of the file, large one of 96x96 or more:"
+    ]
     for name, low, high in _SIZES:
         chosen = overlap[(areas >= low) & (areas < high)]
         lines.append(
@@ -62,7 +65,12 @@ def _share_above(overlap: np.ndarray[tuple[int, ...], np.dtype[np.float64]], lea
 
 def _count_by_class(records: Records, objects: list[CheckedObject]) -> list[str]:
     counts = Counter(annotation.category for annotation in objects)
-    lines = ["objects by class:"]
+    lines: list[str] = []
+    absent = len(records.categories) - len(counts)
+    if absent and not records.needs.trained:
+        of = f"{absent} of {len(records.categories)} categories"
+        lines.append(f"note: {of} have no object here, so their AP cannot be scored")
+    lines.append("objects by class:")
     for category in sorted(records.categories, key=lambda category: -counts[category]):
         name = records.category_name(category)
         lines.append(f"  {counts[category]:8}  {name} (id {category!r})")

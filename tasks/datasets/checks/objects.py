@@ -265,10 +265,10 @@ def _find_crowded(records: Records) -> Iterator[Finding]:
 
 
 def _find_unused(records: Records) -> Iterator[Finding]:
-    """Categories and images without any object."""
+    """Categories of training, and images, without any object."""
     categories = {annotation.category for annotation in records.objects}
     for category in records.categories:
-        if category not in categories:
+        if records.needs.trained and category not in categories:
             rule = f"a category should have objects, {records.category_name(category)!r} has none"
             way_out = (
                 "remove it, as without objects in the training split its output is never trained"
@@ -276,9 +276,11 @@ def _find_unused(records: Records) -> Iterator[Finding]:
             error = DataError(rule, way_out)
             yield records.finding("unused category", "warning", f"category {category!r}", error)
     images = {annotation.image for annotation in records.objects}
+    way_out = "annotate it, as every detection in it counts as wrong"
+    if records.needs.trained:
+        way_out = "annotate it, as training leaves it out unless data.keep_empty=true"
     for image in records.images:
         if image not in images:
             rule = f"an image should have objects, {records.image_path(image).name} has none"
-            way_out = "annotate it, as training leaves it out unless data.keep_empty=true"
             error = DataError(rule, way_out)
             yield records.finding("image without objects", "warning", f"image {image!r}", error)

@@ -46,6 +46,8 @@ class Needs:
     """That every mask can be decoded."""
     objects: bool = False
     """An object that is no crowd."""
+    trained: bool = True
+    """That training learns from it; else it is scored alone."""
 
 
 @dataclass(kw_only=True)

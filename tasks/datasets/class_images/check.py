@@ -53,6 +53,7 @@ class _Reading:
     images: ClassImages
     contents: list[_Content]  # (N,)
     findings: list[Finding]
+    trained: bool
 
 
 def check_class_images(
@@ -79,12 +80,12 @@ def check_class_splits(
     demands = demands or {}
     readings: dict[str, _Reading] = {}
     for name, images in splits.items():
-        readings[name] = _read(images, exif, track, demands.get(name, Demands()))
+        wanted = demands.get(name, Demands())
+        readings[name] = _read(images, exif, track, wanted, trained=name != "val")
     if {"train", "val"} <= readings.keys():
         train = readings["train"]
         val = readings["val"]
         train.findings.extend(_find_leaks(train, val))
-        val.findings.extend(_find_unscored_classes(train.images, val.images))
     findings: list[Finding] = []
     for reading in readings.values():
         findings += reading.findings
@@ -93,14 +94,21 @@ def check_class_splits(
     return CheckReport(checked, tuple(findings))
 
 
-def _read(images: ClassImages, exif: Exif, track: Track | None, demands: Demands) -> _Reading:
+def _read(
+    images: ClassImages,
+    exif: Exif,
+    track: Track | None,
+    demands: Demands,
+    *,
+    trained: bool = True,
+) -> _Reading:
     """Decode every image, and find what is wrong within the set."""
     read = partial(_read_content, images, exif)
     workers = min(THREADS, usable_cores())
     contents = read_in_threads(read, range(len(images)), workers, track)
     problems = _find_image_problems(images, contents, demands)
-    findings = [*problems, *_find_class_problems(images)]
-    return _Reading(images, contents, findings)
+    findings = [*problems, *_find_class_problems(images, trained=trained)]
+    return _Reading(images, contents, findings, trained)
 
 
 def _read_content(images: ClassImages, exif: Exif, index: int) -> _Content:
@@ -148,11 +156,14 @@ def _find_image_problems(
             yield _of_image("duplicate image", "warning", images, content.index, error)
 
 
-def _find_class_problems(images: ClassImages) -> Iterator[Finding]:
-    """Yield classes with few images, and a set of which one class has nearly all."""
+def _find_class_problems(images: ClassImages, *, trained: bool) -> Iterator[Finding]:
+    """Yield classes with few images, without any if they are trained, and a set of which one class
+    has nearly all.
+    """
     names = images.label_map.names
     counts = np.bincount(images.labels, minlength=len(names))  # (K,)
-    for label in np.flatnonzero((counts > 0) & (counts < FEW)):
+    least = 0 if trained else 1
+    for label in np.flatnonzero((counts >= least) & (counts < FEW)):
         rule = f"a class should have {FEW} images or more, got {counts[label]}"
         yield _of_class("few images", images, names[label], rule, "add some, or leave it out")
     held = np.flatnonzero(counts)
@@ -178,20 +189,6 @@ def _find_leaks(train: _Reading, val: _Reading) -> Iterator[Finding]:
             rule = f"the pixels are those of {twin}, so that a score there would be too good"
             error = DataError(rule, "remove the image from one of the two splits")
             yield _of_image("leak", "warning", train.images, content.index, error)
-
-
-def _find_unscored_classes(train: ClassImages, val: ClassImages) -> Iterator[Finding]:
-    """Yield the classes that are trained and not validated."""
-    scored = _present(val)
-    for name in _present(train):
-        if name not in scored:
-            rule = "a class of the training images should be in the validation images, it is not"
-            yield _of_class("class not in val", val, name, rule, "add images of it")
-
-
-def _present(images: ClassImages) -> list[str]:
-    """Names of the classes that have an image."""
-    return [images.label_map.names[label] for label in np.unique(images.labels)]
 
 
 def _class_of(images: ClassImages, index: int) -> str:
@@ -261,6 +258,10 @@ def _describe(reading: _Reading) -> tuple[str, ...]:
     if sides:
         smallest, median, largest = np.percentile(sides, (0, 50, 100))
         lines.append(f"shorter side in pixels: {smallest:g} to {largest:g}, median {median:g}")
+    absent = int((counts == 0).sum())
+    if absent and not reading.trained:
+        of = f"{absent} of {len(names)} classes"
+        lines.append(f"note: {of} have no image here, so their accuracy cannot be scored")
     lines.append("images by class:")
     for label in np.argsort(-counts, kind="stable"):
         lines.append(f"  {counts[label]:8}  {names[label]}")

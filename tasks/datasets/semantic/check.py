@@ -134,8 +134,9 @@ def _read_labels(reading: _Reading, dataset: SemanticDataset, track: Track | Non
     files = map(dataset.read_labels.file, range(len(dataset)))
     sound = [index for index, file in enumerate(files) if str(file) not in broken]
     counts, findings = count_labels(dataset, sound, track)
-    reading.findings += [*findings, *find_class_problems(dataset, counts)]
-    reading.contents = describe_labels(dataset, counts)
+    trained = reading.name != "val"
+    reading.findings += [*findings, *find_class_problems(dataset, counts, trained=trained)]
+    reading.contents = describe_labels(dataset, counts, trained=trained)
 
 
 def _as_checked(reading: _Reading) -> CheckedSplit:

@@ -85,8 +85,12 @@ def _only_ignored(dataset: SemanticDataset, index: int) -> Finding:
     return of_mask("only ignored", dataset, index, error, "warning")
 
 
-def find_class_problems(dataset: SemanticDataset, counts: LabelCounts) -> Iterator[Finding]:
-    """Yield that all pixels are ignored, or else the classes that no image has."""
+def find_class_problems(
+    dataset: SemanticDataset, counts: LabelCounts, *, trained: bool
+) -> Iterator[Finding]:
+    """Yield that all pixels are ignored, or else the classes that no image has, of a split that is
+    trained on.
+    """
     if counts.read == 0:
         return
     if counts.counted == 0:
@@ -94,8 +98,8 @@ def find_class_problems(dataset: SemanticDataset, counts: LabelCounts) -> Iterat
         yield _of_split("nothing to learn", "error", dataset, "the masks", rule)
         return
     for label, name in enumerate(dataset.label_map.names):
-        if counts.images[label] == 0:
-            rule = "a class should be in an image of each split, it is in none"
+        if trained and counts.images[label] == 0:
+            rule = "a class should be in a training image, it is in none"
             yield _of_split("class in no image", "warning", dataset, f"class {name!r}", rule)
 
 
@@ -112,8 +116,12 @@ def _of_split(
     )
 
 
-def describe_labels(dataset: SemanticDataset, counts: LabelCounts) -> tuple[str, ...]:
-    """Say which share of the pixels, and how many images, each class has."""
+def describe_labels(
+    dataset: SemanticDataset, counts: LabelCounts, *, trained: bool
+) -> tuple[str, ...]:
+    """Say which share of the pixels, and how many images, each class has; and how many classes
+    cannot be scored, of a split that is not trained on.
+    """
     names = dataset.label_map.names
     total = max(1, int(counts.pixels.sum()))
     lines = [
@@ -121,8 +129,12 @@ def describe_labels(dataset: SemanticDataset, counts: LabelCounts) -> tuple[str,
         f"ignored: {100 * counts.pixels[IGNORED] / total:.2f} % of the pixels,"
         f" in {counts.images[IGNORED]} images",
         *dataset.warnings,
-        "pixels and images by class:",
     ]
+    absent = int((counts.images[: len(names)] == 0).sum())
+    if absent and counts.counted and not trained:
+        of = f"{absent} of {len(names)} classes"
+        lines.append(f"note: {of} are in no image here, so their IoU cannot be scored")
+    lines.append("pixels and images by class:")
     for label in np.argsort(-counts.pixels[: len(names)], kind="stable"):
         share = 100 * counts.pixels[label] / max(1, counts.counted)
         lines.append(f"  {share:6.2f} %{counts.images[label]:8}  {names[label]}")

@@ -129,6 +129,37 @@ def test_a_file_that_no_record_names_and_an_image_without_objects_are_warnings(
     assert ("image without objects", "warning", "gt.json", "image 13") in named
 
 
+def test_a_category_that_only_validation_lacks_is_a_note(folder: Path) -> None:
+    made = content()
+    made["categories"].append({"id": 7, "name": "yak"})
+    write(folder, made)
+    findings = {}
+    notes = {}
+    for name in ("train", "val"):
+        report = check(
+            [Split(name, folder / "images", folder / "gt.json")], exif="apply", grid=AnchorGrid()
+        )
+        findings[name] = [finding.kind for finding in report.findings]
+        notes[name] = [line for line in report.splits[0].contents if line.startswith("note")]
+    assert findings == {"train": ["unused category"], "val": []}
+    note = "note: 1 of 3 categories have no object here, so their AP cannot be scored"
+    assert notes == {"train": [], "val": [note]}
+
+
+def test_what_becomes_of_an_image_without_objects_depends_on_the_split(folder: Path) -> None:
+    made = content()
+    made["annotations"] = made["annotations"][:4]
+    write(folder, made)
+    ways_out = {}
+    for name in ("train", "val"):
+        split = Split(name, folder / "images", folder / "gt.json")
+        report = check([split], exif="apply", grid=AnchorGrid())
+        (finding,) = report.findings
+        ways_out[name] = finding.way_out
+    assert "training leaves it out" in ways_out["train"]
+    assert "every detection in it counts as wrong" in ways_out["val"]
+
+
 def test_a_duplicate_key_is_named_and_fixed(folder: Path) -> None:
     text = json.dumps(content()).replace('"id": 111,', '"id": 111, "bbox": [0, 0, 1, 1],')
     (folder / "gt.json").write_text(text)

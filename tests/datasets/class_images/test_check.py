@@ -13,6 +13,7 @@ from tasks.datasets.checks.page import write_page
 from tasks.datasets.class_images.check import Demands, check_class_images, check_class_splits
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.findings import Finding
+from tasks.labels import LabelMap
 
 T = TypeVar("T")
 NAMES = [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(6)]
@@ -108,10 +109,22 @@ def test_a_training_image_that_is_scored_too_is_a_warning(train: Path) -> None:
     assert str(train.parent / "val" / "dog" / "5.png") in finding.rule
 
 
-def test_a_class_that_is_not_scored_is_a_warning(train: Path) -> None:
-    finding = only(check_class_splits(splits_of(train, others("cat")), "apply").findings)
-    assert (finding.kind, finding.severity) == ("class not in val", "warning")
-    assert (finding.file, finding.record) == (str(train.parent / "val"), "class 'dog'")
+def test_a_class_that_is_not_scored_is_a_note(train: Path) -> None:
+    report = check_class_splits(splits_of(train, others("cat")), "apply")
+    assert report.findings == ()
+    note = "note: 1 of 2 classes have no image here, so their accuracy cannot be scored"
+    assert [note in split.contents for split in report.splits] == [False, True]
+
+
+def test_a_class_that_cannot_be_learnt_is_a_warning(train: Path) -> None:
+    known = LabelMap(("cat", "dog", "yak"), ("cat", "dog", "yak"))
+    images = read_class_images(train, "train", known)
+    finding = only(check_class_splits({"train": images}, "apply").findings)
+    assert (finding.kind, finding.severity, finding.record) == (
+        "few images",
+        "warning",
+        "class 'yak'",
+    )
 
 
 def test_the_report_says_what_the_splits_hold(train: Path) -> None:

@@ -141,6 +141,19 @@ def test_a_class_in_no_image(root: Path) -> None:
     assert finding.record == "class 'car'"
 
 
+def test_a_class_in_no_image_that_is_scored_is_a_note(root: Path) -> None:
+    write_image(root / "val/images/z.png", shade=9)
+    write_mask(root / "val/masks/z.png", [[0, 0, 0], [0, 0, 255]])
+    sources = {
+        "train": SemanticSource(root=root),
+        "val": SemanticSource(root=root, split="val"),
+    }
+    report = check_semantic(sources, "apply")
+    assert report.findings == ()
+    note = "note: 1 of 2 classes are in no image here, so their IoU cannot be scored"
+    assert [note in split.contents for split in report.splits] == [False, True]
+
+
 def test_images_of_both_splits(root: Path) -> None:
     write_image(root / "val/images/z.png", shade=1)
     write_mask(root / "val/masks/z.png", [[0, 1, 1], [1, 1, 1]])
