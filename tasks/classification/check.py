@@ -1,13 +1,13 @@
-"""Check the data that the settings of a training name.  Imports no torch."""
+"""Check the data that the settings of a training name.  Imports torch where data.holdout draws."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from tasks.classification.config import ClassificationConfig
-from tasks.classification.data_config import DataConfig
 from tasks.datasets.checks.page import CheckByHand, Checked
 from tasks.datasets.checks.splits import NAMES, Name, find_splits
 from tasks.datasets.class_images.check import Demands, check_class_splits
@@ -20,7 +20,7 @@ from tasks.engine.sinks import Console
 def _look(data: Sequence[str]) -> Checked:
     """Look through the splits that a folder, or settings, name: a file and overrides, or either."""
     config = config_of_words(ClassificationConfig, data)
-    splits, missing = _read_splits(config.data)
+    splits, missing = _read_splits(config)
     report = check_class_splits(
         splits, config.data.exif, track=Console().track, demands=_demands(config)
     )
@@ -51,14 +51,16 @@ def is_class_data(folder: Path) -> bool:
     return True
 
 
-def _read_splits(config: DataConfig) -> tuple[dict[str, ClassImages], list[str]]:
+def _read_splits(config: ClassificationConfig) -> tuple[dict[str, ClassImages], list[str]]:
     """The splits that are there, and why others are not; validation images with the classes of
-    training, where both are.
+    training, where both are. Images that training holds out take the place of validation images.
     """
+    if config.data.holdout:
+        return _held_out(config), []
 
     def locate(name: Name) -> Path:
-        given = config.train if name == "train" else config.val
-        return locate_class_images(config.root, name, given)
+        given = config.data.train if name == "train" else config.data.val
+        return locate_class_images(config.data.root, name, given)
 
     paths, missing = find_splits(locate)
     splits: dict[str, ClassImages] = {}
@@ -67,6 +69,16 @@ def _read_splits(config: DataConfig) -> tuple[dict[str, ClassImages], list[str]]
             known = splits["train"].label_map if "train" in splits else None
             splits[name] = read_class_images(paths[name], name, known)
     return splits, missing
+
+
+def _held_out(config: ClassificationConfig) -> dict[str, ClassImages]:
+    """The images that are trained on, and those that are not; UserError as in training."""
+    from tasks.classification.data.read_sets import hold_out, read_split
+
+    everything = read_split(config.data, "train")
+    train, val = hold_out(everything, config.data.holdout, config.run.seed)
+    note = f"held out of the training images by data.holdout and run.seed={config.run.seed}"
+    return {"train": train, "val": replace(val, warnings=(note,))}
 
 
 check_data = CheckByHand(
