@@ -8,13 +8,13 @@ from pathlib import Path
 
 from resnet_backbones.errors import UserError
 from tasks.classification.config import ClassificationConfig
-from tasks.datasets.checks.page import CheckByHand, Checked
 from tasks.datasets.checks.splits import NAMES, Name, find_splits
 from tasks.datasets.class_images.check import Demands, check_class_splits
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.class_images.layout import locate_class_images
 from tasks.engine.config_words import config_of_words
 from tasks.engine.sinks import Console
+from tasks.report.checks.telling import CheckByHand, Checked
 
 
 def _look(data: Sequence[str]) -> Checked:
@@ -24,7 +24,7 @@ def _look(data: Sequence[str]) -> Checked:
     report = check_class_splits(
         splits, config.data.exif, track=Console().track, demands=_demands(config)
     )
-    return report, missing, config.data.exif
+    return Checked(report, missing, config.data.exif, config.run.seed)
 
 
 def _demands(config: ClassificationConfig) -> dict[str, Demands]:

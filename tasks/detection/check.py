@@ -9,7 +9,6 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.check import Split, check
 from tasks.datasets.checks.fix import fixed_files, write_fixed
-from tasks.datasets.checks.page import owned_page, told
 from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.checks.splits import Name, find_splits
 from tasks.datasets.coco.layout import locate_split
@@ -17,6 +16,7 @@ from tasks.detection.config import DataConfig, DetectionConfig
 from tasks.engine.config import load_config
 from tasks.engine.sinks import Console
 from tasks.outputs import Outputs
+from tasks.report.checks.telling import Checked, owned_page, told
 
 
 def check_data(
@@ -40,7 +40,8 @@ def check_data(
     outputs = Outputs(by="check", force=force, inputs=annotations, endings=(".json",))
     with owned_page(page, force), outputs.owning(*fixed):
         report = check(splits, exif=config.data.exif, grid=_grid(config), track=Console().track)
-        lines = [told(report, missing, shown, page, config.data.exif)]
+        checked = Checked(report, missing, config.data.exif, config.run.seed)
+        lines = [told(checked, shown, page)]
         if fix is not None:
             lines.append(write_fixed(report, fix))
     return report, "\n".join(lines)

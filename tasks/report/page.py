@@ -102,7 +102,9 @@ class Cell:
         return f'<td class="text">{self.html}</td>' if self.text else f"<td>{self.html}</td>"
 
 
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
+def page(
+    title: str, subtitle: str, sections: Sequence[tuple[str, str]], more_style: str = ""
+) -> str:
     """Make a whole page of (heading, HTML) sections with links to each."""
     links = ""
     body = ""
@@ -111,7 +113,8 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
         body += f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style>'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title>'
+        f"<style>{STYLE}{more_style}</style>"
     )
     main = f'<h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p><nav>{links}</nav>{body}'
     return (

@@ -17,6 +17,12 @@ class AnchorGrid:
     long_edge: int = 1333
     size_divisor: int = 32
 
+    def scales(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Factors (M,) by which images of (height, width), (M, 2), are resized."""
+        short = self.short_edge / sizes.min(axis=1)
+        long = self.long_edge / sizes.max(axis=1)
+        return np.minimum(short, long)
+
 
 def best_iou(
     boxes: NDArray[np.float64], sizes: NDArray[np.float64], grid: AnchorGrid
@@ -28,9 +34,7 @@ def best_iou(
     an axis, and the overlap of intervals of given lengths is largest where their centres are
     closest.
     """
-    short = grid.short_edge / sizes.min(axis=1)
-    long = grid.long_edge / sizes.max(axis=1)
-    scale = np.minimum(short, long)[:, None]  # (M, 1)
+    scale = grid.scales(sizes)[:, None]  # (M, 1)
     padded = np.ceil(np.maximum(1, sizes * scale) / grid.size_divisor) * grid.size_divisor
     start = boxes[:, :2] * scale
     side = boxes[:, 2:] * scale

@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.coco_file import look_through, read_as_training
+from tasks.datasets.checks.coco_overview import coco_overview
 from tasks.datasets.checks.contents import describe_contents
 from tasks.datasets.checks.corrections import write_corrected
 from tasks.datasets.checks.images import (
@@ -151,4 +152,5 @@ def _as_checked(reading: _Reading, grid: AnchorGrid) -> CheckedSplit:
         findings=tuple(reading.findings),
         contents=describe_contents(reading.records, grid),
         write_fixed=partial(write_corrected, reading.records, reading.files),
+        overview=partial(coco_overview, reading.records, reading.files, grid),
     )

@@ -5,15 +5,14 @@ from collections import Counter
 import numpy as np
 
 from tasks.datasets.checks.anchors import AnchorGrid, best_iou
+from tasks.datasets.checks.overview import LARGE, SMALL
 from tasks.datasets.checks.records import CheckedObject, Records
 
-_SMALL = 32.0**2  # COCO's limits
-_LARGE = 96.0**2
 _SIZES = (
     ("all", 0, np.inf),
-    ("small", 0, _SMALL),
-    ("medium", _SMALL, _LARGE),
-    ("large", _LARGE, np.inf),
+    ("small", 0, SMALL),
+    ("medium", SMALL, LARGE),
+    ("large", LARGE, np.inf),
 )
 
 

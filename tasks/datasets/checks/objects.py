@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.boxes import Box
+from tasks.boxes import Box, finite_box
 from tasks.datasets.checks.records import CheckedObject, Records
 from tasks.datasets.coco.ids import file_id, other_spelling
 from tasks.datasets.coco.json_file import Record
@@ -109,7 +109,9 @@ def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iter
         rule = f"a box needs a positive finite width and height, training leaves out {example}"
         empty = DataError(rule, "correct it or remove the annotation")
         path = records.image_path(image)
-        yield records.finding("degenerate box", "warning", name, empty, fix=drop, image=path)
+        drawn = finite_box(record.get("bbox"))
+        kind = "degenerate box"
+        yield records.finding(kind, "warning", name, empty, fix=drop, image=path, box=drawn)
         return
     _, _, crowd, area, left, top, width, height = row
     box = (left, top, width, height)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.datasets.checks.overview import Overview
 from tasks.datasets.findings import Finding, only_errors
 
 
@@ -29,6 +30,8 @@ class CheckedSplit:
     """What the split holds, line by line."""
     write_fixed: Callable[[Sequence[Finding], Path], Fixed]
     """Writes the split without these findings, as far as they can be fixed, to a file."""
+    overview: Callable[[], Overview] | None = None
+    """Gives what a page shows of it; None where it cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tasks.cores import usable_cores
 from tasks.datasets.checks.images import THREADS, Track, pixel_digest, read_in_threads
 from tasks.datasets.checks.report import CheckedSplit, CheckReport, Fixed
 from tasks.datasets.class_images.class_images import ClassImages
+from tasks.datasets.class_images.overview import class_overview
 from tasks.datasets.findings import Finding, Severity
 from tasks.errors import DataError
 from tasks.images import Exif, decode
@@ -90,7 +91,7 @@ def check_class_splits(
     for reading in readings.values():
         findings += reading.findings
     findings.sort(key=lambda finding: finding.severity != "error")
-    checked = tuple(_as_checked(name, reading) for name, reading in readings.items())
+    checked = tuple(_as_checked(name, reading, exif) for name, reading in readings.items())
     return CheckReport(checked, tuple(findings))
 
 
@@ -238,13 +239,15 @@ def _of_class(kind: str, images: ClassImages, name: str, rule: str, way_out: str
     )
 
 
-def _as_checked(name: str, reading: _Reading) -> CheckedSplit:
+def _as_checked(name: str, reading: _Reading, exif: Exif) -> CheckedSplit:
+    sizes = [content.size for content in reading.contents]
     return CheckedSplit(
         name=name,
         source=reading.images.path,
         findings=tuple(reading.findings),
         contents=_describe(reading),
         write_fixed=_refuse_to_fix,
+        overview=partial(class_overview, reading.images, sizes, exif),
     )
 
 

@@ -1,8 +1,11 @@
 """Images and a class for every pixel looked through before training.  N images, K classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.coco_file import check_file, refused_by_training
@@ -14,12 +17,14 @@ from tasks.datasets.checks.images import (
     find_leaks,
     read_files,
 )
+from tasks.datasets.checks.overview import Example, Overview
 from tasks.datasets.checks.records import Needs
 from tasks.datasets.checks.report import CheckedSplit, CheckReport, Fixed
 from tasks.datasets.coco.layout import instance_files
 from tasks.datasets.findings import Finding, only_errors
-from tasks.datasets.semantic.dataset import SemanticDataset
+from tasks.datasets.semantic.dataset import SemanticDataset, read_pair
 from tasks.datasets.semantic.label_counts import (
+    LabelCounts,
     count_labels,
     describe_labels,
     find_class_problems,
@@ -41,6 +46,7 @@ class _Reading:
     files: list[ImageFile] = field(default_factory=list)
     contents: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    overview: Callable[[], Overview] | None = None
 
 
 def check_semantic(
@@ -109,7 +115,7 @@ def _read(
     reading.label_map = opened.dataset.label_map
     reading.findings += opened.findings
     _read_images(reading, opened.dataset, place, exif, track)
-    _read_labels(reading, opened.dataset, track)
+    _read_labels(reading, opened.dataset, exif, track)
     return reading
 
 
@@ -128,7 +134,9 @@ def _read_images(
             reading.findings.append(replace(finding, fix=None))
 
 
-def _read_labels(reading: _Reading, dataset: SemanticDataset, track: Track | None) -> None:
+def _read_labels(
+    reading: _Reading, dataset: SemanticDataset, exif: Exif, track: Track | None
+) -> None:
     """Read every image's labels, count them, and add what is wrong with them."""
     broken = {finding.file for finding in only_errors(reading.findings)}
     files = map(dataset.read_labels.file, range(len(dataset)))
@@ -137,6 +145,27 @@ def _read_labels(reading: _Reading, dataset: SemanticDataset, track: Track | Non
     trained = reading.name != "val"
     reading.findings += [*findings, *find_class_problems(dataset, counts, trained=trained)]
     reading.contents = describe_labels(dataset, counts, trained=trained)
+    reading.overview = partial(_overview, dataset, counts, sound, exif)
+
+
+def _overview(
+    dataset: SemanticDataset, counts: LabelCounts, sound: Sequence[int], exif: Exif
+) -> Overview:
+    """What a page shows: the `sound` images with their labels, and the share of each class."""
+    pixels = counts.pixels[: dataset.label_map.num_classes]
+
+    def example(index: int) -> Example:
+        image, labels = read_pair(dataset, sound[index], exif)
+        return Example(dataset.image_path(sound[index]).name, image, labels=labels)
+
+    return Overview(
+        counted="pixels",
+        label_map=dataset.label_map,
+        by_class=pixels / max(1, counts.counted),
+        sizes=dataset.sizes.astype(np.int64),
+        examples=len(sound),
+        example=example,
+    )
 
 
 def _as_checked(reading: _Reading) -> CheckedSplit:
@@ -146,6 +175,7 @@ def _as_checked(reading: _Reading) -> CheckedSplit:
         findings=tuple(reading.findings),
         contents=reading.contents,
         write_fixed=_refuse_to_fix,
+        overview=reading.overview,
     )
 
 

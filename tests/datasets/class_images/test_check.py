@@ -9,11 +9,11 @@ from class_pictures import picture, write_tree, write_zip
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.fix import write_fixed
-from tasks.datasets.checks.page import write_page
 from tasks.datasets.class_images.check import Demands, check_class_images, check_class_splits
 from tasks.datasets.class_images.class_images import ClassImages, read_class_images
 from tasks.datasets.findings import Finding
 from tasks.labels import LabelMap
+from tasks.report.checks.page import write_page
 
 T = TypeVar("T")
 NAMES = [f"{name}/{number}.png" for name in ("cat", "dog") for number in range(6)]

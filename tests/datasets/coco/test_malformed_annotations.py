@@ -16,12 +16,12 @@ from resnet_backbones.errors import UserError
 from tasks.datasets.checks.anchors import AnchorGrid
 from tasks.datasets.checks.check import Split, check
 from tasks.datasets.checks.fix import write_fixed
-from tasks.datasets.checks.page import write_page
 from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.config import DataConfig
 from tasks.detection.data.batches import TrainBatches, ValBatches
 from tasks.detection.data.read_splits import read_split
+from tasks.report.checks.page import write_page
 from tasks.scoring.evaluation import write_evaluation
 from tasks.scoring.instances import final_scores
 from tasks.scoring.results import DetectionResults

@@ -10,12 +10,12 @@ from PIL import Image
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.fix import write_fixed
-from tasks.datasets.checks.page import write_page
 from tasks.datasets.checks.report import CheckReport
 from tasks.datasets.findings import Finding
 from tasks.datasets.semantic.check import check_semantic, holds_semantic
 from tasks.datasets.semantic.layout import SemanticSource
 from tasks.datasets.shapes.art import CLASSES
+from tasks.report.checks.page import write_page
 
 
 @pytest.fixture
