@@ -13,7 +13,7 @@ from tasks.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, figure,
 from tasks.report.page import css_color
 
 STYLE = """
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:16px;
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:16px;
 align-items:start;margin:16px 0}
 .bars{columns:270px;column-gap:28px;list-style:none;margin:0;padding:0;font-size:.82rem;
 line-height:1.6}
@@ -122,14 +122,10 @@ def image_size_chart(title: str, sizes: NDArray[np.int64], note: str) -> str:
 def common_sizes(sizes: Iterable[tuple[int, int]], shown: int = 3) -> str:
     """Say in words which sizes (height, width) are the most common."""
     counts = Counter(sizes)
-    total = sum(counts.values())
-    if len(counts) == 1:
-        ((height, width),) = counts
-        return f"all {total} images are {width}x{height} pixels (width x height)"
-    named = [
-        f"{width}x{height} ({100 * count / total:.0f} %)"
-        for (height, width), count in counts.most_common(shown)
-    ]
+    named: list[str] = []
+    for (height, width), count in counts.most_common(shown):
+        share = 100 * count / counts.total()
+        named.append(f"{width}x{height} ({share:.0f} %)")
     return f"{len(counts)} sizes; most common, as width x height: {', '.join(named)}"
 
 

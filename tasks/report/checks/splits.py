@@ -1,6 +1,7 @@
 """What a split holds, as pictures and charts."""
 
 from html import escape
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -58,14 +59,18 @@ def split_section(split: CheckedSplit, seed: int) -> str:
 
 def _tiles(overview: Overview) -> str:
     entries = [("images", str(len(overview.sizes)), "that can be read")]
-    present = int((overview.by_class > 0).sum())
-    classes = len(overview.by_class)
-    entries.append(("classes", str(classes), f"{classes - present} have none here"))
+    sizes = {(height, width) for height, width in overview.sizes.tolist()}
+    if len(sizes) == 1:
+        ((height, width),) = sizes
+        entries.append(("image size", f"{width}x{height}", "pixels, all of them"))
+    absent = int((overview.by_class == 0).sum())
+    lacking = f"{absent} without any here" if absent else "each is here"
+    entries.append(("classes", str(len(overview.by_class)), lacking))
     if overview.objects is not None:
         areas = overview.objects.areas
-        share = (areas < SMALL).mean()
+        share = 100 * (areas < SMALL).mean()
         entries.append(("objects", str(len(areas)), "crowds left out"))
-        entries.append(("small objects", f"{100 * share:.0f} %", "area below 32x32 pixels"))
+        entries.append(("small objects", f"{share:.0f} %", "area below 32x32 pixels"))
     return tiles(entries)
 
 
@@ -91,7 +96,7 @@ def _examples(overview: Overview, seed: int) -> str:
 def _figure(example: Example, label_map: LabelMap) -> str:
     """An image with its annotations, its name and its class."""
     address = data_url(drawn(example, label_map))
-    name = escape(example.name)
+    name = escape(Path(example.name).name)
     caption = name
     if example.class_name:
         caption = f"<b>{escape(example.class_name)}</b><br>{name}"
@@ -128,8 +133,8 @@ def _charts(overview: Overview) -> list[str]:
     charts = [class_bars(TITLES[overview.counted], _bars(overview)), '<div class="charts">']
     if overview.objects is not None:
         charts += [_object_sizes(overview.objects), _anchor_sizes(overview.objects)]
-    if len(overview.sizes):
-        pairs = [(height, width) for height, width in overview.sizes.tolist()]
+    pairs = [(height, width) for height, width in overview.sizes.tolist()]
+    if len(set(pairs)) > 1:
         charts.append(image_size_chart("image sizes", overview.sizes, common_sizes(pairs)))
     return [*charts, "</div>"]
 
