@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from class_pictures import write_tree
-from html_page import Page, check_in_browser
+from html_page import BROWSER, Page, browse, widths_within
 from masks import write_classes, write_image, write_mask
 from planted_defects import content, make_images, write
 
@@ -105,6 +105,10 @@ def test_it_has_a_dark_side_and_names_the_data(tmp_path: Path) -> None:
     assert "<title>Data check: mine/gt.json</title>" in text
 
 
-def test_a_browser_shows_it_narrow_and_wide(clean: CheckReport, tmp_path: Path) -> None:
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on the PATH")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_all_of_it(clean: CheckReport, tmp_path: Path, width: int) -> None:
     page_of(clean, tmp_path)
-    check_in_browser(tmp_path / "check.html", tmp_path)
+    page = tmp_path / "check.html"
+    assert "CONSOLE" not in browse(page, "--dump-dom").stderr
+    assert widths_within(page, width, tmp_path / "probe.html") == [str(width)] * 3
