@@ -26,7 +26,9 @@ def _check_arguments(parser: ArgumentParser) -> None:
         help="write a corrected file; of two splits OUT_train and OUT_val",
     )
     parser.add_argument(
-        "--html", metavar="OUT.html", help="write a page with thumbnails of the worst findings"
+        "--html",
+        metavar="OUT.html",
+        help="write a page: random annotated images, charts of classes and sizes, the findings",
     )
     add_force(parser)
     parser.add_argument(
