@@ -35,6 +35,7 @@ FLOORS = {
     "tasks.drawing",
     "tasks.plots",
     "tasks.captions",
+    "tasks.sample_sheet",
     "tasks.label_plots",
     "tasks.stages",
     "tasks.cores",
@@ -152,6 +153,11 @@ TABLE: list[Row] = [
         set(),
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
+    (
+        "tasks.sample_sheet",
+        {"numpy", "PIL", "tasks.drawing", "tasks.files", "tasks.images"},
+        set(),
+    ),
     (
         "tasks.datasets.convert.yolo_settings",
         {"yaml", "tasks.datasets.*", "tasks.errors"},

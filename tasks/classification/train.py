@@ -20,11 +20,12 @@ from tasks.classification.evaluate import make_evaluator
 from tasks.classification.losses import ClassificationObjective
 from tasks.classification.network import mean_colour
 from tasks.classification.results import report_run
+from tasks.classification.samples import samples_of
 from tasks.classification.saved import write_weights
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.datasets.class_images.fingerprint import fingerprint
 from tasks.datasets.class_images.remote_shards import RemoteShards
-from tasks.engine.closing import Entry, closing_lines
+from tasks.engine.closing import Entry, closing_lines, samples_entry
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
 from tasks.engine.run_files import WEIGHTS
@@ -64,6 +65,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
         },
         name_image=lambda image: images.name(image - 1),
         on_best=partial(keep_weights, config),
+        samples=samples_of(batches, model.backbone.passport),
     )
     if launch.world.is_main:
         launch.log.note("making the report")
@@ -161,6 +163,7 @@ def closing_entries(
     return [
         ("Report", report, ""),
         ("Curves", folder / "curves.png", ""),
+        *samples_entry(folder),
         ("Classifier", launch.best_checkpoint(), ""),
         ("Weights", weights, use),
         ("Try next", command("predict", folder, "IMAGES", "--out", folder / "found"), ""),

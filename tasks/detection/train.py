@@ -11,6 +11,7 @@ from tasks.detection.data.batches import TrainBatches
 from tasks.detection.data.read_splits import read_split
 from tasks.detection.evaluate import make_evaluator
 from tasks.detection.losses import DetectionObjective
+from tasks.detection.samples import draw_samples
 from tasks.engine.closing import tell_of_pictures
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
@@ -41,6 +42,7 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
         metadata=network_metadata(model.backbone, train_set.label_map) | {"data": data},
         name_image=lambda image: str(train_set.image_path(image - 1)),
+        samples=partial(draw_samples, batches, train_set),
     )
     report = partial(
         report_detections, dataset=val_set, exif=config.data.exif, report_command=command("report")

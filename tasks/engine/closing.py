@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from tasks.engine.commands import command
 from tasks.engine.launch import Launch
+from tasks.engine.run_files import SAMPLES
 from tasks.engine.stop import leaving_with
 
 Entry = tuple[str, object, str]
@@ -47,10 +48,17 @@ def tell_of_pictures(
         ("Report", report_file, ""),
         ("Pictures", folder / "predictions.png", "ground truth beside predictions"),
         ("", folder / "curves.png", "losses and scores"),
+        *samples_entry(folder),
         (network, launch.best_checkpoint(), ""),
         ("Try next", command("predict", folder, data.image_root, "--out", folder / "found"), ""),
     ]
     launch.note(closing_lines(data.path, table, entries))
+
+
+def samples_entry(folder: Path) -> list[Entry]:
+    """The picture of training images, where there is one."""
+    picture = folder / SAMPLES
+    return [("", picture, "training images as the network gets them")] if picture.exists() else []
 
 
 def closing_lines(data: object, table: str, entries: Sequence[Entry]) -> list[str]:

@@ -32,6 +32,7 @@ from tasks.engine.room import check_room
 from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
+from tasks.engine.samples import DrawSamples, draw_samples
 from tasks.engine.settings import TaskSettings, require
 from tasks.engine.shared_folder import refuse_unshared
 from tasks.engine.sinks import Sink
@@ -93,6 +94,11 @@ class Launch(Generic[Config]):
         """Where each rank's batches go on, if the run is resumed and its checkpoint says so."""
         return None if self.resumed is None else self.resumed.progress.positions
 
+    @property
+    def begins_here(self) -> bool:
+        """Whether this is the first rank of a run that is not resumed."""
+        return self.resumed is None and self.world.is_main
+
     def on_every_rank(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
         """Call something that a user's mistake may end on one rank, and then ends it on all."""
         with self.world.sharing_errors():
@@ -151,13 +157,15 @@ class Launch(Generic[Config]):
         metadata: Mapping[str, Any],
         name_image: Callable[[int], str] = str,
         on_best: Callable[[nn.Module], None] | None = None,
+        samples: DrawSamples | None = None,
     ) -> dict[str, float]:
         """Write the run's settings and train; the scores of the last evaluation.
 
         `evaluators` are there by the names of data sets, of which run.eval_sets takes some.
         `metadata` is what a checkpoint says of the model, in JSON's types: label_map, passport, and
         `data`, which tells one data set from another. `on_best` is called on rank 0 with the scored
-        model each time that the best checkpoint was replaced.
+        model each time that the best checkpoint was replaced. `samples` draws the first training
+        images, of a run that begins.
         """
         config = replace_schedule(self.config, batches.epoch_length)
         evaluate = evaluate_sets(config.run, evaluators, config.schedule.warmup_metric)
@@ -171,6 +179,8 @@ class Launch(Generic[Config]):
         prepare_output_dir(config.run, self.world, config, self._choices())
         note_begun(self.output_dir, self.world)
         self._write_label_map(metadata)
+        if samples is not None and config.run.samples and self.begins_here:
+            draw_samples(samples, config.run, self.log)
         self.note(describe_length(config, batches.epoch_length))
         training = Training(
             model=model,

@@ -6,6 +6,9 @@ around; numpy and torch, CPU and GPU give the same bits.  B images, N numbers.
 """
 
 import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import TypeVar
 
@@ -87,6 +90,22 @@ def seed_forward(seed: int, step: int, micro_batch: int, rank: int) -> None:
     """
     key = mix_key(seed, step, micro_batch)
     torch.manual_seed(mix_key(key, Stream.FORWARD, rank))
+
+
+@contextmanager
+def keeping_random_states() -> Iterator[None]:
+    """Context after which the generators of Python, numpy and torch's CPU go on as if nothing had
+    been drawn, which the functions of a user may do.
+    """
+    python = random.getstate()
+    legacy = np.random.get_state()
+    cpu = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)
+        torch.set_rng_state(cpu)
 
 
 def prepare_torch(seed: int, deterministic: bool) -> None:

@@ -7,6 +7,8 @@ from resnet_backbones.errors import UserError
 LAST, BEST = "last.pt", "best.pt"
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 LABEL_MAP = "label_map.json"
+SAMPLES = "samples.png"
+"""Training images as the network gets them, drawn before the first step."""
 WEIGHTS = "weights.safetensors"
 """The best weights of a classifier's run, for use elsewhere."""
 MADE = (
@@ -19,6 +21,7 @@ MADE = (
     "predictions.csv",
     "predictions.png",
     "report.html",
+    SAMPLES,
     "tensorboard",
     WEIGHTS,
 )

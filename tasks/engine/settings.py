@@ -224,6 +224,8 @@ class RunConfig:
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = may_change(("tensorboard",))
     """Where numbers go besides the console and metrics.jsonl; W&B and MLflow, which get pictures
     too, are packages of their own and set up by their variables of the environment."""
+    samples: int = may_change(12)
+    """Training images that samples.png shows before the first step; 0 for no picture."""
     best_metric: str = may_change("val/score", unless="follows_scores")
     """Score, higher being better, that decides which checkpoint is the best."""
     patience: int | None = may_change(None)
@@ -251,6 +253,7 @@ class RunConfig:
         require(self.save_every >= 1, "run.save_every must be >= 1", self.save_every)
         require(self.keep_every >= 0, "run.keep_every must be >= 0", self.keep_every)
         require(self.log_every >= 1, "run.log_every must be >= 1", self.log_every)
+        require(self.samples >= 0, "run.samples must be >= 0", self.samples)
         require(self.stop_within > 0, "run.stop_within must be > 0", self.stop_within)
         enough = self.patience is None or self.patience >= 1
         require(enough, "run.patience must be >= 1 or null", self.patience)

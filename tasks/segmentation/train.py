@@ -16,6 +16,7 @@ from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data.batches import TrainBatches
 from tasks.segmentation.data.read_splits import read_split
 from tasks.segmentation.evaluate import make_evaluator
+from tasks.segmentation.samples import draw_samples
 from tasks.vision.saved import network_metadata
 from tasks.vision.semantic.objective import SegmentationObjective
 from tasks.vision.settings import small_batch_warning
@@ -43,6 +44,7 @@ def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[
         {name: make_evaluator(name, dataset, launch) for name, dataset in sets.items()},
         metadata=network_metadata(model.backbone, train_set.label_map) | {"data": data},
         name_image=lambda image: str(train_set.image_path(image - 1)),
+        samples=partial(draw_samples, batches, train_set),
     )
     report = partial(report_segmentation, report_command=command("report"))
     tell_of_pictures(launch, "Segmenter", val_set, report, format_table(scores))
