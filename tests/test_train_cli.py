@@ -30,7 +30,7 @@ from tasks.engine.checkpoint import read_checkpoint
 from tasks.engine.config import load_config
 from tasks.metrics_file import read_metrics
 
-PICTURES = {"curves.png", "predictions.png"}
+PICTURES = {"curves.png", "predictions.png", "samples.png"}
 RESULTS = {"metrics.jsonl", "tensorboard", "detections.json", "evaluation.json", "report.html"}
 FOLDER = (
     {"config.yaml", "label_map.json", "environment.json", "last.pt", "best.pt"}

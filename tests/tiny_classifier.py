@@ -24,6 +24,7 @@ SETTINGS = {
     "run.precision": "fp32",
     "run.eval_every": 0,
     "run.log_every": 3,
+    "run.samples": 0,
 }
 
 

@@ -34,6 +34,7 @@ SETTINGS = {
     "run.precision": "fp32",
     "run.eval_every": 0,
     "run.log_every": 2,
+    "run.samples": 0,
 }
 
 

@@ -64,7 +64,7 @@ class ClassSamples:
 
     def _words(self, label: int, partner: int, share: float) -> str:
         names = self.images.label_map.names
-        if share == 1:
+        if share == 1 or label == partner:
             return names[label]
         return f"{100 * share:.0f} % {names[label]}, {100 - 100 * share:.0f} % {names[partner]}"
 

@@ -36,4 +36,7 @@ def make_sample(batch: DetectionBatch, row: int, name: str, label_map: LabelMap)
     )
     scaled = boxes.scaled(shown.shape[1] / width, shown.shape[0] / height)
     drawn = draw_boxes(shown, scaled, label_map, text_height=TEXT)
-    return Sample(drawn, name, f"{int(there.sum())} objects, {width}x{height} pixels")
+    count = int(there.sum())
+    return Sample(
+        drawn, name, f"{count} object{'' if count == 1 else 's'}, {width}x{height} pixels"
+    )

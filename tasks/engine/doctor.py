@@ -65,7 +65,7 @@ def diagnose(
         way_out = f"leave torchrun out, and give data.batch_size={share}, a rank's share"
         raise UserError(f"--doctor times one process, got {ranks} ranks; {way_out}")
     with tempfile.TemporaryDirectory() as folder:
-        unkept = replace(config.run, output_dir=folder, resume="never")
+        unkept = replace(config.run, output_dir=folder, resume="never", samples=0)
         try:
             launch(replace(config, run=unkept), run, loop=partial(_examine, limits or Limits()))
         except _Examined as end:
