@@ -1,6 +1,8 @@
 """The picture of training images: pixels, names and shares as the network gets them."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import class_data
 import numpy as np
@@ -24,13 +26,13 @@ def root(tmp_path: Path) -> Path:
     return class_data.folders(tmp_path / "data")
 
 
-def samples(root: Path, order: str = "rgb", **changes: object) -> ClassSamples:
+def samples(root: Path, **changes: object) -> ClassSamples:
     """What draws the images of the class folders."""
     config = tiny_config(root, **changes)
     images = read_split(config.data, "train")
     unreadable = Unreadable(images, "apply", 0.0, lambda line: None)
     batches = FileBatches(TrainReader(images, config, GRAY), Share(), unreadable)
-    drawn = samples_of(batches, Passport())
+    drawn = samples_of(batches, Passport(architecture="resnet20"))
     assert isinstance(drawn, ClassSamples)
     return drawn
 
@@ -48,15 +50,13 @@ def plain(images: torch.Tensor, row: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
-def test_pixels_come_back_from_the_normalised_image(root: Path, order: str) -> None:
-    drawn = samples(root)
-    normalizer = PixelNormalizer(Passport(channel_order=order))  # type: ignore[arg-type]
+def test_pixels_come_back_from_the_normalised_image(
+    root: Path, order: Literal["rgb", "bgr"]
+) -> None:
+    passport = Passport(architecture="resnet20", channel_order=order)
     given = batch()
-    shown = list(
-        ClassSamples(
-            drawn.images, drawn.config, drawn.plan, drawn.load, drawn.micro_batch, normalizer
-        ).samples(given)
-    )
+    drawn = replace(samples(root), normalizer=PixelNormalizer(passport))
+    shown = list(drawn.samples(given))
     for row, sample in enumerate(shown):
         np.testing.assert_array_equal(sample.pixels[::2, ::2], plain(given.images, row))
     assert [sample.words for sample in shown] == ["blue", "green"]
