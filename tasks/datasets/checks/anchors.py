@@ -21,7 +21,8 @@ class AnchorGrid:
         """Factors (M,) by which images of (height, width), (M, 2), are resized."""
         short = self.short_edge / sizes.min(axis=1)
         long = self.long_edge / sizes.max(axis=1)
-        return np.minimum(short, long)
+        scales: NDArray[np.float64] = np.minimum(short, long)
+        return scales
 
 
 def best_iou(
