@@ -148,11 +148,13 @@ def image_sizes(source: str | Path | bytes) -> tuple[tuple[int, int], tuple[int,
 def find_images(path: str | Path, way_out: str = "correct the path") -> list[Path]:
     """List the image files under a folder, sorted, or the one file given.
 
-    Raises UserError where there are none, with what to do about it.
+    Raises UserError where there are none, or for a whole disk, with what to do about it.
     """
     path = Path(path)
     if path.is_file():
         return [path]
+    if path.is_dir() and path.resolve() == Path(path.resolve().anchor):
+        raise UserError(f"expected a folder of images, but {path} is the whole disk; {way_out}")
     images = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
     files = sorted(file for file in images if file.is_file() and not _is_junk(file, path))
     if not files:
