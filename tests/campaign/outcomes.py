@@ -55,8 +55,8 @@ def fault_of(name: str, ended: Ended) -> tuple[Outcome, str] | None:
 
 
 def is_named(ended: Ended, names: Sequence[str]) -> bool:
-    """Whether an error's line says where the fault is."""
-    return any(name in ended.error for name in names)
+    """Whether an error's line says where the fault is, or that memory ran out."""
+    return any(name in ended.error for name in (*names, "must fit into memory"))
 
 
 def judge(said: str, steps: Mapping[str, Ended], names: Sequence[str]) -> Verdict:
