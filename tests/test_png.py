@@ -38,7 +38,7 @@ def test_no_flipped_bit_of_the_pixels_goes_unnoticed(png: bytes, read) -> None:
     for _ in range(50):
         damaged = bytearray(png)
         damaged[draw.choice(of_pixels(png))] ^= 1 << draw.randrange(8)
-        with pytest.raises(DataError, match="cannot decode .* its pixels differ from their"):
+        with pytest.raises(DataError, match=r"cannot decode .* its pixels differ from their"):
             read(bytes(damaged))
 
 
