@@ -55,7 +55,7 @@ def compare(task: Task, run_a: str | Path, run_b: str | Path) -> Any:
 
 REPORT = Command(
     name="report",
-    summary="Make the report.html of a run or an evaluation again.",
+    summary="Write the report.html of a run or an evaluation again.",
     examples="backbones report runs/quickstart",
     add_arguments=_report_arguments,
     run=_report,
