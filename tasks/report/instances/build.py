@@ -11,7 +11,7 @@ from tasks.images import Exif
 from tasks.labels import LabelMap
 from tasks.report.build import Section, run_sections, try_report, write_page
 from tasks.report.instances.analysis import analyse
-from tasks.report.instances.images import extremes, gallery
+from tasks.report.instances.images import Pictures, extremes, outcome_key
 from tasks.report.instances.mistakes import (
     confusion_section,
     detection_data_section,
@@ -24,14 +24,16 @@ from tasks.report.instances.sections import (
     headline,
     operating_section,
 )
+from tasks.report.instances.suspects import suspects_section
 from tasks.report.page import paragraph
 from tasks.report.run import evaluation_metadata, finished_evaluation, recorded_path
+from tasks.report.title import report_title
 from tasks.scoring.results import DetectionResults, read_results_json
 
 DETECTIONS = "detections.json"
 _RANKED_BY = (
-    "By F1 of the image at the classes' operating points, IoU 0.50. Ground truth on the left,"
-    " detections on the right."
+    "Those of lowest F1 at the classes' operating points, IoU 0.50: ground truth first, then"
+    " detections. Names that would hide a small box or another name are left out."
 )
 
 
@@ -44,8 +46,8 @@ def detection_sections(
     """
     analysis = analyse(dataset, results, scored_detections(folder))
     worst, best = extremes(analysis.images)
-    worst_images = gallery(dataset, analysis.used, analysis.images, worst, exif)
-    best_images = gallery(dataset, analysis.used, analysis.images, best, exif)
+    pictures = Pictures(dataset, analysis, exif)
+    suspects = suspects_section(pictures)
     own = [
         ("Classes and sizes", classes_section(analysis)),
         ("Precision and recall", curves_section(analysis)),
@@ -53,9 +55,11 @@ def detection_sections(
         ("Errors", errors_section(analysis)),
         ("Confusion", confusion_section(analysis)),
         ("Calibration", calibration_section(analysis)),
-        ("Worst images", paragraph(_RANKED_BY) + worst_images),
-        ("Best images", best_images),
+        ("Worst images", paragraph(_RANKED_BY) + outcome_key() + pictures.gallery(worst)),
+        ("Best images", pictures.gallery(best)),
     ]
+    if suspects:
+        own.append(("Annotations to look at", suspects))
     data = detection_data_section(dataset, analysis)
     return run_sections(folder, scores=headline(analysis), own=own, data=data)
 
@@ -67,7 +71,7 @@ def write_report(
     sections = detection_sections(dataset, results, folder, exif=exif)
     objects = int((~dataset.crowd).sum())
     counts = f"{len(dataset)} images, {objects} objects, {len(results)} detections"
-    title = f"Detections of {Path(folder).resolve().name}"
+    title = report_title(folder, str(dataset.path))
     return write_page(folder, title, f"{dataset.path}: {counts}", sections)
 
 
