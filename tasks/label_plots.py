@@ -112,23 +112,23 @@ def labels_grid(
     columns: list[tuple[str, Draw]] = [
         ("ground truth", draw(truths)),
         ("predictions", draw(predictions)),
-        ("wrong pixels", draw_mistakes),
+        ("wrong pixels, in red", draw_mistakes),
     ]
     legend = _legend([*truths, *predictions], label_map)
     write_grid(images, captions, columns, legend, path, note=note, across=across)
 
 
 def _legend(shown: Sequence[Labels], label_map: LabelMap) -> list[LegendEntry]:
-    """The colours of the classes that have pixels, the largest first, and that of mistakes."""
+    """The colours of the classes that have pixels and a colour, the largest class first."""
     counts = np.zeros(IGNORED + 1, np.int64)
     for labels in shown:
         counts += np.bincount(labels.ravel(), minlength=len(counts))
     entries = []
     for label in np.argsort(-counts[:IGNORED], kind="stable").tolist():
-        if counts[label]:
+        if counts[label] and label_map.names[label] != BACKGROUND:
             color = Look(class_color(label_map, label))
             entries.append(LegendEntry(label_map.names[label], color))
-    return [*entries, LegendEntry("wrong pixels", Look(LOOKS[Outcome.WRONG].color))]
+    return entries
 
 
 def resize_labels(labels: Labels, size: tuple[int, int]) -> Labels:

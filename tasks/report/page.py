@@ -29,13 +29,15 @@ main{max-width:1120px;margin:0 auto;padding:32px 24px 64px}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 4px;overflow-wrap:anywhere}
 h1 span{display:block;font-size:1rem;font-weight:500;line-height:1.5;margin-top:4px}
 h2{font-size:1.2rem;margin:48px 0 4px;padding-top:16px;border-top:1px solid var(--line)}
+section:first-of-type h2{border:0;margin-top:20px;padding:0}
 h3{font-size:1rem;margin:24px 0 8px}
 p{margin:4px 0 14px;max-width:46rem}
 .soft,p.soft,figcaption{color:var(--soft)}
 p,dd,td,li,code{overflow-wrap:anywhere}
-nav{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.6rem,1fr));gap:2px 12px;
+nav{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.8rem,1fr));gap:2px 12px;
 margin:16px 0 20px;padding:8px 0;border:solid var(--line);border-width:1px 0;font-size:.9rem}
-nav a{padding:3px 0;text-decoration:none}nav a:hover,nav a:focus{text-decoration:underline}
+nav a{padding:3px 0;text-decoration:none;white-space:nowrap}
+nav a:hover,nav a:focus{text-decoration:underline}
 a{color:var(--bar)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:12px;
 margin:0 0 16px;padding:0}
@@ -68,17 +70,17 @@ linear-gradient(-90deg,var(--shade),transparent) 100% 0/16px 100%,var(--card);
 background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}
 button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
 button:focus-visible,.wide:focus-visible{outline:2px solid var(--bar);outline-offset:2px}
-th button::after{content:"\\2195";opacity:.45;margin-left:4px}
+th button::after{content:"\\2195";opacity:.45;margin-left:3px}
 th[aria-sort=ascending] button::after{content:"\\2191";opacity:1}
 th[aria-sort=descending] button::after{content:"\\2193";opacity:1}
 button.more{display:block;margin:-8px 0 16px;color:var(--bar);font-size:.88rem;padding:4px 0}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
-th,td{padding:6px 12px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 tr:last-child>*{border-bottom:0}
 th{font-weight:600;color:var(--soft)}
 tbody th{color:var(--ink);font-weight:500;position:sticky;left:0;background:var(--card)}
 th:first-child,td.text,th.text{text-align:left}
-td.text{white-space:normal;min-width:9rem}
+td.text,th.text{white-space:normal;min-width:7.5rem}
 td.heat{min-width:3rem;text-align:center}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,620px),1fr));gap:16px;
 align-items:start}
@@ -87,7 +89,7 @@ align-items:start;margin:0 0 16px}
 .thumbnails.large{grid-template-columns:repeat(auto-fill,minmax(min(100%,240px),1fr))}
 .thumbnails img{width:100%;height:auto;display:block;border-radius:4px}
 .pair{display:grid;grid-auto-flow:column;grid-auto-columns:minmax(0,1fr);gap:6px}
-.pair img,.pair .none{width:100%;height:auto;display:block;border-radius:4px}
+.pair img{max-width:100%;max-height:26rem;width:auto;height:auto;display:block;border-radius:4px}
 .pair span,figure small{font-size:.78rem;color:var(--soft)}
 figure small{display:block;margin-top:6px;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:2px 16px;margin:0 0 16px;
@@ -97,7 +99,8 @@ pre{border:1px solid var(--line);border-radius:10px;padding:12px 14px;overflow-x
 font-size:.8rem;line-height:1.5;margin:0 0 16px}
 pre.wraps{white-space:pre-wrap;overflow-wrap:anywhere}
 .outcomes{list-style:none;margin:0 0 14px;padding:0;font-size:.88rem}
-.outcomes i{width:26px;height:16px;border-radius:0;border-width:3px;vertical-align:-2px}
+.outcomes i{width:26px;height:16px;border-radius:0;border-width:3px;vertical-align:-2px;
+background:linear-gradient(var(--card),var(--card)) padding-box,#191919 border-box}
 summary{cursor:pointer;margin:0 0 10px}
 @media (max-width:600px){.pair{grid-auto-flow:row}nav{grid-template-columns:1fr 1fr}
 main{padding:20px 14px 48px}h1{font-size:1.4rem}.tile b{font-size:1.35rem}

@@ -16,6 +16,8 @@ HEADS = {
     "deeplabv3": "DeepLabV3",
     "deeplabv3plus": "DeepLabV3+",
 }
+PARTS_OF_DATA = ("train", "val", "test", "images", "masks", "labels", "annotations")
+"""Names of folders that say nothing of the data set that they lie in."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,13 @@ def _model(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
 
 
 def _data_name(data: str, settings: Mapping[str, Any]) -> str:
-    """The name of the data set's folder, or of the file where that lies elsewhere."""
+    """The name of the data set's folder, or of the file that lies elsewhere."""
     root = _entry(settings, "data", "root")
     path = PurePath(data)
     if root and path.is_relative_to(PurePath(root)):
         return PurePath(root).name or data
-    return path.name or data
+    named = [part for part in path.parts if part not in PARTS_OF_DATA]
+    return named[-1] if named else data
 
 
 def _entry(settings: Mapping[str, Any], *names: str) -> str:

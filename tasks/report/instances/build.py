@@ -2,7 +2,9 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
@@ -97,15 +99,22 @@ def remake_report(
     folder: str | Path,
     images: str | Path | None = None,
     *,
+    annotations: str | Path | None = None,
     eval_command: str = "backbones eval",
 ) -> Path:
     """Write the report of a run or an evaluation again, from its files and the data they name.
 
-    `images` replaces the folder of images, `eval_command` is how the user starts an evaluation.
-    Raises UserError where evaluation.json or what it names is missing.
+    `images` replaces the folder of images and `annotations` the file, which must be the same one at
+    another place. `eval_command` is how the user starts an evaluation. Raises UserError where
+    evaluation.json or what it names is missing.
     """
-    label_map = _label_map(Path(folder))
-    dataset, results = read_evaluated(folder, images, label_map, eval_command=eval_command)
+    dataset, results = read_evaluated(
+        folder,
+        images,
+        _label_map(Path(folder)),
+        annotations=annotations,
+        eval_command=eval_command,
+    )
     exif: Exif = evaluation_metadata(folder).get("exif", "apply")
     return write_report(folder, dataset, results, exif=exif)
 
@@ -115,25 +124,40 @@ def read_evaluated(
     images: str | Path | None = None,
     label_map: LabelMap | None = None,
     *,
+    annotations: str | Path | None = None,
     eval_command: str = "backbones eval",
 ) -> tuple[CocoDataset, DetectionResults]:
     """Read the data set and the detections that a folder's evaluation.json is about.
 
-    `label_map=None` takes the file's classes; `eval_command` is how the user starts an evaluation.
-    Raises UserError where there is no evaluation.json, and for what it names.
+    `label_map=None` takes the file's classes; `images` and `annotations` replace the paths in
+    evaluation.json, and `eval_command` is how the user starts an evaluation. Raises UserError where
+    there is no evaluation.json, and for what it names.
     """
     folder = Path(folder)
     metadata = finished_evaluation(folder, "annotations", eval_command)
-    annotations = recorded_path(folder, metadata["annotations"])
-    if not annotations.is_file():
+    file = Path(annotations or recorded_path(folder, metadata["annotations"]))
+    if not file.is_file():
         rule = f"{folder} must be reported with the annotations that it was scored on"
-        way_out = f"where they are now, score it again: {_score_again(folder, eval_command)}"
-        raise UserError(f"{rule}, found no file at {annotations}; {way_out}")
-    image_root = images or recorded_path(folder, metadata.get("image_root", annotations.parent))
+        moved = "`--annotations FILE --images FOLDER` of `backbones report` names another place"
+        again = f"or score it again: {_score_again(folder, eval_command)}"
+        raise UserError(f"{rule}, found no file at {file.absolute()}; {moved}, {again}")
+    image_root = images or recorded_path(folder, metadata.get("image_root", file.parent))
     exif: Exif = metadata.get("exif", "apply")
-    dataset = read_coco(annotations, image_root, label_map=label_map, exif=exif)
+    dataset = read_coco(file, image_root, label_map=label_map, exif=exif)
     dataset = first_images(dataset, metadata["images"])
+    _check_same(dataset, metadata)
     return dataset, _read_detections(folder, dataset)
+
+
+def _check_same(dataset: CocoDataset, metadata: Mapping[str, Any]) -> None:
+    """Refuse annotations that hold other numbers of images or objects than were scored."""
+    objects = int((~dataset.crowd).sum())
+    scored = (metadata["images"], metadata.get("objects", objects))
+    if (len(dataset), objects) != scored:
+        rule = f"{dataset.path} must be the annotations that were scored"
+        counts = f"{scored[0]} images and {scored[1]} objects"
+        seen = f"got {len(dataset)} and {objects}"
+        raise UserError(f"{rule}, of {counts}, {seen}; give that file, or score again")
 
 
 def scored_detections(folder: str | Path) -> int:

@@ -65,18 +65,26 @@ def _figure(pictures: Pictures, suspect: Suspect, annotation: FileId | None) -> 
     pixels, problem = pictures.read(image_id)
     address = data_url(pixels if problem else _picture(pictures, pixels, suspect))
     name = escape(str(dataset.file_names[image_id - 1]))
-    annotated = escape(str(suspect.get("gt_category") or "nothing"))
-    found = f"{escape(str(suspect['dt_category']))} {suspect['dt_score']:.2f}"
-    where = "no annotation" if annotation is None else f"annotation {escape(str(annotation))}"
+    annotated = suspect.get("gt_category") or "nothing"
+    found = f"{suspect['dt_category']} {suspect['dt_score']:.2f}"
     lines = [
         f"<b>{escape(str(suspect['type']).replace('_', ' '))}</b>",
-        f"annotated: {annotated}, found: {found}",
+        escape(f"annotated: {annotated}, found: {found}"),
         name,
-        where,
+        escape(_place(pictures, suspect, annotation)),
         escape(problem),
     ]
     below = "<br>".join(line for line in lines if line)
     return f'<figure><img src="{address}" alt="{name}"><small>{below}</small></figure>'
+
+
+def _place(pictures: Pictures, suspect: Suspect, annotation: FileId | None) -> str:
+    """Where to look: the annotation's id or, where there is none, the box that was found."""
+    if annotation is not None:
+        return f"annotation {annotation}"
+    box = pictures.analysis.used.boxes[int(suspect["dt_id"]) - 1]
+    x, y, width, height = (f"{value:.0f}" for value in box.tolist())
+    return f"no annotation at x {x}, y {y}, {width} x {height} pixels"
 
 
 def _picture(pictures: Pictures, pixels: Pixels, suspect: Suspect) -> Pixels:
