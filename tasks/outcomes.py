@@ -48,7 +48,7 @@ class Look:
 
 LOOKS = {
     Outcome.RIGHT: Look((0, 174, 240)),
-    Outcome.WRONG: Look((255, 59, 78), (5, 3)),
+    Outcome.WRONG: Look((222, 28, 62), (5, 3)),
     Outcome.MISSED: Look((255, 194, 26), (2, 2)),
     Outcome.IGNORED: Look((176, 182, 190)),
 }

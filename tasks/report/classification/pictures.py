@@ -60,8 +60,7 @@ def _figure(evaluated: Evaluated, row: int) -> str:
     ]
     caption = "<br>".join(line for line in lines if line)
     address = data_url(thumbnail(pixels, SIDE))
-    picture = f'<img src="{address}" alt="{name}" title="{name}">'
-    return f"<figure>{picture}<small>{caption}</small></figure>"
+    return f'<figure><img src="{address}" alt="{name}"><small>{caption}</small></figure>'
 
 
 def _short(name: str) -> str:

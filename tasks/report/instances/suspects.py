@@ -118,6 +118,6 @@ def window_around(
     side = max(float((high - low).max()) * AROUND, LEAST)
     extent = np.minimum(side, image_size)
     start = np.clip((low + high - extent) / 2, 0, np.array(image_size) - extent)
-    x1, y1 = np.floor(start).astype(int).tolist()
-    x2, y2 = np.ceil(start + extent).astype(int).tolist()
-    return x1, y1, min(x2, image_size[0]), min(y2, image_size[1])
+    x1, y1 = np.rint(start).astype(int).tolist()
+    x2, y2 = np.rint(start + extent).astype(int).tolist()
+    return x1, y1, x2, y2
