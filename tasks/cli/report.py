@@ -66,7 +66,7 @@ def compare(task: Task, run_a: str | Path, run_b: str | Path) -> Any:
 
 REPORT = Command(
     name="report",
-    summary="Make the report.html of a run or an evaluation again.",
+    summary="Write the report.html of a run or an evaluation again.",
     examples="""
 backbones report runs/quickstart
 backbones report runs/bccd --annotations moved/test.json --images moved/images
