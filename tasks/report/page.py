@@ -59,6 +59,7 @@ polyline{fill:none;stroke-linejoin:round}.whisker{stroke:var(--ink);stroke-width
 .mark{width:120px;height:14px;display:block}
 .legend{display:flex;flex-wrap:wrap;gap:2px 14px;list-style:none;margin:8px 0 0;padding:0;
 font-size:.82rem}
+.legend+.pictures{margin-top:12px}
 i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}
 .wide{overflow-x:auto;border:1px solid var(--line);border-radius:10px;
 margin:0 0 16px;width:fit-content;max-width:100%}
