@@ -96,7 +96,7 @@ def _score_weights(arguments: Namespace) -> None:
 
 COMMAND = Command(
     name="eval",
-    summary="Score a run on any data set, or a results file of any detector.",
+    summary="Score a run on any data set, or a COCO results file.",
     details="Writes evaluation.json and report.html; beside them detections.json, predictions.csv"
     " or pixels.npz, by task.",
     examples="""
