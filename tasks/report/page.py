@@ -128,7 +128,11 @@ class Cell:
 
 
 def page(
-    title: str, subtitle: str, sections: Sequence[tuple[str, str]], details: Sequence[str] = ()
+    title: str,
+    subtitle: str,
+    sections: Sequence[tuple[str, str]],
+    *,
+    details: Sequence[str] = (),
 ) -> str:
     """Make a whole page of (heading, HTML) sections with links to each.
 
