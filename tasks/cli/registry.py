@@ -65,7 +65,8 @@ class Task:
     """(results file, annotations, output folder or None, image folder or None, limit=…, force=…) ->
     what is printed; None where there is no such file."""
     report: Lazy
-    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""
+    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again; with
+    `annotations=` too where there are `results`."""
     compare: Lazy
     """(folder of an evaluation, folder of another, read_settings=…, eval_command=…) -> what is
     printed."""

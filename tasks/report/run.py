@@ -48,7 +48,7 @@ def settings_section(folder: Path, metadata: Mapping[str, Any]) -> str:
         text = yaml.safe_dump(metadata[SETTINGS], sort_keys=False, allow_unicode=True)
         scored_with = f"<pre>{escape(text)}</pre>"
         parts.append(folded("Settings of the evaluation", scored_with))
-    starts = _load(folder / "environment.json", [])
+    starts = read_starts(folder)
     if starts:
         parts.append("<h3>Machine of the last start</h3>" + _machine(starts[-1]))
     parts.append("<h3>Commands</h3>" + _commands(starts, folder))
@@ -92,6 +92,12 @@ def evaluated_scores(folder: str | Path) -> dict[str, Any]:
     return scores
 
 
+def read_starts(folder: Path) -> list[dict[str, Any]]:
+    """Read how a run was started, each time, from its environment.json; empty without one."""
+    starts: list[dict[str, Any]] = _load(folder / "environment.json", [])
+    return starts
+
+
 def _machine(start: Mapping[str, Any]) -> str:
     """Where a run was started last, and with which libraries."""
     versions = [f"{name} {version}" for name, version in start.get("versions", {}).items()]
@@ -104,7 +110,8 @@ def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
     lines.append(f"{_report_command(starts)} {folder}")
     commands = escape("\n".join(lines))
-    return f"<pre>{commands}</pre>" + paragraph("The last line makes this page again.")
+    lines_of_pre = f'<pre class="wraps">{commands}</pre>'
+    return lines_of_pre + paragraph("The last line makes this page again.")
 
 
 def _report_command(starts: Sequence[Mapping[str, Any]]) -> str:
