@@ -31,6 +31,7 @@ FLOORS = {
     "tasks.images",
     "tasks.metrics_file",
     "tasks.run_start",
+    "tasks.score_names",
     "tasks.panels",
     "tasks.drawing",
     "tasks.plots",
@@ -138,7 +139,8 @@ TABLE: list[Row] = [
     ("tasks.labels", set(), set()),
     ("tasks.metrics_file", set(), set()),
     ("tasks.run_start", set(), set()),
-    ("tasks.panels", set(), set()),
+    ("tasks.score_names", set(), set()),
+    ("tasks.panels", {"tasks.score_names"}, set()),
     ("tasks.stages", set(), set()),
     ("tasks.cores", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
@@ -210,7 +212,7 @@ TABLE: list[Row] = [
     ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *(
-        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file"}, set())
+        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file", "tasks.score_names"}, set())
         for module in sorted(TORCHLESS)
     ),
     (
@@ -228,6 +230,7 @@ TABLE: list[Row] = [
             "tasks.outputs",
             "tasks.metrics_file",
             "tasks.panels",
+            "tasks.score_names",
             "tasks.run_start",
             "tasks.stages",
         },

@@ -16,6 +16,7 @@ from tasks.engine.run_ending import read_ending
 from tasks.engine.run_files import CONFIG, ENVIRONMENT, LAST, METRICS
 from tasks.engine.run_lock import holder_of
 from tasks.metrics_file import Row, read_metrics
+from tasks.score_names import score_text
 
 RUNNING = "running"
 UNSEEN = "on a machine that cannot be seen from here"
@@ -181,9 +182,9 @@ def _score(rows: Sequence[Row], name: str | None) -> str:
         return ""
     last = scored[-1]
     best = max(scored, key=lambda row: float(row[name]))
-    text = f"{name} {last[name]:.4f} at step {last['step']}"
+    text = f"{name} {score_text(last[name])} at step {last['step']}"
     if best[name] > last[name]:
-        text += f", the best was {best[name]:.4f} at step {best['step']}"
+        text += f", the best was {score_text(best[name])} at step {best['step']}"
     return text
 
 

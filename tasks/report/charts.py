@@ -29,6 +29,9 @@ NAME_WIDTH = 6.2
 NUMBERED = 20
 """Rows of a matrix at most whose cells have room for numbers."""
 
+DOTTED = 20
+"""Points of a line up to which each is marked."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -39,6 +42,8 @@ class Series:
     color: str
     width: float = 2.0
     dashed: bool = False
+    dotted: bool = False
+    """Whether points were measured, so that a few of them are marked."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Axes:
     y: tuple[float, float]
     x_title: str
     y_title: str = ""
+    x_ticks: Sequence[float] | None = None
+    """Where numbers stand; None for both ends and three between them."""
 
     def place(self, x: float, y: float) -> Point:
         """Place a point in the chart; what lies outside is moved to the rim."""
@@ -227,20 +234,28 @@ def nice_ceiling(value: float) -> float:
     return next(ceiling for ceiling in ceilings if ceiling >= value * (1 - 1e-9))
 
 
+def step_ticks(last: int) -> list[int]:
+    """Places of numbers on an axis from 0 to a last step: whole, round, and six at most."""
+    power = 10 ** max(0, math.floor(math.log10(last / 5)))
+    interval = next(step * power for step in (1, 2, 5, 10) if 5 * step * power >= last)
+    return list(range(0, last + 1, interval))
+
+
 def _frame(axes: Axes) -> str:
     """Grid lines with their numbers, and the axes' titles."""
     parts = []
-    for tick in range(5):
-        x = axes.x[0] + tick / 4 * (axes.x[1] - axes.x[0])
-        y = axes.y[0] + tick / 4 * (axes.y[1] - axes.y[0])
-        across, _ = axes.place(x, axes.y[0])
+    for y in _quarters(axes.y):
         _, up = axes.place(axes.x[0], y)
-        is_last = tick == 4
-        anchor = "end" if is_last else "mid"
-        shift = 4 if is_last else 0
         parts.append(
             f'<path d="M{LEFT} {up:.1f}H{WIDTH - RIGHT}" class="rule"/>'
             f'<text x="{LEFT - 6}" y="{up + 4:.1f}" class="end soft">{_tick(y)}</text>'
+        )
+    for x in _quarters(axes.x) if axes.x_ticks is None else axes.x_ticks:
+        across, _ = axes.place(x, axes.y[0])
+        is_last = across > WIDTH - RIGHT - 12
+        anchor = "end" if is_last else "mid"
+        shift = 4 if is_last else 0
+        parts.append(
             f'<text x="{across + shift:.1f}" y="{HEIGHT - BOTTOM + 15}"'
             f' class="{anchor} soft">{_tick(x)}</text>'
         )
@@ -253,6 +268,12 @@ def _frame(axes: Axes) -> str:
     return "".join(parts)
 
 
+def _quarters(limits: tuple[float, float]) -> list[float]:
+    """Both ends and three places between them."""
+    low, high = limits
+    return [low + quarter / 4 * (high - low) for quarter in range(5)]
+
+
 def _tick(value: float) -> str:
     if value == 0 or 0.01 <= abs(value) < 100:
         return f"{value:.3g}"
@@ -263,22 +284,35 @@ def _tick(value: float) -> str:
 
 
 def _line(series: Series, axes: Axes) -> str:
-    """The line through the finite points; a dot where there is only one."""
+    """The line through the finite points, each with a dot where they are few; a mouse over it shows
+    its name.
+    """
     finite = [point for point in series.points if all(map(math.isfinite, point))]
     places = [axes.place(x, y) for x, y in finite]
-    if len(places) == 1:
-        x, y = places[0]
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" style="fill:{series.color}"/>'
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     style = f"stroke:{series.color};stroke-width:{series.width}"
     if series.dashed:
         style += ";stroke-dasharray:4 4"
-    return f'<polyline points="{path}" style="{style}"/>'
+    drawn = f'<polyline points="{path}" style="{style}"/>' if len(places) > 1 else ""
+    if len(places) == 1 or (series.dotted and len(places) <= DOTTED):
+        for x, y in places:
+            drawn += f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" style="fill:{series.color}"/>'
+    return f"<g><title>{escape(series.name)}</title>{drawn}</g>" if series.name else drawn
 
 
 def _legend(series: Sequence[Series]) -> str:
-    """The colours of the lines that have a name."""
-    return legend((line.name, line.color) for line in series if line.name)
+    """The colours of the lines that have a name, dashed where they are."""
+    items = ""
+    for line in series:
+        if line.name:
+            items += f"<li>{line_sample(line)}{escape(line.name)}</li>"
+    return f'<ul class="legend">{items}</ul>'
+
+
+def line_sample(series: Series) -> str:
+    """A short piece of a line, for a legend."""
+    kind = "dashed" if series.dashed else "solid"
+    return f'<i class="line" style="border-top:3px {kind} {series.color}"></i>'
 
 
 def legend(entries: Iterable[tuple[str, str]]) -> str:

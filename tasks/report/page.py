@@ -50,6 +50,7 @@ polyline{fill:none;stroke-linejoin:round}.whisker{stroke:var(--ink);stroke-width
 .legend{display:flex;flex-wrap:wrap;gap:2px 14px;list-style:none;margin:8px 0 0;padding:0;
 font-size:.82rem}
 i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}
+i.line{width:20px;height:0;border-radius:0;vertical-align:middle}
 .wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;
 margin:0 0 16px;
 width:fit-content;max-width:100%}
