@@ -80,6 +80,14 @@ def in_words(name: str) -> str:
     return re.sub(r"\btop(\d+)\b", r"top \1", plain)
 
 
+def score_title(name: str) -> str:
+    """What a score is called by itself: AP of `box/AP`, AP small of `box/APs`."""
+    kind = _kind(name)
+    if kind.endswith(BY_SIZE):
+        return f"{kind.removesuffix(BY_SIZE)} {SIZES[name[-1]]}"
+    return in_words(name.rpartition("/")[2])
+
+
 def _alone(title: str) -> int:
     """Number of names up to which a panel shows nothing of its own."""
     return 1 if title.startswith(PARTS) else 0
@@ -92,7 +100,7 @@ def _loss_label(name: str) -> str:
 
 
 def _shared_group(names: Sequence[str]) -> str:
-    """The longest group that all names are in, with its slash: `loss/` of `loss/a` and `loss/b/c`."""
+    """The longest group of all names, with its slash: `loss/` of `loss/a` and `loss/b/c`."""
     group = f"{names[0].rpartition('/')[0]}/"
     while group != "/" and not all(name.startswith(group) for name in names):
         group = f"{group.rstrip('/').rpartition('/')[0]}/"

@@ -1,10 +1,9 @@
-"""Which measurements of a run are scores, by their names in metrics.jsonl, and how people read one.
+"""Which measurements of a run are scores, by their names in metrics.jsonl.
 
 A score is a share of 1 in code and in files, and percent wherever people read it.  Names are
 `group/name`, such as `box/AP` or `val/top1`; a name below a score, `box/AP/cat`, is of a class.
 """
 
-import math
 import re
 from collections.abc import Iterable, Set
 
@@ -17,11 +16,6 @@ NO_SCORES = {
     "step",
     "weights",
 }
-
-
-def score_text(value: float) -> str:
-    """A score as people read it: 44.45 %, or n/a for nan."""
-    return "n/a" if math.isnan(value) else f"{100 * value:.2f} %"
 
 
 def score_names(names: Iterable[str]) -> set[str]:

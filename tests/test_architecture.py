@@ -32,6 +32,7 @@ FLOORS = {
     "tasks.metrics_file",
     "tasks.run_start",
     "tasks.score_names",
+    "tasks.written",
     "tasks.panels",
     "tasks.drawing",
     "tasks.plots",
@@ -140,6 +141,7 @@ TABLE: list[Row] = [
     ("tasks.metrics_file", set(), set()),
     ("tasks.run_start", set(), set()),
     ("tasks.score_names", set(), set()),
+    ("tasks.written", set(), set()),
     ("tasks.panels", {"tasks.score_names"}, set()),
     ("tasks.stages", set(), set()),
     ("tasks.cores", set(), set()),
@@ -212,7 +214,7 @@ TABLE: list[Row] = [
     ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *(
-        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file", "tasks.score_names"}, set())
+        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file", "tasks.written"}, set())
         for module in sorted(TORCHLESS)
     ),
     (
@@ -231,6 +233,7 @@ TABLE: list[Row] = [
             "tasks.metrics_file",
             "tasks.panels",
             "tasks.score_names",
+            "tasks.written",
             "tasks.run_start",
             "tasks.stages",
         },

@@ -1,6 +1,6 @@
 """Scores are told from all else that a run measures."""
 
-from tasks.score_names import score_names, score_text
+from tasks.score_names import score_names
 
 DETECTOR = (
     *("loss", "loss/rpn/class", "lr", "grad_norm", "images_per_s", "memory_gb", "step"),
@@ -24,8 +24,3 @@ def test_a_class_may_be_called_like_a_measurement() -> None:
 
 def test_a_speed_with_a_group_is_no_score() -> None:
     assert score_names({"run/images_per_s", "accuracy"}) == set()
-
-
-def test_people_read_percent() -> None:
-    assert score_text(0.44452) == "44.45 %"
-    assert score_text(float("nan")) == "n/a"

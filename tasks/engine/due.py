@@ -12,7 +12,7 @@ from tasks.engine.schedule import Evaluation, is_due
 from tasks.engine.settings import RunConfig, TaskSettings
 from tasks.engine.step import explain_out_of_memory
 from tasks.engine.training import UNKNOWN_STEPS, Evaluate, State, Training, may_be_the_last
-from tasks.score_names import score_text
+from tasks.written import score_text
 
 
 def report(training: Training, state: State, step: int, total: int, lr: float) -> None:

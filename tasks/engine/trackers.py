@@ -49,8 +49,9 @@ def make_trackers(config: TaskSettings, world: World) -> list[Sink]:
 
 
 class WeightsAndBiases(Sink):
-    """Numbers and pictures for wandb.ai, or for a folder that `wandb sync` sends later; scores are in
-    percent.
+    """Numbers and pictures for wandb.ai, or for a folder that `wandb sync` sends later.
+
+    Scores are in percent.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:

@@ -226,11 +226,11 @@ def figure(
 
 
 def nice_ceiling(value: float) -> float:
-    """Round up to 1, 2, 2.5, 4, 5, 8 or 10 times a power of ten, where an axis may end."""
+    """Round up to 1, 2, 3, 4, 6, 8 or 10 times a power of ten, whose quarters are short numbers."""
     if not value > 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    ceilings = [step * power for step in (1, 2, 2.5, 4, 5, 8, 10)]
+    ceilings = [step * power for step in (1, 2, 3, 4, 6, 8, 10)]
     return next(ceiling for ceiling in ceilings if ceiling >= value * (1 - 1e-9))
 
 

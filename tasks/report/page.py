@@ -7,15 +7,15 @@ from html import escape
 
 STYLE = """
 :root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1f2328;--soft:#656d76;
---line:#e4e6e9;--bar:#3d7ea6;
+--line:#e4e6e9;--shade:#0003;--bar:#3d7ea6;
 --heat:61,126,166;--good:#2f8f5b;--bad:#c2513f;--s0:#3d7ea6;--s1:#d08a2e;--s2:#2f8f5b;--s3:#9a6bb5;
 --s4:#c2513f;
---s5:#5f7f8c}
+--s5:#434b55}
 @media (prefers-color-scheme:dark){:root{--page:#15181c;--card:#1c2026;--ink:#e3e6ea;--soft:#99a2ad;
---line:#31363d;
+--line:#31363d;--shade:#000b;
 --bar:#6aaed6;--heat:106,174,214;--good:#5cc08a;--bad:#e58573;--s0:#6aaed6;--s1:#e5ae62;
 --s2:#5cc08a;--s3:#bd97d4;
---s4:#e58573;--s5:#9bb6c2}}
+--s4:#e58573;--s5:#d3d9e0}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
@@ -51,7 +51,12 @@ polyline{fill:none;stroke-linejoin:round}.whisker{stroke:var(--ink);stroke-width
 font-size:.82rem}
 i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}
 i.line{width:20px;height:0;border-radius:0;vertical-align:middle}
-.wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;
+.wide{overflow-x:auto;background:
+linear-gradient(90deg,var(--card) 40%,transparent) 0 0/40px 100% no-repeat local,
+linear-gradient(-90deg,var(--card) 40%,transparent) 100% 0/40px 100% no-repeat local,
+linear-gradient(90deg,var(--shade),transparent) 0 0/14px 100% no-repeat scroll,
+linear-gradient(-90deg,var(--shade),transparent) 100% 0/14px 100% no-repeat scroll,var(--card);
+border:1px solid var(--line);border-radius:10px;
 margin:0 0 16px;
 width:fit-content;max-width:100%}
 .tall{max-height:34rem;overflow-y:auto}
@@ -63,6 +68,15 @@ tbody th{color:var(--ink);font-weight:500;position:sticky;left:0;background:var(
 thead th{position:sticky;top:0;background:var(--card)}
 th:first-child,td.text,th.text{text-align:left}
 td.text{white-space:normal;min-width:9rem}
+.sortable tbody th{white-space:normal;word-break:break-all;min-width:12rem;max-width:17rem}
+.sortable :is(th,td){padding:6px 9px}
+.sortable td.text{min-width:0;white-space:nowrap}
+th button{all:unset;cursor:pointer;font-weight:600}
+th button:focus-visible{outline:2px solid var(--bar);outline-offset:3px;border-radius:2px}
+th button::after{content:" ↕";opacity:.45}
+th[aria-sort=ascending] button::after{content:" ↑";opacity:1}
+th[aria-sort=descending] button::after{content:" ↓";opacity:1}
+.legend.above{margin:0 0 12px}
 td.heat{min-width:3rem;text-align:center}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:16px;
 align-items:start}
@@ -83,6 +97,7 @@ summary{cursor:pointer;margin:0 0 10px}
 @media (max-width:600px){main{padding:20px 14px 48px}h1{font-size:1.4rem}.tile b{font-size:1.35rem}
 .tiles{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}
 dl{grid-template-columns:1fr}
+.sortable tbody th{min-width:7rem;max-width:38vw}
 dd{margin-bottom:6px}th,td{padding:5px 8px}}
 @media print{body{background:#fff}figure,.tile{break-inside:avoid}}
 """
@@ -95,16 +110,24 @@ class Cell:
     html: str
     text: bool = False  # aligned left, may wrap
     heat: float | None = None  # 0–1, coloured by it
+    order: float | None = None  # what a sortable column of numbers is sorted by
 
     def __str__(self) -> str:
+        if self.order is not None:
+            return f'<td data-order="{self.order:.9g}">{self.html}</td>'
         if self.heat is not None:
             color = f"rgba(var(--heat),{0.75 * self.heat:.2f})"
             return f'<td class="heat" style="background:{color}">{self.html}</td>'
         return f'<td class="text">{self.html}</td>' if self.text else f"<td>{self.html}</td>"
 
 
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
-    """Make a whole page of (heading, HTML) sections with links to each."""
+def page(
+    title: str, subtitle: str, sections: Sequence[tuple[str, str]], *, script: str = ""
+) -> str:
+    """Make a whole page of (heading, HTML) sections with links to each.
+
+    `script` runs at its end.
+    """
     links = ""
     body = ""
     for name, content in sections:
@@ -115,18 +138,23 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{STYLE}</style>'
     )
     main = f'<h1>{escape(title)}</h1><p class="soft">{escape(subtitle)}</p><nav>{links}</nav>{body}'
+    ending = f"<script>{script}</script>" if script else ""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>'
-        f"<body><main>{main}</main></body></html>\n"
+        f"<body><main>{main}</main>{ending}</body></html>\n"
     )
 
 
 def table(
-    head: Sequence[str], rows: Iterable[tuple[str, Sequence[str | Cell]]], *, tall: bool = False
+    head: Sequence[str],
+    rows: Iterable[tuple[str, Sequence[str | Cell]]],
+    *,
+    tall: bool = False,
+    sortable: bool = False,
 ) -> str:
     """Make a table whose first column names the rows.
 
-    It scrolls by itself where the page is narrow.
+    It scrolls by itself where the page is narrow. `sortable` marks it for a script.
     """
     texts = [True] * len(head)  # of each column, by its cell in the first row
     lines = ""
@@ -138,7 +166,8 @@ def table(
     top = "".join(_heading(name, text) for name, text in zip(head, texts, strict=True))
     frame = "wide tall" if tall else "wide"
     content = f"<thead><tr>{top}</tr></thead><tbody>{lines}</tbody>"
-    return f'<div class="{frame}" tabindex="0"><table>{content}</table></div>'
+    kind = ' class="sortable"' if sortable else ""
+    return f'<div class="{frame}" tabindex="0"><table{kind}>{content}</table></div>'
 
 
 def _as_cell(content: str | Cell) -> Cell:

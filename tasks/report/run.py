@@ -50,7 +50,7 @@ def settings_section(folder: Path, metadata: Mapping[str, Any]) -> str:
         text = yaml.safe_dump(metadata[SETTINGS], sort_keys=False, allow_unicode=True)
         scored_with = f"<pre>{escape(text)}</pre>"
         parts.append(folded("Settings of the evaluation", scored_with))
-    starts = _load(folder / "environment.json", [])
+    starts = read_starts(folder)
     if starts:
         parts.append("<h3>Machine of the last start</h3>" + _machine(starts[-1]))
     parts.append("<h3>Commands</h3>" + _commands(starts, folder))
@@ -77,6 +77,12 @@ def finished_evaluation(folder: str | Path, needed: str, eval_command: str) -> d
         way_out = f"found none in {folder}; {eval_command} CHECKPOINT --out {folder} writes it"
         raise UserError(f"a report needs the {EVALUATION} of a finished evaluation, {way_out}")
     return metadata
+
+
+def read_starts(folder: Path) -> list[Any]:
+    """What each start of a run was made with, the first one first; empty without a training."""
+    starts: list[Any] = _load(folder / "environment.json", [])
+    return starts
 
 
 def recorded_path(folder: str | Path, path: str | Path) -> Path:
@@ -136,7 +142,7 @@ def _chart(
 
 
 def training_axes(lines: Sequence[Series], last_step: int, percent: bool) -> Axes:
-    """Axes from step 0 to the last one, and from 0 to what the lines reach; percent to 1 at least."""
+    """Axes from step 0 to the last one, and from 0 to what the lines reach, 1 percent at least."""
     values = [value for line in lines for _, value in line.points]
     highest = max([*values, 1.0]) if percent else max(values)
     heights = _range(min(values), highest)
