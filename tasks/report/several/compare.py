@@ -8,9 +8,9 @@ from resnet_backbones.errors import UserError
 from tasks.report.compare import ReadSettings, as_written
 from tasks.report.several.read import OneRun, is_run, read_run
 from tasks.report.several.table import (
+    BEST,
     best_first,
     differing_settings,
-    have_same_data,
     make_columns,
     run_names,
     settings_lines,
@@ -38,21 +38,25 @@ class Several:
     @property
     def notes(self) -> list[str]:
         """What a reader of the scores should know."""
-        scored = [run for run in self.runs if run.scored_on]
-        if not have_same_data(self.runs):
-            names = run_names([run.folder for run in scored])
-            sets = [f"{name} on {run.scored_on}" for name, run in zip(names, scored, strict=True)]
-            return [f"scored on different data, so that none is best: {'; '.join(sets)}"]
-        return [f"scored on {run.scored_on}" for run in scored[:1]]
+        on: dict[str, list[str]] = {}
+        for name, run in zip(self.names, self.runs, strict=True):
+            if run.scored_on:
+                on.setdefault(run.scored_on, []).append(name)
+        if len(on) < 2:
+            return [f"scored on {data}" for data in on]
+        sets = [f"{', '.join(names)} on {data}" for data, names in on.items()]
+        return [f"scored on different data, so that none is marked as best: {'; '.join(sets)}"]
 
     def __str__(self) -> str:
         lines = []
         if self.left_out:
             lines.append(f"left out, as no run is there: {', '.join(map(str, self.left_out))}")
+        columns = make_columns(self.runs, self.scores)
+        marks = f"; {BEST} is the best" if any(column.has_best for column in columns) else ""
         lines += [
-            *table_lines(self.names, make_columns(self.runs, self.scores)),
+            *table_lines(self.names, columns),
             "",
-            "Scores in percent, of the last evaluation; * is the best.",
+            f"Scores in percent, of the last evaluation{marks}.",
             *self.notes,
             "",
             *settings_lines(self.names, differing_settings(self.runs)),

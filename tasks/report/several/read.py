@@ -49,9 +49,10 @@ def is_run(folder: Path) -> bool:
 
 def named_task(folder: Path) -> object:
     """The task that a run's folder names; None where it names none, as those of 0.1.0."""
-    if (folder / EVALUATION).is_file():
-        return evaluation_metadata(folder).get("task")
-    return read_config(folder / CONFIG).get("task")
+    named = evaluation_metadata(folder).get("task")
+    if named is None and (folder / CONFIG).is_file():
+        return read_config(folder / CONFIG).get("task")
+    return named
 
 
 def read_run(folder: Path, read_settings: ReadSettings) -> OneRun:
@@ -137,10 +138,11 @@ def _scores(folder: Path, rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _scored_on(folder: Path) -> str:
-    """The data set's file or folder without where it is, with its counts."""
+    """The data set's file or folder, without all that is above, with its counts."""
     metadata = evaluation_metadata(folder)
     paths = [str(metadata[name]) for name in SCORED_ON if name in metadata]
     if not paths:
         return ""
+    name = str(Path(*Path(paths[0]).parts[-2:]))  # val alone says little
     counts = [f"{metadata[name]} {name}" for name in COUNTS if name in metadata]
-    return f"{Path(paths[0]).name} ({', '.join(counts)})" if counts else Path(paths[0]).name
+    return f"{name} ({', '.join(counts)})"

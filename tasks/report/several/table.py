@@ -37,6 +37,11 @@ class Column:
     is_text: bool = False
     in_terminal: bool = True
 
+    @property
+    def has_best(self) -> bool:
+        """Whether a cell is marked."""
+        return any(entry.is_best for entry in self.entries)
+
 
 def run_names(folders: Sequence[Path]) -> list[str]:
     """The shortest ends of paths that tell them apart: runs/a and runs/b are a and b."""
@@ -154,11 +159,13 @@ def _numbers(values: Iterable[float | None], written: Callable[[float], str]) ->
 
 
 def _scores(runs: Sequence[OneRun], name: str, comparable: bool) -> tuple[Entry, ...]:
-    """A score of each run in percent; the best of several are those that are written alike."""
+    """A score of each run in percent. The best are written like the highest one, where not all
+    are.
+    """
     values = [run.scores.get(name) for run in runs]
     texts = [NOTHING if value is None else f"{100 * value:.1f}" for value in values]
-    known = [value for value in values if value is not None]
-    best = f"{100 * max(known):.1f}" if comparable and len(known) > 1 else None
+    known = {text for text in texts if text != NOTHING}
+    best = max(known, key=float) if comparable and len(known) > 1 else None
     return tuple(
         Entry(text, value, is_best=text == best) for text, value in zip(texts, values, strict=True)
     )
@@ -172,7 +179,7 @@ def _cells(column: Column) -> list[str]:
     """The title and the cells of a column in a terminal, where the best are marked behind."""
     if column.is_text:
         return [column.title, *(_short(entry.text) for entry in column.entries)]
-    if not any(entry.is_best for entry in column.entries):
+    if not column.has_best:
         return [column.title, *(entry.text for entry in column.entries)]
     marked = [f"{entry.text}{BEST if entry.is_best else ' '}" for entry in column.entries]
     return [f"{column.title} ", *marked]
