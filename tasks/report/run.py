@@ -11,7 +11,8 @@ import yaml
 from resnet_backbones.errors import UserError
 from tasks.metrics_file import read_metrics
 from tasks.panels import choose_panels, is_score_panel, line_labels, panel_heading
-from tasks.report.charts import Axes, Point, Series, line_chart, nice_ceiling, step_ticks
+from tasks.report.axes import Axes, Point, nice_ceiling, step_ticks
+from tasks.report.charts import Series, line_chart
 from tasks.report.page import facts, folded, paragraph
 from tasks.run_start import found_where_started
 from tasks.scoring.evaluation import SETTINGS

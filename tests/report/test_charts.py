@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tasks.report.charts import Axes, Series, line_chart, matrix_chart, step_ticks
+from tasks.report.axes import Axes, step_ticks
+from tasks.report.charts import Series, line_chart, matrix_chart
 
 AXES = Axes((0, 100), (0, 1), "step")
 
