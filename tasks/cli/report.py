@@ -47,7 +47,7 @@ def _compare(arguments: Namespace, parser: ArgumentParser) -> None:
     outputs = Outputs(by="compare", force=arguments.force)
     with outputs.owning(page) if page is not None else nullcontext():
         if len(folders) == 2:
-            _compare_two(*folders, page)
+            _compare_two(folders[0], folders[1], page)
         else:
             _compare_several(folders, page)
 
