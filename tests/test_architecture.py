@@ -146,7 +146,8 @@ TABLE: list[Row] = [
     ("tasks.stages", set(), set()),
     ("tasks.cores", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
-    ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.stages"}, set()),
+    ("tasks.png", set(), set()),
+    ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.png", "tasks.stages"}, set()),
     ("tasks.drawing", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
     ("tasks.plots", {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"}, set()),
     (

@@ -127,7 +127,7 @@ def _settings_reader(task: Task) -> Callable[[Mapping[str, Any]], dict[str, Any]
 
 REPORT = Command(
     name="report",
-    summary="Make the report.html of a run or an evaluation again.",
+    summary="Write the report.html of a run or an evaluation again.",
     examples="backbones report runs/quickstart",
     add_arguments=_report_arguments,
     run=_report,
