@@ -35,6 +35,9 @@ FLOORS = {
     "tasks.written",
     "tasks.panels",
     "tasks.drawing",
+    "tasks.outcomes",
+    "tasks.tags",
+    "tasks.picture_grid",
     "tasks.plots",
     "tasks.captions",
     "tasks.label_plots",
@@ -52,6 +55,7 @@ DRAWING = {
     "tasks.boxes",
     "tasks.images",
     "tasks.drawing",
+    "tasks.outcomes",
     "tasks.plots",
 }
 SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "serve", "zoo"}
@@ -148,12 +152,25 @@ TABLE: list[Row] = [
     ("tasks.boxes", {"numpy"}, set()),
     ("tasks.png", set(), set()),
     ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.png", "tasks.stages"}, set()),
-    ("tasks.drawing", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
-    ("tasks.plots", {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"}, set()),
+    ("tasks.drawing", {"PIL", "tasks.labels"}, {"matplotlib"}),
+    ("tasks.outcomes", {"PIL", "tasks.drawing"}, set()),
+    ("tasks.tags", {"numpy", "tasks.drawing"}, set()),
     (
-        "tasks.label_plots",
-        {"numpy", "PIL", "tasks.drawing", "tasks.files", "tasks.images", "tasks.labels"},
+        "tasks.picture_grid",
+        {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.outcomes"},
         set(),
+    ),
+    *(
+        (
+            module,
+            {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels", "tasks.outcomes"}
+            | {"tasks.picture_grid", *others},
+            set(),
+        )
+        for module, others in (
+            ("tasks.plots", {"tasks.tags"}),
+            ("tasks.label_plots", {"tasks.files"}),
+        )
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
     (

@@ -159,6 +159,7 @@ RESPONSES = Command(
     details="Layer responses (He et al. 2016, fig. 7), signal norms by depth, residual over"
     " identity: tables and a picture.",
     examples="""
+backbones responses resnet20=ours:resnet20.cifar10 resnet56=ours:resnet56.cifar10 --size 32
 backbones responses resnet50=weights.safetensors --images IMAGES
 backbones responses resnet50 vgg16_bn --images IMAGES --out runs/responses
 """,

@@ -67,7 +67,8 @@ class Task:
     main_scores: tuple[str, ...]
     """Names of the scores that tell runs apart, the first counting most."""
     report: Lazy
-    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""
+    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again; with
+    `annotations=` too where there are `results`."""
     compare: Lazy
     """(folder of an evaluation, folder of another, read_settings=…, eval_command=…) -> what is
     printed."""

@@ -21,13 +21,24 @@ def _report_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--images", help="folder of the images, where they are no longer where they were scored"
     )
+    parser.add_argument(
+        "--annotations",
+        metavar="FILE",
+        help="the annotations of detections, where they are no longer where they were scored",
+    )
 
 
 def _report(arguments: Namespace, _: ArgumentParser) -> None:
     task = evaluated_task(arguments.run)
+    moved = {}
+    if arguments.annotations is not None:
+        if task.results is None:  # nothing but detections is scored from its annotations again
+            rule = "--annotations is for detections"
+            raise UserError(f"{rule}, and {arguments.run} is of {task.name}; leave it out")
+        moved["annotations"] = arguments.annotations
     outputs = Outputs(by=EVALUATION, force=arguments.force)
     with outputs.owning(Path(arguments.run) / "report.html"):
-        page = task.report(arguments.run, arguments.images, eval_command=command("eval"))
+        page = task.report(arguments.run, arguments.images, eval_command=command("eval"), **moved)
     print(f"written: {page}")
 
 
@@ -128,7 +139,10 @@ def _settings_reader(task: Task) -> Callable[[Mapping[str, Any]], dict[str, Any]
 REPORT = Command(
     name="report",
     summary="Write the report.html of a run or an evaluation again.",
-    examples="backbones report runs/quickstart",
+    examples="""
+backbones report runs/quickstart
+backbones report runs/bccd --annotations moved/test.json --images moved/images
+""",
     add_arguments=_report_arguments,
     run=_report,
 )

@@ -80,12 +80,6 @@ def finished_evaluation(folder: str | Path, needed: str, eval_command: str) -> d
     return metadata
 
 
-def read_starts(folder: Path) -> list[Any]:
-    """What each start of a run was made with, the first one first; empty without a training."""
-    starts: list[Any] = _load(folder / "environment.json", [])
-    return starts
-
-
 def recorded_path(folder: str | Path, path: str | Path) -> Path:
     """A path in an evaluation.json, taken from where the run was started if it is not here."""
     for run in (Path(folder), Path(folder).resolve().parent):
@@ -101,6 +95,12 @@ def evaluated_scores(folder: str | Path) -> dict[str, Any]:
     return scores
 
 
+def read_starts(folder: Path) -> list[dict[str, Any]]:
+    """Read how a run was started, each time, from its environment.json; empty without one."""
+    starts: list[dict[str, Any]] = _load(folder / "environment.json", [])
+    return starts
+
+
 def _machine(start: Mapping[str, Any]) -> str:
     """Where a run was started last, and with which libraries."""
     versions = [f"{name} {version}" for name, version in start.get("versions", {}).items()]
@@ -113,7 +113,8 @@ def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
     lines.append(f"{_report_command(starts)} {folder}")
     commands = escape("\n".join(lines))
-    return f"<pre>{commands}</pre>" + paragraph("The last line makes this page again.")
+    lines_of_pre = f'<pre class="wraps">{commands}</pre>'
+    return lines_of_pre + paragraph("The last line makes this page again.")
 
 
 def _report_command(starts: Sequence[Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from html_page import Page, check_in_browser
 
 from resnet_backbones.errors import UserError
+from tasks.cli.main import main
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DetectionConfig
 from tasks.detection.results import evaluate_results
@@ -26,11 +27,13 @@ from tasks.report.instances.build import (
     write_report,
 )
 from tasks.report.instances.compare import compare_runs
+from tasks.report.page import SCRIPT
 from tasks.scoring.engines import hotcoco_evaluator
 from tasks.scoring.instances import score_boxes
 from tasks.scoring.resampling import draw_images
 from tasks.scoring.results import DetectionResults, read_results_json, write_results_json
 
+SUSPECTS = "Annotations to look at"
 SECTIONS = (
     "Scores",
     "Classes and sizes",
@@ -41,6 +44,7 @@ SECTIONS = (
     "Calibration",
     "Worst images",
     "Best images",
+    SUSPECTS,
     "Data",
     "Settings",
 )
@@ -113,7 +117,7 @@ def test_the_page_has_every_section_and_fetches_nothing(run: Path) -> None:
     assert page.headings == ["Scores", "Training", *SECTIONS[1:]]
     assert page.fetched == []
     assert page.open == []
-    assert "script" not in page.tags
+    assert page.scripts == [SCRIPT]  # and the one of the settings is text
 
 
 def test_the_same_files_give_the_same_bytes(run: Path) -> None:
@@ -210,7 +214,9 @@ def test_odd_inputs_give_whole_pages(
         np.ones(count, np.int64), boxes, np.full(count, 0.9), np.zeros(count, np.int64)
     )
     text = write_report(tmp_path, dataset, results).read_text()
-    assert Page(text).headings == list(SECTIONS)
+    with_suspects = objects == 0 and count > 0
+    expected = [name for name in SECTIONS if with_suspects or name != SUSPECTS]
+    assert Page(text).headings == expected
     assert "nan" not in re.sub(r"base64,[^\"]*", "", text)
     assert "<b>1</b>" not in text
     assert ("the image file is missing" in text) == bool(objects + count)
@@ -312,3 +318,65 @@ def test_what_was_evaluated_is_read_again(run: Path, dataset: CocoDataset) -> No
     again, results = read_evaluated(run)
     assert np.array_equal(again.boxes, dataset.boxes)
     assert len(results) == len(detections(dataset))
+
+
+def test_moved_annotations_and_images_are_named_on_the_command_line(
+    run: Path, dataset: CocoDataset, tmp_path: Path
+) -> None:
+    """The message names the file that it looked for and the options; with them the page is made."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    gone = tmp_path / "gone" / "val.json"
+    said = json.loads((folder / "evaluation.json").read_text())
+    said |= {"annotations": str(gone), "image_root": str(tmp_path / "gone")}
+    (folder / "evaluation.json").write_text(json.dumps(said))
+    with pytest.raises(UserError, match=f"no file at {gone}; `--annotations FILE --images FOLDER`"):
+        remake_report(folder)
+    remake_report(folder, dataset.image_root, annotations=dataset.path)
+    assert "the image file is missing" not in (folder / "report.html").read_text()
+    assert main(["report", str(folder), "--annotations", str(dataset.path)]) == 0
+    page = (folder / "report.html").read_text()
+    assert f"the image file is missing: looked in {tmp_path / 'gone'};" in page
+
+
+def test_other_annotations_than_those_scored_are_refused(run: Path, shapes: Path) -> None:
+    other = shapes / "annotations" / "instances_train.json"
+    with pytest.raises(UserError, match="must be the annotations that were scored, of"):
+        remake_report(run, annotations=other)
+
+
+def test_a_detector_that_found_nothing_is_asked_why(tmp_path: Path) -> None:
+    dataset = one_class(tmp_path, 1, 3)
+    text = write_report(tmp_path, dataset, DetectionResults.empty()).read_text()
+    assert "Next to nothing is found: AP50 is below 1" in text
+
+
+def test_the_worst_class_comes_first_and_one_without_objects_last(tmp_path: Path) -> None:
+    """Class 1 has an AP of 0 and class 2 of 100; class 3 has no object."""
+    content = one_class(tmp_path, 3, 2).path
+    stated = json.loads(content.read_text())
+    stated["annotations"][1]["category_id"] = 2
+    content.write_text(json.dumps(stated))
+    found = DetectionResults(
+        np.ones(1, np.int64), np.array([[20.0, 5, 9, 9]]), np.ones(1), np.ones(1, np.int64)
+    )
+    text = write_report(tmp_path, read_coco(content), found).read_text()
+    table = text.partition("<h2>Classes and sizes</h2>")[2].partition("</table>")[0]
+    assert re.findall(r"&lt;b&gt;(\d)", table) == ["1", "2", "3"]
+    assert table.index("&lt;b&gt;1") < table.index("&lt;b&gt;2") < table.index("&lt;b&gt;3")
+
+
+def test_many_classes_are_summed_up_in_five_curves(tmp_path: Path) -> None:
+    """Thirteen classes with an object each, of which the first six are found."""
+    content = one_class(tmp_path, 13, 13).path
+    stated = json.loads(content.read_text())
+    for label, record in enumerate(stated["annotations"], start=1):
+        record["category_id"] = label
+        record["bbox"] = [5 * label, 5, 4, 4]
+    content.write_text(json.dumps(stated))
+    boxes = np.array([[5.0 * label, 5, 4, 4] for label in range(1, 7)])
+    results = DetectionResults(np.ones(6, np.int64), boxes, np.ones(6), np.arange(6))
+    text = write_report(tmp_path, read_coco(content), results).read_text()
+    title = "The 13 classes at IoU 0.50: how many are below"
+    chart = text.partition(title)[2].partition("</figure>")[0]
+    heights = [set(re.findall(r",([\d.]+)", line)) for line in re.findall('points="(.*?)"', chart)]
+    assert heights == [{"204.0"}, {"204.0"}, {"204.0"}, {"24.0"}, {"24.0"}]  # precision 0 and 1

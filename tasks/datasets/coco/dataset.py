@@ -130,6 +130,14 @@ def read_segmentations(dataset: CocoDataset) -> PackedValues:
     return PackedValues([json.dumps(mask) for mask in masks])
 
 
+def read_annotation_ids(dataset: CocoDataset, rows: Sequence[int]) -> list[FileId | None]:
+    """Read the ids of some of the M objects from the file again; None for one without an id."""
+    if not rows:
+        return []
+    records = read_json(dataset.path)["annotations"]
+    return [file_id(records[place].get("id")) for place in dataset.places[list(rows)].tolist()]
+
+
 def _parse(
     content: Mapping[str, Any], path: Path, image_root: Path, wanted: LabelMap | None, exif: Exif
 ) -> CocoDataset:

@@ -10,7 +10,6 @@ from tasks.report.charts import Series, line_chart, line_sample
 from tasks.report.page import Cell, page, paragraph, table
 from tasks.report.run import COLORS, curve, training_axes
 from tasks.report.several.compare import Several
-from tasks.report.several.sorting import SORTING
 from tasks.report.several.table import (
     FEW,
     Entry,
@@ -33,7 +32,7 @@ def write_several(several: Several, file: Path) -> Path:
         sections.append(("Curves", curves))
     sections.append(("Settings that differ", _settings_section(several)))
     subtitle = "; ".join(several.notes)
-    write_text(file, page(title, subtitle, sections, script=SORTING))
+    write_text(file, page(title, subtitle, sections))
     return file
 
 
@@ -56,7 +55,7 @@ def _runs_section(several: Several) -> str:
         "Scores in percent, of the last evaluation of each run; the best is bold. Time is that of"
         " the training, without evaluations."
     )
-    return paragraph(note) + table(head, rows, sortable=True)
+    return paragraph(note) + _run_table(head, rows)
 
 
 def _cell(entry: Entry, is_text: bool) -> Cell:
@@ -104,7 +103,12 @@ def _settings_section(several: Several) -> str:
     for number, name in enumerate(several.names):
         sample = line_sample(_line(several, number))
         rows.append((f"{sample}{escape(name)}", [cells[number] for cells in columns]))
-    return table(("run", *(name for name, _ in settings)), rows, sortable=True)
+    return _run_table(("run", *(name for name, _ in settings)), rows)
+
+
+def _run_table(head: Sequence[str], rows: Sequence[tuple[str, list[Cell]]]) -> str:
+    """A table whose rows are runs, with long names broken."""
+    return f'<div class="runs">{table(head, rows)}</div>'
 
 
 def _setting_cells(values: Sequence[str]) -> list[Cell]:

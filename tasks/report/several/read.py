@@ -9,6 +9,7 @@ from typing import Any
 from tasks.metrics_file import Row, read_metrics
 from tasks.report.compare import CONFIG, ReadSettings, flat_settings, read_config
 from tasks.report.run import EVALUATION, METRICS, evaluated_scores, evaluation_metadata, read_starts
+from tasks.report.title import HEADS, find_recipe
 
 SCORED_ON = ("annotations", "data")
 """Where an evaluation says what it was scored on."""
@@ -82,25 +83,16 @@ def read_run(folder: Path, read_settings: ReadSettings) -> OneRun:
 
 
 def _model(settings: Mapping[str, str]) -> str:
-    """Backbone and, where there is a choice, head."""
-    names = [settings.get(name) for name in ("model.backbone", "model.head.kind")]
-    return " + ".join(name for name in names if name)
+    """Head, where there is a choice, and backbone."""
+    backbone = settings.get("model.backbone", "")
+    head = settings.get("model.head.kind")
+    return f"{HEADS.get(head, head)}, {backbone}" if head and backbone else backbone
 
 
 def _recipe(folder: Path) -> str:
     """The recipe's name, or that of the settings file, in the command of the first start."""
     starts = read_starts(folder)
-    words = starts[0].get("command", []) if starts else []
-    for place, word in enumerate(words):
-        name = Path(word).name
-        if word == "train" or (name.startswith("train_") and name.endswith(".py")):
-            given = [after for after in words[place + 1 :] if _may_be_recipe(after)]
-            return Path(given[0]).stem if given else ""
-    return ""
-
-
-def _may_be_recipe(word: str) -> bool:
-    return "=" not in word and not word.startswith("-")
+    return find_recipe(starts[0].get("command", [])) if starts else ""
 
 
 def _whole(text: str | None) -> int | None:

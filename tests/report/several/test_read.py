@@ -64,10 +64,10 @@ def test_the_recipe_is_in_the_command(tmp_path: Path, command: list[str], recipe
     ("model", "words"),
     [
         ({"backbone": "resnet18"}, "resnet18"),
-        ({"backbone": "resnet18", "head": {"kind": "fpn"}}, "resnet18 + fpn"),
+        ({"backbone": "resnet18", "head": {"kind": "fpn"}}, "Semantic FPN, resnet18"),
     ],
 )
-def test_the_model_is_backbone_and_head(tmp_path: Path, model: Any, words: str) -> None:
+def test_the_model_is_head_and_backbone(tmp_path: Path, model: Any, words: str) -> None:
     assert read(write_run(tmp_path / "a", model=model)).model == words
 
 
