@@ -20,7 +20,7 @@ SIZES = {"s": "small", "m": "medium", "l": "large"}
 """What the last letter of COCO's APs, APm and APl means."""
 GROUPS = {"box": "", "mask": "mask", "panoptic": "panoptic", "seg": "", "val": ""}
 """What the titles of the groups' panels begin with."""
-WORDS = {"mean_class": "mean over classes", "mIoU_present": "mIoU of present classes"}
+WORDS = {"mean_class": "mean over classes", "mIoU_present": "mIoU of those present"}
 """Names that say too little."""
 
 

@@ -84,7 +84,7 @@ tbody th{color:var(--ink);font-weight:500;position:sticky;left:0;background:var(
 th:first-child,td.text,th.text{text-align:left}
 td.text,th.text{white-space:normal;min-width:7.5rem}
 .runs tbody th{white-space:normal;word-break:break-all;min-width:12rem;max-width:17rem}
-.runs td.text{min-width:0;white-space:nowrap}
+.runs :is(td,th).text{min-width:0;white-space:nowrap}
 td.heat{min-width:3rem;text-align:center}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,620px),1fr));gap:16px;
 align-items:start}

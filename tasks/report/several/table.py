@@ -73,14 +73,16 @@ def make_columns(runs: Sequence[OneRun], scores: Sequence[str]) -> list[Column]:
     speeds = _numbers([run.images_per_s for run in runs], "{:.1f}".format)
     times = _numbers([run.seconds for run in runs], duration)
     memory = _numbers([run.memory_gb for run in runs], "{:.1f}".format)
+    score_columns = _score_columns(runs, scores)
     columns = [
-        *_score_columns(runs, scores),
+        *score_columns[:FEW],
         Column("model", _texts(run.model for run in runs), is_text=True),
         Column("recipe", _texts(run.recipe for run in runs), is_text=True),
         Column("steps", tuple(_steps(run) for run in runs)),
         Column("images/s", speeds),
         Column("time", times),
         Column("GPU GiB", memory),
+        *score_columns[FEW:],
     ]
     return [column for column in columns if column is columns[0] or _is_known(column)]
 
