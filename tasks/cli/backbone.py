@@ -140,7 +140,7 @@ def _responses(arguments: Namespace, parser: ArgumentParser) -> None:
 
 DESCRIBE = Command(
     name="describe",
-    summary="Show the cost of a backbone, or the content of a weights file.",
+    summary="Show a backbone's cost, or the content of a weights file.",
     details="Of a NAME a table of levels, parameters, MACs and FLOPs, activations and memory by"
     " stage; of a FILE its passport and how to load it.",
     examples="""
