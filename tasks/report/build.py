@@ -24,7 +24,7 @@ def write_page(
     It is written beside and renamed, so that an older page stays whole until the new one is.
     """
     file = Path(folder) / REPORT
-    write_text(file, page(title.heading, subtitle, sections, title.details))
+    write_text(file, page(title.heading, subtitle, sections, details=title.details))
     return file
 
 

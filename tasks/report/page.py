@@ -59,6 +59,7 @@ polyline{fill:none;stroke-linejoin:round}.whisker{stroke:var(--ink);stroke-width
 .mark{width:120px;height:14px;display:block}
 .legend{display:flex;flex-wrap:wrap;gap:2px 14px;list-style:none;margin:8px 0 0;padding:0;
 font-size:.82rem}
+.legend+.pictures{margin-top:12px}
 i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}
 i.line{width:20px;height:0;border-radius:0;vertical-align:middle}
 .legend.above{margin:0 0 12px}
@@ -134,7 +135,11 @@ class Cell:
 
 
 def page(
-    title: str, subtitle: str, sections: Sequence[tuple[str, str]], details: Sequence[str] = ()
+    title: str,
+    subtitle: str,
+    sections: Sequence[tuple[str, str]],
+    *,
+    details: Sequence[str] = (),
 ) -> str:
     """Make a whole page of (heading, HTML) sections with links to each.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from found_boxes import detections, one_class
 from html_page import Page, check_in_browser
 
 from resnet_backbones.errors import UserError
@@ -48,33 +49,6 @@ SECTIONS = (
     "Data",
     "Settings",
 )
-
-
-def detections(dataset: CocoDataset, seed: int = 0, noise: float = 0.05) -> DetectionResults:
-    """Most objects displaced, some with a wrong class, and inventions of low score."""
-    random = np.random.default_rng(seed)
-    rows = np.flatnonzero(random.random(len(dataset.boxes)) < 0.8)
-    boxes = dataset.boxes[rows] + noise * random.normal(size=(len(rows), 4)) * np.tile(
-        dataset.boxes[rows, 2:], 2
-    )
-    boxes[:, 2:] = np.maximum(boxes[:, 2:], 1)
-    wrong = random.random(len(rows)) < 0.1
-    labels = np.where(
-        wrong, random.integers(0, dataset.label_map.num_classes, len(rows)), dataset.labels[rows]
-    )
-    owners = np.repeat(dataset.image_ids, np.diff(dataset.first))[rows]
-    invented = DetectionResults(
-        random.choice(dataset.image_ids, 20),
-        random.uniform(5, 40, (20, 4)),
-        random.uniform(0, 0.4, 20),
-        random.integers(0, dataset.label_map.num_classes, 20),
-    )
-    return DetectionResults(
-        np.concatenate((owners, invented.image_ids)),
-        np.concatenate((boxes, invented.boxes)),
-        np.concatenate((random.uniform(0.3, 1, len(rows)), invented.scores)),
-        np.concatenate((labels, invented.labels)),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -176,27 +150,6 @@ def test_a_perfect_class_of_one_object_is_not_said_to_lie_between_0_and_100(
     text = write_report(tmp_path, dataset, results).read_text()
     assert ">0.0 to 100.0<" not in text
     assert f"<td>100.0 to 100.0</td><td>{held}</td>" in text
-
-
-def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
-    """Two images that do not exist, the first with `objects` objects of class 1."""
-    content: dict[str, Any] = {
-        "images": [{"id": i, "file_name": f"<{i}>.jpg", "height": 60, "width": 80} for i in (1, 2)],
-        "categories": [{"id": i, "name": f"<b>{i}</b>"} for i in range(1, classes + 1)],
-        "annotations": [
-            {
-                "id": i,
-                "image_id": 1,
-                "category_id": 1,
-                "bbox": [10 * i, 5, 9, 9],
-                "area": 81,
-                "iscrowd": 0,
-            }
-            for i in range(1, objects + 1)
-        ],
-    }
-    (folder / "truth.json").write_text(json.dumps(content))
-    return read_coco(folder / "truth.json")
 
 
 @pytest.mark.parametrize(
@@ -342,41 +295,3 @@ def test_other_annotations_than_those_scored_are_refused(run: Path, shapes: Path
     other = shapes / "annotations" / "instances_train.json"
     with pytest.raises(UserError, match="must be the annotations that were scored, of"):
         remake_report(run, annotations=other)
-
-
-def test_a_detector_that_found_nothing_is_asked_why(tmp_path: Path) -> None:
-    dataset = one_class(tmp_path, 1, 3)
-    text = write_report(tmp_path, dataset, DetectionResults.empty()).read_text()
-    assert "Next to nothing is found: AP50 is below 1" in text
-
-
-def test_the_worst_class_comes_first_and_one_without_objects_last(tmp_path: Path) -> None:
-    """Class 1 has an AP of 0 and class 2 of 100; class 3 has no object."""
-    content = one_class(tmp_path, 3, 2).path
-    stated = json.loads(content.read_text())
-    stated["annotations"][1]["category_id"] = 2
-    content.write_text(json.dumps(stated))
-    found = DetectionResults(
-        np.ones(1, np.int64), np.array([[20.0, 5, 9, 9]]), np.ones(1), np.ones(1, np.int64)
-    )
-    text = write_report(tmp_path, read_coco(content), found).read_text()
-    table = text.partition("<h2>Classes and sizes</h2>")[2].partition("</table>")[0]
-    assert re.findall(r"&lt;b&gt;(\d)", table) == ["1", "2", "3"]
-    assert table.index("&lt;b&gt;1") < table.index("&lt;b&gt;2") < table.index("&lt;b&gt;3")
-
-
-def test_many_classes_are_summed_up_in_five_curves(tmp_path: Path) -> None:
-    """Thirteen classes with an object each, of which the first six are found."""
-    content = one_class(tmp_path, 13, 13).path
-    stated = json.loads(content.read_text())
-    for label, record in enumerate(stated["annotations"], start=1):
-        record["category_id"] = label
-        record["bbox"] = [5 * label, 5, 4, 4]
-    content.write_text(json.dumps(stated))
-    boxes = np.array([[5.0 * label, 5, 4, 4] for label in range(1, 7)])
-    results = DetectionResults(np.ones(6, np.int64), boxes, np.ones(6), np.arange(6))
-    text = write_report(tmp_path, read_coco(content), results).read_text()
-    title = "The 13 classes at IoU 0.50: how many are below"
-    chart = text.partition(title)[2].partition("</figure>")[0]
-    heights = [set(re.findall(r",([\d.]+)", line)) for line in re.findall('points="(.*?)"', chart)]
-    assert heights == [{"204.0"}, {"204.0"}, {"204.0"}, {"24.0"}, {"24.0"}]  # precision 0 and 1

@@ -61,7 +61,7 @@ def _nothing_learnt(analysis: Analysis) -> str:
         return ""
     return paragraph(
         f"Next to nothing is found: AP50 is below {percent(LEARNT, 0)}. Was the training long"
-        " enough, does its loss fall, and do the boxes lie on the objects? `backbones check`"
+        " enough, does its loss fall, and do the boxes lie on the objects? backbones check"
         " shows them."
     )
 
