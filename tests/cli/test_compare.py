@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 from command_line import Commands
+from labelled import ROAD, labels
 from recorded import CLASSIFICATION, write_run
+
+from tasks.scoring.evaluation import write_evaluation
+from tasks.scoring.pixels_file import write_results
+from tasks.scoring.semantic_results import SemanticTally
 
 
 @pytest.fixture
@@ -68,3 +73,20 @@ def test_what_is_no_run_among_several_is_left_out(runs: list[str], commands: Com
     answer = commands("compare", *runs, "runs/notes.txt")
     assert answer.output.splitlines()[0] == "left out, as no run is there: runs/notes.txt"
     assert answer.status == 0
+
+
+def test_two_runs_keep_their_paired_comparison_and_may_have_a_page(
+    tmp_path: Path, commands: Commands
+) -> None:
+    for name, guess, score in (("a", "0111", 0.5), ("b", "0011", 1.0)):
+        tally = SemanticTally(4)
+        tally.add(1, labels("0011"), labels(guess))
+        (tmp_path / name).mkdir()
+        about = {"task": "segmentation", "data": "masks"}
+        write_evaluation(tmp_path / name / "evaluation.json", {"seg/mIoU": score}, about)
+        write_results(tmp_path / name, tally.results(), ROAD, lambda index: f"{index}.jpg")
+    page = tmp_path / "compare.html"
+    answer = commands("compare", tmp_path / "a", tmp_path / "b", "--html", page)
+    assert "95 % intervals of b - a over images" in answer.output
+    assert answer.output.splitlines()[-1] == f"written: {page}"
+    assert "<b>100.0</b>" in page.read_text()
