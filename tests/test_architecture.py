@@ -31,6 +31,8 @@ FLOORS = {
     "tasks.images",
     "tasks.metrics_file",
     "tasks.run_start",
+    "tasks.score_names",
+    "tasks.written",
     "tasks.panels",
     "tasks.drawing",
     "tasks.outcomes",
@@ -142,7 +144,9 @@ TABLE: list[Row] = [
     ("tasks.labels", set(), set()),
     ("tasks.metrics_file", set(), set()),
     ("tasks.run_start", set(), set()),
-    ("tasks.panels", set(), set()),
+    ("tasks.score_names", set(), set()),
+    ("tasks.written", set(), set()),
+    ("tasks.panels", {"tasks.score_names"}, set()),
     ("tasks.stages", set(), set()),
     ("tasks.cores", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
@@ -228,7 +232,7 @@ TABLE: list[Row] = [
     ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *(
-        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file"}, set())
+        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file", "tasks.written"}, set())
         for module in sorted(TORCHLESS)
     ),
     (
@@ -246,6 +250,8 @@ TABLE: list[Row] = [
             "tasks.outputs",
             "tasks.metrics_file",
             "tasks.panels",
+            "tasks.score_names",
+            "tasks.written",
             "tasks.run_start",
             "tasks.stages",
         },

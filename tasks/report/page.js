@@ -7,8 +7,10 @@ const NUMBER = /^[+-]?\d[\d,]*(\.\d+)?( to .*)?$/;
 
 // What a cell is sorted by; null, which comes last, where it says nothing.
 function key(row, column) {
+  const order = row.cells[column].dataset.order;
+  if (order !== undefined) return parseFloat(order);
   const text = row.cells[column].textContent.trim();
-  if (!text || text === "n/a") return null;
+  if (!text || text === "n/a" || text === "-") return null;
   return NUMBER.test(text) ? parseFloat(text.replaceAll(",", "")) : text;
 }
 

@@ -15,12 +15,12 @@ STYLE = """
 --line:#e4e6e9;--bar:#3d7ea6;
 --heat:61,126,166;--good:#2f8f5b;--bad:#c2513f;--s0:#3d7ea6;--s1:#d08a2e;--s2:#2f8f5b;--s3:#9a6bb5;
 --s4:#c2513f;
---s5:#5f7f8c;--shade:rgba(0,0,0,.26)}
+--s5:#434b55;--shade:rgba(0,0,0,.26)}
 @media (prefers-color-scheme:dark){:root{--page:#15181c;--card:#1c2026;--ink:#e3e6ea;--soft:#99a2ad;
 --line:#31363d;
 --bar:#6aaed6;--heat:106,174,214;--good:#5cc08a;--bad:#e58573;--s0:#6aaed6;--s1:#e5ae62;
 --s2:#5cc08a;--s3:#bd97d4;
---s4:#e58573;--s5:#9bb6c2;--shade:rgba(255,255,255,.34)}}
+--s4:#e58573;--s5:#d3d9e0;--shade:rgba(255,255,255,.34)}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
@@ -61,6 +61,8 @@ polyline{fill:none;stroke-linejoin:round}.whisker{stroke:var(--ink);stroke-width
 font-size:.82rem}
 .legend+.pictures{margin-top:12px}
 i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}
+i.line{width:20px;height:0;border-radius:0;vertical-align:middle}
+.legend.above{margin:0 0 12px}
 .wide{overflow-x:auto;border:1px solid var(--line);border-radius:10px;
 margin:0 0 16px;width:fit-content;max-width:100%}
 .wide,figure.scrolls,pre{background:
@@ -82,6 +84,8 @@ th{font-weight:600;color:var(--soft)}
 tbody th{color:var(--ink);font-weight:500;position:sticky;left:0;background:var(--card)}
 th:first-child,td.text,th.text{text-align:left}
 td.text,th.text{white-space:normal;min-width:7.5rem}
+.runs tbody th{white-space:normal;word-break:break-all;min-width:12rem;max-width:17rem}
+.runs :is(td,th).text{min-width:0;white-space:nowrap}
 td.heat{min-width:3rem;text-align:center}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,620px),1fr));gap:16px;
 align-items:start}
@@ -106,7 +110,7 @@ summary{cursor:pointer;margin:0 0 10px}
 @media (max-width:600px){.pair{grid-auto-flow:row}nav{grid-template-columns:1fr 1fr}
 main{padding:20px 14px 48px}h1{font-size:1.4rem}.tile b{font-size:1.35rem}
 .tiles{grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}
-dl{grid-template-columns:1fr}
+.runs tbody th{min-width:7rem;max-width:38vw}dl{grid-template-columns:1fr}
 dd{margin-bottom:6px}th,td{padding:5px 8px}}
 @media print{tr[hidden]{display:table-row}body{background:#fff}figure,.tile{break-inside:avoid}}
 """
@@ -119,8 +123,11 @@ class Cell:
     html: str
     text: bool = False  # aligned left, may wrap
     heat: float | None = None  # 0–1, coloured by it
+    order: float | None = None  # the number that it is sorted by, where its text is not one
 
     def __str__(self) -> str:
+        if self.order is not None:
+            return f'<td data-order="{self.order:.9g}">{self.html}</td>'
         if self.heat is not None:
             color = f"rgba(var(--heat),{0.75 * self.heat:.2f})"
             return f'<td class="heat" style="background:{color}">{self.html}</td>'

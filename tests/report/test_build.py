@@ -38,7 +38,7 @@ def test_a_task_brings_its_sections_and_shares_the_others(tmp_path: Path) -> Non
     made = sections(finished(tmp_path))
     assert [heading for heading, _ in made] == ["Scores", "Training", "Classes", "Data", "Settings"]
     content = dict(made)
-    assert "val, times 100" in content["Training"]
+    assert "Scores, %" in content["Training"]
     assert "Loss" in content["Training"]
     assert content["Data"] == facts([("images", "100"), ("note", "2 files were left out")])
     assert "<dt>step</dt><dd>4</dd>" in content["Settings"]
@@ -51,8 +51,8 @@ def test_scores_below_zero_are_inside_their_chart(tmp_path: Path) -> None:
     rows = [{"step": step, "loss": 1.0, "val/r2": (step - 3) / 4} for step in range(1, 5)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     training = dict(sections(folder))["Training"]
-    assert ">-50<" in training
-    (line,) = re.findall(r'points="([^"]+)"', training.split("val, times 100")[-1])[:1]
+    assert ">-60<" in training
+    (line,) = re.findall(r'points="([^"]+)"', training.split("Scores, %")[-1])[:1]
     heights = [float(point.partition(",")[2]) for point in line.split()]
     steps = [below - above for below, above in itertools.pairwise(heights)]
     assert steps == pytest.approx([steps[0]] * 3, abs=0.11)  # written to a tenth of a pixel

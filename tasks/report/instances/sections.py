@@ -6,13 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.drawing import label_color
-from tasks.report.charts import (
-    Axes,
-    Point,
-    Series,
-    interval_mark,
-    line_chart,
-)
+from tasks.report.axes import Axes, Point
+from tasks.report.charts import Series, interval_mark, line_chart
 from tasks.report.instances.analysis import Analysis, ClassReport
 from tasks.report.page import Cell, css_color, paragraph, percent, span, swatch, table, tiles
 from tasks.report.tables import ConfidenceBin, reliability
