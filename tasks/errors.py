@@ -1,6 +1,8 @@
 """What errors are made of: those about data in parts, and lists in words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from resnet_backbones.errors import UserError
 
@@ -20,6 +22,15 @@ class DataError(UserError):
         self.rule = rule
         self.way_out = way_out
         self.record = record
+
+
+@contextmanager
+def errors_of(source: str | Path) -> Iterator[None]:
+    """Put the name of a file in front of the errors that a user causes with it."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{source}: {error}") from error
 
 
 def quoted(names: Sequence[str], limit: int = 8) -> str:

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from resnet_backbones.errors import UserError
 from tasks.errors import DataError
-from tasks.png_chunks import with_one_pixel
+from tasks.png import check_pixels, with_one_pixel
 from tasks.stages import DECODE, stage
 
 Exif = Literal["apply", "ignore"]
@@ -97,6 +97,7 @@ def opened(source: ImageSource, exif: Exif = "apply") -> Iterator[OpenImage]:
     with ExitStack() as stack:
         with _naming(source), stage(DECODE):
             image = stack.enter_context(_open(source))
+            _check_png(image)  # which PIL does not
             width, height = image.size
             turned = exif == "apply" and _orientation(image) >= 5
         yield OpenImage(source, image, exif, (width, height) if turned else (height, width))
@@ -150,11 +151,13 @@ def image_sizes(source: str | Path | bytes) -> tuple[tuple[int, int], tuple[int,
 def find_images(path: str | Path, way_out: str = "correct the path") -> list[Path]:
     """List the image files under a folder, sorted, or the one file given.
 
-    Raises UserError where there are none, with what to do about it.
+    Raises UserError where there are none, or for a whole disk, with what to do about it.
     """
     path = Path(path)
     if path.is_file():
         return [path]
+    if path.is_dir() and path.resolve() == Path(path.resolve().anchor):
+        raise UserError(f"expected a folder of images, but {path} is the whole disk; {way_out}")
     images = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
     files = sorted(file for file in images if file.is_file() and not _is_junk(file, path))
     if not files:
@@ -188,6 +191,13 @@ def _open(source: str | Path | bytes | Image.Image) -> AbstractContextManager[Im
     if isinstance(source, Image.Image):
         return nullcontext(source)  # it is the caller's to close
     return Image.open(_stream(source))
+
+
+def _check_png(image: Image.Image) -> None:
+    """Compare a PNG's pixels with their checksum, lest they are wrong without a word."""
+    file = getattr(image, "fp", None)  # none once an image is decoded
+    if image.format == "PNG" and file is not None:
+        check_pixels(file)
 
 
 def _stream(source: str | Path | bytes) -> Path | io.BytesIO:

@@ -3,6 +3,7 @@
 Images are (H, W, 3) uint8 RGB, labels (H, W) uint8 of K classes or IGNORED.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,19 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tasks.drawing import (
-    CELL_TEXT,
-    Color,
-    Draw,
-    Rectangle,
-    class_color,
-    pairs_grid,
-    text_font,
-    write_tag,
-)
+from tasks.drawing import Color, Rectangle, class_color, text_font, write_tag
 from tasks.files import AtomicFile
 from tasks.images import Pixels
 from tasks.labels import IGNORED, LabelMap
+from tasks.outcomes import LOOKS, Look, Outcome
+from tasks.picture_grid import CELL_TEXT, Draw, LegendEntry, write_grid
 
 Labels = NDArray[np.uint8]
 VOID: Color = (224, 224, 192)
@@ -61,19 +55,43 @@ def draw_labels(
     return np.asarray(picture)
 
 
+def draw_wrong(image: Pixels, truth: Labels, predicted: Labels) -> Pixels:
+    """Show where labels are wrong: those pixels in the colour of wrong boxes over the gray image.
+
+    Ignored pixels are hatched.
+    """
+    ignored = (truth == IGNORED)[..., None]
+    gray = np.repeat(0.7 * image.mean(axis=2, keepdims=True) + 60, 3, axis=2)
+    base = np.where(ignored, _hatched(image), gray)
+    wrong = (truth != predicted)[..., None] & ~ignored
+    color = np.array(LOOKS[Outcome.WRONG].color)
+    mixed = np.where(wrong, 0.2 * base + 0.8 * color, base)
+    return np.round(mixed).clip(0, 255).astype(np.uint8)
+
+
+def wrong_share(truth: Labels, predicted: Labels) -> float:
+    """Share of the pixels with a true label that are labelled wrongly; nan where none has one."""
+    counted = truth != IGNORED
+    if not counted.any():
+        return math.nan
+    return float((truth != predicted)[counted].mean())
+
+
 def labels_grid(
     images: Sequence[Pixels],
+    names: Sequence[str],
     truths: Sequence[Labels],
     predictions: Sequence[Labels],
     label_map: LabelMap,
     path: str | Path,
     *,
     note: str = "",
-    across: int = 3,
+    across: int = 2,
 ) -> None:
-    """Write a picture with each image twice, ground truth beside predictions, `across` in a row.
+    """Write a picture with ground truth, predictions and wrong pixels of each image.
 
-    `note` is written after the heading. Raises UserError where there is no image.
+    `across` images stand in a row; `note` is written after the heading. Raises UserError where
+    there is no image.
     """
 
     def draw(shown: Sequence[Labels]) -> Draw:
@@ -83,13 +101,34 @@ def labels_grid(
 
         return draw_one
 
+    def draw_mistakes(index: int, pixels: Pixels) -> Pixels:
+        size = (pixels.shape[0], pixels.shape[1])
+        truth = resize_labels(truths[index], size)
+        return draw_wrong(pixels, truth, resize_labels(predictions[index], size))
+
+    captions = []
+    for name, truth, predicted in zip(names, truths, predictions, strict=True):
+        captions.append(f"{name}: {100 * wrong_share(truth, predicted):.1f} % wrong")
+    columns: list[tuple[str, Draw]] = [
+        ("ground truth", draw(truths)),
+        ("predictions", draw(predictions)),
+        ("wrong pixels, in red", draw_mistakes),
+    ]
+    legend = _legend([*truths, *predictions], label_map)
+    write_grid(images, captions, columns, legend, path, note=note, across=across)
+
+
+def _legend(shown: Sequence[Labels], label_map: LabelMap) -> list[LegendEntry]:
+    """The colours of the classes that have pixels and a colour, the largest class first."""
     counts = np.zeros(IGNORED + 1, np.int64)
-    for labels in (*truths, *predictions):
+    for labels in shown:
         counts += np.bincount(labels.ravel(), minlength=len(counts))
-    largest_first = np.argsort(-counts[:IGNORED], kind="stable")
-    named = [label for label in largest_first.tolist() if counts[label]]
-    sides = (draw(truths), draw(predictions))
-    pairs_grid(images, sides, named, label_map, path, note=note, across=across)
+    entries = []
+    for label in np.argsort(-counts[:IGNORED], kind="stable").tolist():
+        if counts[label] and label_map.names[label] != BACKGROUND:
+            color = Look(class_color(label_map, label))
+            entries.append(LegendEntry(label_map.names[label], color))
+    return entries
 
 
 def resize_labels(labels: Labels, size: tuple[int, int]) -> Labels:
@@ -141,6 +180,8 @@ def _write_names(
     present = np.flatnonzero(np.bincount(labels.ravel(), minlength=IGNORED)[:IGNORED])
     for label in present.tolist():
         name = label_map.names[label]
+        if name == BACKGROUND:
+            continue
         width = round(font.getlength(name) + 0.5 * text_height)
         patch = _room(labels == label, width, round(1.1 * text_height))
         if patch is not None:

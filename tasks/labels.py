@@ -22,6 +22,8 @@ class LabelMap:
     names: tuple[str, ...]
     colours: tuple[Colour, ...] | None = field(default=None, compare=False)
     """In which the data set draws its classes; None where it does not say."""
+    source: str = field(default="the label map", compare=False)
+    """What messages call it: the file that its classes come from."""
 
     def __post_init__(self) -> None:
         if len(self.category_ids) != len(self.names):

@@ -1,4 +1,4 @@
-"""Which measurements of a run share a chart, by their names in metrics.jsonl.
+"""Which measurements of a run share a chart, by their names in metrics.jsonl, and their titles.
 
 A name is `group/name`, such as `box/AP` or `val/top1`; a training's own are `loss`, its parts
 `loss/…`, and `lr`.  Losses of a set of images repeat those names below the set: `val/loss`,
@@ -6,22 +6,22 @@ A name is `group/name`, such as `box/AP` or `val/top1`; a training's own are `lo
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from tasks.score_names import is_headline
 
 LOSS = "loss"
 LEARNING_RATE = "learning rate"
 PARTS = "parts of the "
-LARGEST = 6  # names in a panel of scores
-NO_SCORES = {
-    "data_share",
-    "grad_norm",
-    "images_per_s",
-    "memory_gb",
-    "skipped",
-    "step",
-    "weights",
-}
+BY_SIZE = " by object size"
+LARGEST = 4  # names of several kinds in a panel of scores
+SIZES = {"s": "small", "m": "medium", "l": "large"}
+"""What the last letter of COCO's APs, APm and APl means."""
+GROUPS = {"box": "", "mask": "mask", "panoptic": "panoptic", "seg": "", "val": ""}
+"""What the titles of the groups' panels begin with."""
+WORDS = {"mean_class": "mean over classes", "mIoU_present": "mIoU of those present"}
+"""Names that say too little."""
 
 
 def choose_panels(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -48,7 +48,7 @@ def choose_panels(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     for chosen in panels.values():
         taken.update(chosen)
     known = set(names)
-    scores = [name for name in names if name not in taken and _is_score(name, known)]
+    scores = [name for name in names if name not in taken and is_headline(name, known)]
     panels |= _score_panels(scores)
     return {title: chosen for title, chosen in panels.items() if len(chosen) > _alone(title)}
 
@@ -58,9 +58,53 @@ def is_score_panel(title: str) -> bool:
     return title not in (LOSS, LEARNING_RATE) and not title.startswith(PARTS)
 
 
+def panel_heading(title: str) -> str:
+    """What stands above a panel of `choose_panels`: its title, and the unit of scores."""
+    heading = title[:1].upper() + title[1:]
+    return f"{heading}, %" if is_score_panel(title) else heading
+
+
+def line_labels(title: str, names: Sequence[str]) -> list[str]:
+    """What the lines of a panel are called in its legend."""
+    if title == LOSS:
+        return [_loss_label(name) for name in names]
+    if title.partition(" on ")[0].endswith(BY_SIZE):
+        return [SIZES[name[-1]] for name in names]
+    shared = _shared_group(names)
+    return [in_words(name.removeprefix(shared)) for name in names]
+
+
+def in_words(name: str) -> str:
+    """A name without the signs that code has in it: `top1` is top 1."""
+    plain = re.sub(r"[/_]", " ", WORDS.get(name, name))
+    return re.sub(r"\btop(\d+)\b", r"top \1", plain)
+
+
+def score_title(name: str) -> str:
+    """What a score is called by itself: AP of `box/AP`, AP small of `box/APs`."""
+    kind = _kind(name)
+    if kind.endswith(BY_SIZE):
+        return f"{kind.removesuffix(BY_SIZE)} {SIZES[name[-1]]}"
+    return in_words(name.rpartition("/")[2])
+
+
 def _alone(title: str) -> int:
     """Number of names up to which a panel shows nothing of its own."""
     return 1 if title.startswith(PARTS) else 0
+
+
+def _loss_label(name: str) -> str:
+    """Which images a loss is of."""
+    images = name.removesuffix("loss").rstrip("/")
+    return {"": "training", "val": "validation"}.get(images, f"on {images}")
+
+
+def _shared_group(names: Sequence[str]) -> str:
+    """The longest group of all names, with its slash: `loss/` of `loss/a` and `loss/b/c`."""
+    group = f"{names[0].rpartition('/')[0]}/"
+    while group != "/" and not all(name.startswith(group) for name in names):
+        group = f"{group.rstrip('/').rpartition('/')[0]}/"
+    return group
 
 
 def _measured(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -73,31 +117,42 @@ def _measured(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(names)
 
 
-def _is_score(name: str, names: Set[str]) -> bool:
-    """Whether a name has a group, and neither it nor a part of it is a measured name."""
-    group, _, last = name.rpartition("/")
-    if not group or last in NO_SCORES:
-        return False
-    above = [name[: slash.start()] for slash in re.finditer("/", name)]
-    return not any(prefix in names for prefix in above)
-
-
 def _score_panels(scores: Sequence[str]) -> dict[str, list[str]]:
-    """Scores by group; a large group is split by the capital letters its names begin with."""
+    """Scores by group; a large group is split by what its names begin with."""
     groups: dict[str, list[str]] = {}
     for name in scores:
         groups.setdefault(name.rpartition("/")[0], []).append(name)
     panels: dict[str, list[str]] = {}
     for group, members in groups.items():
-        for name in members:
-            title = group
-            if len(members) > LARGEST:
-                title = _with_letters(group, name)
-            panels.setdefault(title, []).append(name)
+        for kind, chosen in _split(members).items():
+            panels.setdefault(_title(group, kind), []).extend(chosen)
     return panels
 
 
-def _with_letters(group: str, name: str) -> str:
-    """A group's title with the leading capitals of a name in it: `box/AP` of `box/APs`."""
-    capitals = re.match(r"[A-Z]*", name.rpartition("/")[2])
-    return f"{group}/{capitals[0]}" if capitals and capitals[0] else group
+def _split(members: Sequence[str]) -> dict[str, list[str]]:
+    """Names of a group by their kind, such as AP; all under one where they are few or alike."""
+    kinds: dict[str, list[str]] = {}
+    for name in members:
+        kinds.setdefault(_kind(name), []).append(name)
+    if len(members) > LARGEST or len(kinds) == 1:
+        return kinds
+    return {"": list(members)}
+
+
+def _kind(name: str) -> str:
+    """The capitals that a name begins with, and whether it is of a size: AP of `box/AP50`."""
+    last = name.rpartition("/")[2]
+    capitals = re.match(r"[A-Z]*", last)
+    kind = capitals[0] if capitals else ""
+    is_of_size = bool(kind) and last.removeprefix(kind) in SIZES
+    return f"{kind}{BY_SIZE}" if is_of_size else kind
+
+
+def _title(group: str, kind: str) -> str:
+    """The title of a panel: AP of `box`, AP on train of `train/box`."""
+    images, _, own = group.rpartition("/")
+    if own == "train":
+        images, own = own, ""
+    words = [GROUPS.get(own, own), kind or "scores"]
+    title = " ".join(word for word in words if word)
+    return f"{title} on {images}" if images else title

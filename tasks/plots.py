@@ -11,18 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tasks.drawing import (
-    CELL_TEXT,
-    Color,
-    Draw,
-    Rectangle,
-    class_color,
-    pairs_grid,
-    text_font,
-    write_tag,
-)
+from tasks.drawing import Rectangle, class_color, text_font, write_tag
 from tasks.images import Pixels
 from tasks.labels import LabelMap
+from tasks.outcomes import LOOKS, MEANINGS, Look, Outcome, draw_outline
+from tasks.picture_grid import CELL_TEXT, Draw, LegendEntry, write_grid, write_words
+from tasks.tags import place_tag
+
+URGENCY = (Outcome.IGNORED, Outcome.RIGHT, Outcome.MISSED, Outcome.WRONG)
+"""Outcomes from the back to the front."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,7 @@ class LabelledBoxes:
     labels: NDArray[np.int64]  # (N,) contiguous
     scores: NDArray[np.floating] | None = None  # (N,) in 0–1
     crowd: NDArray[np.bool_] | None = None  # (N,) boxes around groups that are not told apart
+    outcomes: Sequence[Outcome] | None = None  # N; they are drawn instead of the classes
 
     def text(self, index: int, label_map: LabelMap) -> str:
         """Say what is written beside a box: its class, with the score or the word crowd."""
@@ -42,9 +40,38 @@ class LabelledBoxes:
         is_crowd = self.crowd is not None and self.crowd[index]
         return f"{name} (crowd)" if is_crowd else name
 
+    def look(self, index: int, label_map: LabelMap) -> Look:
+        """How a box is drawn: by its outcome, or in the colour of its class."""
+        if self.outcomes is not None:
+            return LOOKS[self.outcomes[index]]
+        return Look(class_color(label_map, int(self.labels[index])))
+
+    def count(self, outcome: Outcome) -> int:
+        """How many of the boxes have an outcome."""
+        return 0 if self.outcomes is None else list(self.outcomes).count(outcome)
+
     def scaled(self, width: float, height: float) -> "LabelledBoxes":
         """Return the boxes on an image resized by these two factors."""
         return replace(self, boxes=self.boxes * np.array([width, height, width, height]))
+
+
+@dataclass(frozen=True)
+class PicturedImage:
+    """An image with its objects, and what was found in it."""
+
+    name: str
+    pixels: Pixels
+    truth: LabelledBoxes
+    predictions: LabelledBoxes
+    words: str = ""
+    """Written into the image where there are no predictions."""
+
+    def __str__(self) -> str:
+        """The name, with what came of the boxes."""
+        right = self.predictions.count(Outcome.RIGHT)
+        wrong = self.predictions.count(Outcome.WRONG)
+        missed = self.truth.count(Outcome.MISSED)
+        return f"{self.name}: {right} right, {wrong} wrong, {missed} missed"
 
 
 def draw_boxes(
@@ -56,33 +83,30 @@ def draw_boxes(
 ) -> Pixels:
     """Draw outlined boxes and their labels into a copy of the image.
 
-    A label that would hide others is left out. `text_height` is in pixels and the lines follow it;
-    None takes it from the image's size.
+    A label that would hide small boxes or other labels is left out. `text_height` is in pixels and
+    the lines follow it; None takes it from the image's size.
     """
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture, "RGBA")
     size = text_height or max(10.0, (picture.width * picture.height) ** 0.5 / 32)
     order = _back_to_front(shown)
     for index in order:
-        color = class_color(label_map, int(shown.labels[index]))
-        _outline(pen, shown.boxes[index], color, max(1, round(size / 6)))
+        corners = _pixels_of(shown.boxes[index])
+        draw_outline(pen, corners, shown.look(index, label_map), max(1, round(size / 6)))
     font = text_font(max(8, round(0.8 * size)), bold=True)
     taken: list[Rectangle] = []
-    for index in reversed(order):  # the best find room first
+    for index in reversed(order):  # the most important find room first
         text = shown.text(index, label_map)
-        width = font.getlength(text) + 0.5 * size
-        height = 1.1 * size
-        patch = _place(shown.boxes[index], width, height, picture.size, taken)
-        if _hidden_area(patch, taken) < 0.1 * width * height:
-            write_tag(pen, patch, text, font, class_color(label_map, int(shown.labels[index])))
+        extent = (font.getlength(text) + 0.5 * size, 1.1 * size)
+        patch = place_tag(shown.boxes[index], extent, picture.size, shown.boxes, taken)
+        if patch is not None:
+            write_tag(pen, patch, text, font, shown.look(index, label_map).color)
             taken.append(patch)
     return np.asarray(picture)
 
 
 def predictions_grid(
-    images: Sequence[Pixels],
-    truths: Sequence[LabelledBoxes],
-    predictions: Sequence[LabelledBoxes],
+    images: Sequence[PicturedImage],
     label_map: LabelMap,
     path: str | Path,
     *,
@@ -91,76 +115,62 @@ def predictions_grid(
 ) -> None:
     """Write a picture with each image twice, ground truth beside predictions, `across` in a row.
 
-    `note` is written after the heading, for instance which predictions are shown. Raises UserError
-    where there is no image.
+    `note` is written after the heading, for instance which predictions are shown. The boxes have
+    outcomes. Raises UserError where there is no image.
     """
 
-    def draw(shown: Sequence[LabelledBoxes]) -> Draw:
-        def draw_one(index: int, pixels: Pixels) -> Pixels:
-            height, width = images[index].shape[:2]
-            boxes = shown[index].scaled(pixels.shape[1] / width, pixels.shape[0] / height)
-            return draw_boxes(pixels, boxes, label_map, text_height=CELL_TEXT)
+    def draw_truth(index: int, pixels: Pixels) -> Pixels:
+        return _drawn_into(pixels, images[index], images[index].truth, label_map)
 
-        return draw_one
+    def draw_predictions(index: int, pixels: Pixels) -> Pixels:
+        shown = images[index].predictions
+        if not len(shown.boxes) and images[index].words:
+            return write_words(pixels, images[index].words)
+        return _drawn_into(pixels, images[index], shown, label_map)
 
-    drawn = [boxes.labels for boxes in (*truths, *predictions)]
-    labels = np.unique(np.concatenate([np.zeros(0, np.int64), *drawn])).tolist()
-    sides = (draw(truths), draw(predictions))
-    pairs_grid(images, sides, labels, label_map, path, note=note, across=across)
+    columns: list[tuple[str, Draw]] = [
+        ("ground truth", draw_truth),
+        ("predictions", draw_predictions),
+    ]
+    pixels = [image.pixels for image in images]
+    names = [str(image) for image in images]
+    legend = outcome_legend(
+        [boxes for image in images for boxes in (image.truth, image.predictions)]
+    )
+    write_grid(pixels, names, columns, legend, path, note=note, across=across)
+
+
+def outcome_legend(shown: Sequence[LabelledBoxes]) -> list[LegendEntry]:
+    """What the lines of boxes mean; of ignored ones where there are some."""
+    outcomes = [Outcome.RIGHT, Outcome.WRONG, Outcome.MISSED]
+    if any(boxes.count(Outcome.IGNORED) for boxes in shown):
+        outcomes.append(Outcome.IGNORED)
+    return [LegendEntry(MEANINGS[each], LOOKS[each], filled=False) for each in outcomes]
+
+
+def _drawn_into(
+    pixels: Pixels, image: PicturedImage, boxes: LabelledBoxes, label_map: LabelMap
+) -> Pixels:
+    """Boxes of an image, drawn into its resized pixels."""
+    height, width = image.pixels.shape[:2]
+    scaled = boxes.scaled(pixels.shape[1] / width, pixels.shape[0] / height)
+    return draw_boxes(pixels, scaled, label_map, text_height=CELL_TEXT)
 
 
 def _back_to_front(shown: LabelledBoxes) -> list[int]:
-    """Order of drawing: predictions by rising score, ground truth by falling area."""
+    """Order of drawing: by outcome; predictions by rising score, ground truth by falling area."""
     if shown.scores is not None:
-        return [int(index) for index in np.argsort(shown.scores, kind="stable")]
-    areas = (shown.boxes[:, 2] - shown.boxes[:, 0]) * (shown.boxes[:, 3] - shown.boxes[:, 1])
-    return [int(index) for index in np.argsort(-areas, kind="stable")]
+        rank = shown.scores
+    else:
+        rank = -(shown.boxes[:, 2:] - shown.boxes[:, :2]).prod(axis=1)
+    order: list[int] = np.argsort(rank, kind="stable").tolist()
+    if shown.outcomes is None:
+        return order
+    urgency = [URGENCY.index(outcome) for outcome in shown.outcomes]
+    return sorted(order, key=urgency.__getitem__)
 
 
-def _outline(
-    pen: ImageDraw.ImageDraw, box: NDArray[np.floating], color: Color, thickness: int
-) -> None:
-    """A box in its colour with a thin dark rim, which keeps it visible on any background."""
+def _pixels_of(box: NDArray[np.floating]) -> tuple[int, int, int, int]:
+    """The first and the last pixels of a box, (x1, y1, x2, y2)."""
     x1, y1, x2, y2 = (round(float(value)) for value in box)
-    x2 = max(x1, x2 - 1)  # the last pixel inside
-    y2 = max(y1, y2 - 1)
-    rim = max(1, thickness // 3)
-    pen.rectangle((x1 - rim, y1 - rim, x2 + rim, y2 + rim), outline=(0, 0, 0, 120), width=rim)
-    pen.rectangle((x1, y1, x2, y2), outline=color, width=thickness)
-
-
-def _place(
-    box: NDArray[np.floating],
-    width: float,
-    height: float,
-    image_size: tuple[int, int],
-    taken: Sequence[Rectangle],
-) -> Rectangle:
-    """A width x height patch inside the image, at the box's corner where it hides least."""
-    x1, y1, x2, y2 = (float(value) for value in box)
-    corners = (
-        (x1, y1 - height),
-        (x1, y2),
-        (x2 - width, y1 - height),
-        (x2 - width, y2),
-        (x1, y1),
-        (x1, y2 - height),
-    )
-    patches = []
-    for left, top in corners:
-        inner_left = min(max(left, 0.0), max(0.0, image_size[0] - width))
-        inner_top = min(max(top, 0.0), max(0.0, image_size[1] - height))
-        patches.append((inner_left, inner_top, inner_left + width, inner_top + height))
-    return min(patches, key=lambda patch: _hidden_area(patch, taken))
-
-
-def _hidden_area(patch: Rectangle, taken: Sequence[Rectangle]) -> float:
-    """Area of the patches `taken` that a patch would hide."""
-    return sum(_overlap(patch, earlier) for earlier in taken)
-
-
-def _overlap(first: Rectangle, second: Rectangle) -> float:
-    """Area that two rectangles share."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(0.0, width) * max(0.0, height)
+    return x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)

@@ -17,13 +17,16 @@ BROWSER = next(
 
 
 class Page(HTMLParser):
-    """The headings of a page, the tags that are open at its end, and whatever it would fetch."""
+    """The headings of a page, the tags that are open at its end, whatever it would fetch, and its
+    scripts.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.headings: list[str] = []
         self.fetched: list[str] = []
+        self.scripts: list[str] = []
         self.tags: set[str] = set()
         self.feed(text)
 
@@ -47,6 +50,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "h2":
             self.headings.append(data)
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
 
 
 def check_in_browser(page: Path, folder: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -62,6 +63,16 @@ def _add_voc_object(root: ElementTree.Element, name: str, box: object) -> None:
     place = ElementTree.SubElement(found, "bndbox")
     for corner, value in corners.items():
         ElementTree.SubElement(place, corner).text = str(round(value))
+
+
+def write_video(image: Path, path: Path) -> None:
+    """Four frames of an image."""
+    frame = cv2.imread(str(image))
+    height, width = frame.shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 4, (width, height))
+    for _ in range(4):
+        writer.write(frame)
+    writer.release()
 
 
 def write_masks(folder: Path) -> None:

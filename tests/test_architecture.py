@@ -31,8 +31,13 @@ FLOORS = {
     "tasks.images",
     "tasks.metrics_file",
     "tasks.run_start",
+    "tasks.score_names",
+    "tasks.written",
     "tasks.panels",
     "tasks.drawing",
+    "tasks.outcomes",
+    "tasks.tags",
+    "tasks.picture_grid",
     "tasks.plots",
     "tasks.captions",
     "tasks.sample_sheet",
@@ -51,6 +56,7 @@ DRAWING = {
     "tasks.boxes",
     "tasks.images",
     "tasks.drawing",
+    "tasks.outcomes",
     "tasks.plots",
 }
 SHARED = {"engine", "vision", "datasets", "scoring", "report", "cli", "serve", "zoo"}
@@ -139,18 +145,33 @@ TABLE: list[Row] = [
     ("tasks.labels", set(), set()),
     ("tasks.metrics_file", set(), set()),
     ("tasks.run_start", set(), set()),
-    ("tasks.panels", set(), set()),
+    ("tasks.score_names", set(), set()),
+    ("tasks.written", set(), set()),
+    ("tasks.panels", {"tasks.score_names"}, set()),
     ("tasks.stages", set(), set()),
     ("tasks.cores", set(), set()),
     ("tasks.boxes", {"numpy"}, set()),
-    ("tasks.png_chunks", set(), set()),
-    ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.png_chunks", "tasks.stages"}, set()),
-    ("tasks.drawing", {"numpy", "PIL", "tasks.images", "tasks.labels"}, {"matplotlib"}),
-    ("tasks.plots", {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels"}, set()),
+    ("tasks.png", set(), set()),
+    ("tasks.images", {"numpy", "PIL", "tasks.errors", "tasks.png", "tasks.stages"}, set()),
+    ("tasks.drawing", {"PIL", "tasks.labels"}, {"matplotlib"}),
+    ("tasks.outcomes", {"PIL", "tasks.drawing"}, set()),
+    ("tasks.tags", {"numpy", "tasks.drawing"}, set()),
     (
-        "tasks.label_plots",
-        {"numpy", "PIL", "tasks.drawing", "tasks.files", "tasks.images", "tasks.labels"},
+        "tasks.picture_grid",
+        {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.outcomes"},
         set(),
+    ),
+    *(
+        (
+            module,
+            {"numpy", "PIL", "tasks.drawing", "tasks.images", "tasks.labels", "tasks.outcomes"}
+            | {"tasks.picture_grid", *others},
+            set(),
+        )
+        for module, others in (
+            ("tasks.plots", {"tasks.tags"}),
+            ("tasks.label_plots", {"tasks.files"}),
+        )
     ),
     ("tasks.captions", {"numpy", "PIL", "tasks.drawing", "tasks.images"}, set()),
     (
@@ -217,7 +238,7 @@ TABLE: list[Row] = [
     ),
     ("tasks.engine.config_text", {"omegaconf", *TORCHLESS}, set()),
     *(
-        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file"}, set())
+        (module, {*TORCHLESS, "tasks.files", "tasks.metrics_file", "tasks.written"}, set())
         for module in sorted(TORCHLESS)
     ),
     (
@@ -235,6 +256,8 @@ TABLE: list[Row] = [
             "tasks.outputs",
             "tasks.metrics_file",
             "tasks.panels",
+            "tasks.score_names",
+            "tasks.written",
             "tasks.run_start",
             "tasks.stages",
         },

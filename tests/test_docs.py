@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from page_blocks import PAGES, ROOT
 
 from tasks.classification.config import ClassificationConfig
 from tasks.cli.recipes import list_recipes
@@ -12,6 +13,8 @@ from tasks.engine.config import flatten, to_dict
 from tasks.engine.settings import ScheduleConfig, TaskSettings, changeable
 from tasks.segmentation.config import SegmentationConfig
 
+LONGEST = 104
+"""Characters of a line of code that the site shows without scrolling, at 1280 pixels."""
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TRAIN = DOCS / "train.md"
 CLASSIFY = DOCS / "classify.md"
@@ -85,3 +88,10 @@ def test_the_recipes_in_the_commands_of_that_page_are_shipped(page: Path) -> Non
     named = re.findall(r"backbones (?:train|recipes|check) ([a-z]\w+)", page.read_text())
     assert set(named) - {recipe.name for recipe in list_recipes()} == set()
     assert named != []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_lines_of_code_fit_the_page(page: str) -> None:
+    blocks = (ROOT / page).read_text().split("\n```")[1::2]
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert [line for line in lines if len(line) > LONGEST] == []

@@ -179,6 +179,12 @@ def test_an_image_is_not_to_blame_where_a_process_has_too_many_files_open(
     assert not isinstance(caught.value, DataError)
 
 
+def test_find_images_does_not_look_through_a_whole_disk() -> None:
+    """Found by the campaign: `train: /` in a data.yaml."""
+    with pytest.raises(UserError, match="but / is the whole disk; correct the path"):
+        find_images("/")
+
+
 def test_find_images_knows_what_pil_opens_and_leaves_hidden_files_out(tmp_path: Path) -> None:
     """field_faults 4 and 13."""
     names = ("a.jfif", "b.PNG", "c.webp", ".hidden.png", "._a.jfif", ".ipynb_checkpoints/a.png")

@@ -1,5 +1,6 @@
 """Pictures of labels of every pixel: colours, lines, names, and index PNGs."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,14 @@ from PIL import Image
 
 from resnet_backbones.errors import UserError
 from tasks.drawing import label_color
-from tasks.label_plots import draw_labels, labels_grid, resize_labels, save_index_png
+from tasks.label_plots import (
+    draw_labels,
+    draw_wrong,
+    labels_grid,
+    resize_labels,
+    save_index_png,
+    wrong_share,
+)
 from tasks.labels import IGNORED, LabelMap
 
 CLASSES = LabelMap((1, 2, 3), ("road", "tree", "a long name of a class that fits nowhere at all"))
@@ -104,7 +112,8 @@ def test_the_grid_shows_truth_beside_predictions(tmp_path: Path) -> None:
     black = np.zeros((90, 120, 3), np.uint8)
     truth = np.zeros((90, 120), np.uint8)
     found = np.ones((90, 120), np.uint8)
-    labels_grid([black] * 2, [truth] * 2, [found] * 2, COLOURED, tmp_path / "grid.png", across=2)
+    names = ["a.png", "b.png"]
+    labels_grid([black] * 2, names, [truth] * 2, [found] * 2, COLOURED, tmp_path / "grid.png")
     page = np.asarray(Image.open(tmp_path / "grid.png"))
     cells = page[150:465]
     for label, first in ((0, 44), (1, 44 + 420 + 6)):
@@ -116,4 +125,31 @@ def test_the_grid_shows_truth_beside_predictions(tmp_path: Path) -> None:
 
 def test_a_grid_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at least one image"):
-        labels_grid([], [], [], CLASSES, tmp_path / "grid.png")
+        labels_grid([], [], [], [], CLASSES, tmp_path / "grid.png")
+
+
+def test_wrong_pixels_are_red_and_the_others_gray() -> None:
+    image = np.full((120, 160, 3), (200, 50, 50), np.uint8)
+    truth = halves(0, 1)
+    drawn = draw_wrong(image, truth, halves(0, 0)).astype(int)
+    assert (drawn[:, :80].max(axis=2) == drawn[:, :80].min(axis=2)).all()
+    red, green, blue = drawn[60, 120]
+    assert red > max(green, blue) + 100
+
+
+def test_ignored_pixels_are_never_wrong() -> None:
+    truth = halves(IGNORED, 1)
+    drawn = draw_wrong(GRAY, truth, halves(0, 1)).astype(int)
+    assert (drawn.max(axis=2) == drawn.min(axis=2)).all()
+
+
+def test_the_share_of_wrong_pixels_is_of_those_with_a_label() -> None:
+    """60 of 120 rows of the right half are wrong; the left half is ignored."""
+    truth = halves(IGNORED, 1)
+    predicted = halves(0, 1)
+    predicted[:60, 80:] = 0
+    assert wrong_share(truth, predicted) == 0.5
+
+
+def test_without_labels_no_share_is_known() -> None:
+    assert math.isnan(wrong_share(halves(IGNORED, IGNORED), halves(0, 0)))

@@ -26,6 +26,8 @@ NEEDS = {
     "a cluster",
     "the network",
     "minutes",
+    "a browser",
+    "wandb and mlflow",
 }
 SHORT = {
     "detection": (
@@ -121,6 +123,14 @@ def _bccd(folder: Path) -> None:
     page_data.write_voc(folder / "data/shapes", folder / "bccd")
 
 
+def _video(folder: Path) -> None:
+    page_data.write_video(folder / "photo.jpg", folder / "clip.mp4")
+
+
+def _detector_run(folder: Path) -> None:
+    _train("quickstart", folder / "runs/quickstart", folder)
+
+
 def _detector_runs(folder: Path) -> None:
     names = ("quickstart", "one", "other", "faster_rcnn_r50", "faster_rcnn_r101")
     run = folder / "runs" / names[0]
@@ -159,6 +169,8 @@ PREPARATIONS: dict[str, Callable[[Path], None]] = {
     "docs/evidence.md": _detector_runs,
     "docs/evaluate.md": _detector_runs,
     "docs/train.md": _detector_runs,
+    "docs/try.md": _video,
+    "docs/watch.md": _detector_run,
     "docs/segment.md": _segmenter_data,
     "docs/classify.md": _classifier_data,
 }

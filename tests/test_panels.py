@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tasks.panels import choose_panels, is_score_panel
+from tasks.panels import choose_panels, is_score_panel, line_labels, panel_heading
 
 COMMON = ("images_per_s", "data_share", "grad_norm", "memory_gb", "skipped")
 
@@ -27,7 +27,7 @@ def test_classification() -> None:
         "loss": ["loss", "val/loss"],
         "parts of the training loss": ["loss/main", "loss/auxiliary"],
         "learning rate": ["lr"],
-        "val": ["val/top1", "val/top5"],
+        "scores": ["val/top1", "val/top5"],
     }
 
 
@@ -39,15 +39,15 @@ def test_two_sets_of_images_share_the_loss_and_have_parts_and_scores_of_their_ow
         "parts of the validation loss": parts[2:4],
         "parts of the loss on train": parts[4:],
         "learning rate": ["lr"],
-        "train": ["train/top1"],
+        "scores on train": ["train/top1"],
     }
 
 
 def test_segmentation() -> None:
     names = ("seg/mIoU", "seg/pixel_accuracy", "seg/mIoU/road", "seg/mIoU/traffic/light")
     panels = choose_panels(rows(*names, "val/loss"))
-    assert panels["seg"] == ["seg/mIoU", "seg/pixel_accuracy"]
-    assert list(panels) == ["loss", "learning rate", "seg"]
+    assert panels["scores"] == ["seg/mIoU", "seg/pixel_accuracy"]
+    assert list(panels) == ["loss", "learning rate", "scores"]
 
 
 def test_detection_splits_twelve_scores_and_leaves_classes_out() -> None:
@@ -62,9 +62,11 @@ def test_detection_splits_twelve_scores_and_leaves_classes_out() -> None:
         "parts of the training loss": ["loss/rpn/class", "loss/roi/box"],
         "parts of the validation loss": ["val/rpn/class", "val/roi/box"],
         "learning rate": ["lr"],
-        "box/AP": precisions,
-        "box/AR": recalls,
-        "mask": masks,
+        "AP": precisions[:3],
+        "AP by object size": precisions[3:],
+        "AR": recalls[:3],
+        "AR by object size": recalls[3:],
+        "mask scores": masks,
     }
 
 
@@ -72,11 +74,11 @@ def test_panoptic() -> None:
     names = [f"panoptic/{kind}{part}" for part in ("", "_things", "_stuff") for kind in PARTS]
     panels = choose_panels(rows(*names, "panoptic/PQ/cat"))
     assert [title for title in panels if is_score_panel(title)] == [
-        "panoptic/PQ",
-        "panoptic/SQ",
-        "panoptic/RQ",
+        "panoptic PQ",
+        "panoptic SQ",
+        "panoptic RQ",
     ]
-    assert panels["panoptic/PQ"] == ["panoptic/PQ", "panoptic/PQ_things", "panoptic/PQ_stuff"]
+    assert panels["panoptic PQ"] == ["panoptic/PQ", "panoptic/PQ_things", "panoptic/PQ_stuff"]
 
 
 PARTS = ("PQ", "SQ", "RQ")
@@ -84,13 +86,13 @@ PARTS = ("PQ", "SQ", "RQ")
 
 def test_names_without_capitals_stay_together_in_a_large_group() -> None:
     names = [f"val/top{k}" for k in range(1, 8)]
-    assert choose_panels(rows(*names, "val/AUC"))["val"] == names
-    assert choose_panels(rows(*names, "val/AUC"))["val/AUC"] == ["val/AUC"]
+    assert choose_panels(rows(*names, "val/AUC"))["scores"] == names
+    assert choose_panels(rows(*names, "val/AUC"))["AUC"] == ["val/AUC"]
 
 
 def test_a_score_that_is_never_defined_is_in_no_panel() -> None:
     measured: list[dict[str, Any]] = [{"step": 1, "box/AP": 0.1, "box/APl": None}]
-    assert choose_panels(measured) == {"box": ["box/AP"]}
+    assert choose_panels(measured) == {"AP": ["box/AP"]}
 
 
 @pytest.mark.parametrize("name", ["run/images_per_s", "run/memory_gb", "accuracy"])
@@ -100,9 +102,41 @@ def test_what_is_no_score_or_has_no_group_is_in_no_panel(name: str) -> None:
 
 def test_panels_of_scores_are_told_from_others() -> None:
     panels = choose_panels(rows("loss/main", "val/main", "val/loss", "val/top1"))
-    assert [title for title in panels if is_score_panel(title)] == ["val"]
+    assert [title for title in panels if is_score_panel(title)] == ["scores"]
 
 
 def test_a_single_part_of_a_loss_has_no_panel() -> None:
     row = {"step": 1, "loss": 1.0, "loss/class": 1.0, "val/loss": 2.0, "val/class": 2.0, "lr": 0.1}
     assert choose_panels([row]) == {"loss": ["loss", "val/loss"], "learning rate": ["lr"]}
+
+
+def test_headings_say_the_unit_of_scores() -> None:
+    assert panel_heading("AP by object size") == "AP by object size, %"
+    assert panel_heading("mask scores") == "Mask scores, %"
+    assert panel_heading("learning rate") == "Learning rate"
+
+
+@pytest.mark.parametrize(
+    ("title", "names", "labels"),
+    [
+        ("loss", ["loss", "val/loss", "train/loss"], ["training", "validation", "on train"]),
+        ("parts of the training loss", ["loss/rpn/class", "loss/main"], ["rpn class", "main"]),
+        ("parts of the validation loss", ["val/roi/box", "val/roi/class"], ["box", "class"]),
+        ("learning rate", ["lr"], ["lr"]),
+        ("AP", ["box/AP", "box/AP50"], ["AP", "AP50"]),
+        ("AP on train", ["train/box/AP"], ["AP"]),
+        ("AP by object size", ["box/APs", "box/APm", "box/APl"], ["small", "medium", "large"]),
+        ("AR by object size on train", ["train/box/ARs"], ["small"]),
+        ("scores", ["val/top1", "val/mean_class"], ["top 1", "mean over classes"]),
+    ],
+)
+def test_lines_are_called_by_what_tells_them_apart(
+    title: str, names: list[str], labels: list[str]
+) -> None:
+    assert line_labels(title, names) == labels
+
+
+def test_scores_of_another_set_say_so() -> None:
+    names = [f"train/box/AP{suffix}" for suffix in ("", "50", "s", "m", "l")]
+    titles = list(choose_panels(rows(*names)))
+    assert titles[-2:] == ["AP on train", "AP by object size on train"]

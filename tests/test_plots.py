@@ -1,5 +1,6 @@
 """Pictures of detections: where lines, labels and legends go."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image
 from resnet_backbones.errors import UserError
 from tasks.drawing import label_color
 from tasks.labels import LabelMap
-from tasks.plots import LabelledBoxes, _place, draw_boxes, predictions_grid
+from tasks.outcomes import LOOKS, Outcome
+from tasks.plots import LabelledBoxes, PicturedImage, draw_boxes, predictions_grid
 
 CLASSES = LabelMap((1, 2, 3), ("cat", "dog", "Katze mit Ärmeln"))
 GRAY = np.full((120, 160, 3), 128, np.uint8)
@@ -56,54 +58,70 @@ def test_text_is_the_class_with_its_score_or_the_word_crowd() -> None:
     assert boxes_of((0, 0, 1, 1), scores=[0.987]).text(0, CLASSES) == "cat 0.99"
 
 
-def test_a_label_stands_on_its_box() -> None:
-    assert _place(np.array([10, 50, 60, 90]), 30, 12, (160, 120), []) == (10, 38, 40, 50)
+def outcomes_of(*outcomes: Outcome) -> LabelledBoxes:
+    """Boxes of 30 x 30 pixels beside each other, with those outcomes."""
+    boxes = [(10.0 + 40 * place, 50.0, 40.0 + 40 * place, 80.0) for place in range(len(outcomes))]
+    return replace(boxes_of(*boxes), outcomes=outcomes)
 
 
-def test_a_label_avoids_what_is_taken() -> None:
-    assert _place(np.array([10, 50, 60, 90]), 30, 12, (160, 120), [(0, 30, 45, 52)]) == (
-        10,
-        90,
-        40,
-        102,
-    )
+def test_outcomes_are_drawn_in_their_colours_instead_of_the_classes() -> None:
+    drawn = draw_boxes(GRAY, outcomes_of(Outcome.RIGHT, Outcome.WRONG, Outcome.MISSED), CLASSES)
+    corners = [tuple(drawn[50, 10]), tuple(drawn[50, 50]), tuple(drawn[50, 90])]
+    assert corners == [LOOKS[each].color for each in (Outcome.RIGHT, Outcome.WRONG, Outcome.MISSED)]
 
 
-def test_a_label_stays_inside_the_image() -> None:
-    left, top, right, bottom = _place(np.array([150, 0, 160, 120]), 30, 12, (160, 120), [])
-    assert (left, top, right, bottom) == (130, 0, 160, 12)
+def test_a_wrong_box_lies_over_a_right_one_of_higher_score() -> None:
+    both = boxes_of((40, 50, 140, 110), (40, 50, 140, 110), scores=[0.3, 0.9])
+    shown = replace(both, outcomes=[Outcome.WRONG, Outcome.RIGHT])
+    assert tuple(draw_boxes(GRAY, shown, CLASSES)[50, 40]) == LOOKS[Outcome.WRONG].color
+
+
+def test_no_name_hides_a_small_box() -> None:
+    """Sixteen boxes of 8 pixels, so close that there is room for names at the rim only."""
+    places = [(40 + 11 * column, 30 + 11 * row) for column in range(4) for row in range(4)]
+    boxes = np.array([(x, y, x + 8, y + 8) for x, y in places], np.float64)
+    labels = np.zeros(16, np.int64)
+    drawn = draw_boxes(GRAY, LabelledBoxes(boxes, labels), CLASSES, text_height=10)
+    insides = [drawn[y + 3 : y + 5, x + 3 : x + 5] for x, y in places]
+    assert all((inside == 128).all() for inside in insides)
+
+
+def pictured(value: int, name: str = "a.jpg", words: str = "") -> PicturedImage:
+    """A gray image with an object that is missed."""
+    truth = replace(boxes_of((30, 30, 90, 60)), outcomes=[Outcome.MISSED])
+    nothing = replace(boxes_of(scores=[]), outcomes=[])
+    return PicturedImage(name, np.full((90, 120, 3), value, np.uint8), truth, nothing, words)
+
+
+def test_an_image_says_what_came_of_its_boxes() -> None:
+    outcomes = [Outcome.RIGHT, Outcome.WRONG, Outcome.WRONG]
+    found = replace(boxes_of(*[(0, 0, 9, 9)] * 3, scores=[0.9, 0.8, 0.7]), outcomes=outcomes)
+    image = replace(pictured(60, "cells/7.jpg"), predictions=found)
+    assert str(image) == "cells/7.jpg: 1 right, 2 wrong, 1 missed"
 
 
 def test_the_grid_shows_every_image_twice_and_boxes_where_they_belong(tmp_path: Path) -> None:
-    images = [np.full((90, 120, 3), value, np.uint8) for value in (60, 120, 180, 240)]
-    truths = [boxes_of((30, 30, 90, 60)) for _ in images]
-    predictions = [boxes_of(scores=[]) for _ in images]
-    predictions_grid(
-        images,
-        truths,
-        predictions,
-        CLASSES,
-        tmp_path / "grid.png",
-        note="score at least 0.5",
-        across=2,
-    )
+    images = [pictured(value) for value in (60, 120, 180, 240)]
+    predictions_grid(images, CLASSES, tmp_path / "grid.png", note="score at least 0.5", across=2)
     page = np.asarray(Image.open(tmp_path / "grid.png"))
     areas = [(page == value).all(axis=2).sum() for value in (60, 120, 180, 240)]
     assert min(areas) > 1.8 * 420 * 315  # both cells, less lines and text
-    outlined = (page == label_color(0)).all(axis=2)
-    columns = np.flatnonzero(outlined[:-80].any(axis=0))  # the legend is below
+    outlined = (page == LOOKS[Outcome.MISSED].color).all(axis=2)
+    columns = np.flatnonzero(outlined[: 150 + 315].any(axis=0))
     middle = page.shape[1] // 2
     assert columns.min() >= 44 + 105  # a quarter into the first cell …
     assert columns[columns < middle].max() <= 44 + 420  # … and none in the predictions beside it
 
 
+def test_words_stand_where_there_are_no_predictions(tmp_path: Path) -> None:
+    images = [pictured(200, words="no detection above 0.5; highest 0.31"), pictured(200)]
+    predictions_grid(images, CLASSES, tmp_path / "grid.png")
+    page = np.asarray(Image.open(tmp_path / "grid.png"))
+    wordless = 44 + 2 * 426 - 6 + 44 + 426  # left of the second image's predictions
+    cells = [page[150 : 150 + 315, left : left + 420] for left in (44 + 426, wordless)]
+    assert [bool((cell != 200).any()) for cell in cells] == [True, False]
+
+
 def test_a_grid_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="at least one image"):
-        predictions_grid([], [], [], CLASSES, tmp_path / "grid.png")
-
-
-def test_a_crowded_legend_says_how_many_are_left_out(tmp_path: Path) -> None:
-    classes = LabelMap(tuple(range(80)), tuple(f"class number {label}" for label in range(80)))
-    found = LabelledBoxes(np.zeros((80, 4)), np.arange(80))
-    predictions_grid([GRAY], [found], [found], classes, tmp_path / "grid.png")
-    assert Image.open(tmp_path / "grid.png").width == 2 * 420 + 6 + 2 * 44
+        predictions_grid([], CLASSES, tmp_path / "grid.png")

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Compare two runs or evaluations on the same ground truth: scores with intervals, classes,
-settings that differ.
+"""Compare runs or evaluations on the same ground truth: of two scores with intervals, classes,
+settings that differ; of more a table, and with --html a page with their curves.
 
 tools/compare.py runs/one runs/other
+tools/compare.py runs/* --html compare.html
 """
 
 from tasks.cli.main import run_tool

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the report.html of a run or an evaluation again, from its files.
+"""Write the report.html of a run or an evaluation again, from its files.
 
 tools/report.py runs/shapes
 """

@@ -4,6 +4,7 @@ picture.
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from resnet_backbones.errors import UserError
 from resnet_backbones.registry import create_backbone
 from resnet_backbones.weights.passport import PixelNormalizer
 
+BACKWARD = "backward norm"
+"""The panel whose axis is logarithmic."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
@@ -46,8 +49,10 @@ def study_responses(
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(responses, folder)
         found.append(responses)
-    draw(found, out / "responses.png")
-    return "\n\n".join(f"{responses.name}\n{responses}" for responses in found)
+    note = _note(names)
+    draw(found, out / "responses.png", note)
+    tables = [f"{responses.name}\n{responses}" for responses in found]
+    return "\n\n".join([*tables, note] if note else tables)
 
 
 def files_of_study(names: Sequence[str], out: Path) -> list[Path]:
@@ -86,42 +91,65 @@ def read_images(folder: Path, count: int, size: int) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
-def draw(found: Sequence[Responses], path: Path) -> None:
-    """Five panels over the networks: stds by layer and sorted, forward and backward norms, residual
-    over identity.
+def draw(found: Sequence[Responses], path: Path, note: str = "") -> None:
+    """Five panels over the networks: stds by layer and sorted, residual over identity, forward and
+    backward norms. The sixth names the networks, and holds the `note`.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(15, 8), layout="constrained")
+    figure.suptitle("Responses of layers, from the input to the output", fontweight="bold")
     axes = figure.subplots(2, 3).flatten()
-    for responses in found:
-        layers = [
-            layer for layer in responses.layers if ".downsample." not in layer.layer
-        ]  # as in the paper
-        blocks = responses.blocks
-        axes[0].plot([layer.std for layer in layers], marker=".", label=responses.name)
-        axes[1].plot(
-            sorted((layer.std for layer in layers), reverse=True), marker=".", label=responses.name
-        )
-        axes[2].plot(
-            [block.residual_to_identity for block in blocks], marker=".", label=responses.name
-        )
-        axes[3].plot([layer.forward_norm for layer in layers], marker=".", label=responses.name)
-        axes[4].semilogy(
-            [layer.backward_norm for layer in layers], marker=".", label=responses.name
-        )
-    labels = (
-        ("layer", "std of the response"), ("layer, sorted by magnitude", "std of the response"),
-        ("block", "residual / identity"), ("layer", "forward norm"), ("layer", "backward norm"),
-    )  # fmt: skip
-    for axis, (x, y) in zip(axes, labels, strict=False):
+    for number, (panel, values) in enumerate(_panels(found).items()):
+        x, y = panel
+        axis = axes[number]
+        for responses, points in zip(found, values, strict=True):
+            places = range(1, len(points) + 1)
+            axis.plot(places, points, marker=".", label=responses.name)
         axis.set(xlabel=x, ylabel=y)
         axis.grid(alpha=0.3)
-        if axis.get_yscale() == "linear":
-            axis.set_ylim(bottom=0)
-    axes[0].legend()
+        axis.spines[["top", "right"]].set_visible(False)
+        highest = max([point for points in values for point in points] + [0.0])
+        if y == BACKWARD:
+            axis.set_yscale("log")
+        elif highest > 0:
+            axis.set_ylim(0, 1.15 * highest)  # a constant line is not on the frame
     axes[5].set_axis_off()
+    handles, names = axes[0].get_legend_handles_labels()
+    axes[5].legend(handles, names, loc="upper left", frameon=False)
+    axes[5].text(0, 0.6, fill(note, 60), va="top", transform=axes[5].transAxes)
     figure.savefig(path, dpi=110)
+
+
+def _panels(found: Sequence[Responses]) -> dict[tuple[str, str], list[list[float]]]:
+    """The titles of x and y, and the values of each network; shortcuts are left out, as in the
+    paper.
+    """
+    layers = []
+    for responses in found:
+        layers.append([row for row in responses.layers if ".downsample." not in row.layer])
+    stds = [[row.std for row in rows] for rows in layers]
+    blocks = [[row.residual_to_identity for row in responses.blocks] for responses in found]
+    return {
+        ("layer", "std of the response"): stds,
+        ("layer, sorted by magnitude", "std of the response"): [
+            sorted(values, reverse=True) for values in stds
+        ],
+        ("residual block", "residual / identity"): blocks,
+        ("layer", "forward norm"): [[row.forward_norm for row in rows] for rows in layers],
+        ("layer", BACKWARD): [[row.backward_norm for row in rows] for rows in layers],
+    }
+
+
+def _note(names: Sequence[str]) -> str:
+    """What to know of networks without weights; empty where all have some."""
+    random = [name for name in names if not name.partition("=")[2]]
+    if not random:
+        return ""
+    return (
+        f"random weights: {', '.join(random)}. What leaves a norm then has std 1 by construction;"
+        " NAME=WEIGHTS, such as resnet20=ours:resnet20.cifar10, shows trained weights."
+    )
 
 
 def _noise(count: int, size: int, seed: int) -> Tensor:

@@ -56,7 +56,7 @@ def describe_file(file: str) -> FileDescription:
 
 
 def _published_facts(entry: PublishedWeights) -> dict[str, Any]:
-    figures = [f"{name} {value:.4f}" for name, value in entry.figures.items()]
+    figures = [f"{name} {100 * value:.2f} %" for name, value in entry.figures.items()]
     return {"figures": ", ".join(figures), "trained by": entry.command}
 
 

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -27,8 +27,17 @@ _WRAPPINGS = (
 )
 """Entries of a file that hold the tensors, in the order in which they are looked for; `blobs` is
 Detectron's."""
-_ZIP_DAMAGE = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, struct.error, zlib.error)
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
 """What zipfile raises where bits of an archive's structure are not what was written."""
+_ZIP_BEGINS = b"PK\x03\x04"
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
 
 
@@ -120,16 +129,25 @@ def _check_archive(path: Path) -> None:
     """Raise UserError where a part of a torch.save file differs from its checksum, which torch does
     not look at.
     """
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except _ZIP_DAMAGE as error:
-        damaged = first_line(error)
+    with path.open("rb") as file:
+        if zipfile.is_zipfile(file):
+            damaged = _first_damaged(file)
+        else:
+            file.seek(0)
+            is_cut = file.read(len(_ZIP_BEGINS)) == _ZIP_BEGINS
+            damaged = "its end, which is missing" if is_cut else None
     if damaged is not None:
         rule = f"weights {path} must have the content that its checksums state"
         raise UserError(f"{rule}, but differ in {damaged}: damaged; copy or download it again")
+
+
+def _first_damaged(file: IO[bytes]) -> str | None:
+    """The first part of a zip that differs from its checksum, or what is wrong with the zip."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.testzip()
+    except _ZIP_DAMAGE as error:
+        return first_line(error)
 
 
 def _read_safetensors(path: Path) -> tuple[object, dict[str, str]]:

@@ -83,7 +83,7 @@ def _card_text(entry: PublishedWeights, data: str, passport: Passport) -> str:
     """A page of Markdown about the weights."""
     call = "load_backbone" if entry.classes is None else "load_classifier"
     head = "a backbone alone" if entry.classes is None else f"{entry.classes} classes"
-    figures = [f"{name} {value:.4f}" for name, value in entry.figures.items()]
+    figures = [f"{name} {100 * value:.2f} %" for name, value in entry.figures.items()]
     rows = {
         "Architecture": f"{entry.architecture}, {head}",
         "Data": data,

@@ -22,7 +22,7 @@ Views = Literal["one", "ten", "scales"]
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """What training images are made into."""
+    """Augmentation of training images."""
 
     crop: Literal["resized", "scaled", "padded", "center"] = "resized"
     """How the square is cut out: `resized`, a window of any `area` and `ratio`, resized (Szegedy
@@ -32,15 +32,15 @@ class AugmentConfig:
     size: int = 224
     """Side of the square in pixels."""
     area: tuple[float, float] = (0.08, 1.0)
-    """Share of the image's area that a `resized` window has, drawn evenly."""
+    """Range of a `resized` window's share of the image's area."""
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    """Width over height of a `resized` window, its logarithm drawn evenly."""
+    """Range of a `resized` window's width over height, drawn log-uniformly."""
     short_edge: tuple[int, int] = (256, 480)
-    """Smallest and largest shorter side of a `scaled` image in pixels, drawn evenly."""
+    """Range of the shorter side of a `scaled` image in pixels."""
     pad: int = 4
     """Pixels around a `padded` image, of the mean colour, which normalisation makes zero."""
     interpolation: Interpolation = "bilinear"
-    """Of the resize."""
+    """Interpolation of the resize."""
     flip: float = 0.5
     """Probability of a horizontal flip."""
     color_jitter: float = 0.0
@@ -64,8 +64,8 @@ class AugmentConfig:
     cutmix: float = 0.0
     """Alpha of CutMix (Yun et al. 2019); 0 for none."""
     repeats: int = 1
-    """Times that an image comes in a batch, augmented differently (Hoffer et al. 2020). An epoch
-    stays as long, and sees so many fewer images."""
+    """Copies of each image in a batch, augmented differently (Hoffer et al. 2020). An epoch keeps
+    its length, and so sees fewer images."""
 
     def __post_init__(self) -> None:
         require(self.size >= 1, "augment.size must be >= 1", self.size)
@@ -119,18 +119,18 @@ class TestConfig:
     crop: int = 224
     """Side in pixels of the square that is then cut from their centre."""
     interpolation: Interpolation = "bilinear"
-    """Of the resize."""
+    """Interpolation of the resize."""
     views: Views = "one"
     """`one` square; `ten`, the centre, the corners and their mirror images (Krizhevsky et al.
     2012); `scales`, the whole image at each of `scales` (He et al. 2016). Probabilities are
     averaged."""
     scales: tuple[int, ...] = (224, 256, 384, 480, 640)
-    """Shorter sides in pixels of views=scales."""
+    """Shorter sides in pixels for views=scales."""
     flip: bool = False
     """Average with the mirror images too; `ten` has them already."""
     precise_norm: int = 0
-    """Training images over which the statistics of batch norms are averaged anew before scoring,
-    as those of the paper's weights were; 0 keeps them."""
+    """Number of training images over which batch-norm statistics are computed again before scoring,
+    as for the paper's weights; 0 keeps them."""
     ensemble: tuple[str, ...] = ()
     """Further runs or checkpoints whose probabilities are averaged with the model's."""
 
@@ -153,9 +153,9 @@ class ModelConfig:
     """Where training starts: a run, a checkpoint, a file of weights, `torchvision:…`, `timm:…`,
     `ours:…`, or null for scratch."""
     head: Literal["auto", "load", "new"] = "auto"
-    """The head of `weights`: `auto` keeps what it knows of classes of the same name, and starts
-    the others at random; `load` takes it as it is, by the order of the classes; `new` starts it
-    at random."""
+    """How the head of `weights` is used: `auto` keeps the rows of classes whose names match, and
+    starts the others at random; `load` takes all rows, by the order of the classes; `new` starts at
+    random."""
     norm: Literal["batch", "frozen", "sync", "group"] = "batch"
     """Normalisation."""
     freeze_through: Literal["none", "stem", "c2", "c3", "c4", "c5"] = "none"
@@ -165,7 +165,7 @@ class ModelConfig:
     checkpoint_activations: bool = may_change(False)
     """Recompute activations in the backward pass: less memory, about a third more time."""
     options: OptionsConfig = field(default_factory=OptionsConfig)
-    """What the family of the backbone can be asked for besides."""
+    """Options of the backbone's family; null keeps the family's default."""
 
     def __post_init__(self) -> None:
         fits = self.norm != "frozen" or self.weights is not None
@@ -174,7 +174,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """What is minimised."""
+    """Loss of training."""
 
     name: Literal["cross_entropy", "bce"] = "cross_entropy"
     """Cross-entropy, or binary cross-entropy of every class (Wightman et al. 2021)."""
@@ -209,13 +209,13 @@ class ClassificationConfig(TaskSettings):
     data: DataConfig = field(default_factory=DataConfig)
     """Data set and batches."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """What training images are made into."""
+    """Augmentation of training images."""
     test: TestConfig = field(default_factory=TestConfig)
     """How images are scored."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """Network and where its weights come from."""
     loss: LossConfig = field(default_factory=LossConfig)
-    """What is minimised."""
+    """Loss of training."""
     optim: OptimConfig = field(default_factory=partial(OptimConfig, lr=0.1, reference_batch=256))
     """Optimiser, gradient handling and weight averaging."""
     schedule: ScheduleConfig = field(

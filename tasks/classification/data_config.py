@@ -22,24 +22,24 @@ class DataConfig:
     files and labels, a pattern of shards, or one of addresses of shards, which are read as a
     stream: https://host/train-{0000..0146}.tar, or http, s3 or gs."""
     train_images: int | None = None
-    """Number of images in a stream, which nobody has counted; null for what is no stream."""
+    """Number of images in a stream, as it cannot be counted; null without a stream."""
     shuffle_buffer: int = 2000
-    """Images of a stream that each worker holds and shuffles, undecoded."""
+    """Images of a stream that each worker holds, undecoded, and shuffles."""
     val: str | None = may_change(None)
     """Validation images, of the same kinds."""
     holdout: int = 0
-    """Training images, drawn by run.seed, that are left out of training and scored instead of the
+    """Number of training images, drawn by run.seed, that are held out and scored instead of the
     validation images; 0 for none."""
     train_scored: int | None = may_change(None, unless="follows_scores")
-    """Training images that run.eval_sets=[val, train] scores, the same with every seed; null for
-    all."""
+    """Number of training images that run.eval_sets=[val, train] scores, the same ones with every
+    seed; null for all."""
     batch_size: int = 256
     """Images per optimiser step, over all ranks and micro-batches."""
     decoded: bool = False
-    """Decode all images once and keep them on the training device, where they are augmented too:
-    for images of one size that fit there, such as CIFAR's."""
+    """Decode all images once, and keep and augment them on the training device. For images of one
+    size that fit there, such as CIFAR's."""
     mean: tuple[float, ...] | None = None
-    """Mean of each channel, white being 1, that pixels are normalised with; null is that of the
+    """Mean of each channel for normalisation, in units where white is 1; null takes that of the
     weights, or ImageNet's."""
     std: tuple[float, ...] | None = None
     """Standard deviation of each channel; goes with `mean`."""
@@ -48,11 +48,11 @@ class DataConfig:
     exif: Literal["apply", "ignore"] = "apply"
     """Whether EXIF rotation is applied to the pixels."""
     workers: int = may_change(2)
-    """Loader processes per rank; 0 loads in the main process. Decoded sets need none, and a stream
-    is resumed with as many."""
+    """Loader processes per rank; 0 loads in the main process. A decoded set needs none; a stream is
+    resumed with the same number."""
     timeout: float = may_change(TIMEOUT)
-    """Seconds without a batch from the loader processes after which a run ends with an error that
-    says what they wait for; 0 workers take their time."""
+    """Seconds to wait for a batch of the loader processes before the run ends with an error that
+    says what they wait for; not used with 0 workers."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)

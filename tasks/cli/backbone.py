@@ -105,7 +105,7 @@ def _responses_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=16, help="number of images (default: 16)")
     parser.add_argument("--size", type=int, default=224, help="image side in pixels (default: 224)")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of random weights and noise (default: 0)"
+        "--seed", type=int, default=0, help="seed of random weights and noise (default: 0)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/responses"), help="folder (default: runs/responses)"
@@ -140,7 +140,7 @@ def _responses(arguments: Namespace, parser: ArgumentParser) -> None:
 
 DESCRIBE = Command(
     name="describe",
-    summary="Show what a backbone costs, or what a file holds.",
+    summary="Show a backbone's cost, or the content of a weights file.",
     details="Of a NAME a table of levels, parameters, MACs and FLOPs, activations and memory by"
     " stage; of a FILE its passport and how to load it.",
     examples="""
@@ -155,10 +155,11 @@ backbones describe resnet34 --option shortcut=C
 )
 RESPONSES = Command(
     name="responses",
-    summary="Measure what the layers of backbones respond.",
+    summary="Measure the layer responses of backbones.",
     details="Layer responses (He et al. 2016, fig. 7), signal norms by depth, residual over"
     " identity: tables and a picture.",
     examples="""
+backbones responses resnet20=ours:resnet20.cifar10 resnet56=ours:resnet56.cifar10 --size 32
 backbones responses resnet50=weights.safetensors --images IMAGES
 backbones responses resnet50 vgg16_bn --images IMAGES --out runs/responses
 """,

@@ -138,7 +138,7 @@ backbones check IMAGES TRAIN.json --fix FIXED.json --html check.html
 )
 SHAPES = Command(
     name="shapes",
-    summary="Draw a small data set of shapes, COCO's or class folders.",
+    summary="Draw a small data set of shapes, as COCO or class folders.",
     details="Takes seconds and no download; the same arguments give the same bytes.",
     examples="""
 backbones shapes data/shapes                        COCO's layout, for detectors and segmenters

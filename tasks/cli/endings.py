@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from resnet_backbones.errors import as_line
+from resnet_backbones.errors import UserError, as_line
 
 FAILED = 2
 INTERRUPTED = 130
@@ -77,6 +77,8 @@ def _nobody_reads() -> bool:
 
 def explanation(error: Exception) -> str | None:
     """What to tell of an error; None where it is a fault of ours."""
+    if isinstance(error, UserError):
+        return str(error)
     missing = (getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and missing in TRAIN_EXTRA:
         way_out = "pip install 'resnet-backbones[train]'"

@@ -29,18 +29,18 @@ def _add_arguments(parser: ArgumentParser) -> None:
         " `backbones train RECIPE --help` shows all",
     )
     parser.add_argument("--results", help="COCO results JSON to score instead of a checkpoint")
-    parser.add_argument("--annotations", help="COCO annotations that --results are of")
+    parser.add_argument("--annotations", help="COCO annotations to score --results against")
     parser.add_argument(
         "--images", help="folder of their images, for the report (default: the annotations' folder)"
     )
     parser.add_argument(
         "--max-detections",
         type=int,
-        help="most detections of a class and image that count of --results (default: 100, COCO's)",
+        help="detections per class and image of --results that are scored (default: 100, as COCO)",
     )
     parser.add_argument(
         "--out",
-        help="folder for what is written (default: evaluation/ beside the checkpoint, or the"
+        help="output folder (default: evaluation/ beside the checkpoint, or the"
         " results' own folder)",
     )
     add_force(parser)
@@ -96,7 +96,7 @@ def _score_weights(arguments: Namespace) -> None:
 
 COMMAND = Command(
     name="eval",
-    summary="Score a run on any data set, or anybody's results file.",
+    summary="Score a run on any data set, or a COCO results file.",
     details="Writes evaluation.json and report.html; beside them detections.json, predictions.csv"
     " or pixels.npz, by task.",
     examples="""

@@ -111,7 +111,7 @@ def full_parser() -> ArgumentParser:
     parsers = parser.add_subparsers(
         title="commands",
         metavar="COMMAND",
-        description=f"`{PROGRAM} COMMAND --help` tells more of each",
+        description=f"`{PROGRAM} COMMAND --help` describes each",
     )
     for command in COMMANDS.values():
         below = parsers.add_parser(

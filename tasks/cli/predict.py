@@ -45,7 +45,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="fetch from this machine and from private networks too",
     )
-    parser.add_argument("--out", required=True, help="folder for what is written")
+    parser.add_argument("--out", required=True, help="output folder")
     parser.add_argument(
         "--score",
         type=float,

@@ -64,8 +64,11 @@ class Task:
     results: Lazy | None = None
     """(results file, annotations, output folder or None, image folder or None, limit=…, force=…) ->
     what is printed; None where there is no such file."""
+    main_scores: tuple[str, ...]
+    """Names of the scores that tell runs apart, the first counting most."""
     report: Lazy
-    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again."""
+    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again; with
+    `annotations=` too where there are `results`."""
     compare: Lazy
     """(folder of an evaluation, folder of another, read_settings=…, eval_command=…) -> what is
     printed."""
@@ -91,6 +94,7 @@ TASKS = {
             score=0.5,
             page_answer=Lazy("tasks.detection.served.page_answer"),
             results=Lazy("tasks.detection.results.evaluate_results"),
+            main_scores=("box/AP", "box/AP50", "box/AP75", "box/APs", "box/APm", "box/APl"),
             report=Lazy("tasks.report.instances.build.remake_report"),
             compare=Lazy("tasks.report.instances.compare.compare_runs"),
             check=Lazy("tasks.detection.check.check_data"),
@@ -106,6 +110,7 @@ TASKS = {
             load=Lazy("tasks.segmentation.predict.load_segmenter"),
             predict=Lazy("tasks.segmentation.predict_files.predict_files"),
             page_answer=Lazy("tasks.segmentation.served.page_answer"),
+            main_scores=("seg/mIoU", "seg/pixel_accuracy", "seg/mean_accuracy", "seg/fwIoU"),
             report=Lazy("tasks.report.segmentation.build.remake_report"),
             compare=Lazy("tasks.report.segmentation.compare.compare_runs"),
             check=Lazy("tasks.segmentation.check.check_data"),
@@ -123,6 +128,7 @@ TASKS = {
             predict=Lazy("tasks.classification.predict_files.predict_files"),
             score=0.0,
             page_answer=Lazy("tasks.classification.served.page_answer"),
+            main_scores=("val/top1", "val/top5", "val/mean_class"),
             report=Lazy("tasks.report.classification.build.report_again"),
             compare=Lazy("tasks.report.classification.compare.compare_runs"),
             check=Lazy("tasks.classification.check.check_data"),

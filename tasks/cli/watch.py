@@ -20,13 +20,13 @@ ENDED_WELL = "finished"
 
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's folder")
-    parser.add_argument("--once", action="store_true", help="print it once, and end")
+    parser.add_argument("--once", action="store_true", help="print the state once")
     parser.add_argument(
         "--every",
         type=float,
         default=5.0,
         metavar="SECONDS",
-        help="time between looks (default: 5)",
+        help="seconds between two updates (default: 5)",
     )
 
 

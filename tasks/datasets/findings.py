@@ -90,9 +90,9 @@ def refusal(
     """
     listed = list(findings)
     lines = [f"{path}: annotations and images must be free of errors, found {len(listed)}:"]
-    lines += [f"  {finding.line(str(path))}" for finding in listed[:SHOWN]]
+    lines += [f"  {finding.line(str(path))}." for finding in listed[:SHOWN]]
     if len(listed) > SHOWN:
-        lines.append(f"  … and {len(listed) - SHOWN} more")
+        lines.append(f"  … and {len(listed) - SHOWN} more.")
     advice = f"`{check_command}` lists every error"
     fixable = sum(finding.fixable for finding in listed)
     if fixable:

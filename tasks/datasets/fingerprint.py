@@ -59,6 +59,8 @@ def _content(read: Callable[[int], ImageSource], index: int) -> bytes:
 
 
 def _file_content(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would be waited for
+        return b""
     size = path.stat().st_size
     with path.open("rb") as file:
         if size <= WHOLE:

@@ -23,17 +23,17 @@ class DataConfig(ImageDataConfig):
     """Data set, batches and augmentation."""
 
     copy_paste: float = 0.0
-    """Probability that about half of another image's objects, at most 100, are pasted over a
-    training image (Ghiasi et al. 2021): their masks where the annotations have them and
-    data.augment moves nothing, else all that is in their boxes."""
+    """Probability of copy-paste in training: about half of another image's objects, at most 100,
+    are pasted over the image (Ghiasi et al. 2021). Their masks are pasted where the annotations
+    have them and data.augment moves nothing, otherwise their boxes."""
     repeat_threshold: float | None = None
-    """Images with a category that fewer than this share of the images holds are repeated, by
-    sqrt(threshold / share); LVIS: 0.001; null for every image equally often."""
+    """Repeat images of rare categories: those in a smaller share of the images than this, by
+    sqrt(threshold / share). LVIS uses 0.001; null repeats none."""
     keep_empty: bool = False
     """Train on images without objects too."""
     scored_detections: int = 100
-    """Detections of a class and image that are scored, the best ones; COCO's rule is 100. More need
-    model.roi.detections_per_image to be as high."""
+    """Number of best detections per class and image that are scored; COCO's rule is 100. A larger
+    number needs model.roi.detections_per_image to be as large."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
+from tasks.boxes import to_corners
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.spread import spread_evenly
 from tasks.detection.config import DataConfig
@@ -33,7 +34,8 @@ from tasks.engine.evaluation import evaluation_mode
 from tasks.engine.precision import Precision, PrecisionName, check_precision
 from tasks.images import Exif, Pixels
 from tasks.labels import LabelMap
-from tasks.plots import LabelledBoxes, draw_boxes, predictions_grid
+from tasks.plots import LabelledBoxes, PicturedImage, draw_boxes, predictions_grid
+from tasks.scoring.judging import IOU, judge_image
 from tasks.vision.prediction import ImagePredictor, ImageResult, runs_of_one_shape
 
 
@@ -172,16 +174,42 @@ def save_predictions_picture(
     """
     counts = np.diff(dataset.first)
     candidates = np.flatnonzero(counts) if counts.any() else np.arange(len(dataset))
-    chosen = candidates[spread_evenly(len(candidates), count)]
-    images = [detector.read(dataset.image_path(index)) for index in chosen.tolist()]
-    predictions = [found.above(score).to_plot() for found in detector.stream(images)]
-    truths = [_ground_truth(dataset, index) for index in chosen.tolist()]
-    note = f"score at least {score:g}"
-    predictions_grid(images, truths, predictions, dataset.label_map, path, note=note)
+    chosen = candidates[spread_evenly(len(candidates), count)].tolist()
+    images = [detector.read(dataset.image_path(index)) for index in chosen]
+    pictured = [
+        _pictured(dataset, index, found, score)
+        for index, found in zip(chosen, detector.stream(images), strict=True)
+    ]
+    note = f"score at least {score:g}, IoU at least {IOU:g}"
+    predictions_grid(pictured, dataset.label_map, path, note=note)
 
 
-def _ground_truth(dataset: CocoDataset, index: int) -> LabelledBoxes:
+def _pictured(
+    dataset: CocoDataset, index: int, found: ImageDetections, score: float
+) -> PicturedImage:
+    """An image of a data set, with what came of its objects and of detections above a score."""
     rows = dataset.objects(index)
-    corners = dataset.boxes[rows].copy()
-    corners[:, 2:] += corners[:, :2]
-    return LabelledBoxes(corners, dataset.labels[rows], crowd=dataset.crowd[rows])
+    labels = dataset.labels[rows]
+    crowd = dataset.crowd[rows]
+    shown = found.above(score).to_plot()
+    corners = shown.boxes.astype(np.float64)
+    extents = np.concatenate((corners[:, :2], corners[:, 2:] - corners[:, :2]), axis=1)
+    of_objects, of_detections = judge_image(
+        (dataset.boxes[rows], labels, crowd),
+        (extents, shown.labels, np.asarray(shown.scores, np.float64)),
+    )
+    return PicturedImage(
+        name=str(dataset.file_names[index]),
+        pixels=found.pixels,
+        truth=LabelledBoxes(
+            to_corners(dataset.boxes[rows]), labels, crowd=crowd, outcomes=of_objects
+        ),
+        predictions=replace(shown, outcomes=of_detections),
+        words=_none_above(score, found.scores),
+    )
+
+
+def _none_above(score: float, scores: NDArray[np.float32]) -> str:
+    """What is said where no score reaches `score`."""
+    highest = f"; highest {scores.max():.2f}" if len(scores) else ""
+    return f"no detection above {score:g}{highest}"

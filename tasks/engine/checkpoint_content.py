@@ -70,7 +70,8 @@ def restore_optimizer(
 ) -> None:
     """Load an optimiser's state; UserError, naming the file, for that of other parameters.
 
-    The hyperparameters stay those of the settings, which a resumed run keeps.
+    The hyperparameters stay those of the settings, which a resumed run keeps; the learning rate is
+    the file's, so that a run that has no step left saves what it has read.
     """
     own = [_hyperparameters(group) for group in optimizer.param_groups]
     rule = f"{path} must hold the state of this run's optimiser"
@@ -90,7 +91,7 @@ def restore_optimizer(
 
 
 def _hyperparameters(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in group.items() if name != "params"}
+    return {name: value for name, value in group.items() if name not in ("params", "lr")}
 
 
 def _fits(value: object, parameter: Tensor) -> bool:

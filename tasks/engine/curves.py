@@ -6,44 +6,87 @@ from pathlib import Path
 from typing import Any
 
 from tasks.files import AtomicFile
-from tasks.panels import choose_panels
+from tasks.panels import choose_panels, is_score_panel, line_labels, panel_heading
+
+ACROSS = 3  # panels in a row at most
+PANEL = (5.2, 3.4)  # inches
+DOTTED = 20  # points of a line up to which each is marked
+LOWEST_TOP = 1.0  # percent, where an axis of scores ends at least
 
 
 def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw what was measured as PNG, a chart for each of `choose_panels`.
+    """Draw what was measured as PNG, a chart for each of `choose_panels`, scores in percent.
 
-    matplotlib's objects refer to each other in circles, and with them 10 MB of pixels, which would
-    wait for several pictures until Python collects them by itself.
+    Nothing is drawn where nothing was measured. matplotlib's objects refer to each other in
+    circles, and with them 10 MB of pixels, which would wait for several pictures until Python
+    collects them by itself.
     """
-    _draw(rows, path)
+    figure = make_figure(rows)
+    if figure is not None:
+        with AtomicFile(path) as file:
+            figure.savefig(file, format="png", dpi=110)
+    del figure
     gc.collect()
 
 
-def _draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+def make_figure(rows: Sequence[dict[str, Any]]) -> Any:
+    """The picture as matplotlib has it; None where nothing was measured."""
+    panels = list(choose_panels(rows).items())
+    if not panels:
+        return None
+    figure, places = _lay_out(len(panels))
+    last_step = max(1, *(row["step"] for row in rows))
+    for axes, (title, names) in zip(places, panels, strict=True):
+        _draw_panel(axes, title, names, rows)
+        axes.set_xlim(0, last_step)
+    return figure
+
+
+def _lay_out(count: int) -> tuple[Any, list[Any]]:
+    """A figure with axes in rows that are all full: 5 stand as 3 and 2."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = choose_panels(rows)
-    if not panels:
-        return
-    columns = min(3, len(panels))
-    lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(5.2 * columns, 3.4 * lines), layout="constrained")
+    lines = -(-count // ACROSS)
+    across = -(-count // lines)
+    figure = Figure(figsize=(PANEL[0] * across, PANEL[1] * lines), layout="constrained")
     FigureCanvasAgg(figure)
-    for position, (title, keys) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(lines, columns, position)
-        for key in keys:
-            points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
-            axes.plot(
-                *zip(*points, strict=True), label=key, marker="." if len(points) < 20 else None
-            )
-        axes.set_title(title, loc="left", fontweight="bold")
-        axes.set_xlabel("step")
-        if axes.dataLim.ymin >= 0:
-            axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        if len(keys) > 1:
-            axes.legend(fontsize="small", frameon=False)
-    with AtomicFile(path) as file:
-        figure.savefig(file, format="png", dpi=110)
+    full, longer = divmod(count, lines)
+    places: list[Any] = []
+    grid = figure.add_gridspec(lines, across * full)
+    for line in range(lines):
+        panels = full + 1 if line < longer else full
+        width = across * full // panels
+        for position in range(panels):
+            columns = slice(position * width, (position + 1) * width)
+            places.append(figure.add_subplot(grid[line, columns]))
+    return figure, places
+
+
+def _draw_panel(
+    axes: Any, title: str, names: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> None:
+    """One chart; its axis of steps is set by the caller, as all have the same."""
+    from matplotlib.ticker import MaxNLocator
+
+    is_percent = is_score_panel(title)
+    for name, label in zip(names, line_labels(title, names), strict=True):
+        measured = [row for row in rows if row.get(name) is not None]
+        steps = [row["step"] for row in measured]
+        values = [100 * row[name] if is_percent else row[name] for row in measured]
+        marker = "o" if len(measured) <= DOTTED else None
+        axes.plot(steps, values, label=label, marker=marker, markersize=4, clip_on=False)
+    if axes.dataLim.ymin >= 0:
+        axes.set_ylim(bottom=0)
+    if is_percent:
+        axes.set_ylim(top=max(axes.get_ylim()[1], LOWEST_TOP))
+    axes.set_title(panel_heading(title), loc="left", fontweight="bold")
+    axes.set_xlabel("step")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(names) > 1:
+        at_the_end = is_percent or all(len(line.get_xdata()) < 2 for line in axes.lines)
+        place = "upper left" if at_the_end else "best"
+        axes.legend(fontsize="small", frameon=False, loc=place)

@@ -12,6 +12,7 @@ from tasks.engine.schedule import Evaluation, is_due
 from tasks.engine.settings import RunConfig, TaskSettings
 from tasks.engine.step import explain_out_of_memory
 from tasks.engine.training import UNKNOWN_STEPS, Evaluate, State, Training, may_be_the_last
+from tasks.written import score_text
 
 
 def report(training: Training, state: State, step: int, total: int, lr: float) -> None:
@@ -62,6 +63,7 @@ def score(
     progress = _with_scores(progress, scores, training.config)
     better = progress.best_step == progress.step
     weights = "model" if state.ema is None else "ema"
+    training.log.learn_names(state.losses.known_names)
     training.log.write(progress.step, scores | {"weights": weights})
     training.log.note(_score_line(progress, run.best_metric, weights, better))
     training.log.draw()
@@ -108,8 +110,9 @@ def _score_line(progress: Progress, best_metric: str, weights: str, better: bool
     """A line with the score that decides, the validation loss where there is one, and whose weights
     were scored.
     """
-    shown = [key for key in (best_metric, "val/loss") if key in progress.scores]
-    text = "  ".join(f"{key} {progress.scores[key]:.4f}" for key in dict.fromkeys(shown))
+    text = f"{best_metric} {score_text(progress.scores[best_metric])}"
+    if "val/loss" in progress.scores:
+        text += f"  val/loss {progress.scores['val/loss']:.4f}"
     rest = "the best so far" if better else f"the best was at step {progress.best_step}"
     return f"step {progress.step}  {text}  ({weights} weights; {rest})"
 

@@ -241,9 +241,10 @@ def _save(
 
 
 def _leave(training: Training, progress: Progress, stop: StopRequest) -> NoReturn:
-    """Print how to continue the saved run, and exit."""
+    """Print how to continue the saved run, draw its curves, and exit."""
     command = resume_command(sys.orig_argv, os.environ)
     training.log.note(f"stopped after step {progress.step}; this continues:\n  {command}")
+    training.log.draw()
     training.world.barrier()  # torchrun ends the others as soon as one rank has left
     raise SystemExit(stop.exit_code)
 

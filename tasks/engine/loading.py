@@ -18,7 +18,12 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 from resnet_backbones.errors import UserError, as_line
 from tasks.engine.distributed import World, micro_batch_size
 from tasks.engine.settings import TIMEOUT
-from tasks.engine.waiting import look_every, patiently, refuse_unfit
+from tasks.engine.waiting import (
+    end_with_a_lost_batch,
+    look_every,
+    patiently,
+    refuse_unfit,
+)
 
 
 class Plan(Protocol):
@@ -120,7 +125,7 @@ class Loader(Generic[P, B]):
             num_workers=workers,
             pin_memory=self.share.pin_memory,
             timeout=look_every(workers, self.timeout),
-            worker_init_fn=_outlive_interrupts,
+            worker_init_fn=_begin_worker,
             # spares the global generator, from which torch would draw the workers' seeds
             generator=torch.Generator(),
         )
@@ -195,7 +200,7 @@ def read_in_turn(
         num_workers=workers,
         pin_memory=share.pin_memory,
         timeout=look_every(workers, timeout),
-        worker_init_fn=_outlive_interrupts,
+        worker_init_fn=_begin_worker,
         generator=torch.Generator(),
     )
     yield from _checked(loader, timeout)
@@ -277,10 +282,13 @@ def _fitting(item: Any) -> Any:
     return item
 
 
-def _outlive_interrupts(_worker: int) -> None:
-    """Leave signals to the main process, which finishes its step with the batches that workers
+def _begin_worker(_worker: int) -> None:
+    """Prepare a worker: it outlives interrupts, and does not outlive a batch that it has lost.
+
+    Signals are left to the main process, which finishes its step with the batches that workers
     still owe it.
     """
+    end_with_a_lost_batch()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)  # a fork shares the main process's
     os.setpgrp()  # Ctrl-C and `kill -- -GROUP` reach the main process only

@@ -12,6 +12,7 @@ from tasks.engine.distributed import World
 from tasks.engine.run_files import METRICS
 from tasks.engine.sinks import Console, MetricsFile, Sink, TensorBoard, plain_row
 from tasks.metrics_file import Row, read_metrics
+from tasks.score_names import score_names
 
 T = TypeVar("T", bound=Sized)
 
@@ -34,6 +35,8 @@ class RunLog:
         self.active = world.is_main
         self.console = Console()
         self.rows: list[Row] = []
+        self.names: set[str] = set()
+        self.scores: set[str] = set()
         self.sinks: list[Sink] = []
         self.steps: int | None = None
         self.pictures: list[Path] = []
@@ -42,6 +45,8 @@ class RunLog:
             if tensorboard:
                 self.sinks.append(TensorBoard(self.folder / "tensorboard"))
             self.sinks += more
+        for sink in self.sinks:
+            sink.scores = self.scores  # which grows
 
     def start(self, step: int, steps: int | None) -> None:
         """Begin training after `step` of `steps` (None: not known yet): drop later rows, open the
@@ -56,6 +61,8 @@ class RunLog:
         dropped = len(rows) - len(self.rows)
         if dropped:
             self.note(f"{path}: {dropped} rows of steps after {step}, taken anew, are left out")
+        for row in self.rows:
+            self.learn_names(row)
         self._tell("start", step, self.rows)
         self.console.open_bar(step, steps)
 
@@ -97,6 +104,15 @@ class RunLog:
         of = "" if self.steps is None else f"/{self.steps}"
         self.note(f"step {step}{of}  loss {row['loss']:.4g}  lr {row['lr']:.4g}  {speed}{left}")
 
+    def learn_names(self, names: Iterable[str]) -> None:
+        """Take in what is measured, to tell scores from losses: parts of the training loss come
+        before those of the validation loss.
+        """
+        if not self.names.issuperset(names):
+            self.names.update(names)
+            self.scores.clear()
+            self.scores.update(score_names(self.names))
+
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Add values to the row of a step, which makes a new row unless the last one is of that
         step.
@@ -104,6 +120,7 @@ class RunLog:
         if not self.active:
             return
         plain = plain_row(values)
+        self.learn_names(plain)
         is_new = not self.rows or self.rows[-1]["step"] != step
         if is_new:
             self.rows.append({"step": step})
@@ -118,7 +135,7 @@ class RunLog:
 
     def draw(self) -> None:
         """Redraw curves.png from the rows so far, and hand the pictures of the evaluation on."""
-        if not self.active:
+        if not self.active or not self.rows:
             return
         curves = self.folder / "curves.png"
         self.attempt("curves.png", lambda: draw_curves(self.rows, curves), curves)
@@ -133,7 +150,7 @@ class RunLog:
         """
         try:
             make()
-            if picture is not None:
+            if picture is not None and picture.exists():
                 self.pictures.append(picture)
         except Exception as error:
             self.note(f"warning: {name} was not made: {_reason(error)}")

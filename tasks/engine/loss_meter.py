@@ -26,6 +26,11 @@ class LossMeter:
         the end of the call before count too."""
         self._masked_at_the_end = 0
 
+    @property
+    def known_names(self) -> set[str]:
+        """Names of the losses, of this process or those that a resumed run had summed."""
+        return {*self.names, *self.saved}
+
     def add(self, step: int, result: StepResult) -> None:
         """Count the step that made `step` finished steps; does not synchronise."""
         if self.sums is None:

@@ -70,7 +70,7 @@ class OptimConfig:
     nesterov: bool = False
     """Nesterov's form of SGD's momentum."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Decays of the averages of the gradient and of its square, of the other optimisers."""
+    """Decay rates of the averages of the gradient and of its square; for all optimisers but SGD."""
     weight_decay: float = 1e-4
     """Weight decay of all but the normalisation layers."""
     norm_weight_decay: float = 0.0
@@ -82,13 +82,13 @@ class OptimConfig:
     clip_norm: float | None = None
     """Largest global gradient norm; null for no clipping."""
     ema_decay: float | None = None
-    """Decay per step of an exponential moving average of the weights, which is then what is scored;
-    null for none."""
+    """Decay per step of an exponential moving average of the weights; the averaged weights are
+    scored. Null for none."""
     ema_every: int = 1
-    """Steps between two moves of that average; `ema_decay` is that of a move."""
+    """Steps between two updates of that average; `ema_decay` applies to an update."""
     max_skipped: int = may_change(20)
-    """Updates in a row that are left out, as a gradient was not finite, at which training ends with
-    an error."""
+    """Number of consecutive updates skipped for non-finite gradients at which training ends with an
+    error."""
 
     def __post_init__(self) -> None:
         require(self.max_skipped >= 1, "optim.max_skipped must be >= 1", self.max_skipped)
@@ -119,17 +119,17 @@ class ScheduleConfig:
     """Length of training and learning-rate factor by step."""
 
     name: Literal["step", "cosine", "poly", "plateau"] = "step"
-    """`step` multiplies by `gamma` at each milestone; `cosine` falls to zero at the last step, and
-    so does `poly`, the share of steps that are left to the power of `power`; `plateau` multiplies
+    """`step` multiplies the rate by `gamma` at each milestone; `cosine` falls to zero at the last
+    step; `poly` is the remaining share of the steps to the power of `power`; `plateau` multiplies
     by `gamma` after `plateau_evaluations` without a better run.best_metric."""
     steps: int = 1000
     """Optimiser steps in all."""
     epochs: float | None = excluding(None, "steps", "minutes")
-    """Length in passes over the training images, instead of `steps`: it becomes steps at the start,
-    of which a pass has the images over data.batch_size, rounded up."""
+    """Length in passes over the training images, instead of `steps`. It is turned into steps at the
+    start: an epoch has ceil(images / data.batch_size)."""
     minutes: float | None = excluding(None, "steps", "epochs")
-    """Length in minutes of training, evaluations apart, instead of `steps`: it becomes steps once
-    the first 30 were timed."""
+    """Length in minutes of training, without evaluations, instead of `steps`. It is turned into
+    steps once the first 30 have been timed."""
     reference_steps: int = 1000
     """Number of steps that `milestones` are stated for; they scale when `steps` differs."""
     milestones: tuple[int, ...] = ()
@@ -137,21 +137,21 @@ class ScheduleConfig:
     gamma: float = 0.1
     """Factor at each milestone or plateau."""
     power: float = 0.9
-    """Of `poly` (Chen et al. 2018)."""
+    """Power of `poly` (Chen et al. 2018)."""
     last_factor: float = 0.0
-    """Learning-rate factor that `poly` falls to."""
+    """Learning-rate factor at the end of `poly`."""
     plateau_evaluations: int = 3
     """Evaluations without a better score after which `plateau` lowers the learning rate."""
     warmup_steps: int = 0
-    """Steps of linear warm-up, whatever `steps` is, but at most a third of it."""
+    """Steps of linear warm-up; at most a third of `steps`."""
     warmup_factor: float = 0.001
     """Learning-rate factor at step 0."""
     decay_after_warmup: bool = False
-    """Let `cosine` begin where the warm-up ends, as torchvision's references do; else the warm-up
-    is a factor on it."""
+    """Start `cosine` where the warm-up ends, as torchvision's references do; otherwise the two are
+    multiplied."""
     warmup_until: float | None = None
-    """Keep the rate at `warmup_factor` until an evaluation's `warmup_metric` reaches this (He et
-    al. 2016, ResNet-110), instead of a linear warm-up; null for that."""
+    """Keep the rate at `warmup_factor` until an evaluation's `warmup_metric` reaches this value (He
+    et al. 2016, ResNet-110); null for a linear warm-up."""
     warmup_metric: str | None = None
     """Score that ends such a warm-up; null for run.best_metric."""
 
@@ -189,26 +189,26 @@ class RunConfig:
     when it is scored and by what."""
 
     output_dir: str = may_change("runs/default")
-    """Folder that receives everything the run makes."""
+    """Folder for everything that the run writes."""
     device: str = may_change("auto")
     """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto` is bf16 autocast where the hardware is faster in bf16 (a CPU is timed at the start, by
-    the processor time of one thread), else fp32."""
+    """`auto` is bf16 autocast where the hardware is faster in bf16, otherwise fp32; a CPU is timed
+    at the start, by the processor time of one thread."""
     threads: int | Literal["auto"] = may_change("auto")
-    """Threads of each process on the CPU. `auto` takes OMP_NUM_THREADS where that is set, or else
-    as many as there are free cores, which it follows while it trains; a number stays."""
+    """CPU threads of each process. `auto` takes OMP_NUM_THREADS if it is set, otherwise the number
+    of free cores, also while it trains; a number is kept."""
     compile: bool = may_change(False)
-    """Let torch.compile translate the convolutions, once for each padded size of images (minutes;
-    worth it on GPUs)."""
+    """Compile the convolutions with torch.compile, once for each padded image size. It takes
+    minutes and pays on GPUs."""
     cuda_graphs: bool = may_change(False)
-    """Replay the translated convolutions as CUDA graphs, one for each padded size: worth it where a
-    GPU waits for the host to launch kernels, so with few images a step. Takes run.compile, a GPU
+    """Replay the compiled convolutions as CUDA graphs, one for each padded size. It pays where a
+    GPU waits for the host to launch kernels, so with few images a step. Needs run.compile, a GPU
     and optim.accumulate=1."""
     seed: int = 0
     """Every random choice follows from this number, the step and the image."""
     deterministic: bool = may_change(False)
-    """Refuse operations whose result may differ between two runs on the same GPU; slower."""
+    """Use only operations whose results are the same in two runs on one GPU; slower."""
     eval_every: int = may_change(5000, unless="follows_scores")
     """Steps between two evaluations; the last step is always evaluated; 0 evaluates at the end
     only."""
@@ -218,25 +218,26 @@ class RunConfig:
     save_every: int = may_change(1000)
     """Steps between two saves of the last checkpoint."""
     keep_every: int = may_change(0)
-    """Also keep a numbered checkpoint every so many steps; 0 keeps none."""
+    """Also keep a numbered checkpoint every this many steps; 0 keeps none."""
     log_every: int = may_change(20)
     """Steps between two log lines."""
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = may_change(("tensorboard",))
-    """Where numbers go besides the console and metrics.jsonl; W&B and MLflow, which get pictures
-    too, are packages of their own and set up by their variables of the environment."""
+    """Trackers that receive the numbers, besides the console and metrics.jsonl. W&B and MLflow
+    receive pictures too; they are separate packages, configured by their own environment
+    variables."""
     samples: int = may_change(12)
     """Training images that samples.png shows before the first step; 0 for no picture."""
     best_metric: str = may_change("val/score", unless="follows_scores")
-    """Score, higher being better, that decides which checkpoint is the best."""
+    """Score that decides which checkpoint is the best; higher is better."""
     patience: int | None = may_change(None)
     """Evaluations without a better `best_metric` after which training stops; null for never."""
     stop_within: float = may_change(25.0)
-    """Seconds from a signal that stops the run to its end, be it saved by then or not; torchrun and
-    SLURM kill what is left after 30."""
+    """Seconds from a stop signal to the end of the run, saved or not; torchrun and SLURM kill what
+    is left after 30."""
     resume: str = may_change("never")
-    """`auto` continues the run in `output_dir` from its last checkpoint, or starts it where there
-    is none; the path of a last.pt or step_N.pt continues from that file, in an unused `output_dir`
-    or in the file's own folder; `never` starts in an unused one."""
+    """`auto` continues the run in `output_dir` from its last checkpoint, or starts it if there is
+    none. The path of a last.pt or step_N.pt continues from that file, in an unused `output_dir` or
+    in the file's own folder. `never` starts in an unused folder."""
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)

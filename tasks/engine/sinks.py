@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ class Sink:
 
     optional = True
     """Whether the run goes on without this sink where it fails."""
+    scores: Set[str] = frozenset()
+    """Names of the scores in the rows so far, which are shares of 1; the log sets it."""
 
     def start(self, step: int, rows: list[Row]) -> None:
         """Begin after `step` finished steps, with the rows so far; later ones are void."""
@@ -36,6 +38,14 @@ class Sink:
 
     def close(self) -> None:
         """End the reports."""
+
+    def shown(self, row: Row) -> dict[str, float]:
+        """The numbers of a row as people read them, scores in percent; without its step."""
+        numbers: dict[str, float] = {}
+        for name, value in row.items():
+            if name != "step" and isinstance(value, int | float):
+                numbers[name] = 100 * float(value) if name in self.scores else float(value)
+        return numbers
 
 
 class MetricsFile(Sink):
@@ -72,7 +82,7 @@ class MetricsFile(Sink):
 
 
 class TensorBoard(Sink):
-    """Scalars for `tensorboard --logdir`.
+    """Scalars for `tensorboard --logdir`, scores in percent.
 
     A resumed run writes its points anew, as TensorBoard reads files in the order of the clock times
     in their names, and would lose points where the clock went back. The last row of the earlier
@@ -119,9 +129,8 @@ class TensorBoard(Sink):
         self.held = {}
 
     def _add(self, row: Row) -> None:
-        for key, value in row.items():
-            if key != "step" and isinstance(value, int | float):
-                self.writer.add_scalar(key, value, row["step"])
+        for name, value in self.shown(row).items():
+            self.writer.add_scalar(name, value, row["step"])
 
 
 class Console:

@@ -49,7 +49,10 @@ def make_trackers(config: TaskSettings, world: World) -> list[Sink]:
 
 
 class WeightsAndBiases(Sink):
-    """Numbers and pictures for wandb.ai, or for a folder that `wandb sync` sends later."""
+    """Numbers and pictures for wandb.ai, or for a folder that `wandb sync` sends later.
+
+    Scores are in percent.
+    """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -79,7 +82,7 @@ class WeightsAndBiases(Sink):
 
     def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
         """Add the new numbers."""
-        self.run.log({"step": added["step"], **_numbers(added)})
+        self.run.log({"step": added["step"], **self.shown(added)})
 
     def picture(self, file: Path, step: int) -> None:
         """Add a picture."""
@@ -94,7 +97,7 @@ class WeightsAndBiases(Sink):
 
 
 class MLflow(Sink):
-    """Numbers and pictures for MLflow's server, or for its files."""
+    """Numbers and pictures for MLflow's server, or for its files; scores are in percent."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -130,7 +133,7 @@ class MLflow(Sink):
 
         now = round(1000 * time.time())
         step = added["step"]
-        numbers = _numbers(added).items()
+        numbers = self.shown(added).items()
         metrics = [Metric(_allowed(name), value, now, step) for name, value in numbers]
         self.client.log_batch(self.name, metrics=metrics)
 
@@ -182,12 +185,6 @@ def _allowed(name: str) -> str:
     plain = re.sub(r"[^\w.\- :/]", "_", name)
     parts = [part if part.strip(".") else "_" for part in plain.split("/")]
     return posixpath.join(*parts)[:250]
-
-
-def _numbers(row: Row) -> dict[str, float]:
-    """The numbers of a row, but for its step."""
-    pairs = [(name, value) for name, value in row.items() if name != "step"]
-    return {name: float(value) for name, value in pairs if isinstance(value, int | float)}
 
 
 def _name_of(folder: Path, tracker: str) -> str | None:

@@ -4,10 +4,12 @@ import atexit
 import multiprocessing
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
 from typing import Any
 
 from torch import Tensor
@@ -80,6 +82,19 @@ def refuse_unfit(item: Any, workers: int) -> None:
         rule = f"/dev/shm must have room for the batches of data.workers={workers}"
         seen = f"got one of {megabytes(size)} and {space}"
         raise UserError(f"{rule}, {seen}; {MORE_SHARED_MEMORY}, or lower data.workers, or take 0")
+
+
+def end_with_a_lost_batch() -> None:
+    """Have this worker end where a batch cannot be handed over: it would print a traceback and go
+    on, and the main process would wait for the batch.
+    """
+    Queue._on_queue_feeder_error = staticmethod(_end_worker)  # type: ignore[attr-defined]
+
+
+def _end_worker(error: Exception, _batch: object) -> None:
+    rule = "a batch must be handed over by the loader's process that made it"
+    print(f"{rule}, got: {error}; /dev/shm has {shared_memory()}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def size_of(item: Any) -> int:

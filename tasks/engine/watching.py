@@ -16,6 +16,7 @@ from tasks.engine.run_ending import read_ending
 from tasks.engine.run_files import CONFIG, ENVIRONMENT, LAST, METRICS
 from tasks.engine.run_lock import holder_of
 from tasks.metrics_file import Row, read_metrics
+from tasks.written import duration, score_text
 
 RUNNING = "running"
 UNSEEN = "on a machine that cannot be seen from here"
@@ -57,7 +58,7 @@ class Status:
             "loss": self._loss().removeprefix("loss "),
             "speed": self._speed(),
             "score": self.score,
-            "last row": "" if self.age is None else f"{_duration(self.age)} ago",
+            "last row": "" if self.age is None else f"{duration(self.age)} ago",
         }
         shown = [f"{name:<9} {text}" for name, text in facts.items() if text and name]
         return [_plain(line) for line in (f"{self.folder}  {facts['']}", *shown)]
@@ -69,7 +70,7 @@ class Status:
 
     def _progress(self) -> str:
         of = "" if self.total is None else f" of {self.total} ({self.step / self.total:.0%})"
-        left = "" if self.seconds_left is None else f", left {_duration(self.seconds_left)}"
+        left = "" if self.seconds_left is None else f", left {duration(self.seconds_left)}"
         return f"{self.step}{of}{left}"
 
     def _loss(self) -> str:
@@ -181,20 +182,10 @@ def _score(rows: Sequence[Row], name: str | None) -> str:
         return ""
     last = scored[-1]
     best = max(scored, key=lambda row: float(row[name]))
-    text = f"{name} {last[name]:.4f} at step {last['step']}"
+    text = f"{name} {score_text(last[name])} at step {last['step']}"
     if best[name] > last[name]:
-        text += f", the best was {best[name]:.4f} at step {best['step']}"
+        text += f", the best was {score_text(best[name])} at step {best['step']}"
     return text
-
-
-def _duration(seconds: float) -> str:
-    """A time as 45 s, 12 min or 3 h 5 min."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _plain(text: str) -> str:

@@ -1,7 +1,7 @@
 """report.html: everything about one evaluation on one page, of any task.
 
-It is one file without scripts, made from files and therefore again at any time; the same files give
-the same bytes.
+It is one file that needs no network, made from files and therefore again at any time; the same
+files give the same bytes.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,18 +10,21 @@ from pathlib import Path
 from tasks.files import write_text
 from tasks.report.page import page
 from tasks.report.run import evaluation_metadata, settings_section, training_section
+from tasks.report.title import Title
 
 REPORT = "report.html"
 Section = tuple[str, str]  # heading, HTML
 
 
-def write_page(folder: str | Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
+def write_page(
+    folder: str | Path, title: Title, subtitle: str, sections: Sequence[Section]
+) -> Path:
     """Write the sections as the folder's report.html and return its path.
 
     It is written beside and renamed, so that an older page stays whole until the new one is.
     """
     file = Path(folder) / REPORT
-    write_text(file, page(title, subtitle, sections))
+    write_text(file, page(title.heading, subtitle, sections, details=title.details))
     return file
 
 

@@ -8,15 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-Point = tuple[float, float]
-
-# In a chart's own units, about the pixels that it gets on a phone.
-WIDTH = 360
-HEIGHT = 240
-LEFT = 46
-RIGHT = 10
-TOP = 24
-BOTTOM = 36
+from tasks.report.axes import HEIGHT, WIDTH, Axes, Point, draw_axes
 
 # Of bars that stand below each other.
 BAR_STEP = 27
@@ -29,6 +21,9 @@ NAME_WIDTH = 6.2
 NUMBERED = 20
 """Rows of a matrix at most whose cells have room for numbers."""
 
+DOTTED = 20
+"""Points of a line up to which each is marked."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -39,35 +34,15 @@ class Series:
     color: str
     width: float = 2.0
     dashed: bool = False
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The ranges of a chart, its axis titles, and how points get their place."""
-
-    x: tuple[float, float]
-    y: tuple[float, float]
-    x_title: str
-    y_title: str = ""
-
-    def place(self, x: float, y: float) -> Point:
-        """Place a point in the chart; what lies outside is moved to the rim."""
-        across = _share(x, self.x) * (WIDTH - LEFT - RIGHT)
-        up = _share(y, self.y) * (HEIGHT - TOP - BOTTOM)
-        return LEFT + across, HEIGHT - BOTTOM - up
-
-
-def _share(value: float, limits: tuple[float, float]) -> float:
-    """Where a value lies between the limits, 0 to 1."""
-    low, high = limits
-    return (min(max(value, low), high) - low) / (high - low)
+    dotted: bool = False
+    """Whether points were measured, so that a few of them are marked."""
 
 
 def line_chart(title: str, series: Sequence[Series], axes: Axes, *, legend: bool = True) -> str:
     """Draw lines and, for several of them, a legend."""
     lines = "".join(_line(line, axes) for line in series)
     names = _legend(series) if legend and len(series) > 1 else ""
-    return figure(title, _frame(axes) + lines, names)
+    return figure(title, draw_axes(axes) + lines, names)
 
 
 def bar_chart(title: str, bars: Sequence[tuple[str, float, str]], x_title: str) -> str:
@@ -108,7 +83,7 @@ def reliability_chart(
                 f' height="{max(bottom - top, 1):.1f}" class="bar" opacity="{opacity:.2f}"/>'
             )
     diagonal = _line(Series("", ((0, 0), (1, 1)), "var(--ink)", 1.2, dashed=True), axes)
-    return figure(title, _frame(axes) + "".join(drawn) + diagonal, "")
+    return figure(title, draw_axes(axes) + "".join(drawn) + diagonal, "")
 
 
 def matrix_chart(
@@ -218,67 +193,36 @@ def figure(
     return f"<figure{kind}><figcaption>{heading}</figcaption>{svg}{legend}</figure>"
 
 
-def nice_ceiling(value: float) -> float:
-    """Round up to 1, 2, 2.5, 4, 5, 8 or 10 times a power of ten, where an axis may end."""
-    if not value > 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    ceilings = [step * power for step in (1, 2, 2.5, 4, 5, 8, 10)]
-    return next(ceiling for ceiling in ceilings if ceiling >= value * (1 - 1e-9))
-
-
-def _frame(axes: Axes) -> str:
-    """Grid lines with their numbers, and the axes' titles."""
-    parts = []
-    for tick in range(5):
-        x = axes.x[0] + tick / 4 * (axes.x[1] - axes.x[0])
-        y = axes.y[0] + tick / 4 * (axes.y[1] - axes.y[0])
-        across, _ = axes.place(x, axes.y[0])
-        _, up = axes.place(axes.x[0], y)
-        is_last = tick == 4
-        anchor = "end" if is_last else "mid"
-        shift = 4 if is_last else 0
-        parts.append(
-            f'<path d="M{LEFT} {up:.1f}H{WIDTH - RIGHT}" class="rule"/>'
-            f'<text x="{LEFT - 6}" y="{up + 4:.1f}" class="end soft">{_tick(y)}</text>'
-            f'<text x="{across + shift:.1f}" y="{HEIGHT - BOTTOM + 15}"'
-            f' class="{anchor} soft">{_tick(x)}</text>'
-        )
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(
-        f'<text x="{middle}" y="{HEIGHT - 4}" class="mid soft">{escape(axes.x_title)}</text>'
-    )
-    if axes.y_title:
-        parts.append(f'<text x="4" y="12" class="soft">{escape(axes.y_title)}</text>')
-    return "".join(parts)
-
-
-def _tick(value: float) -> str:
-    if value == 0 or 0.01 <= abs(value) < 100:
-        return f"{value:.3g}"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    digits, exponent = f"{value:.2e}".split("e")
-    return f"{float(digits):g}e{int(exponent)}"
-
-
 def _line(series: Series, axes: Axes) -> str:
-    """The line through the finite points; a dot where there is only one."""
+    """The line through the finite points, each with a dot where they are few; a mouse over it shows
+    its name.
+    """
     finite = [point for point in series.points if all(map(math.isfinite, point))]
     places = [axes.place(x, y) for x, y in finite]
-    if len(places) == 1:
-        x, y = places[0]
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" style="fill:{series.color}"/>'
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     style = f"stroke:{series.color};stroke-width:{series.width}"
     if series.dashed:
         style += ";stroke-dasharray:4 4"
-    return f'<polyline points="{path}" style="{style}"/>'
+    drawn = f'<polyline points="{path}" style="{style}"/>' if len(places) > 1 else ""
+    if len(places) == 1 or (series.dotted and len(places) <= DOTTED):
+        for x, y in places:
+            drawn += f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" style="fill:{series.color}"/>'
+    return f"<g><title>{escape(series.name)}</title>{drawn}</g>" if series.name else drawn
 
 
 def _legend(series: Sequence[Series]) -> str:
-    """The colours of the lines that have a name."""
-    return legend((line.name, line.color) for line in series if line.name)
+    """The colours of the lines that have a name, dashed where they are."""
+    items = ""
+    for line in series:
+        if line.name:
+            items += f"<li>{line_sample(line)}{escape(line.name)}</li>"
+    return f'<ul class="legend">{items}</ul>'
+
+
+def line_sample(series: Series) -> str:
+    """A short piece of a line, for a legend."""
+    kind = "dashed" if series.dashed else "solid"
+    return f'<i class="line" style="border-top:3px {kind} {series.color}"></i>'
 
 
 def legend(entries: Iterable[tuple[str, str]]) -> str:

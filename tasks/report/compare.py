@@ -8,10 +8,14 @@ from typing import Any
 
 import yaml
 
+from resnet_backbones.errors import UserError
 from tasks.report.run import evaluation_metadata
 from tasks.scoring.evaluation import SETTINGS, percent_cell
 
+CONFIG = "config.yaml"
 VERSION_KEY = "settings_version"  # of the file's form, which is no setting
+NOT_COMPARED = ("run.output_dir", VERSION_KEY)
+ABSENT = "absent"  # the value of a setting that one has and another has not
 Setting = tuple[str, str, str]  # name, and the value in both runs
 ReadSettings = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Brings nested settings, as some version wrote them, to the present form."""
@@ -63,19 +67,28 @@ def differing_settings(
     They are those of evaluation.json, or else of the run's config.yaml; the run's folder is none.
     None where an evaluation has neither.
     """
-    found_a = _settings(Path(run_a))
-    found_b = _settings(Path(run_b))
-    if found_a is None or found_b is None:
+    settings_a = flat_settings(run_a, read)
+    settings_b = flat_settings(run_b, read)
+    if settings_a is None or settings_b is None:
         return None
-    settings_a = dict(_flat(read(found_a), ""))
-    settings_b = dict(_flat(read(found_b), ""))
     differing: list[Setting] = []
     for name in dict.fromkeys([*settings_a, *settings_b]):
-        a = str(settings_a.get(name, "absent"))
-        b = str(settings_b.get(name, "absent"))
-        if a != b and name not in ("run.output_dir", VERSION_KEY):
+        a = settings_a.get(name, ABSENT)
+        b = settings_b.get(name, ABSENT)
+        if a != b:
             differing.append((name, a, b))
     return (*differing, *_differing_facts(run_a, run_b))
+
+
+def flat_settings(run: str | Path, read: ReadSettings) -> dict[str, str] | None:
+    """The settings of a run or an evaluation by their full names, but for the run's folder; None
+    where it has none.
+    """
+    found = _settings(Path(run))
+    if found is None:
+        return None
+    settings = {name: str(value) for name, value in _flat(read(found), "")}
+    return {name: value for name, value in settings.items() if name not in NOT_COMPARED}
 
 
 def _differing_facts(run_a: str | Path, run_b: str | Path) -> list[Setting]:
@@ -122,11 +135,21 @@ def _settings(folder: Path) -> Mapping[str, Any] | None:
     stated: Mapping[str, Any] | None = evaluation_metadata(folder).get(SETTINGS)
     if stated is not None:
         return stated
-    for file in (folder / "config.yaml", folder.resolve().parent / "config.yaml"):
+    for file in (folder / CONFIG, folder.resolve().parent / CONFIG):
         if file.is_file():
-            values: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-            return values
+            return read_config(file)
     return None
+
+
+def read_config(file: Path) -> Mapping[str, Any]:
+    """The settings of a config.yaml as they stand there; UserError where it is damaged."""
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError):
+        values = None
+    if not isinstance(values, Mapping):
+        raise UserError(f"{file} must hold the settings of a run, but it is damaged; leave it out")
+    return values
 
 
 def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -25,7 +25,8 @@ def read_or_blank(
     except UserError as error:
         problem = f"the image cannot be read: {error}"
         if isinstance(source, str | Path) and not Path(source).is_file():
-            problem = "the image file is missing"
+            looked = f"the image file is missing: looked in {Path(source).absolute().parent}"
+            problem = f"{looked}; `backbones report --images` takes another folder"
         return blank(size), problem
 
 

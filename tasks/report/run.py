@@ -10,8 +10,9 @@ import yaml
 
 from resnet_backbones.errors import UserError
 from tasks.metrics_file import read_metrics
-from tasks.panels import choose_panels, is_score_panel
-from tasks.report.charts import Axes, Point, Series, line_chart, nice_ceiling
+from tasks.panels import choose_panels, is_score_panel, line_labels, panel_heading
+from tasks.report.axes import Axes, Point, nice_ceiling, step_ticks
+from tasks.report.charts import Series, line_chart
 from tasks.report.page import facts, folded, paragraph
 from tasks.run_start import found_where_started
 from tasks.scoring.evaluation import SETTINGS
@@ -30,7 +31,9 @@ def training_section(folder: Path) -> str:
     """
     file = folder / METRICS
     rows = read_metrics(file) if file.is_file() else []
-    charts = [_chart(title, names, rows) for title, names in choose_panels(rows).items()]
+    last_step = max([row["step"] for row in rows] + [1])
+    panels = choose_panels(rows).items()
+    charts = [_chart(title, names, rows, last_step) for title, names in panels]
     return f'<div class="grid">{"".join(charts)}</div>' if charts else ""
 
 
@@ -48,7 +51,7 @@ def settings_section(folder: Path, metadata: Mapping[str, Any]) -> str:
         text = yaml.safe_dump(metadata[SETTINGS], sort_keys=False, allow_unicode=True)
         scored_with = f"<pre>{escape(text)}</pre>"
         parts.append(folded("Settings of the evaluation", scored_with))
-    starts = _load(folder / "environment.json", [])
+    starts = read_starts(folder)
     if starts:
         parts.append("<h3>Machine of the last start</h3>" + _machine(starts[-1]))
     parts.append("<h3>Commands</h3>" + _commands(starts, folder))
@@ -92,6 +95,12 @@ def evaluated_scores(folder: str | Path) -> dict[str, Any]:
     return scores
 
 
+def read_starts(folder: Path) -> list[dict[str, Any]]:
+    """Read how a run was started, each time, from its environment.json; empty without one."""
+    starts: list[dict[str, Any]] = _load(folder / "environment.json", [])
+    return starts
+
+
 def _machine(start: Mapping[str, Any]) -> str:
     """Where a run was started last, and with which libraries."""
     versions = [f"{name} {version}" for name, version in start.get("versions", {}).items()]
@@ -104,7 +113,8 @@ def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
     lines = [" ".join(start["command"]) for start in starts if start.get("command")]
     lines.append(f"{_report_command(starts)} {folder}")
     commands = escape("\n".join(lines))
-    return f"<pre>{commands}</pre>" + paragraph("The last line makes this page again.")
+    lines_of_pre = f'<pre class="wraps">{commands}</pre>'
+    return lines_of_pre + paragraph("The last line makes this page again.")
 
 
 def _report_command(starts: Sequence[Mapping[str, Any]]) -> str:
@@ -120,33 +130,32 @@ def _report_command(starts: Sequence[Mapping[str, Any]]) -> str:
     return "backbones report"
 
 
-def _chart(title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """The lines of those names, which some row has; scores are times 100."""
-    curves = {name: _curve(name, rows) for name in names}
-    values = [value for points in curves.values() for _, value in points]
-    highest = max(values)
-    lowest = min(values)
-    heading = title[:1].upper() + title[1:]
-    if is_score_panel(title):
-        heading = title
-        if lowest >= -1 and highest <= 1:
-            curves = {name: _times_100(points) for name, points in curves.items()}
-            highest *= 100
-            lowest *= 100
-            heading += ", times 100"
+def _chart(
+    title: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]], last_step: int
+) -> str:
+    """The lines of those names, which some row has; scores are in percent."""
+    is_percent = is_score_panel(title)
     lines = []
-    for number, (name, points) in enumerate(curves.items()):
+    for number, (name, label) in enumerate(zip(names, line_labels(title, names), strict=True)):
+        points = curve(name, rows, percent=is_percent)
         color = f"var(--s{number % COLORS})"
-        lines.append(Series(name, points, color, dashed=number >= COLORS))
-    last_step = max(points[-1][0] for points in curves.values())
-    axes = Axes((0, max(last_step, 1)), _range(lowest, highest), "step")
-    return line_chart(heading, lines, axes)
+        lines.append(Series(label, points, color, dashed=number >= COLORS, dotted=True))
+    return line_chart(panel_heading(title), lines, training_axes(lines, last_step, is_percent))
 
 
-def _curve(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Point]:
+def training_axes(lines: Sequence[Series], last_step: int, percent: bool) -> Axes:
+    """Axes from step 0 to the last one, and from 0 to what the lines reach, 1 percent at least."""
+    values = [value for line in lines for _, value in line.points]
+    highest = max([*values, 1.0]) if percent else max(values)
+    heights = _range(min(values), highest)
+    return Axes((0, max(last_step, 1)), heights, "step", x_ticks=step_ticks(max(last_step, 1)))
+
+
+def curve(name: str, rows: Sequence[Mapping[str, Any]], *, percent: bool) -> list[Point]:
     """The values of a name at their steps; beyond POINTS, means of as many neighbours each."""
+    factor = 100 if percent else 1
     measured = [row for row in rows if isinstance(row.get(name), int | float)]
-    points: list[Point] = [(row["step"], row[name]) for row in measured]
+    points: list[Point] = [(row["step"], factor * row[name]) for row in measured]
     size = -(-len(points) // POINTS)
     groups = [points[start : start + size] for start in range(0, len(points), max(size, 1))]
     return [_mean_point(group) for group in groups]
@@ -162,10 +171,6 @@ def _range(lowest: float, highest: float) -> tuple[float, float]:
 def _mean_point(group: Sequence[Point]) -> Point:
     """The last step of neighbouring points with the mean of their values."""
     return group[-1][0], sum(value for _, value in group) / len(group)
-
-
-def _times_100(points: Sequence[Point]) -> list[Point]:
-    return [(step, 100 * value) for step, value in points]
 
 
 def _load(path: Path, otherwise: Any) -> Any:

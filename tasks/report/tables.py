@@ -56,10 +56,10 @@ def reliability(
     rows = []
     for part in bins:
         bars.append((part.low, part.high, part.right, part.count / total))
-        mean = percent(part.confidence) if part.count else ""
+        mean = f"{part.confidence:.2f}" if part.count else ""
         share = percent(part.right) if part.count else ""
         name = f"{part.low:.{digits}f} to {part.high:.{digits}f}"
         rows.append((name, (str(part.count), mean, share)))
     chart = reliability_chart(title, bars, confidence, right)
-    head = (confidence, counted, f"mean {confidence}", right)
+    head = (confidence, counted, f"mean {confidence}", f"{right}, %")
     return f'<div class="grid">{chart}<div>{table(head, rows)}</div></div>'

@@ -78,7 +78,7 @@ def _match_class(
         own = slice(*np.searchsorted(owners, (image, image + 1)).tolist())
         theirs = slice(*np.searchsorted(found, (image, image + 1)).tolist())
         crowd = dataset.crowd[objects[own]]
-        overlaps = _overlaps(boxes[theirs], dataset.boxes[objects[own]], crowd)
+        overlaps = box_overlaps(boxes[theirs], dataset.boxes[objects[own]], crowd)
         _match_image(overlaps, uncounted[:, own], crowd, right[..., theirs], ignored[..., theirs])
     places = np.searchsorted(images, owners)
     counts = [np.bincount(places[~flags], minlength=len(images)) for flags in uncounted]
@@ -122,7 +122,7 @@ def _outside(areas: NDArray[np.floating]) -> Bools:
     return (areas < AREAS[:, :1]) | (areas > AREAS[:, 1:])
 
 
-def _overlaps(detections: Floats, objects: NDArray[np.floating], crowd: Bools) -> Floats:
+def box_overlaps(detections: Floats, objects: NDArray[np.floating], crowd: Bools) -> Floats:
     """IoU (D, G) of boxes (x, y, width, height); with a crowd, the detection's share inside."""
     objects = objects.astype(np.float64)
     low = np.maximum(detections[:, None, :2], objects[None, :, :2])

@@ -34,11 +34,11 @@ class SegmentationConfig(TaskSettings):
     data: SemanticDataConfig = field(default_factory=SemanticDataConfig)
     """Data set, batches and augmentation."""
     test: TestConfig = field(default_factory=TestConfig)
-    """How images are scored, and labelled in use."""
+    """How images are scored and labelled."""
     model: SemanticModelConfig = field(default_factory=SemanticModelConfig)
     """Backbone and head."""
     loss: LossConfig = field(default_factory=LossConfig)
-    """What is minimised."""
+    """Loss of training."""
     optim: OptimConfig = field(default_factory=partial(OptimConfig, lr=0.02, reference_batch=16))
     """Optimiser, gradient handling and weight averaging."""
     schedule: ScheduleConfig = field(

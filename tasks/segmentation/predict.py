@@ -135,11 +135,12 @@ def load_segmenter(
 
 
 def save_predictions_picture(
-    segmenter: Segmenter, dataset: SemanticDataset, path: str | Path, *, count: int = 9
+    segmenter: Segmenter, dataset: SemanticDataset, path: str | Path, *, count: int = 8
 ) -> None:
-    """Write ground truth beside predictions for `count` images spread over the data set."""
+    """Write ground truth, predictions and wrong pixels of `count` images of the data set."""
     chosen = spread_evenly(len(dataset), count)
     images = [segmenter.read(dataset.image_path(index)) for index in chosen]
     truths = [dataset.read_labels(index) for index in chosen]
     found = [segments.labels for segments in segmenter.stream(images)]
-    labels_grid(images, truths, found, dataset.label_map, path)
+    names = [str(dataset.file_names[index]) for index in chosen]
+    labels_grid(images, names, truths, found, dataset.label_map, path)

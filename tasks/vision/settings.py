@@ -16,7 +16,7 @@ class SplitConfig:
     annotations: str | None = may_change(None)
     """COCO JSON file; null to look under data.root."""
     limit: int | None = None
-    """Use only so many images, the first by id; null for all."""
+    """Use only this many images, the first by id; null for all."""
 
     @property
     def is_named(self) -> bool:
@@ -33,7 +33,7 @@ class ValSplitConfig(SplitConfig):
     """The split that is scored."""
 
     limit: int | None = may_change(None)
-    """Use only so many images, the first by id; null for all."""
+    """Use only this many images, the first by id; null for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +65,11 @@ class ImageDataConfig:
     flip: float = 0.5
     """Probability of a horizontal flip in training."""
     scale_jitter: tuple[float, float] | None = None
-    """Large-scale jitter in training: the resized image is scaled again by a factor between the
-    two, drawn evenly, and what is then larger than the size aimed at is cropped to it, at a place
-    drawn evenly; detectron2's is [0.1, 2.0]."""
+    """Large-scale jitter in training: scale the resized image by a random factor from this range,
+    and crop what exceeds the target size at a random place; detectron2 uses [0.1, 2.0]."""
     scale_jitter_side: int | None = None
-    """Side in pixels of the square that large-scale jitter aims at (detectron2: 1024); null for the
-    resized size."""
+    """Target size of large-scale jitter: the side of a square in pixels (detectron2: 1024); null
+    for the resized size."""
     color_jitter: float = 0.0
     """Strength in [0, 1] of albumentations' ColorJitter (brightness, contrast, saturation; hue a
     tenth of it)."""
@@ -87,8 +86,8 @@ class ImageDataConfig:
     workers: int = may_change(2)
     """Loader processes per rank; 0 loads in the main process."""
     timeout: float = may_change(TIMEOUT)
-    """Seconds without a batch from the loader processes after which a run ends with an error that
-    says what they wait for; 0 workers take their time."""
+    """Seconds to wait for a batch of the loader processes before the run ends with an error that
+    says what they wait for; not used with 0 workers."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
@@ -137,29 +136,29 @@ class OptionsConfig:
     """What a family of backbones can be asked for; null is its default."""
 
     shortcut: Literal["A", "A_centred", "B", "C"] | None = None
-    """Where a block changes the shape: zeros are padded (A), or it is projected (B); C projects
-    everywhere."""
+    """Shortcuts where a block changes the shape: zero padding (A) or a projection (B); C projects
+    in every block."""
     drop_path: float | None = None
-    """Probability to leave the last block's branch out in training, linear in depth before (Huang
-    et al. 2016)."""
+    """Stochastic depth: probability of dropping the last block's branch in training; it grows
+    linearly with depth (Huang et al. 2016)."""
     zero_init_residual: bool | None = None
-    """Whether the last norm of each block starts at zero (Goyal et al. 2017)."""
+    """Start the last norm of each block at zero (Goyal et al. 2017)."""
     squeeze_excite: int | None = None
-    """Reduction of squeeze-and-excitation."""
+    """Reduction ratio of squeeze-and-excitation."""
     order: Literal["original", "norm_after", "relu_before", "relu_only", "full"] | None = None
     """Activation order of `resnetv2_…` CIFAR nets (Identity Mappings, table 2)."""
     gate: Literal["none", "constant", "exclusive", "shortcut_only", "dropout"] | None = None
-    """What scales their shortcuts (table 1)."""
+    """Gate on the shortcuts of `resnetv2_…` CIFAR nets (Identity Mappings, table 1)."""
     shortcut_scale: float | None = None
-    """Of `gate=constant`."""
+    """Factor of the shortcut with `gate=constant`."""
     branch_scale: float | None = None
-    """Of `gate=constant`."""
+    """Factor of the branch with `gate=constant`."""
     gate_bias: float | None = None
-    """At which the gates' biases start."""
+    """First value of the gates' biases."""
     dropout: float | None = None
-    """Of `gate=dropout`."""
+    """Dropout rate of the shortcut with `gate=dropout`."""
     width: int | None = None
-    """Channels of a VGG's first stage, 64 in the paper; the others have 2, 4, 8 and 8 times as
+    """Channels of a VGG's first stage, 64 in the paper; later stages have 2, 4, 8 and 8 times as
     many."""
     head: Literal["paper", "mean"] | None = None
     """Head of a VGG that classifies: the paper's three layers, or one on the mean of the cells, for
@@ -190,7 +189,7 @@ class BackboneConfig:
     """Recompute backbone activations in the backward pass: less memory, about a third more time."""
 
     options: OptionsConfig = field(default_factory=OptionsConfig)
-    """What the family of the backbone can be asked for besides."""
+    """Options of the backbone's family; null keeps the family's default."""
 
     @property
     def learns_batch_norm(self) -> bool:

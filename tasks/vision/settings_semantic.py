@@ -15,22 +15,22 @@ class SemanticDataConfig(ImageDataConfig):
     """Images with a class for every pixel, their batches and augmentation."""
 
     root: str | None = may_change(None)
-    """Data set in a layout that is known: COCO's, or folders of images and masks; or null to give
-    data.train.* and data.val.*, of which `annotations` is a JSON file or a folder of masks."""
+    """Data set in COCO's layout, or with folders of images and masks; null to give data.train.* and
+    data.val.*, whose `annotations` is a JSON file or a folder of masks."""
     labels: Literal["auto", "panoptic", "instances", "masks"] = "auto"
-    """What the annotations are: COCO's panoptic or instances JSON, or PNG files whose values are
-    classes; `auto` takes what is there, in this order."""
+    """Kind of annotations: COCO's panoptic or instances JSON, or PNG masks whose values are
+    classes; `auto` takes the first of these that is there."""
     classes: str | None = None
-    """Of masks: camvid, ade20k, cityscapes, voc, coco_stuff, or a file of names, .txt, .yaml or
-    .json, null for one beside the data. Of panoptic JSON: all, things, or stuff, with one class for
-    all things."""
+    """Classes. For masks: camvid, ade20k, cityscapes, voc, coco_stuff, or a file of names (.txt,
+    .yaml or .json); null looks for one beside the data. For panoptic JSON: all, things, or stuff
+    with one class for all things."""
     ignore: tuple[int, ...] = ()
-    """Values of masks that count for no class, besides those that the classes leave out."""
+    """Mask values to ignore, besides those that belong to no class."""
     crop: int | None = None
-    """Side in pixels of the square that training cuts out of the image, at a place drawn evenly,
-    after data.scale_jitter has scaled it by a factor; null for the whole image, as detectron2."""
+    """Side in pixels of a random square crop in training, after data.scale_jitter; null for the
+    whole image, as detectron2."""
     crop_largest_class: float = 1.0
-    """Largest share of a class among a crop's labelled pixels; ten places are tried
+    """Largest share of one class among a crop's labelled pixels; up to ten crops are tried
     (mmsegmentation: 0.75)."""
 
     def __post_init__(self) -> None:
@@ -59,17 +59,18 @@ class SemanticHeadConfig:
     """Normalisation in the head: `group` has 32 groups, fewer where fewer divide the channels;
     torchvision's files need batch or sync."""
     dropout: float = 0.0
-    """Probability to leave out a channel in training (Dropout2d, as mmsegmentation and smp): before
-    the last 1x1 convolution, and in DeepLab after the joined branches; mmsegmentation's is 0.1."""
+    """Probability of dropping a channel in training (Dropout2d, as in mmsegmentation and smp):
+    before the last 1x1 convolution, and in DeepLab after the joined branches. mmsegmentation uses
+    0.1."""
     auxiliary: float = 0.0
-    """Weight of the loss of an FCN head on the second coarsest level; 0 is without such a head;
+    """Weight of the loss of an auxiliary FCN head on the second coarsest level; 0 for no such head;
     0.4 in mmsegmentation, 0.5 in torchvision."""
     channels: int = 128
     """Width of the semantic FPN's branches."""
     pyramid_channels: int = 256
-    """Width of the pyramid's maps below them."""
+    """Width of the pyramid's maps."""
     smooth: bool = True
-    """Whether the pyramid ends in a 3x3 convolution on each level (Lin et al. 2017), a third of the
+    """End the pyramid with a 3x3 convolution on each level (Lin et al. 2017), a third of the
     arithmetic; false is smp's FPN."""
     merge: Literal["sum", "cat"] = "sum"
     """How the branches are joined."""
@@ -81,7 +82,7 @@ class SemanticHeadConfig:
     aspp_channels: int = 256
     """Width of DeepLab's branches and decoder."""
     low_level_channels: int = 48
-    """Channels that DeepLabV3+ makes of the finest level."""
+    """Channels of the finest level in DeepLabV3+'s decoder."""
 
     def __post_init__(self) -> None:
         name = "model.head"
@@ -108,8 +109,8 @@ class SemanticModelConfig(BackboneConfig):
     """A backbone with a head that gives every pixel a class."""
 
     output_stride: Literal[8, 16, 32] | None = None
-    """Pixels per cell of the coarsest level at most, beyond which the backbone's strides are traded
-    for dilation; null is 32 for `fpn` and 8 for the other heads."""
+    """Largest stride of the backbone; later strides become dilation. Null is 32 for `fpn` and 8 for
+    the other heads."""
     head: SemanticHeadConfig = field(default_factory=SemanticHeadConfig)
     """The head."""
 
@@ -126,9 +127,9 @@ class LossConfig:
     """What a network that gives every pixel a class minimises: a weighted sum."""
 
     cross_entropy: float = 1.0
-    """Weight of the cross-entropy, its mean over the pixels that count."""
+    """Weight of the cross-entropy, a mean over labelled pixels."""
     class_weights: tuple[float, ...] | None = None
-    """Weight of each class in it, in the order of their labels; null for 1 each."""
+    """Weight of each class in the cross-entropy, in the order of the labels; null for 1 each."""
     hard_below: float | None = None
     """Leave out pixels whose true class has at least this probability (online hard example mining;
     mmsegmentation: 0.7); null keeps all."""
@@ -174,7 +175,7 @@ class TestConfig:
     """Side in pixels, a multiple of 32, of windows that slide over images which are larger: memory
     then follows it instead of the image; null for whole images."""
     overlap: float = may_change(0.25)
-    """Least share of a window that its neighbours see too."""
+    """Smallest overlap of neighbouring windows, as a share of a window."""
 
     def __post_init__(self) -> None:
         sized = len(self.scales) > 0 and min(self.scales) > 0

@@ -55,8 +55,13 @@ def fault_of(name: str, ended: Ended) -> tuple[Outcome, str] | None:
 
 
 def is_named(ended: Ended, names: Sequence[str]) -> bool:
-    """Whether an error's line says where the fault is."""
-    return any(name in ended.error for name in names)
+    """Whether an error's line says where the fault is, or that memory ran out."""
+    return _lacks_memory(ended) or any(name in ended.error for name in names)
+
+
+def _lacks_memory(ended: Ended) -> bool:
+    """Whether a command ended as the campaign's limit of memory was too small for it."""
+    return "must fit into memory" in ended.error
 
 
 def judge(said: str, steps: Mapping[str, Ended], names: Sequence[str]) -> Verdict:
@@ -82,9 +87,12 @@ def judge(said: str, steps: Mapping[str, Ended], names: Sequence[str]) -> Verdic
 
 
 def _disagree(check: Ended, train: Ended) -> bool:
-    """Whether the two say different things; a check that says what it left out says nothing."""
+    """Whether the two say different things; a check that says what it left out says nothing, and
+    no check knows what fits into memory.
+    """
     left_out = any(line.startswith("not checked: ") for line in check.output.splitlines())
-    return bool(check.status) != bool(train.status) and not left_out
+    differ = bool(check.status) != bool(train.status)
+    return differ and not left_out and not _lacks_memory(train)
 
 
 def _first_error(check: Ended) -> str:

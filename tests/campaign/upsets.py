@@ -125,8 +125,11 @@ def _refused_or_done(ended: Ended, path: Path, said: str) -> Verdict:
 
 
 def _names_folder(ended: Ended) -> bool:
-    """Whether an error says which of a run's files or folders it is about."""
-    return re.search(r"\brun(/|\.output_dir=run| must be a place)", ended.line) is not None
+    """Whether an error says which of a run's files or folders it is about, or that it is the shared
+    memory of loader processes, which are files under a limit too.
+    """
+    named = re.search(r"\brun(/|\.output_dir=run| must be a place)|/dev/shm", ended.line)
+    return named is not None
 
 
 def _resume_and_compare(place: Place, words: list[object], straight: Path, said: str) -> Verdict:

@@ -10,8 +10,10 @@ from PIL import Image
 from tiny_classifier import arguments, tiny_config
 
 from resnet_backbones.errors import UserError
+from tasks.classification.data.files import Places, TestReader
 from tasks.classification.data.read_sets import read_split
 from tasks.classification.data.squares import TrainSquares
+from tasks.classification.data.views import views_of
 from tasks.classification.train import run
 from tasks.cli.main import main
 from tasks.engine.launch import launch
@@ -59,6 +61,17 @@ def test_crop_larger_than_resize(
 ) -> None:
     error = refused(capsys, own, tmp_path / "run", test__resize=20)
     assert "test.resize must be null or at least test.crop=24, got 20" in error
+
+
+def test_an_image_smaller_than_the_crop_of_the_test_is_named(own: Path, tmp_path: Path) -> None:
+    """Found by the campaign: which image it is was not said."""
+    Image.new("RGB", (1, 1)).save(own / "val" / "blue" / "000.png")
+    config = tiny_config(own, tmp_path / "run", test__resize="null")
+    images = read_split(config.data, "val")
+    reader = TestReader(images, config, views_of(config.test)[0])
+    seen = r"blue/000\.png: test\.crop=24 must fit into every image, got one of 1x1"
+    with pytest.raises(UserError, match=seen):
+        reader(Places([0]))
 
 
 def test_head_of_another_number_of_classes(

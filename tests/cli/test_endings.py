@@ -35,6 +35,10 @@ def test_the_status_of_a_command_is_returned() -> None:
         (UserError("x must be y,\n   got z"), "error: x must be y, got z\n"),
         (FileNotFoundError(2, "No such file", "a.txt"), "error: a.txt: No such file\n"),
         (
+            UserError("step 1 must fit (Cannot allocate memory)"),
+            "error: step 1 must fit (Cannot allocate memory)\n",
+        ),
+        (
             ModuleNotFoundError("no", name="omegaconf.dictconfig"),
             "error: this command needs more packages: pip install 'resnet-backbones[train]'"
             " (no module named 'omegaconf')\n",

@@ -30,10 +30,10 @@ def test_a_refusal_names_the_first_three_and_counts_all() -> None:
     assert isinstance(error, UserError)
     assert str(error).splitlines() == [
         "data/gt.json: annotations and images must be free of errors, found 5:",
-        "  annotation 0: a box must be in its image, got 0; correct it",
-        "  annotation 1: a box must be in its image, got 1; correct it",
-        "  annotation 2: a box must be in its image, got 2; correct it",
-        "  … and 2 more",
+        "  annotation 0: a box must be in its image, got 0; correct it.",
+        "  annotation 1: a box must be in its image, got 1; correct it.",
+        "  annotation 2: a box must be in its image, got 2; correct it.",
+        "  … and 2 more.",
         "`backbones check` lists every error",
     ]
 

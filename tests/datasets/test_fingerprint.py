@@ -1,6 +1,7 @@
 """What a resume notices about the data, in each task's data set (fault_campaign A8)."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,3 +126,9 @@ def test_what_cannot_be_read_is_left_to_who_needs_it() -> None:
         raise UserError("damaged")
 
     assert hash_sample(2, refuse) == hash_parts([b"", b""])
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Found by the campaign: a training that hung before its first step."""
+    os.mkfifo(tmp_path / "a.png")
+    assert hash_sample(1, lambda _: tmp_path / "a.png") == hash_parts([b""])

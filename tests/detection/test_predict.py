@@ -17,7 +17,6 @@ from saved_detector import CLASSES, DATA, save_detector
 from tiny_detector import tiny_detector
 
 from resnet_backbones.errors import UserError
-from tasks.datasets.coco.dataset import CocoDataset
 from tasks.detection.data.batches import ValBatches
 from tasks.detection.evaluate import evaluate_detector
 from tasks.detection.model.inference import for_inference
@@ -25,7 +24,6 @@ from tasks.detection.predict import (
     Detector,
     ImageDetections,
     load_detector,
-    save_predictions_picture,
 )
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
@@ -219,38 +217,3 @@ def test_results_of_files_hold_their_names_and_no_pixels(
         np.testing.assert_array_equal(found.plot(), results[0].plot())
     assert "image" not in repr(results[3]), "a repr of pixels helps nobody"
     assert detector(PIXELS).image is PIXELS
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> CocoDataset:
-    """Three images with an object and two without."""
-    objects: list[list[dict[str, Any]]] = [
-        [{"bbox": [1, 1, 9, 9]}],
-        [],
-        [{"bbox": [1, 1, 9, 9]}],
-        [],
-        [],
-    ]
-    objects[4] = [{"bbox": [1, 1, 9, 9]}]
-    return replace(write_data(tmp_path, [(40, 60)] * 5, objects), label_map=CLASSES)
-
-
-def test_the_picture_shows_images_with_objects_spread_over_the_data(
-    detector: Detector, dataset: CocoDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown: list[str] = []
-    read = Detector.read
-    monkeypatch.setattr(
-        Detector, "read", lambda self, path: shown.append(path.name) or read(self, path)
-    )
-    save_predictions_picture(detector, dataset, tmp_path / "predictions.png", count=2, score=0.0)
-    assert shown == ["10.png", "14.png"]
-    assert Image.open(tmp_path / "predictions.png").width > 1000
-
-
-def test_the_picture_of_a_model_in_training_leaves_it_in_training(
-    dataset: CocoDataset, tmp_path: Path
-) -> None:
-    training = Detector(tiny_detector().train(), CLASSES, DATA, FP32)
-    save_predictions_picture(training, dataset, tmp_path / "predictions.png")
-    assert training.model.training

@@ -15,6 +15,7 @@ from tasks.engine.checkpoint import GROUPS, Checkpoints, Group, read_checkpoint,
 from tasks.engine.optim import build_optimizer
 from tasks.engine.progress import Progress
 from tasks.engine.settings import OptimConfig
+from tasks.engine.step import set_lr
 
 
 class OddProgress(Progress):
@@ -151,3 +152,11 @@ def test_the_format_of_another_program_is_named(tmp_path: Path, content: Any, se
     torch.save(content, tmp_path / "theirs.pt")
     with pytest.raises(UserError, match=rf"of format 2 or 1, got {seen}.* in .*theirs\.pt; model"):
         read_checkpoint(tmp_path / "theirs.pt")
+
+
+def test_the_learning_rate_stays_that_of_the_last_step(tmp_path: Path) -> None:
+    """Found by the campaign: a run stopped after its last step was saved with another rate."""
+    _, optimizer = trained()
+    set_lr(optimizer, 0.125)
+    restored = restore(tmp_path / "last.pt", optimizer.state_dict())
+    assert [group["lr"] for group in restored.param_groups] == [0.125]

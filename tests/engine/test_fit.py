@@ -333,6 +333,15 @@ def test_a_resume_with_another_metric_measures_the_best_checkpoint_by_it(
     assert read_checkpoint(tmp_path / "last.pt").step == 12  # box/AR rose at step 6, once not since
 
 
+def test_a_stopped_run_leaves_its_curves(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM_AT", "5")
+    with pytest.raises(SystemExit):
+        train(toy, tmp_path)
+    assert (tmp_path / "curves.png").is_file()
+
+
 def test_other_classes_are_refused_on_resume(
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

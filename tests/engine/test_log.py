@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -73,9 +74,41 @@ def test_starting_later_drops_later_rows_and_an_unfinished_line(tmp_path: Path) 
 
 def points(folder: Path) -> list[tuple[int, float]]:
     """Steps and values that TensorBoard shows of box/AP, in its order."""
+    return [(event.step, round(event.value, 4)) for event in shown_of(folder, "box/AP")]
+
+
+def shown_of(folder: Path, name: str) -> list[Any]:
+    """TensorBoard's points of a name."""
     shown = EventAccumulator(str(folder))
     shown.Reload()
-    return [(event.step, round(event.value, 6)) for event in shown.Scalars("box/AP")]
+    points: list[Any] = shown.Scalars(name)
+    return points
+
+
+def test_tensorboard_shows_scores_in_percent_and_losses_as_they_are(tmp_path: Path) -> None:
+    """Also of a training that has evaluated before its first report."""
+    with RunLog(tmp_path, WORLD) as log:
+        log.start(0, 10)
+        log.learn_names(["loss/rpn/class"])
+        log.write(2, {"box/AP": 0.25, "box/AP/cat": 0.5, "val/rpn/class": 0.75, "val/loss": 0.75})
+    for name, value in (("box/AP", 25), ("box/AP/cat", 50), ("val/rpn/class", 0.75)):
+        assert [point.value for point in shown_of(tmp_path / "tensorboard", name)] == [value]
+    assert read_metrics(tmp_path / "metrics.jsonl")[0]["box/AP"] == 0.25
+
+
+def test_a_sink_learns_the_scores_of_earlier_rows(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 2, "box/AP": 0.25, "loss": 1.5}\n')
+    sink = Sink()
+    with RunLog(tmp_path, WORLD, [sink]) as log:
+        log.start(2, 10)
+    assert sink.shown({"step": 2, "box/AP": 0.25, "loss": 1.5}) == {"box/AP": 25, "loss": 1.5}
+
+
+def test_nothing_is_drawn_where_nothing_was_reported(tmp_path: Path) -> None:
+    with RunLog(tmp_path, WORLD) as log:
+        log.start(0, 10)
+        log.draw()
+    assert not (tmp_path / "curves.png").exists()
 
 
 def test_tensorboard_shows_each_step_once_after_a_kill_and_a_clock_that_went_back(
@@ -98,7 +131,7 @@ def test_tensorboard_shows_each_step_once_after_a_kill_and_a_clock_that_went_bac
         second.write(4, {"box/AP": 0.4})
         second.flush()
         second.write(6, {"box/AP": 0.6})
-    assert points(tmp_path / "tensorboard") == [(2, 0.2), (4, 0.4), (6, 0.6)]
+    assert points(tmp_path / "tensorboard") == [(2, 20.0), (4, 40.0), (6, 60.0)]
 
 
 def test_only_rank_zero_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

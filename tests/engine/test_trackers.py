@@ -105,10 +105,11 @@ class TestMLflow:
     def test_numbers_settings_and_pictures_arrive(
         self, toy: ModuleType, tmp_path: Path, client: Any
     ) -> None:
-        train(toy, tmp_path / "run", "run.trackers=[mlflow]")
+        scores = train(toy, tmp_path / "run", "run.trackers=[mlflow]").scores
         experiment = client.get_experiment_by_name("resnet-backbones")
         (run,) = client.search_runs([experiment.experiment_id])
         assert run.info.run_name == "run"
+        assert run.data.metrics["box/AP"] == pytest.approx(100 * scores["box/AP"])
         assert run.info.status == "FINISHED"
         assert run.data.params["data.batch_size"] == "4"
         losses = client.get_metric_history(run.info.run_id, "loss")

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import signal
 import time
 import warnings
@@ -66,6 +67,24 @@ def test_a_wait_ends_once_a_stop_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
             next(stream)
     finally:
         ask_for_stop(False)
+
+
+def past_a_limit_of_files(_plan: int) -> torch.Tensor:
+    """A batch that cannot be handed over, as shared memory is a file."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    return torch.zeros(100_000)
+
+
+def test_a_batch_that_cannot_be_handed_over_ends_the_wait_at_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Found by the campaign under `ulimit -f`; torch would print a traceback and wait on."""
+    stream = Loader(past_a_limit_of_files, workers=1, timeout=300.0).batches([0])
+    with pytest.raises(RuntimeError, match="DataLoader worker"):
+        next(stream)
+    told = capfd.readouterr().err
+    assert "a batch must be handed over by the loader's process that made it, got: " in told
+    assert "Traceback" not in told
 
 
 def test_a_batch_that_does_not_fit_into_shared_memory_is_refused(

@@ -55,7 +55,7 @@ def test_a_running_run_has_its_time_left(folder: Path, monkeypatch: pytest.Monke
     assert status.line() == (
         "running  step 40 of 100 (40%), left 96 s  loss 1.5  lr 0.02"
         "  5.0 images/s, 50% of the time waiting for data"
-        "  box/AP 0.2000 at step 40, the best was 0.3000 at step 20"
+        "  box/AP 20.00 % at step 40, the best was 30.00 % at step 20"
     )
 
 
@@ -129,7 +129,7 @@ def test_names_cannot_steer_a_terminal(folder: Path) -> None:
     (folder / "config.yaml").write_text(SETTINGS.replace("box/AP", '"\\e[2Jx"'))
     write_rows(folder, [{"step": 1, "\x1b[2Jx": 0.5}])
     lines = read_status(folder).lines()
-    assert "score     ?[2Jx 0.5000 at step 1" in lines
+    assert "score     ?[2Jx 50.00 % at step 1" in lines
 
 
 def test_a_folder_of_no_run_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from resnet_backbones.errors import UserError
 from tasks.report.build import run_sections, try_report, write_page
 from tasks.report.page import facts, tiles
 from tasks.report.run import data_section, evaluation_metadata
+from tasks.report.title import Title
 
 
 def finished(folder: Path) -> Path:
@@ -37,7 +38,7 @@ def test_a_task_brings_its_sections_and_shares_the_others(tmp_path: Path) -> Non
     made = sections(finished(tmp_path))
     assert [heading for heading, _ in made] == ["Scores", "Training", "Classes", "Data", "Settings"]
     content = dict(made)
-    assert "val, times 100" in content["Training"]
+    assert "Scores, %" in content["Training"]
     assert "Loss" in content["Training"]
     assert content["Data"] == facts([("images", "100"), ("note", "2 files were left out")])
     assert "<dt>step</dt><dd>4</dd>" in content["Settings"]
@@ -50,8 +51,8 @@ def test_scores_below_zero_are_inside_their_chart(tmp_path: Path) -> None:
     rows = [{"step": step, "loss": 1.0, "val/r2": (step - 3) / 4} for step in range(1, 5)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     training = dict(sections(folder))["Training"]
-    assert ">-50<" in training
-    (line,) = re.findall(r'points="([^"]+)"', training.split("val, times 100")[-1])[:1]
+    assert ">-60<" in training
+    (line,) = re.findall(r'points="([^"]+)"', training.split("Scores, %")[-1])[:1]
     heights = [float(point.partition(",")[2]) for point in line.split()]
     steps = [below - above for below, above in itertools.pairwise(heights)]
     assert steps == pytest.approx([steps[0]] * 3, abs=0.11)  # written to a tenth of a pixel
@@ -92,7 +93,10 @@ def test_a_page_is_made_again_as_the_run_was_started(
 
 
 def test_a_page_without_a_training_is_made_by_the_command(tmp_path: Path) -> None:
-    assert f"<pre>backbones report {tmp_path}</pre>" in dict(sections(tmp_path))["Settings"]
+    assert (
+        f'<pre class="wraps">backbones report {tmp_path}</pre>'
+        in dict(sections(tmp_path))["Settings"]
+    )
 
 
 def test_a_folder_without_a_training_has_no_section_of_one(tmp_path: Path) -> None:
@@ -105,9 +109,11 @@ def test_a_folder_without_a_training_has_no_section_of_one(tmp_path: Path) -> No
 
 
 def test_a_page_is_written_whole(tmp_path: Path) -> None:
-    file = write_page(tmp_path, "A <title>", "of 3 images", [("Scores", "<p>50.0</p>")])
+    title = Title("A <title>", ("recipe <b>", "4 steps"))
+    file = write_page(tmp_path, title, "of 3 images", [("Scores", "<p>50.0</p>")])
     assert file == tmp_path / "report.html"
-    assert "<h1>A &lt;title&gt;</h1>" in file.read_text()
+    assert "<title>A &lt;title&gt;, recipe &lt;b&gt;, 4 steps</title>" in file.read_text()
+    assert "<h1>A &lt;title&gt;<span>recipe &lt;b&gt; · 4 steps</span></h1>" in file.read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from found_boxes import detections, one_class
 from html_page import Page, check_in_browser
 
 from resnet_backbones.errors import UserError
+from tasks.cli.main import main
 from tasks.datasets.coco.dataset import CocoDataset, read_coco
 from tasks.detection.config import DetectionConfig
 from tasks.detection.results import evaluate_results
@@ -26,11 +28,13 @@ from tasks.report.instances.build import (
     write_report,
 )
 from tasks.report.instances.compare import compare_runs
+from tasks.report.page import SCRIPT
 from tasks.scoring.engines import hotcoco_evaluator
 from tasks.scoring.instances import score_boxes
 from tasks.scoring.resampling import draw_images
 from tasks.scoring.results import DetectionResults, read_results_json, write_results_json
 
+SUSPECTS = "Annotations to look at"
 SECTIONS = (
     "Scores",
     "Classes and sizes",
@@ -41,36 +45,10 @@ SECTIONS = (
     "Calibration",
     "Worst images",
     "Best images",
+    SUSPECTS,
     "Data",
     "Settings",
 )
-
-
-def detections(dataset: CocoDataset, seed: int = 0, noise: float = 0.05) -> DetectionResults:
-    """Most objects displaced, some with a wrong class, and inventions of low score."""
-    random = np.random.default_rng(seed)
-    rows = np.flatnonzero(random.random(len(dataset.boxes)) < 0.8)
-    boxes = dataset.boxes[rows] + noise * random.normal(size=(len(rows), 4)) * np.tile(
-        dataset.boxes[rows, 2:], 2
-    )
-    boxes[:, 2:] = np.maximum(boxes[:, 2:], 1)
-    wrong = random.random(len(rows)) < 0.1
-    labels = np.where(
-        wrong, random.integers(0, dataset.label_map.num_classes, len(rows)), dataset.labels[rows]
-    )
-    owners = np.repeat(dataset.image_ids, np.diff(dataset.first))[rows]
-    invented = DetectionResults(
-        random.choice(dataset.image_ids, 20),
-        random.uniform(5, 40, (20, 4)),
-        random.uniform(0, 0.4, 20),
-        random.integers(0, dataset.label_map.num_classes, 20),
-    )
-    return DetectionResults(
-        np.concatenate((owners, invented.image_ids)),
-        np.concatenate((boxes, invented.boxes)),
-        np.concatenate((random.uniform(0.3, 1, len(rows)), invented.scores)),
-        np.concatenate((labels, invented.labels)),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +91,7 @@ def test_the_page_has_every_section_and_fetches_nothing(run: Path) -> None:
     assert page.headings == ["Scores", "Training", *SECTIONS[1:]]
     assert page.fetched == []
     assert page.open == []
-    assert "script" not in page.tags
+    assert page.scripts == [SCRIPT]  # and the one of the settings is text
 
 
 def test_the_same_files_give_the_same_bytes(run: Path) -> None:
@@ -174,27 +152,6 @@ def test_a_perfect_class_of_one_object_is_not_said_to_lie_between_0_and_100(
     assert f"<td>100.0 to 100.0</td><td>{held}</td>" in text
 
 
-def one_class(folder: Path, classes: int, objects: int) -> CocoDataset:
-    """Two images that do not exist, the first with `objects` objects of class 1."""
-    content: dict[str, Any] = {
-        "images": [{"id": i, "file_name": f"<{i}>.jpg", "height": 60, "width": 80} for i in (1, 2)],
-        "categories": [{"id": i, "name": f"<b>{i}</b>"} for i in range(1, classes + 1)],
-        "annotations": [
-            {
-                "id": i,
-                "image_id": 1,
-                "category_id": 1,
-                "bbox": [10 * i, 5, 9, 9],
-                "area": 81,
-                "iscrowd": 0,
-            }
-            for i in range(1, objects + 1)
-        ],
-    }
-    (folder / "truth.json").write_text(json.dumps(content))
-    return read_coco(folder / "truth.json")
-
-
 @pytest.mark.parametrize(
     ("classes", "objects", "count"), [(1, 3, 3), (1, 3, 0), (1, 0, 2), (80, 2, 2), (1, 0, 0)]
 )
@@ -210,7 +167,9 @@ def test_odd_inputs_give_whole_pages(
         np.ones(count, np.int64), boxes, np.full(count, 0.9), np.zeros(count, np.int64)
     )
     text = write_report(tmp_path, dataset, results).read_text()
-    assert Page(text).headings == list(SECTIONS)
+    with_suspects = objects == 0 and count > 0
+    expected = [name for name in SECTIONS if with_suspects or name != SUSPECTS]
+    assert Page(text).headings == expected
     assert "nan" not in re.sub(r"base64,[^\"]*", "", text)
     assert "<b>1</b>" not in text
     assert ("the image file is missing" in text) == bool(objects + count)
@@ -312,3 +271,27 @@ def test_what_was_evaluated_is_read_again(run: Path, dataset: CocoDataset) -> No
     again, results = read_evaluated(run)
     assert np.array_equal(again.boxes, dataset.boxes)
     assert len(results) == len(detections(dataset))
+
+
+def test_moved_annotations_and_images_are_named_on_the_command_line(
+    run: Path, dataset: CocoDataset, tmp_path: Path
+) -> None:
+    """The message names the file that it looked for and the options; with them the page is made."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    gone = tmp_path / "gone" / "val.json"
+    said = json.loads((folder / "evaluation.json").read_text())
+    said |= {"annotations": str(gone), "image_root": str(tmp_path / "gone")}
+    (folder / "evaluation.json").write_text(json.dumps(said))
+    with pytest.raises(UserError, match=f"no file at {gone}; `--annotations FILE --images FOLDER`"):
+        remake_report(folder)
+    remake_report(folder, dataset.image_root, annotations=dataset.path)
+    assert "the image file is missing" not in (folder / "report.html").read_text()
+    assert main(["report", str(folder), "--annotations", str(dataset.path)]) == 0
+    page = (folder / "report.html").read_text()
+    assert f"the image file is missing: looked in {tmp_path / 'gone'};" in page
+
+
+def test_other_annotations_than_those_scored_are_refused(run: Path, shapes: Path) -> None:
+    other = shapes / "annotations" / "instances_train.json"
+    with pytest.raises(UserError, match="must be the annotations that were scored, of"):
+        remake_report(run, annotations=other)

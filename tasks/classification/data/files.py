@@ -21,7 +21,7 @@ from tasks.classification.data.views import View
 from tasks.datasets.class_images.class_images import ClassImages
 from tasks.engine.loading import Loader, Share
 from tasks.engine.sampling import batches_per_epoch
-from tasks.errors import DataError
+from tasks.errors import DataError, errors_of
 from tasks.images import opened
 
 
@@ -105,7 +105,8 @@ class TestReader:
         try:
             with opened(self.images.read(place), self.config.data.exif) as image:
                 whole = image.rgb()
-                return [np.asarray(view.of(whole, self.config.test)) for view in self.views]
+                with errors_of(self.images.name(place)):
+                    return [np.asarray(view.of(whole, self.config.test)) for view in self.views]
         except DataError as error:
             return [error] * len(self.views)
 

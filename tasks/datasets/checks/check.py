@@ -121,8 +121,10 @@ def _find_other_classes(records: Records, wanted: LabelMap | None) -> Iterator[F
     if wanted is None:
         return
     categories = records.content["categories"]
-    own = read_classes(categories, records.content["annotations"], None).warnings
-    both = read_classes(categories, records.content["annotations"], wanted).warnings
+    annotations = records.content["annotations"]
+    source = str(records.path)
+    own = read_classes(categories, annotations, None, source).warnings
+    both = read_classes(categories, annotations, wanted, source).warnings
     for text in both:
         if text not in own:
             rule = f"both splits should have the same classes, but {text}"

@@ -109,6 +109,6 @@ def _check(path: Path, member: zipfile.ZipInfo, size: int) -> None:
     if member.compress_type not in _METHODS:
         rule = f"files in a zip must be stored or deflated, {member.filename} in {path} is not"
         raise DataError(rule, "unpack it, or make it again with `zip -0`")
-    if member.header_offset + member.compress_size > size:
-        rule = f"{path} must be a whole zip file, but ends before {member.filename}"
+    if member.header_offset < 0 or member.header_offset + member.compress_size > size:
+        rule = f"{path} must be a whole zip file, but does not hold all of {member.filename}"
         raise DataError(rule, "copy or download it again")

@@ -25,15 +25,19 @@ class Classes:
 
 
 def read_classes(
-    categories: Sequence[Record], annotations: Sequence[Record], wanted: LabelMap | None
+    categories: Sequence[Record],
+    annotations: Sequence[Record],
+    wanted: LabelMap | None,
+    source: str,
 ) -> Classes:
     """Label the categories in their order, or by name as the label map `wanted` does.
 
-    Raises OtherClassesError where no name is among those of `wanted`.
+    `source` is what messages call the categories' file. Raises OtherClassesError where no name is
+    among those of `wanted`.
     """
     categories, warnings = _without_heading(categories, annotations)
     names, repeated = _unique_names(categories)
-    own = LabelMap(tuple(record["id"] for record in categories), names)
+    own = LabelMap(tuple(record["id"] for record in categories), names, source=source)
     warnings += repeated
     if wanted is None:
         labels: dict[Hashable, int | None] = {
@@ -41,20 +45,20 @@ def read_classes(
         }
         return Classes(own, labels, warnings)
     wanted_names = [name.strip() for name in wanted.names]  # earlier versions kept the blanks
-    _check_spelling(names, wanted_names)
+    _check_spelling(names, wanted_names, wanted.source)
     if own.num_classes and not set(names) & set(wanted_names):
         raise OtherClassesError(
-            f"no category has a name of the label map: got {quoted(names)}, expected"
+            f"no category has a name of {wanted.source}: got {quoted(names)}, expected"
             f" {quoted(wanted_names)}"
         )
     missing = [name for name in wanted_names if name not in names]
     extra = [name for name in names if name not in wanted_names]
     if missing:
         warnings += (
-            f"{len(missing)} classes of the label map are no category here: {quoted(missing)}",
+            f"{len(missing)} classes of {wanted.source} are no category here: {quoted(missing)}",
         )
     if extra:
-        warnings += (f"{len(extra)} categories are no class of the label map: {quoted(extra)}",)
+        warnings += (f"{len(extra)} categories are no class of {wanted.source}: {quoted(extra)}",)
     by_name = {name: label for label, name in enumerate(wanted_names)}
     pairs = zip(own.category_ids, names, strict=True)
     labels = {category: by_name.get(name) for category, name in pairs}
@@ -128,14 +132,14 @@ def category_name(record: Record) -> str:
     return name or str(record["id"])
 
 
-def _check_spelling(names: Sequence[str], wanted: Sequence[str]) -> None:
+def _check_spelling(names: Sequence[str], wanted: Sequence[str], source: str) -> None:
     """Raise OtherClassesError for a name that is a class but for its case."""
     missing = {name.casefold(): name for name in wanted if name not in names}
     for name in names:
         near = missing.get(name.casefold())
         if name not in wanted and near is not None:
             raise OtherClassesError(
-                f"every category must be called as in the label map, got {name!r}; did you mean"
+                f"every category must be called as in {source}, got {name!r}; did you mean"
                 f" {near!r}? give both one name"
             )
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.checks.images import ListedImage, find_image_problems, read_files
-from tasks.datasets.coco.categories import OtherClassesError, read_classes
+from tasks.datasets.coco.categories import read_classes
 from tasks.datasets.coco.ids import file_id
 from tasks.datasets.coco.json_file import Record, read_json, without_collection
 from tasks.datasets.coco.masks import check_mask
@@ -28,7 +28,7 @@ from tasks.datasets.coco.sizes import annotated_size, image_file_name
 from tasks.datasets.findings import SHOWN, only_errors
 from tasks.datasets.fingerprint import DIGITS, Fingerprint, hash_parts, hash_sample
 from tasks.datasets.packed import PackedValues
-from tasks.errors import DataError
+from tasks.errors import DataError, errors_of
 from tasks.images import Exif
 from tasks.labels import FileId, LabelMap
 
@@ -92,14 +92,10 @@ def read_coco(
     image_root = Path(images) if images is not None else path.parent
     with without_collection():
         content = read_json(path)
-        try:
+        with errors_of(path):
             dataset = _parse(content, path, image_root, label_map, exif)
             if check_masks:
                 _check_masks(dataset, content["annotations"])
-        except OtherClassesError as error:
-            raise OtherClassesError(f"{path}: {error}") from error
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
     if check_sizes:
         _check_sizes(dataset, exif)
     return dataset
@@ -134,6 +130,14 @@ def read_segmentations(dataset: CocoDataset) -> PackedValues:
     return PackedValues([json.dumps(mask) for mask in masks])
 
 
+def read_annotation_ids(dataset: CocoDataset, rows: Sequence[int]) -> list[FileId | None]:
+    """Read the ids of some of the M objects from the file again; None for one without an id."""
+    if not rows:
+        return []
+    records = read_json(dataset.path)["annotations"]
+    return [file_id(records[place].get("id")) for place in dataset.places[list(rows)].tolist()]
+
+
 def _parse(
     content: Mapping[str, Any], path: Path, image_root: Path, wanted: LabelMap | None, exif: Exif
 ) -> CocoDataset:
@@ -142,7 +146,7 @@ def _parse(
             raise empty_list(name)
     images = sorted_by_id(content["images"], "image")
     categories = sorted_by_id(content["categories"], "category")
-    classes = read_classes(categories, content["annotations"], wanted)
+    classes = read_classes(categories, content["annotations"], wanted, str(path))
     rows = [annotated_size(record, image_root, exif) for record in images]
     sizes = np.array(rows, dtype=np.int32).reshape(-1, 2)
     positions = {record["id"]: index for index, record in enumerate(images)}

@@ -74,7 +74,8 @@ def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Pat
     files: list[Path] = []
     for source in sources if isinstance(sources, list) else [sources]:
         images = _existing(root, str(source)[:4096], path)
-        files += find_images(images) if images.is_dir() else _listed(images)
+        way_out = f"correct {split} in {path}"
+        files += find_images(images, way_out) if images.is_dir() else _listed(images)
     if any(file.is_absolute() for file in files):
         files = [Path(os.path.normpath(Path.cwd() / file)) for file in files]
     return sorted(set(files))

@@ -99,8 +99,8 @@ def _classes(coco: CocoDataset, wanted: LabelMap | None) -> Classes:
     names = set(own.names) - {BACKGROUND}
     if wanted is not None and not names & set(wanted.names):
         raise OtherClassesError(
-            f"{coco.path}: no category has a name of the label map: got {few(own.names)}, expected"
-            f" {few(wanted.names)}"
+            f"{coco.path}: no category has a name of {wanted.source}: got {few(own.names)},"
+            f" expected {few(wanted.names)}"
         )
     pairs = zip(own.category_ids, own.names, strict=True)
     records = [{"id": category, "name": name} for category, name in pairs]
@@ -112,7 +112,7 @@ def _classes(coco: CocoDataset, wanted: LabelMap | None) -> Classes:
             f"{coco.path}: there must be at most {MOST_CLASSES} classes, got {len(records)} with"
             f" {BACKGROUND}; leave some out"
         )
-    return read_classes(records, [], wanted)
+    return read_classes(records, [], wanted, str(coco.path))
 
 
 def _dataset(coco: CocoDataset, read: Classes, labels: Labels) -> SemanticDataset:

@@ -17,7 +17,7 @@ from tasks.datasets.semantic.codes import (
     colour_codes,
     colour_of,
 )
-from tasks.errors import DataError, few
+from tasks.errors import DataError, errors_of, few
 from tasks.images import Labels
 from tasks.labels import IGNORED, LabelMap
 
@@ -116,7 +116,8 @@ def make_lookup(classes: ClassList, wanted: LabelMap | None) -> tuple[Classes, L
     A class that `wanted` lacks is ignored. Raises OtherClassesError where it has none of them.
     """
     records = [{"id": entry.value, "name": entry.name} for entry in classes.scored]
-    read = read_classes(records, [], wanted)
+    with errors_of(classes.source):
+        read = read_classes(records, [], wanted, classes.source)
     labels = np.full(LARGEST + 1, IGNORED, dtype=np.uint8)
     known = np.zeros(LARGEST + 1, dtype=np.bool_)
     known[list(classes.ignored)] = True

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_backbones.errors import UserError
 from tasks.datasets.checks.images import ListedImage, find_image_problems, read_files
-from tasks.datasets.coco.categories import Classes, OtherClassesError, read_classes
+from tasks.datasets.coco.categories import Classes, read_classes
 from tasks.datasets.coco.dataset import empty_list, sorted_by_id
 from tasks.datasets.coco.json_file import Record, read_json, without_collection
 from tasks.datasets.coco.sizes import annotated_size, image_file_name, writable
@@ -24,7 +23,7 @@ from tasks.datasets.semantic.dataset import MOST_CLASSES, SemanticDataset
 from tasks.datasets.semantic.layout import PanopticClasses, Place
 from tasks.datasets.semantic.lookup import label_or_ignored, unknown_values
 from tasks.datasets.semantic.opened import Opened, mask_size_error
-from tasks.errors import DataError
+from tasks.errors import DataError, errors_of
 from tasks.images import Exif, Labels, stored_values
 from tasks.labels import IGNORED, FileId, LabelMap
 
@@ -82,12 +81,8 @@ def open_panoptic(
     path = place.masks
     with without_collection():
         content = read_json(path)
-        try:
+        with errors_of(path):
             dataset = _parse(content, place, classes, wanted, exif)
-        except OtherClassesError as error:
-            raise OtherClassesError(f"{path}: {error}") from error
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
     if not every:
         return Opened(dataset, [])
     listed: list[ListedImage] = []
@@ -110,7 +105,8 @@ def _parse(
         if not content[name]:
             raise empty_list(name)
     images = sorted_by_id(content["images"], "image")
-    read, labels = _classes(sorted_by_id(content["categories"], "category"), classes, wanted)
+    categories = sorted_by_id(content["categories"], "category")
+    read, labels = _classes(categories, classes, wanted, place.masks)
     owned = _in_order(images, content["annotations"])
     folder = place.masks.with_suffix("")
     if not folder.is_dir():
@@ -141,13 +137,16 @@ def _parse(
 
 
 def _classes(
-    categories: Sequence[Record], classes: PanopticClasses, wanted: LabelMap | None
+    categories: Sequence[Record],
+    classes: PanopticClasses,
+    wanted: LabelMap | None,
+    path: Path,
 ) -> tuple[Classes, Mapping[Hashable, int]]:
     """The classes, and the label of each category."""
     things = [record for record in categories if _is_thing(record)]
     stuff = [record for record in categories if not _is_thing(record)]
     chosen = {"all": categories, "things": things, "stuff": [{"id": 0, "name": THINGS}, *stuff]}
-    read = read_classes(chosen[classes], [], wanted)
+    read = read_classes(chosen[classes], [], wanted, str(path))
     if not 1 <= read.label_map.num_classes <= MOST_CLASSES:
         rule = f"there must be 1..{MOST_CLASSES} classes, got {read.label_map.num_classes}"
         raise DataError(rule, "correct data.classes or the categories")

@@ -9,7 +9,18 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, figure, nice_ceiling
+from tasks.report.axes import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axes,
+    draw_axes,
+    nice_ceiling,
+)
+from tasks.report.charts import figure
 from tasks.report.page import css_color
 
 STYLE = """
@@ -100,22 +111,17 @@ def image_size_chart(title: str, sizes: NDArray[np.int64], note: str) -> str:
     cells = np.minimum(sizes // cell, _CELLS - 1).astype(np.int64)
     counts = Counter(map(tuple, cells.tolist()))
     most = max(counts.values())
-    parts: list[str] = []
-    for tick in range(5):
-        value = side * tick / 4
-        parts.append(_height_rule(value, side))
-        parts.append(_below(LEFT + (WIDTH - LEFT - RIGHT) * tick / 4, f"{value:g}"))
+    axes = Axes((0, side), (0, side), "width in pixels", "height")
+    parts = [draw_axes(axes)]
     for (row, column), count in sorted(counts.items(), key=lambda item: -item[1]):
-        x = LEFT + (WIDTH - LEFT - RIGHT) * (column + 0.5) / _CELLS
-        y = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (row + 0.5) / _CELLS
+        width = (column + 0.5) * cell
+        height = (row + 0.5) * cell
+        x, y = axes.place(width, height)
         radius = max(1.5, _LARGEST_DOT * math.sqrt(count / most))
-        says = f"about {(column + 0.5) * cell:.0f}x{(row + 0.5) * cell:.0f}: {count}"
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" class="dot">'
-            f"<title>{says}</title></circle>"
+            f"<title>about {width:.0f}x{height:.0f}: {count}</title></circle>"
         )
-    parts.append('<text x="4" y="12" class="soft">height</text>')
-    parts.append(_title_below("width in pixels"))
     return figure(title, "".join(parts), f"<small>{escape(note)}</small>")
 
 

@@ -27,7 +27,8 @@ def write_page(report: CheckReport, out: str | Path, exif: Exif, seed: int = 0) 
     if details:
         sections.append(("Each finding", "".join(details)))
     style = charts.STYLE + findings.STYLE + splits.STYLE
-    text = page(f"Data check: {_name(report)}", _summary(report), sections, style)
+    title = f"Data check: {_name(report)}"
+    text = page(title, _summary(report), sections, more_style=style)
     whole = text.encode("utf-8", "backslashreplace").decode()  # half characters, as escapes
     write_text(Path(out), whole)
 

@@ -16,6 +16,7 @@ from tasks.report.classification.sections import (
     unused_classes,
 )
 from tasks.report.run import data_section
+from tasks.report.title import report_title
 from tasks.scoring.top_k import ClassResults
 
 
@@ -46,7 +47,7 @@ def class_sections(evaluated: Evaluated, folder: str | Path) -> list[Section]:
 def write_report(folder: str | Path, evaluated: Evaluated) -> Path:
     """Write report.html about a classifier and return its path."""
     counts = f"{len(evaluated.results)} images, {evaluated.label_map.num_classes} classes"
-    title = f"Classes of {Path(folder).resolve().name}"
+    title = report_title(folder, evaluated.data)
     subtitle = f"{evaluated.data}: {counts}"
     return write_page(folder, title, subtitle, class_sections(evaluated, folder))
 

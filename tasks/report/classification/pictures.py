@@ -1,6 +1,7 @@
 """The images that tell most about a classifier, as HTML."""
 
 from html import escape
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,10 @@ def mistakes_section(evaluated: Evaluated) -> str:
     results = evaluated.results
     wrong = np.flatnonzero(~results.right())
     most = wrong[np.argsort(-results.confidences[wrong], kind="stable")][:MISTAKES]
-    note = paragraph(f"{len(most)} of {len(wrong)}: the model errs, or the label does.")
+    note = paragraph(
+        f"The {len(most)} of {len(wrong)} wrong predictions with the highest probability: the model"
+        " errs, or the label does."
+    )
     return note + _gallery(evaluated, most)
 
 
@@ -28,7 +32,9 @@ def unsure_section(evaluated: Evaluated) -> str:
     results = evaluated.results
     right = np.flatnonzero(results.right())
     least = right[np.argsort(results.confidences[right], kind="stable")][:UNSURE]
-    return paragraph(f"{len(least)} of {len(right)}.") + _gallery(evaluated, least)
+    return paragraph(
+        f"The {len(least)} of {len(right)} right predictions with the lowest probability."
+    ) + _gallery(evaluated, least)
 
 
 def _gallery(evaluated: Evaluated, rows: NDArray[np.intp]) -> str:
@@ -49,12 +55,18 @@ def _figure(evaluated: Evaluated, row: int) -> str:
     lines = [
         _class(names[results.predicted[row]], results.probabilities[row, 0]),
         _truth(evaluated, row),
-        name,
+        escape(_short(evaluated.name(index))),
         escape(problem),
     ]
     caption = "<br>".join(line for line in lines if line)
     address = data_url(thumbnail(pixels, SIDE))
     return f'<figure><img src="{address}" alt="{name}"><small>{caption}</small></figure>'
+
+
+def _short(name: str) -> str:
+    """The end of a path, its last folder and file, which tell images apart."""
+    parts = PurePath(name).parts
+    return name if len(parts) <= 2 else str(PurePath("…", *parts[-2:]))
 
 
 def _truth(evaluated: Evaluated, row: int) -> str:

@@ -8,7 +8,8 @@ from html import escape
 import numpy as np
 
 from tasks.labels import LabelMap
-from tasks.report.charts import Axes, Series, interval_mark, line_chart, matrix_chart
+from tasks.report.axes import Axes
+from tasks.report.charts import Series, interval_mark, line_chart, matrix_chart
 from tasks.report.page import Cell, paragraph, percent, span, table, tiles
 from tasks.report.tables import ConfidenceBin, Confused, confusions_table, reliability
 from tasks.scoring.evaluation import MOST_CLASSES

@@ -13,10 +13,19 @@ from numpy.typing import NDArray
 
 from tasks.datasets.coco.dataset import CocoDataset
 from tasks.datasets.coco.objects import SCORED_DETECTIONS
+from tasks.outcomes import Outcome
 from tasks.scoring.engines import SCORE_NAMES, hotcoco_evaluator, mean_defined, summarize
 from tasks.scoring.instance_samples import RECALLS, SampledScores, sample_scores
 from tasks.scoring.resampling import Interval, draw_images, interval_of
 from tasks.scoring.results import DetectionResults
+
+STATUSES = {
+    "tp": Outcome.RIGHT,
+    "matched": Outcome.RIGHT,
+    "fp": Outcome.WRONG,
+    "fn": Outcome.MISSED,
+}
+"""hotcoco's words for what came of detections and objects."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,10 @@ class Analysis:
     background."""
     images: Mapping[int, Mapping[str, Any]]
     """Image id -> `tp`, `fp`, `fn` and `f1` of `used`."""
+    of_detections: tuple[Outcome, ...]
+    """What came of each of `used`."""
+    of_objects: tuple[Outcome, ...]
+    """What came of each object of the data set."""
     suspects: tuple[Mapping[str, Any], ...]
     """Annotations that a confident detection contradicts, the most confident first."""
 
@@ -125,6 +138,8 @@ def analyse(
         used=used,
         confusion=np.asarray(in_use.confusion_matrix(iou_thr=0.5)["matrix"], dtype=np.int64),
         images=diagnosis["img_summary"],
+        of_detections=_outcomes(diagnosis["dt_status"], len(used)),
+        of_objects=_outcomes(diagnosis["gt_status"], len(dataset.labels)),
         suspects=tuple(diagnosis["label_errors"]),
     )
 
@@ -193,6 +208,12 @@ def best_thresholds(
     best = f1.argmax(axis=0)
     classes = np.arange(precision.shape[1])
     return np.where(f1[best, classes] > 0, scores[best, classes], np.nan)
+
+
+def _outcomes(statuses: Mapping[int, str], count: int) -> tuple[Outcome, ...]:
+    """Outcomes of the ids 1, 2, … count by hotcoco's statuses; those without one are ignored."""
+    ids = range(1, count + 1)
+    return tuple(STATUSES.get(statuses.get(number, ""), Outcome.IGNORED) for number in ids)
 
 
 def _count(

@@ -2,7 +2,9 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from resnet_backbones.errors import UserError
 from tasks.datasets.coco.dataset import CocoDataset, first_images, read_coco
@@ -11,7 +13,7 @@ from tasks.images import Exif
 from tasks.labels import LabelMap
 from tasks.report.build import Section, run_sections, try_report, write_page
 from tasks.report.instances.analysis import analyse
-from tasks.report.instances.images import extremes, gallery
+from tasks.report.instances.images import Pictures, extremes, outcome_key
 from tasks.report.instances.mistakes import (
     confusion_section,
     detection_data_section,
@@ -24,14 +26,16 @@ from tasks.report.instances.sections import (
     headline,
     operating_section,
 )
+from tasks.report.instances.suspects import suspects_section
 from tasks.report.page import paragraph
 from tasks.report.run import evaluation_metadata, finished_evaluation, recorded_path
+from tasks.report.title import report_title
 from tasks.scoring.results import DetectionResults, read_results_json
 
 DETECTIONS = "detections.json"
 _RANKED_BY = (
-    "By F1 of the image at the classes' operating points, IoU 0.50. Ground truth on the left,"
-    " detections on the right."
+    "Those of lowest F1 at the classes' operating points, IoU 0.50: ground truth first, then"
+    " detections. Names that would hide a small box or another name are left out."
 )
 
 
@@ -44,8 +48,8 @@ def detection_sections(
     """
     analysis = analyse(dataset, results, scored_detections(folder))
     worst, best = extremes(analysis.images)
-    worst_images = gallery(dataset, analysis.used, analysis.images, worst, exif)
-    best_images = gallery(dataset, analysis.used, analysis.images, best, exif)
+    pictures = Pictures(dataset, analysis, exif)
+    suspects = suspects_section(pictures)
     own = [
         ("Classes and sizes", classes_section(analysis)),
         ("Precision and recall", curves_section(analysis)),
@@ -53,9 +57,11 @@ def detection_sections(
         ("Errors", errors_section(analysis)),
         ("Confusion", confusion_section(analysis)),
         ("Calibration", calibration_section(analysis)),
-        ("Worst images", paragraph(_RANKED_BY) + worst_images),
-        ("Best images", best_images),
+        ("Worst images", paragraph(_RANKED_BY) + outcome_key() + pictures.gallery(worst)),
+        ("Best images", pictures.gallery(best)),
     ]
+    if suspects:
+        own.append(("Annotations to look at", suspects))
     data = detection_data_section(dataset, analysis)
     return run_sections(folder, scores=headline(analysis), own=own, data=data)
 
@@ -67,7 +73,7 @@ def write_report(
     sections = detection_sections(dataset, results, folder, exif=exif)
     objects = int((~dataset.crowd).sum())
     counts = f"{len(dataset)} images, {objects} objects, {len(results)} detections"
-    title = f"Detections of {Path(folder).resolve().name}"
+    title = report_title(folder, str(dataset.path))
     return write_page(folder, title, f"{dataset.path}: {counts}", sections)
 
 
@@ -93,15 +99,22 @@ def remake_report(
     folder: str | Path,
     images: str | Path | None = None,
     *,
+    annotations: str | Path | None = None,
     eval_command: str = "backbones eval",
 ) -> Path:
     """Write the report of a run or an evaluation again, from its files and the data they name.
 
-    `images` replaces the folder of images, `eval_command` is how the user starts an evaluation.
-    Raises UserError where evaluation.json or what it names is missing.
+    `images` replaces the folder of images and `annotations` the file, which must be the same one at
+    another place. `eval_command` is how the user starts an evaluation. Raises UserError where
+    evaluation.json or what it names is missing.
     """
-    label_map = _label_map(Path(folder))
-    dataset, results = read_evaluated(folder, images, label_map, eval_command=eval_command)
+    dataset, results = read_evaluated(
+        folder,
+        images,
+        _label_map(Path(folder)),
+        annotations=annotations,
+        eval_command=eval_command,
+    )
     exif: Exif = evaluation_metadata(folder).get("exif", "apply")
     return write_report(folder, dataset, results, exif=exif)
 
@@ -111,25 +124,40 @@ def read_evaluated(
     images: str | Path | None = None,
     label_map: LabelMap | None = None,
     *,
+    annotations: str | Path | None = None,
     eval_command: str = "backbones eval",
 ) -> tuple[CocoDataset, DetectionResults]:
     """Read the data set and the detections that a folder's evaluation.json is about.
 
-    `label_map=None` takes the file's classes; `eval_command` is how the user starts an evaluation.
-    Raises UserError where there is no evaluation.json, and for what it names.
+    `label_map=None` takes the file's classes; `images` and `annotations` replace the paths in
+    evaluation.json, and `eval_command` is how the user starts an evaluation. Raises UserError where
+    there is no evaluation.json, and for what it names.
     """
     folder = Path(folder)
     metadata = finished_evaluation(folder, "annotations", eval_command)
-    annotations = recorded_path(folder, metadata["annotations"])
-    if not annotations.is_file():
+    file = Path(annotations or recorded_path(folder, metadata["annotations"]))
+    if not file.is_file():
         rule = f"{folder} must be reported with the annotations that it was scored on"
-        way_out = f"where they are now, score it again: {_score_again(folder, eval_command)}"
-        raise UserError(f"{rule}, found no file at {annotations}; {way_out}")
-    image_root = images or recorded_path(folder, metadata.get("image_root", annotations.parent))
+        moved = "`--annotations FILE --images FOLDER` of `backbones report` names another place"
+        again = f"or score it again: {_score_again(folder, eval_command)}"
+        raise UserError(f"{rule}, found no file at {file.absolute()}; {moved}, {again}")
+    image_root = images or recorded_path(folder, metadata.get("image_root", file.parent))
     exif: Exif = metadata.get("exif", "apply")
-    dataset = read_coco(annotations, image_root, label_map=label_map, exif=exif)
+    dataset = read_coco(file, image_root, label_map=label_map, exif=exif)
     dataset = first_images(dataset, metadata["images"])
+    _check_same(dataset, metadata)
     return dataset, _read_detections(folder, dataset)
+
+
+def _check_same(dataset: CocoDataset, metadata: Mapping[str, Any]) -> None:
+    """Refuse annotations that hold other numbers of images or objects than were scored."""
+    objects = int((~dataset.crowd).sum())
+    scored = (metadata["images"], metadata.get("objects", objects))
+    if (len(dataset), objects) != scored:
+        rule = f"{dataset.path} must be the annotations that were scored"
+        counts = f"{scored[0]} images and {scored[1]} objects"
+        seen = f"got {len(dataset)} and {objects}"
+        raise UserError(f"{rule}, of {counts}, {seen}; give that file, or score again")
 
 
 def scored_detections(folder: str | Path) -> int:

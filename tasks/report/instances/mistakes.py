@@ -1,11 +1,10 @@
-"""The sections of a report that say what is wrong, with detections or the data, as HTML.
+"""The sections of a report that say what is wrong with detections, and what the data are, as HTML.
 
 K classes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from tasks.report.run import data_section
 from tasks.report.tables import Confused, confusions_table
 from tasks.scoring.instances import crowded_note
 
-LISTED = 25  # confusions, and annotations to look at
+LISTED = 25  # confusions
 TIDE = {  # kind of error to its name and what it is
     "Cls": ("wrong class", "a good box with the wrong class"),
     "Loc": ("poor box", "the right class, but IoU from 0.1 to 0.5"),
@@ -77,10 +76,11 @@ def _heat_cells(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> list[
 
 
 def _most_confused(matrix: NDArray[np.int64], names: Sequence[str]) -> Iterator[Confused]:
-    """Pairs of different classes, the most frequent first."""
+    """Pairs of different classes: the most frequent first, then those of most of a class."""
     between = matrix[:-1, :-1].copy()
     np.fill_diagonal(between, 0)
-    most = np.argsort(-between, axis=None, kind="stable")[:LISTED]
+    shares = between / np.maximum(matrix[:-1].sum(axis=1, keepdims=True), 1)
+    most = np.lexsort((-shares.ravel(), -between.ravel()))[:LISTED]
     for index in most.tolist():
         true, predicted = divmod(index, len(names))
         count = int(between[true, predicted])
@@ -89,7 +89,7 @@ def _most_confused(matrix: NDArray[np.int64], names: Sequence[str]) -> Iterator[
 
 
 def detection_data_section(dataset: CocoDataset, analysis: Analysis) -> str:
-    """Say what was scored on, and list annotations that confident detections contradict."""
+    """Say what was scored on."""
     areas = dataset.areas[~dataset.crowd]
     small = int((areas < 32**2).sum())
     large = int((areas >= 96**2).sum())
@@ -104,31 +104,4 @@ def detection_data_section(dataset: CocoDataset, analysis: Analysis) -> str:
         ("classes", f"{len(analysis.classes)}, {unused} without objects"),
     ]
     notes = (*dataset.warnings, *crowded_note(dataset, analysis.limit))
-    return data_section(entries, notes) + _suspects(dataset, analysis)
-
-
-def _suspects(dataset: CocoDataset, analysis: Analysis) -> str:
-    """Annotations that confident detections contradict, where there are any."""
-    if not analysis.suspects:
-        return ""
-    shown = analysis.suspects[:LISTED]
-    rows = [(_file_name(dataset, suspect), _suspect_cells(suspect)) for suspect in shown]
-    note = (
-        f"Detections of high score that the ground truth contradicts ({len(shown)} of"
-        f" {len(analysis.suspects)}): the detector errs, or the labels do."
-    )
-    head = ("image", "what", "annotated", "found", "score")
-    return "<h3>Annotations to look at</h3>" + paragraph(note) + table(head, rows, tall=True)
-
-
-def _file_name(dataset: CocoDataset, suspect: Mapping[str, Any]) -> str:
-    return escape(str(dataset.file_names[suspect["image_id"] - 1]))
-
-
-def _suspect_cells(suspect: Mapping[str, Any]) -> tuple[str | Cell, ...]:
-    return (
-        Cell(escape(str(suspect["type"]).replace("_", " ")), text=True),
-        Cell(escape(str(suspect.get("gt_category") or "nothing")), text=True),
-        Cell(escape(str(suspect["dt_category"])), text=True),
-        f"{suspect['dt_score']:.2f}",
-    )
+    return data_section(entries, notes)

@@ -6,13 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.drawing import label_color
-from tasks.report.charts import (
-    Axes,
-    Point,
-    Series,
-    interval_mark,
-    line_chart,
-)
+from tasks.report.axes import Axes, Point
+from tasks.report.charts import Series, interval_mark, line_chart
 from tasks.report.instances.analysis import Analysis, ClassReport
 from tasks.report.page import Cell, css_color, paragraph, percent, span, swatch, table, tiles
 from tasks.report.tables import ConfidenceBin, reliability
@@ -21,11 +16,21 @@ from tasks.scoring.instance_samples import RECALLS
 MANY = 12
 """Classes; above it, curves lose their own colours and the confusion matrix becomes a list."""
 UNIT = Axes((0, 1), (0, 1), "recall", "precision")
+LEARNT = 0.01
+"""AP50 from which a detector has learnt something."""
 SIZES = (
     ("small", "APs", "ARs", "below 32²"),
     ("medium", "APm", "ARm", "32² to 96²"),
     ("large", "APl", "ARl", "above"),
 )
+SPREAD = (
+    ("a tenth", 10, "var(--s4)", True),
+    ("a quarter", 25, "var(--s4)", False),
+    ("half", 50, "var(--s0)", False),
+    ("three quarters", 75, "var(--s2)", False),
+    ("nine tenths", 90, "var(--s2)", True),
+)
+"""Name, percentile, colour and dashes of the curves of many classes."""
 HEADLINE = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR100")
 
 
@@ -47,15 +52,24 @@ def headline(analysis: Analysis) -> str:
             f" {analysis.partial_samples} of the samples hold no object of some class; their means"
             " are over the other classes, so that an interval may lie to one side of its score."
         )
-    return tiles(entries) + paragraph(note)
+    return tiles(entries) + _nothing_learnt(analysis) + paragraph(note)
+
+
+def _nothing_learnt(analysis: Analysis) -> str:
+    """What to ask where next to nothing is found; empty otherwise."""
+    if not analysis.scores["AP50"] < LEARNT:
+        return ""
+    return paragraph(
+        f"Next to nothing is found: AP50 is below {percent(LEARNT, 0)}. Was the training long"
+        " enough, does its loss fall, and do the boxes lie on the objects? backbones check"
+        " shows them."
+    )
 
 
 def classes_section(analysis: Analysis) -> str:
     """Show AP by class with intervals, then by size."""
-    known = [report for report in analysis.classes if report.objects]
-    limit = max([max(report.ap, report.interval[1]) for report in known] + [1e-9])
     rows = [
-        (swatch(report.name, label_color(label)), _class_cells(report, limit))
+        (swatch(report.name, label_color(label)), _class_cells(report))
         for label, report in _ordered(analysis)
     ]
     head = ("class", "objects", "images", "AP", "", "95 % interval", "samples", "AP50")
@@ -68,7 +82,8 @@ def classes_section(analysis: Analysis) -> str:
     note = paragraph(
         f"Intervals over images, of those of {analysis.samples} bootstrap samples that hold an"
         " object of the class: fewer where few images have one. From a handful of images an"
-        " interval is too narrow, and from a single one it says nothing."
+        " interval is too narrow, and from a single one it says nothing. The worst classes come"
+        " first, those without objects last."
     )
     return note + table(head, rows, tall=True) + "<h3>By size</h3>" + table(size_head, sizes)
 
@@ -78,13 +93,13 @@ def _title(name: str, analysis: Analysis) -> str:
     return f"AR{analysis.limit}" if name == "AR100" else name
 
 
-def _class_cells(report: ClassReport, limit: float) -> tuple[str | Cell, ...]:
-    """A class's row; its bar is `limit` long at most."""
+def _class_cells(report: ClassReport) -> tuple[str | Cell, ...]:
+    """A class's row."""
     return (
         str(report.objects),
         str(report.images),
         percent(report.ap),
-        Cell(interval_mark(report.ap, *report.interval, limit)),
+        Cell(interval_mark(report.ap, *report.interval, 1.0)),
         span(*report.interval),
         str(report.samples) if report.objects else "",
         percent(report.ap50),
@@ -103,12 +118,13 @@ def curves_section(analysis: Analysis) -> str:
         Series("mean of 0.50 to 0.95", _points(mean.mean(axis=0)), "var(--s2)", dashed=True),
     ]
     if len(known) <= MANY:
+        title = "Each class at IoU 0.50"
         curves = [_named_curve(analysis, label) for label in known]
     else:
-        curves = [_faint_curve(analysis, label) for label in known]
-        curves.append(Series("mean of all classes", _points(mean[0]), "var(--s0)"))
+        title = f"The {len(known)} classes at IoU 0.50: how many are below"
+        curves = _spread(np.maximum(analysis.precision[0][:, known], 0))
     charts = line_chart("Mean over classes", means, UNIT)
-    charts += line_chart("Each class at IoU 0.50", curves, UNIT)
+    charts += line_chart(title, curves, UNIT)
     return f'<div class="grid">{charts}</div>'
 
 
@@ -117,8 +133,13 @@ def _named_curve(analysis: Analysis, label: int) -> Series:
     return Series(analysis.classes[label].name, points, css_color(label_color(label)), 1.6)
 
 
-def _faint_curve(analysis: Analysis, label: int) -> Series:
-    return Series("", _points(analysis.precision[0, :, label]), "var(--soft)", 0.5)
+def _spread(precision: NDArray[np.float64]) -> list[Series]:
+    """Curves below which a share of the classes lies at each recall, of precision (101, K)."""
+    lines: list[Series] = []
+    for name, percentile, color, dashed in SPREAD:
+        values = np.percentile(precision, percentile, axis=1)
+        lines.append(Series(name, _points(values), color, dashed=dashed))
+    return lines
 
 
 def operating_section(analysis: Analysis) -> str:
@@ -130,7 +151,9 @@ def operating_section(analysis: Analysis) -> str:
     note = (
         "The score threshold at which a class's F1 is highest (IoU 0.50), and the detector's"
         " precision and recall at it. It is chosen on these very images, so expect a little less on"
-        " others. Classes without a threshold use the median threshold."
+        " others. Classes without a threshold use the median threshold. A threshold is a score from"
+        " 0 to 1, as predict --score takes it; F1, precision and recall are times 100. Worst AP"
+        " first."
     )
     head = ("class", "threshold", "F1", "precision", "recall", "right", "wrong", "missed")
     return paragraph(note) + table(head, rows, tall=True)
@@ -170,11 +193,11 @@ def calibration_section(analysis: Analysis) -> str:
 
 
 def _ordered(analysis: Analysis) -> list[tuple[int, ClassReport]]:
-    """Labels and classes, the best AP first, those without ground truth last."""
+    """Labels and classes, the worst AP first, those without ground truth last."""
 
     def rank(pair: tuple[int, ClassReport]) -> tuple[bool, float, int]:
         label, report = pair
-        return not report.objects, -float(np.nan_to_num(report.ap)), label
+        return not report.objects, float(np.nan_to_num(report.ap)), label
 
     return sorted(enumerate(analysis.classes), key=rank)
 

@@ -11,6 +11,7 @@ from tasks.report.segmentation.sections import (
     headline,
     scored_data_section,
 )
+from tasks.report.title import report_title
 
 
 def segmentation_sections(evaluated: Evaluated, folder: str | Path) -> list[Section]:
@@ -30,7 +31,7 @@ def segmentation_sections(evaluated: Evaluated, folder: str | Path) -> list[Sect
 def write_report(folder: str | Path, evaluated: Evaluated) -> Path:
     """Write report.html about labels of every pixel and return its path."""
     counts = f"{len(evaluated.results)} images, {evaluated.label_map.num_classes} classes"
-    title = f"Segmentation of {Path(folder).resolve().name}"
+    title = report_title(folder, evaluated.data)
     subtitle = f"{evaluated.data}: {counts}"
     return write_page(folder, title, subtitle, segmentation_sections(evaluated, folder))
 

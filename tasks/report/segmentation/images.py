@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tasks.drawing import class_color
 from tasks.images import Labels, Pixels
-from tasks.label_plots import draw_labels, resize_labels
+from tasks.label_plots import BACKGROUND, draw_labels, draw_wrong, resize_labels, wrong_share
 from tasks.report.charts import legend
 from tasks.report.images import blank, pair_figure, read_or_blank, thumbnail
 from tasks.report.page import css_color, paragraph, percent
@@ -26,8 +26,8 @@ def worst_section(evaluated: Evaluated) -> str:
         return paragraph("There is none.")
     note = (
         f"The {len(worst)} of {len(evaluated.results)} images with the lowest mean IoU over the"
-        " classes that they show. Ground truth on the left, predictions on the right; what is gray"
-        " and hatched is ignored."
+        " classes that they show: ground truth, predictions, and wrong pixels in red over the gray"
+        " image. What is hatched is ignored."
     )
     figures = "".join(_figure(evaluated, image) for image in worst)
     return f'{paragraph(note)}{_legend(evaluated)}<div class="pictures">{figures}</div>'
@@ -42,6 +42,8 @@ def _legend(evaluated: Evaluated) -> str:
     entries: list[tuple[str, str]] = []
     for label in np.flatnonzero(shown).tolist():
         color = class_color(evaluated.label_map, label)
+        if evaluated.label_map.names[label] == BACKGROUND:
+            continue  # which has no colour in the pictures
         entries.append((evaluated.label_map.names[label], css_color(color)))
     return legend(entries)
 
@@ -51,9 +53,13 @@ def _figure(evaluated: Evaluated, image: LabelledImage) -> str:
     name = evaluated.scored.name(image.image_id)
     pixels, problem = _pixels(evaluated, image)
     small = thumbnail(pixels)
+    size = (small.shape[0], small.shape[1])
+    truth = resize_labels(image.truth, size)
+    predicted = resize_labels(image.predicted, size)
     pictures = [
-        ("ground truth", _drawn(small, image.truth, evaluated)),
-        ("predictions", _drawn(small, image.predicted, evaluated)),
+        ("ground truth", _drawn(small, truth, evaluated)),
+        ("predictions", _drawn(small, predicted, evaluated)),
+        ("wrong pixels", draw_wrong(small, truth, predicted)),
     ]
     return pair_figure(name, pictures, [_says(evaluated, image)], problem)
 
@@ -69,9 +75,8 @@ def _pixels(evaluated: Evaluated, image: LabelledImage) -> tuple[Pixels, str]:
 
 
 def _drawn(pixels: Pixels, labels: Labels, evaluated: Evaluated) -> Pixels:
-    """Labels over the resized image, so that their lines stay sharp."""
-    resized = resize_labels(labels, (pixels.shape[0], pixels.shape[1]))
-    return draw_labels(pixels, resized, evaluated.label_map, text_height=TEXT_HEIGHT)
+    """Labels over an image of their size."""
+    return draw_labels(pixels, labels, evaluated.label_map, text_height=TEXT_HEIGHT)
 
 
 def _says(evaluated: Evaluated, image: LabelledImage) -> str:
@@ -82,7 +87,9 @@ def _says(evaluated: Evaluated, image: LabelledImage) -> str:
     order = own[np.argsort(ious[own], kind="stable")][:NAMED].tolist()
     names = evaluated.label_map.names
     worst = ", ".join(f"{names[label]} {percent(float(ious[label]), 0)}" for label in order)
-    return f"mean IoU {percent(image.score)} of its {len(own)} classes; lowest: {worst}"
+    wrong = percent(wrong_share(image.truth, image.predicted))
+    score = f"mean IoU {percent(image.score)} of its {len(own)} classes"
+    return f"{wrong} % of the pixels wrong · {score} · lowest: {worst}"
 
 
 def _counts(evaluated: Evaluated, image: LabelledImage) -> NDArray[np.int64]:

@@ -192,7 +192,7 @@ def test_names_that_differ_in_case_between_the_splits_are_refused(folder: Path) 
     """field_faults 8."""
     (error,) = [one for one in both(folder, ("Cat", "Dog")).findings if one.severity == "error"]
     assert error.file == str(folder / "gt.json")
-    assert "got 'Cat'; did you mean 'cat'" in error.rule
+    assert f"as in {folder / 'train.json'}, got 'Cat'; did you mean 'cat'" in error.rule
     with pytest.raises(UserError, match="did you mean 'cat'"):
         read_coco(folder / "gt.json", label_map=LabelMap((1, 2), ("cat", "dog")))
 
@@ -201,8 +201,9 @@ def test_a_class_of_one_split_alone_is_told(folder: Path) -> None:
     report = both(folder, ("cat", "horse"))
     told = [one.rule for one in report.findings if one.kind == "other classes"]
     assert len(told) == 2
-    assert "1 classes of the label map are no category here: 'dog'" in told[0]
-    assert "1 categories are no class of the label map: 'horse'" in told[1]
+    train = folder / "train.json"
+    assert f"1 classes of {train} are no category here: 'dog'" in told[0]
+    assert f"1 categories are no class of {train}: 'horse'" in told[1]
     assert report.errors == 0
 
 

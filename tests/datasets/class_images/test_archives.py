@@ -1,6 +1,7 @@
 """Class folders in a zip or tar, read in place, by any number of processes."""
 
 import multiprocessing
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -175,6 +176,18 @@ def test_a_zip_with_a_password_is_refused(tmp_path: Path) -> None:
 def test_a_zip_with_another_compression_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", method=zipfile.ZIP_LZMA)
     with pytest.raises(UserError, match=r"must be stored or deflated"):
+        read_class_images(path, "train")
+
+
+def test_a_zip_whose_files_begin_before_it_does_is_refused(tmp_path: Path) -> None:
+    """Found by the campaign: the end record says where the directory is, which bytes can move."""
+    path = write_zip(tmp_path / "a.zip", ["cat/1.png"])
+    content = bytearray(path.read_bytes())
+    end = content.rfind(b"PK\x05\x06")
+    (directory,) = struct.unpack_from("<I", content, end + 16)
+    struct.pack_into("<I", content, end + 16, directory + 5)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip must be a whole zip file, but does not hold all"):
         read_class_images(path, "train")
 
 

@@ -96,7 +96,7 @@ def test_five_defects_are_refused_by_the_first_three_and_their_number(folder: Pa
         "annotation 120",
     ]
     assert lines[4:] == [
-        "  … and 2 more",
+        "  … and 2 more.",
         "`backbones check` lists every error; with --fix OUT.json it writes a corrected file",
     ]
 
@@ -164,7 +164,7 @@ def test_a_rule_of_no_check_is_told_before_the_findings(
     made = content()
     made["annotations"][1]["image_id"] = 77
     write(folder, made)
-    assert listed(folder)[0] == "the file: a rule of no check; correct the file"
+    assert listed(folder)[0] == "the file: a rule of no check; correct the file."
     assert listed(folder)[1].startswith("annotation 111: ")
 
 

@@ -31,6 +31,13 @@ def test_values_are_labels_and_255_is_ignored(root: Path) -> None:
     assert labels_of(root) == [[0, 1, 255], [1, 1, 0]]
 
 
+def test_a_class_that_nothing_can_show_is_refused_by_the_lists_name(root: Path) -> None:
+    path = write_classes(root / "classes.txt", "sky\x00", "road")
+    with pytest.raises(DataError) as refused:
+        read_semantic(SemanticSource(root=root))
+    assert str(refused.value).startswith(f"{path}: a category name must be one line of")
+
+
 def test_what_a_data_set_says(root: Path) -> None:
     dataset = read_semantic(SemanticSource(root=root))
     assert dataset.label_map == LabelMap((0, 1), ("sky", "road"))

@@ -13,6 +13,7 @@ from resnet_backbones.errors import UserError
 from tasks.labels import LabelMap
 from tasks.report.classification.build import report_again, report_classes
 from tasks.report.classification.evaluated import read_evaluated
+from tasks.report.page import SCRIPT
 from tasks.scoring.evaluation import write_evaluation
 from tasks.scoring.predictions_file import write_results
 from tasks.scoring.top_k import ClassResults, score_classes, scoring_facts
@@ -70,7 +71,7 @@ def test_the_page_has_every_section_and_fetches_nothing(tmp_path: Path) -> None:
     assert page.headings == SECTIONS
     assert page.fetched == []
     assert page.open == []
-    assert "script" not in page.tags
+    assert page.scripts == [SCRIPT]
 
 
 def test_the_files_make_the_same_page_again(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ranked import classes, numbered
 
 from resnet_backbones.errors import UserError
 from tasks.labels import LabelMap
+from tasks.report.page import SCRIPT
 from tasks.report.segmentation.build import remake_report, report_segmentation
 from tasks.report.segmentation.sections import most_confused
 from tasks.scoring.evaluation import write_evaluation
@@ -55,7 +56,7 @@ def test_the_page_has_every_section_and_fetches_nothing(tmp_path: Path) -> None:
     assert page.headings == SECTIONS
     assert page.fetched == []
     assert page.open == []
-    assert "script" not in page.tags
+    assert page.scripts == [SCRIPT]
 
 
 def test_the_files_make_the_same_page_again(tmp_path: Path) -> None:
@@ -115,7 +116,8 @@ def test_the_page_says_what_the_labels_say(tmp_path: Path) -> None:
     assert (road[1][2:], road[2][2:], road[6][2:]) == ("66.67", "83.3", "83.3")
     assert road[8].endswith("tree (16.7)")
     assert "road, predicted tree: 2 of 12" in text
-    assert "mean IoU 62.5 of its 2 classes; lowest: tree 50, road 75" in text
+    shown = "20.0 % of the pixels wrong · mean IoU 62.5 of its 2 classes · lowest: tree 50, road 75"
+    assert shown in text
     assert "3 masks were left out" in text
     assert "4, 2 without pixels" in text
     assert text.index('alt="ground truth of 0.png"') < text.index('alt="ground truth of 1.png"')

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from PIL import Image
 
-from resnet_backbones.analysis.responses import measure_responses
-from resnet_backbones.analysis.study import read_images, study_responses
+from resnet_backbones.analysis.responses import LayerResponse, Responses, measure_responses
+from resnet_backbones.analysis.study import draw, read_images, study_responses
 from resnet_backbones.errors import UserError
 from resnet_backbones.features import Backbone
 from resnet_backbones.registry import create_backbone
@@ -111,3 +112,21 @@ def test_the_study_writes_tables_and_a_picture(tmp_path: Path) -> None:
     with (tmp_path / "resnet18" / "layers.csv").open(newline="") as file:
         assert [row["layer"] for row in csv.DictReader(file)][:2] == ["conv1", "layer1.0.conv1"]
     assert not (tmp_path / "vgg11_bn" / "blocks.csv").exists()
+
+
+def test_random_weights_are_said_to_show_nothing_and_trained_ones_are_not(tmp_path: Path) -> None:
+    trained = "resnet20=ours:resnet20.cifar10"
+    said = "random weights: plain18. What leaves a norm then has std 1 by construction"
+    assert said in study_responses(["plain18", trained], tmp_path, count=2, size=32)
+    assert "random weights" not in study_responses([trained], tmp_path, count=2, size=32)
+
+
+def test_a_constant_line_is_not_on_the_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stds of 1, by construction: the axis ends above them."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    layers = [LayerResponse(layer=f"conv{i}", std=1, forward_norm=1, backward_norm=1) for i in "12"]
+    draw([Responses("a", tuple(layers), ())], tmp_path / "a.png")
+    assert figures[0].axes[0].get_ylim() == (0, pytest.approx(1.15))

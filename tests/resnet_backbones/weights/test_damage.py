@@ -77,6 +77,16 @@ def test_a_torch_file_whose_content_differs_is_called_damaged(tmp_path: Path) ->
         read_file(path)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_a_torch_file_whose_end_is_missing_is_called_damaged(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "theirs.pth"
+    torch.save(TENSORS, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(UserError, match=r"theirs\.pth .* differ in its end, which is missing"):
+        read_file(path)
+
+
 def test_plain_safetensors_have_no_checksum_and_are_read_as_they_are(tmp_path: Path) -> None:
     """As docs/train.md says; values that are not finite are refused when they are loaded."""
     path = tmp_path / "plain.safetensors"

@@ -77,7 +77,7 @@ def test_a_file_that_is_not_what_was_published_is_refused(zoo: Path, kind: str) 
 def test_the_command_describes_them(zoo: Path, commands: Commands) -> None:
     lines = commands("describe", NAME).output.splitlines()
     facts = {line[:15].strip(): line[15:] for line in lines}
-    assert facts["figures"] == "top1 0.2500"
+    assert facts["figures"] == "top1 25.00 %"
     assert facts["trained by"] == "backbones train noise"
     assert facts["load with"] == f"resnet_backbones.load_classifier('{NAME}')"
     answer = commands("describe", "ours:resnet21.noise")

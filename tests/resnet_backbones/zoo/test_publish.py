@@ -50,7 +50,7 @@ def test_the_card_tells_people(zoo: Path) -> None:
     assert card.startswith("# resnet20.noise\n")
     assert 'load_classifier("ours:resnet20.noise")' in card
     assert "| Architecture | resnet20, 2 classes |" in card
-    assert "| Figures | top1 0.2500 |" in card
+    assert "| Figures | top1 25.00 % |" in card
 
 
 def test_a_second_one_stands_beside_and_the_same_name_is_replaced(weights: Path, zoo: Path) -> None:
