@@ -16,9 +16,11 @@ from tasks.datasets.packed import PackedValues
 from tasks.errors import DataError
 from tasks.labels import FileId
 
-_HEADER = struct.Struct("<4s22xHH")  # before a file's name: signature, lengths of name and extra
+_HEADER = struct.Struct("<4s2xH18xHH")
+"""Before a file's name: signature, flags, lengths of name and extra."""
 _SIGNATURE = b"PK\x03\x04"
 _ENCRYPTED = 1
+_UTF8 = 0x800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -44,11 +46,15 @@ class ZipStore:
         """Read the bytes of an image file; DataError where the zip is damaged."""
         start = int(self.headers[index])
         header = self.files.read(0, start, _HEADER.size)
-        signature, name_length, extra_length = _HEADER.unpack(header)
+        signature, flags, name_length, extra_length = _HEADER.unpack(header)
         if signature != _SIGNATURE:
             raise self._damaged(index)
-        offset = start + _HEADER.size + name_length + extra_length
-        content = self.files.read(0, offset, int(self.stored_sizes[index]))
+        size = name_length + extra_length + int(self.stored_sizes[index])
+        rest = self.files.read(0, start + _HEADER.size, size)
+        name = rest[:name_length].decode("utf-8" if flags & _UTF8 else "cp437", errors="replace")
+        if _plain(name) != self.names[index]:  # that of the zip's directory
+            raise self._damaged(index)
+        content = rest[name_length + extra_length :]
         if self.deflated[index]:
             content = self._inflated(index, content)
         if zlib.crc32(content) != self.checksums[index]:
@@ -97,8 +103,13 @@ def read_zip(path: Path) -> Listing:
 
 
 def _with_slashes(member: zipfile.ZipInfo) -> str:
-    """A member's name; some programs write that with backslashes."""
-    return member.filename.replace("\\", "/").removeprefix("./")
+    """A member's name as we use it."""
+    return _plain(member.filename)
+
+
+def _plain(name: str) -> str:
+    """A name in a zip; some programs write it with backslashes."""
+    return name.replace("\\", "/").removeprefix("./")
 
 
 def _check(path: Path, member: zipfile.ZipInfo, size: int) -> None:

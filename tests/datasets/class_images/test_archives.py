@@ -205,6 +205,24 @@ def test_an_image_that_is_damaged_in_a_zip_is_named(
         images.read(0)
 
 
+def test_a_name_that_is_damaged_in_a_zips_directory_is_noticed(tmp_path: Path) -> None:
+    """Found by the campaign: the directory's names order the images, and have no checksum."""
+    path = write_zip(tmp_path / "a.zip", ["cat/1.png"])
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"cat/1.png") + 4] ^= 2
+    path.write_bytes(content)
+    images = read_class_images(path, "train")
+    with pytest.raises(DataError, match=r"a\.zip: cat/3\.png is damaged in the zip"):
+        images.read(0)
+
+
+@pytest.mark.parametrize("name", ["cat/größe.png", "cat/a\\b.png"])
+def test_names_are_compared_as_they_are_read(tmp_path: Path, name: str) -> None:
+    path = write_zip(tmp_path / "a.zip", [name])
+    images = read_class_images(path, "train")
+    assert isinstance(images.read(0), bytes)
+
+
 def test_an_archive_that_changes_after_it_was_listed_is_refused(archive: Path) -> None:
     images = read_class_images(archive, "train")
     archive.write_bytes(archive.read_bytes() + b"more")
