@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Layer responses of networks (He et al. 2016, fig. 7), signal norms by depth, residual over
-identity: tables and PNG.
+"""Measure layer responses of networks (He et al. 2016, fig. 7), signal norms by depth and residual
+over identity; writes tables and a PNG.
 
 tools/analyze_responses.py resnet20=ours:resnet20.cifar10 resnet56=ours:resnet56.cifar10 --size 32
 tools/analyze_responses.py resnet50=weights.safetensors --images IMAGES

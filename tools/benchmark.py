@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ours beside the field's own tools, in turn and in one process; equal outputs are checked first.
+"""Time our code and other libraries in turn in one process, after checking for equal outputs.
 
 tools/benchmark.py evaluation
 tools/benchmark.py data --images COCO/val2017
@@ -9,7 +9,7 @@ tools/benchmark.py classifier --images COCO/val2017
 tools/benchmark.py segmentation
 
 Prints the figures and writes them to benchmarks/results/NAME.json and NAME.md. Exit status 1:
-outputs differ, nothing was timed; 2: the command is wrong.
+outputs differ and nothing was timed; 2: the command is wrong.
 """
 
 import sys

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compare runs or evaluations on the same ground truth: of two scores with intervals, classes,
-settings that differ; of more a table, and with --html a page with their curves.
+"""Compare runs or evaluations on the same ground truth: for two, scores with intervals, classes
+and settings that differ; for more, a table, and with --html a page with their curves.
 
 tools/compare.py runs/one runs/other
 tools/compare.py runs/* --html compare.html

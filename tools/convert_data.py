@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Pascal VOC folders, Ultralytics data.yaml trees and CSV files of boxes to COCO JSON, the format
-that training reads.
+"""Convert Pascal VOC folders, Ultralytics data.yaml trees and CSV files of boxes to COCO JSON, the
+format that training reads.
 
 tools/convert_data.py voc DATA/VOC2007 train.json --split trainval
 tools/convert_data.py yolo DATA/data.yaml train.json --split train

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""What a backbone is and costs: levels, parameters, MACs and FLOPs, activations and memory by
-stage.
+"""Describe a backbone: levels, parameters, MACs and FLOPs, activations and memory by stage.
 
 tools/describe.py resnet50
 tools/describe.py vgg16 --size 512 --markdown

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Accuracy of a classifier's checkpoint, or of a file of weights, on any data set; writes it and a
-report.html.
+"""Score a classifier's checkpoint, or a file of weights, on any data set; writes the accuracy and
+a report.html.
 
 tools/eval_cls.py runs/cifar_resnet20 test.flip=true
 tools/eval_cls.py configs/resnet50_paper.yaml data.root=IMAGENET model.weights=resnet50.pth

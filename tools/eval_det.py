@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""COCO box scores of a checkpoint on any data set, or of anybody's results file; writes them and a
-report.html.
+"""Score the boxes of a checkpoint on any data set, or of anybody's results file; writes COCO's
+scores and a report.html.
 
 tools/eval_det.py runs/shapes data.val.images=IMAGES data.val.annotations=GT.json
 tools/eval_det.py --results DETECTIONS.json --annotations GT.json

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""mIoU and accuracy of a segmenter's checkpoint, or of the weights of a whole network, on any data
-set; writes them and a report.html.
+"""Score a segmenter's checkpoint, or the weights of a whole network, on any data set; writes mIoU,
+accuracy and a report.html.
 
 tools/eval_seg.py runs/quickstart_seg
 tools/eval_seg.py runs/semantic_fpn_r50_ade20k test.flip=true 'test.scales=[0.75,1.0,1.25]'

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Find objects in images, classify or segment them with a trained network; writes pictures
-and what was found.
+"""Detect objects in images, classify or segment them with a trained network; writes pictures
+and results.
 
 tools/predict.py runs/shapes photo.jpg more/photos --out found
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Add the weights of a run to those that come with the library; for its maintainers.
+"""Add the weights of a run to those that come with the library; for maintainers.
 
 tools/publish_weights.py runs/cifar_resnet20 resnet20.cifar10 --figure top1=0.9172 \\
     --data "trained on CIFAR-10's 50,000 training images, scored on its 10,000 test images" \\
@@ -21,7 +21,7 @@ def read_figure(text: str) -> tuple[str, float]:
 
 
 def read_arguments() -> Namespace:
-    """What the command line says."""
+    """Parse the command line."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument(
         "run",
@@ -31,7 +31,9 @@ def read_arguments() -> Namespace:
     )
     parser.add_argument("name", metavar="NAME", help="ARCHITECTURE.TAG, which ours:NAME will load")
     parser.add_argument("--licence", required=True, help="of the weights")
-    parser.add_argument("--data", required=True, help="what trained and scored them, in words")
+    parser.add_argument(
+        "--data", required=True, help="the data they were trained and scored on, in words"
+    )
     parser.add_argument(
         "--figure",
         action="append",

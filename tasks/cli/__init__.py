@@ -1,5 +1,5 @@
-"""The doors: what the console command `backbones`, the scripts in tools/ and `import tasks` call.
+"""The entry points of the console command `backbones`, the scripts in tools/ and `import tasks`.
 
-Modules import what is heavy inside their functions, so that help, a wrong setting and a missing
-file answer without importing torch.
+Modules import heavy packages inside their functions. So `--help` and errors about settings and
+missing files come without the seconds that importing torch takes.
 """

@@ -1,4 +1,4 @@
-"""The same doors in Python: `from tasks import train, evaluate, load`.
+"""The same entry points in Python: `from tasks import train, evaluate, load`.
 
 run = train("quickstart", data={"root": "data/shapes"}, schedule={"steps": 20})
 scores = evaluate(run)  # {"box/AP": 0.02, …}
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.segmentation.predict import Segmenter
 
     Predictor: TypeAlias = Detector | ImageClassifier | Segmenter
-    """What `load` gives: the predictors of all tasks."""
+    """What `load` returns: a predictor of any task."""
 
 
 def train(
@@ -33,12 +33,12 @@ def train(
     sinks: Sequence[Sink] = (),
     **sections: Mapping[str, object],
 ) -> Run:
-    """Train, and score: the folder of the run and the scores of its last evaluation.
+    """Train and score; return the folder of the run and the scores of its last evaluation.
 
     `recipe` is a recipe's name, a settings file or settings. Sections replace some of its settings,
-    `optim={"lr": 0.01}`; UserError for a wrong one, as on the command line. `sinks`, such as a
-    tracker of yours, receive what the run reports besides the console, metrics.jsonl and
-    TensorBoard.
+    `optim={"lr": 0.01}`. Raises UserError for a wrong setting, as on the command line. `sinks`,
+    such as your own tracker, receive the reports of the run, in addition to the console,
+    metrics.jsonl and TensorBoard.
     """
     overrides = list(_overrides(sections))
     if isinstance(recipe, str | Path):
@@ -50,11 +50,11 @@ def train(
 
 
 def evaluate(run: Run | str | Path, **sections: Mapping[str, object]) -> dict[str, float]:
-    """Scores, by flat names, of a run, of its folder, or of a checkpoint file.
+    """Score a run, its folder, or a checkpoint file; return the scores by flat names.
 
-    Of a run it is the best checkpoint. Sections replace its settings, `data={"root": "other"}`.
-    What `backbones eval` writes is written too. Under torchrun only the first rank gets the scores,
-    the others get none.
+    For a run, its best checkpoint is scored. Sections replace its settings,
+    `data={"root": "other"}`. The files of `backbones eval` are written too. Under torchrun only
+    the first rank gets the scores; the others get an empty dict.
     """
     path = _path_of(run)
     report = saved_task(path).evaluate(path, list(_overrides(sections)), None)
@@ -62,10 +62,10 @@ def evaluate(run: Run | str | Path, **sections: Mapping[str, object]) -> dict[st
 
 
 def load(run: Run | str | Path, **options: Any) -> Predictor:
-    """The trained network of a run, of its folder, or of a checkpoint file, to be called on images.
+    """Load the trained network of a run, its folder, or a checkpoint file; call it on images.
 
-    Of a run it is the best checkpoint. Options are those of the task's own loader, such as `device`
-    and `precision`; for a detector see `tasks.detection.predict.load_detector`.
+    For a run, its best checkpoint is loaded. Options are those of the task's own loader, such as
+    `device` and `precision`; for a detector see `tasks.detection.predict.load_detector`.
     """
     path = _path_of(run)
     predictor: Predictor = saved_task(path).load(path, **options)
@@ -77,7 +77,7 @@ def _path_of(run: Run | str | Path) -> Path:
 
 
 def _overrides(sections: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    """The sections as they are typed on a command line, so that they are checked as those are."""
+    """Write the sections as overrides of a command line, so that they are checked in one way."""
     for name, value in sections.items():
         if isinstance(value, Mapping):
             yield from _overrides(value, f"{prefix}{name}.")
@@ -86,7 +86,7 @@ def _overrides(sections: Mapping[str, object], prefix: str = "") -> Iterator[str
 
 
 def _typed(value: object) -> str:
-    """A value as an override reads it: a text in quotes, and all else as JSON, which is YAML."""
+    """Write a value as an override: a text in quotes, anything else as JSON, which is YAML."""
     if isinstance(value, str | Path):
         return f'"{value}"'
     return json.dumps(value, ensure_ascii=False, default=str)

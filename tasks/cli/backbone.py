@@ -74,7 +74,7 @@ def _describe(arguments: Namespace, parser: ArgumentParser) -> None:
 
 
 def _is_file(name: str) -> bool:
-    """Whether an argument is `ours:NAME` or a path: it has a folder or an ending, or is there."""
+    """Whether an argument is `ours:NAME` or a path: it has a folder or an ending, or exists."""
     from resnet_backbones.registry import list_backbones
 
     if name.startswith(PREFIX):
@@ -86,7 +86,7 @@ def _is_file(name: str) -> bool:
 
 def _describe_file(arguments: Namespace, parser: ArgumentParser) -> None:
     if arguments.size is not None or arguments.option or arguments.markdown:
-        parser.error("--size, --option and --markdown are for a NAME, got a FILE")
+        parser.error("--size, --option and --markdown apply to a NAME, got a FILE")
     if arguments.name.startswith(PREFIX):
         find_weights(arguments.name)  # answers before torch is imported
     elif not Path(arguments.name).is_file():
@@ -121,7 +121,7 @@ def _responses(arguments: Namespace, parser: ArgumentParser) -> None:
     for entry in arguments.names:
         check_name(entry.partition("=")[0])  # answers before torch is imported
     for module in ("numpy", "PIL", "matplotlib"):
-        import_module(module)  # is needed at the end, and missed now
+        import_module(module)  # needed at the end, so check for it now
     from resnet_backbones.analysis.study import files_of_study, study_responses
 
     outputs = Outputs(by="responses", force=arguments.force)
@@ -141,8 +141,8 @@ def _responses(arguments: Namespace, parser: ArgumentParser) -> None:
 DESCRIBE = Command(
     name="describe",
     summary="Show a backbone's cost, or the content of a weights file.",
-    details="Of a NAME a table of levels, parameters, MACs and FLOPs, activations and memory by"
-    " stage; of a FILE its passport and how to load it.",
+    details="NAME gives a table of levels, parameters, MACs and FLOPs, activations and memory by"
+    " stage; FILE gives its passport and how to load it.",
     examples="""
 backbones describe resnet50
 backbones describe vgg16 --size 512 --markdown

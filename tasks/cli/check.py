@@ -17,13 +17,13 @@ def _check_arguments(parser: ArgumentParser) -> None:
         "data",
         nargs="+",
         metavar="DATA",
-        help="a folder; a folder and a JSON file; or a recipe or settings file and"
-        " section.key=value, either alone too",
+        help="a folder; a folder and a JSON file; or a recipe or settings file,"
+        " section.key=value, or both",
     )
     parser.add_argument(
         "--fix",
         metavar="OUT.json",
-        help="write a corrected file; of two splits OUT_train and OUT_val",
+        help="write a corrected file; for two splits OUT_train and OUT_val",
     )
     parser.add_argument(
         "--html",
@@ -34,21 +34,19 @@ def _check_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="name every finding instead of the first ten of each kind",
+        help="list every finding instead of the first ten of each kind",
     )
 
 
 def _with_paths(data: Sequence[str]) -> list[str]:
-    """The arguments with names of recipes as their files; a file or folder of that name counts
-    more.
-    """
+    """Replace names of recipes by their files, unless a file or folder has that name."""
     recipes = {recipe.name: str(recipe.path) for recipe in list_recipes()}
     return [word if Path(word).exists() else recipes.get(word, word) for word in data]
 
 
 def _task_of(data: Sequence[str]) -> Task:
-    """The task of the settings file among the arguments, or that of what a folder holds; else
-    detection, which has the boxes.
+    """Find the task: by the settings file among the arguments, otherwise by the content of the
+    folder, otherwise detection.
     """
     for word in data:
         if Path(word).is_dir() and len(data) == 1 and not _has_annotations(Path(word)):
@@ -61,7 +59,7 @@ def _task_of(data: Sequence[str]) -> Task:
 
 
 def _holding(folder: Path) -> Task:
-    """The first task that knows a folder's data as its own, or detection."""
+    """Return the first task that recognises a folder's data as its own, or detection."""
     for task in TASKS.values():
         if task.holds_data is not None and task.holds_data(folder):
             return task
@@ -98,7 +96,7 @@ def _shapes_arguments(parser: ArgumentParser) -> None:
         "--seed",
         type=int,
         default=0,
-        help="another seed draws other pictures of the same kind (default: 0)",
+        help="seed of the drawing; another seed gives other pictures (default: 0)",
     )
     parser.add_argument(
         "--size", type=int, default=192, help="longer image side in pixels (default: 192)"
@@ -106,8 +104,8 @@ def _shapes_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--classes",
         action="store_true",
-        help="write only what a classifier learns from: a picture of each object in those images,"
-        " OUT/train/CLASS/*.png and OUT/val/CLASS/*.png",
+        help="write class folders for a classifier instead: a picture of each object in those"
+        " images, OUT/train/CLASS/*.png and OUT/val/CLASS/*.png",
     )
 
 
@@ -139,7 +137,7 @@ backbones check IMAGES TRAIN.json --fix FIXED.json --html check.html
 SHAPES = Command(
     name="shapes",
     summary="Draw a small data set of shapes, as COCO or class folders.",
-    details="Takes seconds and no download; the same arguments give the same bytes.",
+    details="Takes seconds and needs no download; the same arguments give the same bytes.",
     examples="""
 backbones shapes data/shapes                        COCO's layout, for detectors and segmenters
 backbones shapes data/shape_classes --classes       class folders, for a classifier

@@ -1,4 +1,4 @@
-"""A command as a value: its words, its arguments and what it does."""
+"""A command as a value: its name, its arguments and the function that runs it."""
 
 import textwrap
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def add_force(parser: ArgumentParser) -> None:
-    """Add --force to a command that writes where its user says."""
+    """Add --force to a command that writes to a path chosen by the user."""
     parser.add_argument(
         "--force",
         action="store_true",
@@ -18,27 +18,27 @@ def add_force(parser: ArgumentParser) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One word after `backbones`."""
+    """A command: one word after `backbones`."""
 
     name: str
     summary: str
     """One short sentence, also shown in the list of commands."""
     details: str = ""
-    """What else `--help` says of it."""
+    """Further sentences for `--help`."""
     examples: str
-    """Lines to type, with notes where they need some."""
+    """Lines to type, some with a note."""
     add_arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace, ArgumentParser], int | None]
-    """Does it; returns the exit status, None being 0.
+    """Runs the command and returns the exit status; None means 0.
 
-    It may raise what `endings.finish` turns into a line, and call the parser's `error` where
-    arguments contradict each other. `arguments.task` is the task that a script in tools/ stands
-    for, or None.
+    It may raise the errors that `endings.finish` turns into a line, and call the parser's `error`
+    if arguments contradict each other. `arguments.task` is the task of a script in tools/, or
+    None.
     """
     own_help: bool = False
-    """Whether `--help` is an argument like any other, as what it shows depends on them."""
+    """Whether the command handles `--help` itself, as its text depends on the other arguments."""
     has_kinds: bool = False
-    """Whether its first argument chooses the others; then options stand behind it."""
+    """Whether its first argument decides which others there are; options then follow it."""
 
     def parser(self, prog: str | None = None, description: str | None = None) -> ArgumentParser:
         """A parser of its own; None takes the script's name, and the command's description."""
@@ -58,16 +58,16 @@ class Command:
         return f"{text}\n\n{self.examples.strip()}"
 
     def parse(self, parser: ArgumentParser, words: Sequence[str]) -> Namespace:
-        """The arguments; options may stand anywhere among them.
+        """Parse the arguments; options may stand anywhere among them.
 
-        A `~` at the beginning of a value is the home folder, also where shells leave it.
+        A `~` at the beginning of a value is the home folder, even if the shell does not expand it.
         """
         words = [_at_home(word) for word in words]
         return parser.parse_args(words) if self.has_kinds else parser.parse_intermixed_args(words)
 
 
 def _at_home(word: str) -> str:
-    """A word with the `~/` that its value begins with replaced: `--out=~/found`, `name=~/file`."""
+    """Expand a `~/` at the beginning of a word's value: `--out=~/found`, `name=~/file`."""
     name, equals, value = word.partition("=")
     if not value.startswith("~/"):
         name, equals, value = "", "", word

@@ -7,8 +7,8 @@ SHELLS = ("bash", "zsh", "tcsh")
 
 
 def completion_script(parser: ArgumentParser, shell: str) -> str:
-    """The script that has a shell complete what a parser takes; words that it does not know are
-    completed as files.
+    """Write a shell script that completes the words of a parser; unknown words are completed as
+    files.
     """
     import shtab
 

@@ -39,7 +39,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     yolo.add_argument(
         "--split", default="train", help="train (default), val or test, as data.yaml names them"
     )
-    _add_names(labelme, "where the files say", "all names, sorted")
+    _add_names(labelme, "the folder that the files name", "all names, sorted")
     _add_names(cvat, "beside the file or in images/", "the file's labels")
     _add_boxes(voc, "JPEGImages or the folder", 1)
     _add_boxes(table, "the CSV's folder", 0)
@@ -57,7 +57,7 @@ def _add_files(kind: ArgumentParser, source: str) -> None:
 
 
 def _add_boxes(kind: ArgumentParser, images: str, origin: int) -> None:
-    """What formats need that leave images, classes or the first pixel's number open."""
+    """Add options for formats that do not state images, classes or the first pixel's number."""
     _add_names(kind, images, "all names, sorted")
     kind.add_argument(
         "--box-origin",
@@ -71,7 +71,7 @@ def _add_boxes(kind: ArgumentParser, images: str, origin: int) -> None:
 
 
 def _add_names(kind: ArgumentParser, images: str, categories: str) -> None:
-    """What formats need that leave images or classes open."""
+    """Add options for formats that do not state images or classes."""
     kind.add_argument("--images", help=f"folder of the images (default: {images})")
     kind.add_argument(
         "--categories",
@@ -142,7 +142,7 @@ def _run(arguments: Namespace, _: ArgumentParser) -> None:
 COMMAND = Command(
     name="convert",
     summary="Convert other annotations to COCO JSON.",
-    details="Reads VOC, YOLO, CSV, Labelme and CVAT; training reads what it writes.",
+    details="Reads VOC, YOLO, CSV, Labelme and CVAT, and writes the format that training reads.",
     examples="""
 backbones convert voc DATA/VOC2007 train.json --split trainval
 backbones convert yolo DATA/data.yaml train.json --split train

@@ -1,6 +1,6 @@
-"""How a command ends: an exit status, and one line for what a user can mend.
+"""How a command ends: an exit status, and one line for an error that the user can correct.
 
-Anything else keeps its traceback, as it is a fault of ours.  Imports nothing heavy.
+Any other error is our bug and keeps its traceback.  Imports nothing heavy.
 """
 
 import errno
@@ -20,7 +20,7 @@ INTERRUPTED = 130
 UNREAD = 141
 """128 + SIGPIPE."""
 DEAD_WORKER = "DataLoader worker"
-"""What torch's error begins with, which it raises wherever the program is just then."""
+"""How the error begins that torch raises at any place in the program."""
 _TOO_MANY = ("Too many open files", "received 0 items of ancdata")
 _NO_MEMORY = "Cannot allocate memory"
 _GLOO = "gloo/transport"
@@ -44,7 +44,7 @@ TRAIN_EXTRA = {
 
 
 def finish(action: Callable[[], int | None]) -> int:
-    """Do it; the exit status, after a line on stderr where something went wrong."""
+    """Run it; return the exit status, after a line on stderr if something went wrong."""
     try:
         with warnings_for_people():
             status = action() or 0
@@ -63,11 +63,11 @@ def finish(action: Callable[[], int | None]) -> int:
 
 
 def _nobody_reads() -> bool:
-    """Whether whoever read our output, such as `head`, has gone."""
+    """Whether the reader of our output, such as `head`, has ended."""
     if not hasattr(select, "poll"):  # Windows
         return False
     output = select.poll()
-    output.register(sys.stdout.fileno(), 0)  # errors are always told
+    output.register(sys.stdout.fileno(), 0)  # errors are always printed
     if not output.poll(0):
         return False
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -76,7 +76,7 @@ def _nobody_reads() -> bool:
 
 
 def explanation(error: Exception) -> str | None:
-    """What to tell of an error; None where it is a fault of ours."""
+    """Return the line to print for an error; None if it is our bug."""
     if isinstance(error, UserError):
         return str(error)
     missing = (getattr(error, "name", None) or "").partition(".")[0]
@@ -87,7 +87,7 @@ def explanation(error: Exception) -> str | None:
         way_out = "`ulimit -n 4096` before the command allows more; lower data.workers needs fewer"
         return f"a process must be allowed enough open files, got: {error}; {way_out}"
     if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
-        rule = "what is read and computed must fit into memory, got"
+        rule = "data and computation must fit into memory, got"
         sizes = "lower data.workers, data.batch_size or the size of the images"
         return f"{rule}: {str(error) or 'none left'}; {sizes}, or allow more memory"
     if isinstance(error, RuntimeError) and _GLOO in str(error):
@@ -97,7 +97,7 @@ def explanation(error: Exception) -> str | None:
     if isinstance(error, RuntimeError) and str(error).startswith(DEAD_WORKER):
         rule = f"processes that read images must live as long as the run, got: {error}"
         way_out = "lower data.workers or data.batch_size, or allow more memory or /dev/shm"
-        return f"{rule}; where memory ran out, {way_out}; run.resume=auto continues a training"
+        return f"{rule}; if memory ran out, {way_out}; run.resume=auto continues a training"
     return as_line(error)
 
 
@@ -110,9 +110,9 @@ def _is_of_open_files(error: Exception) -> bool:
 
 @contextmanager
 def warnings_for_people() -> Iterator[None]:
-    """Context in which a warning of a category of ours is one line, on the first rank alone."""
+    """Context in which our own warnings are one line each, and only on the first rank."""
     with warnings.catch_warnings():
-        # torch says so where NumPy is not installed, which no command without it misses
+        # torch says so if NumPy is not installed; commands that run without it do not need it
         warnings.filterwarnings("ignore", "Failed to initialize NumPy")
         show_others = warnings.showwarning
 

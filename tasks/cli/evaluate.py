@@ -18,8 +18,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "checkpoint",
         nargs="?",
         metavar="RUN",
-        help="a run's folder, for its best checkpoint, or a checkpoint file, or ours:shapes; of a"
-        " classifier or segmenter also a recipe's file, with model.weights=FILE",
+        help="a run's folder (its best checkpoint), a checkpoint file, or ours:shapes; for a"
+        " classifier or segmenter also a recipe's file with model.weights=FILE",
     )
     parser.add_argument(
         "overrides",
@@ -65,7 +65,7 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
     if arguments.results is not None:
         task = TASKS[arguments.task or BOXES]
         if task.results is None:
-            raise UserError(f"--results are those of detections, not of {task.name}")
+            raise UserError(f"--results must be detections, not results of {task.name}")
         limit = arguments.max_detections
         limited = {} if limit is None else {"limit": limit}
         places = (arguments.results, arguments.annotations, out, arguments.images)
@@ -84,10 +84,10 @@ def _run(arguments: Namespace, parser: ArgumentParser) -> None:
 
 
 def _score_weights(arguments: Namespace) -> None:
-    """Score the weights that a recipe's file is told of."""
+    """Score the weights that a recipe's file names."""
     task, config = read_recipe(arguments.checkpoint, arguments.overrides, arguments.task)
     if task.evaluate_settings is None:
-        rule = f"a network of {task.name} is scored by its run or checkpoint"
+        rule = f"to score a network of {task.name}, give its run or checkpoint"
         raise UserError(f"{rule}, got the settings {arguments.checkpoint}")
     report = task.evaluate_settings(config, arguments.out, force=arguments.force)
     if report is not None:
@@ -97,8 +97,8 @@ def _score_weights(arguments: Namespace) -> None:
 COMMAND = Command(
     name="eval",
     summary="Score a run on any data set, or a COCO results file.",
-    details="Writes evaluation.json and report.html; beside them detections.json, predictions.csv"
-    " or pixels.npz, by task.",
+    details="Writes evaluation.json and report.html, and detections.json, predictions.csv"
+    " or pixels.npz, depending on the task.",
     examples="""
 backbones eval runs/quickstart
 backbones eval runs/quickstart data.val.images=IMAGES data.val.annotations=GT.json

@@ -14,8 +14,9 @@ CHECKPOINT, WEIGHTS = ".pt", ".safetensors"
 
 
 def strip_checkpoint(source: Path, target: Path) -> None:
-    """Write a checkpoint with the weights that are scored alone: the moving average where there is
-    one, as the model; no state of the optimiser.
+    """Write a checkpoint with only the weights that are scored, without the optimiser's state.
+
+    If there is a moving average, it is stored as the model.
     """
     from tasks.engine.checkpoint import Group, read_checkpoint, write_checkpoint
 
@@ -29,10 +30,10 @@ def strip_checkpoint(source: Path, target: Path) -> None:
 
 
 def export_weights(source: Path, target: Path) -> str:
-    """Write `target` by its ending, .pt or .safetensors, from a checkpoint; what was written."""
+    """Write `target` (.pt or .safetensors) from a checkpoint; return the lines to print."""
     if target.suffix == CHECKPOINT:
         strip_checkpoint(source, target)
-        note = f"use it as any checkpoint, or model.weights={target}"
+        note = f"use it like any checkpoint, or set model.weights={target}"
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         note = saved_task(source).export(source, target)
@@ -44,13 +45,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="RUN",
-        help="a run's folder, for its best checkpoint, or a checkpoint file",
+        help="a run's folder (its best checkpoint), or a checkpoint file",
     )
     parser.add_argument(
         "out",
         metavar="OUT",
         type=Path,
-        help=f"{CHECKPOINT}: a checkpoint without what only training needs; {WEIGHTS}: the backbone"
+        help=f"{CHECKPOINT}: a checkpoint without the state of training; {WEIGHTS}: the backbone"
         " with its passport, for load_backbone",
     )
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
@@ -62,7 +63,7 @@ def _run(arguments: Namespace, _: ArgumentParser) -> None:
         raise UserError(f"OUT must end in {CHECKPOINT} or {WEIGHTS}, got {out}")
     source = find_checkpoint(Path(arguments.checkpoint))
     if out.exists() and out.samefile(source):
-        raise UserError(f"OUT must be another file than the checkpoint, got {out} for both")
+        raise UserError(f"OUT must be a different file from the checkpoint, got {out} for both")
     check_writable(out.parent)
     if out.exists() and not arguments.force:
         raise UserError(f"OUT must be a new file, got {out}, which exists; --force replaces it")
@@ -72,7 +73,7 @@ def _run(arguments: Namespace, _: ArgumentParser) -> None:
 COMMAND = Command(
     name="export-weights",
     summary="Write a run's scored weights to a small file.",
-    details="It is a checkpoint or the bare backbone, as its ending says.",
+    details="Its ending decides: a checkpoint, or the backbone alone.",
     examples="""
 backbones export-weights runs/quickstart detector.pt
 backbones export-weights runs/quickstart backbone.safetensors

@@ -1,6 +1,6 @@
-"""What `backbones predict` is given: files, folders, patterns, addresses, and standard input.
+"""The inputs of `backbones predict`: files, folders, patterns, addresses, and standard input.
 
-What is not a file yet becomes one in OUT/inputs, so that results name a file that is there.
+Inputs that are not files become files in OUT/inputs, so that results name files that exist.
 Imports nothing heavy.
 """
 
@@ -17,7 +17,7 @@ from tasks.outputs import PREDICT, Outputs
 
 STDIN = "-"
 FETCHED = "inputs"
-"""Folder, below that of the results, of what came through the network or standard input."""
+"""Folder, below that of the results, for files from the network or standard input."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Inputs:
 
 
 def read_list(words: Sequence[str], listed: str | None) -> list[str]:
-    """The words, and behind them the lines of a list of further ones; `-` reads it from standard
-    input.  UserError where there is none in all.
+    """Return the words, then the lines of a list of further words; `-` reads the list from
+    standard input.  Raises UserError if there are none at all.
     """
     if listed is None:
         lines: Iterable[str] = ()
@@ -55,7 +55,7 @@ def read_list(words: Sequence[str], listed: str | None) -> list[str]:
 
 
 def check_words(words: Iterable[str]) -> None:
-    """UserError for a word that stands for no image; opens nothing and asks no server."""
+    """Raise UserError for a word that cannot mean an image; opens no file and asks no server."""
     from tasks.datasets.web_files import is_web_address
     from tasks.images import find_images
 
@@ -71,7 +71,7 @@ def check_words(words: Iterable[str]) -> None:
 
 
 def gather(words: Iterable[str], folder: Path, *, private: bool, force: bool = False) -> Inputs:
-    """Fetch what is elsewhere into a folder, and tell images from videos.
+    """Fetch remote inputs into a folder, and separate images from videos.
 
     Files of the user that are there are replaced by `force` alone.
     """
@@ -95,7 +95,7 @@ def _files(
     save_stdin: Callable[[], Path],
     problems: list[str],
 ) -> Iterator[Path]:
-    """The files and folders that words stand for; what cannot be fetched is added to problems."""
+    """Return the files and folders that words mean; add to problems if a fetch fails."""
     for word in words:
         if word == STDIN:
             yield save_stdin()
@@ -109,7 +109,7 @@ def _files(
 
 
 def _paths(word: str) -> list[Path]:
-    """A file or folder, or what matches a pattern that the shell has left alone, sorted."""
+    """Return a file or folder, or the sorted matches of a pattern that the shell did not expand."""
     path = Path(word).expanduser()
     if path.exists() or not glob.has_magic(word):
         return [path]
@@ -133,7 +133,7 @@ def _check_stdin() -> None:
 
 
 def _save_stdin(folder: Path, outputs: Outputs) -> Path:
-    """The image that comes through standard input, as a file; UserError for what is none."""
+    """Write the image from standard input to a file; raise UserError if it is not an image."""
     from tasks.images import opened
 
     content = sys.stdin.buffer.read()

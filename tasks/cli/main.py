@@ -68,7 +68,7 @@ COMMANDS = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command line without its first word; the exit status."""
+    """Run a command line, given without its first word; return the exit status."""
     words = sys.argv[1:] if words is None else words
     if words and words[0] in COMMANDS:
         command = COMMANDS[words[0]]
@@ -80,13 +80,13 @@ def main(words: Sequence[str] | None = None) -> int:
     if not words[0].startswith("-"):
         near = difflib.get_close_matches(words[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMANDS)}"
-        parser.exit(2, f"error: {words[0]!r} is no command; {hint}\n")
+        parser.exit(2, f"error: {words[0]!r} is not a command; {hint}\n")
     parser.parse_args(words)  # --help, --version or a mistake
     return 2
 
 
 def run_tool(name: str, description: str | None, task: str | None = None) -> NoReturn:
-    """Run a command as a script of tools/, and exit; `task` is the one that it is for."""
+    """Run a command as a script of tools/, and exit; `task` is the script's own."""
     command = COMMANDS[name]
     parser = command.parser(description=description)
     sys.exit(execute(command, parser, sys.argv[1:], task))
@@ -95,7 +95,7 @@ def run_tool(name: str, description: str | None, task: str | None = None) -> NoR
 def execute(
     command: Command, parser: ArgumentParser, words: Sequence[str], task: str | None = None
 ) -> int:
-    """Parse the words after a command's name and do it; the exit status."""
+    """Parse the words after a command's name and run it; return the exit status."""
     parser.set_defaults(task=task)
     arguments = command.parse(parser, words)
     return finish(lambda: command.run(arguments, parser))

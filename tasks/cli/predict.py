@@ -25,7 +25,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="RUN",
-        help="a run's folder, for its best checkpoint, a checkpoint file, or ours:shapes, a"
+        help="a run's folder (its best checkpoint), a checkpoint file, or ours:shapes, a"
         " detector of drawn shapes that comes with the package",
     )
     parser.add_argument(
@@ -103,7 +103,7 @@ def _run(arguments: Namespace, _: ArgumentParser) -> int:
 def _predict(
     task: Task, predictor: object, inputs: Inputs, arguments: Namespace, outputs: Outputs
 ) -> list[str]:
-    """Predict on images, and then on videos; what went wrong."""
+    """Predict on images, then on videos; return the problems."""
     from tasks.engine.sinks import Console
 
     console = Console()
@@ -142,7 +142,9 @@ def _predict_videos(
 
     score = arguments.score
     if score is not None and task.score is None:
-        raise UserError(f"--score is for scores, got {score} for {task.name}; leave it out")
+        raise UserError(
+            f"--score is for results with scores, got {score} for {task.name}; leave it out"
+        )
     least = (task.score or 0.0) if score is None else score
     out = arguments.out
     return predict_videos(
@@ -159,8 +161,8 @@ def _predict_videos(
 COMMAND = Command(
     name="predict",
     summary="Find objects in images and videos, or classify them.",
-    details="Writes predictions.json with annotated pictures of objects or a CSV of classes; of a"
-    " segmenter, overlays and PNGs whose values are labels; of a video NAME_annotated.mp4 and"
+    details="Writes predictions.json with annotated pictures of objects or a CSV of classes; for a"
+    " segmenter, overlays and PNGs of labels; for a video, NAME_annotated.mp4 and"
     " NAME_predictions.json.",
     examples="""
 backbones shapes data/shapes && backbones predict ours:shapes data/shapes/val --out found

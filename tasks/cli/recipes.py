@@ -1,4 +1,4 @@
-"""Recipes by name: the settings files that the package brings.  Imports nothing heavy."""
+"""Recipes by name: the settings files that come with the package.  Imports nothing heavy."""
 
 import difflib
 import re
@@ -40,7 +40,7 @@ class Recipe:
         return "" if found is None else found.group(1)
 
     def head(self, label: str) -> str:
-        """The first clause of what the comment at the file's head says under a label."""
+        """Return the first clause under a label in the comment at the file's head."""
         comment = takewhile(lambda line: line.startswith("#"), self.text.splitlines())
         text = " ".join(line.lstrip("# ") for line in comment)
         _, _, rest = text.partition(f" {label} ")
@@ -68,16 +68,16 @@ def is_path(argument: str) -> bool:
 
 
 def find_recipe(argument: str) -> Path:
-    """The settings file that an argument names; UserError with the nearest names for no recipe."""
+    """Return the settings file that an argument names; UserError with the nearest names if none."""
     if re.match(r"[A-Za-z_][\w.]*=", argument):
-        raise UserError(f"a recipe stands before the settings, got {argument} in its place")
+        raise UserError(f"a recipe must come before the settings, got {argument} in its place")
     if is_path(argument):
         return Path(argument).expanduser()
     return find_named(argument).path
 
 
 def find_named(name: str) -> Recipe:
-    """The recipe of that name; UserError with the nearest names, and a hint where it is a file."""
+    """Return a recipe by name; UserError with the nearest names, and a hint if it is a file."""
     recipes = {recipe.name: recipe for recipe in list_recipes()}
     if name in recipes:
         return recipes[name]
@@ -104,7 +104,7 @@ def table(recipes: Sequence[Recipe]) -> str:
 
 
 def copy_recipe(recipe: Recipe, file: Path) -> str:
-    """Write a copy of a recipe; the command that trains it. UserError where the file is there."""
+    """Copy a recipe; return the command that trains it. UserError if the file exists."""
     if file.exists():
         raise UserError(f"--out must be a new file, got {file}, which exists; choose another name")
     write_text(file, recipe.text)

@@ -1,7 +1,7 @@
-"""The tasks, as what the commands call for each.  Imports nothing heavy.
+"""The tasks, with the functions that the commands call for each.  Imports nothing heavy.
 
-To add a task, add a row, whose functions are named by dotted names and imported when they are used,
-and its predictor to `api.Predictor`, which is for type checkers.
+To add a task, add a row, and add its predictor to `api.Predictor` for type checkers.  Functions are
+given by dotted names and imported when they are used.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from resnet_backbones.errors import UserError
 from tasks.engine.run_files import find_checkpoint
 
 BOXES = "detection"
-"""The task of files that do not say theirs."""
+"""The task of files that do not name one."""
 
 
 @dataclass(frozen=True)
@@ -35,49 +35,49 @@ class Lazy:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What the commands call for one task."""
+    """The functions that the commands call for one task."""
 
     name: str
-    """As a recipe's `task:` says it."""
+    """The value of a recipe's `task:`."""
     settings: Lazy
     """A subclass of `tasks.engine.settings.TaskSettings`."""
     check_files: Lazy
-    """(settings) -> None; UserError for a file that is not there. Imports no torch."""
+    """(settings) -> None; UserError for a missing file. Imports no torch."""
     run: Lazy
-    """(settings, tasks.engine.launch.Launch) -> scores: the whole route, which training and its
-    doctor walk."""
+    """(settings, tasks.engine.launch.Launch) -> scores: the whole training, also for its
+    doctor."""
     evaluate: Lazy
-    """(checkpoint, overrides, output folder or None, force=…) -> what is printed, with `scores`;
+    """(checkpoint, overrides, output folder or None, force=…) -> a report to print, with `scores`;
     None on ranks other than the first."""
     evaluate_settings: Lazy | None = None
-    """(settings, output folder or None, force=…) -> the same of the weights in model.weights; None
-    where only a whole network can be scored."""
+    """(settings, output folder or None, force=…) -> the same for the weights in model.weights; None
+    if only a whole network can be scored."""
     load: Lazy
-    """(checkpoint, device=…, precision=…, …) -> a predictor, which is called on images."""
+    """(checkpoint, device=…, precision=…, …) -> a predictor to be called on images."""
     predict: Lazy
-    """(predictor, sources, output folder, score=…, outputs=…) -> what went wrong, a line for each
+    """(predictor, sources, output folder, score=…, outputs=…) -> the problems, a line for each
     file."""
     score: float | None = None
-    """Lowest score of what is worth a look; None where nothing has a score."""
+    """Default of the lowest score to show; None if results have no scores."""
     page_answer: Lazy
-    """(an image's result, (height, width) of its preview) -> what the web page is told of it."""
+    """(an image's result, (height, width) of its preview) -> the data for the web page."""
     results: Lazy | None = None
     """(results file, annotations, output folder or None, image folder or None, limit=…, force=…) ->
-    what is printed; None where there is no such file."""
+    a report to print; None for tasks without results files."""
     main_scores: tuple[str, ...]
-    """Names of the scores that tell runs apart, the first counting most."""
+    """Names of the scores that rank runs, the most important first."""
     report: Lazy
-    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again; with
-    `annotations=` too where there are `results`."""
+    """(folder of an evaluation, image folder or None, eval_command=…) -> the page, made again; also
+    takes `annotations=` if there are `results`."""
     compare: Lazy
-    """(folder of an evaluation, folder of another, read_settings=…, eval_command=…) -> what is
-    printed."""
+    """(folder of an evaluation, folder of another, read_settings=…, eval_command=…) -> the text to
+    print."""
     check: Lazy
     """(arguments, shown=…, fix=…, page=…, force=…) -> (findings, text). Imports no torch."""
     holds_data: Lazy | None = None
-    """(folder) -> whether it holds data of this task; None where nobody asks. Imports no torch."""
+    """(folder) -> whether it holds data of this task; None if never asked. Imports no torch."""
     export: Lazy
-    """(checkpoint, file) -> the Python that reads the backbone, which is now in the file."""
+    """(checkpoint, file) -> write the backbone; the Python that loads it from the file."""
 
 
 TASKS = {
@@ -140,7 +140,7 @@ TASKS = {
 
 
 def find_task(name: object, source: str) -> Task:
-    """The task of that name; UserError, which says where the name stood, for any other."""
+    """Return a task by name; UserError names the source of an unknown name."""
     if isinstance(name, str) and name in TASKS:
         return TASKS[name]
     near = difflib.get_close_matches(str(name), TASKS, n=1)

@@ -19,12 +19,12 @@ def _report_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=EVALUATED)
     add_force(parser)
     parser.add_argument(
-        "--images", help="folder of the images, where they are no longer where they were scored"
+        "--images", help="folder of the images, if they have moved since they were scored"
     )
     parser.add_argument(
         "--annotations",
         metavar="FILE",
-        help="the annotations of detections, where they are no longer where they were scored",
+        help="the annotations of detections, if they have moved since they were scored",
     )
 
 
@@ -32,7 +32,7 @@ def _report(arguments: Namespace, _: ArgumentParser) -> None:
     task = evaluated_task(arguments.run)
     moved = {}
     if arguments.annotations is not None:
-        if task.results is None:  # nothing but detections is scored from its annotations again
+        if task.results is None:  # only detections are scored against their annotations again
             rule = "--annotations is for detections"
             raise UserError(f"{rule}, and {arguments.run} is of {task.name}; leave it out")
         moved["annotations"] = arguments.annotations
@@ -53,7 +53,7 @@ def _compare_arguments(parser: ArgumentParser) -> None:
 def _compare(arguments: Namespace, parser: ArgumentParser) -> None:
     folders = [Path(run) for run in arguments.runs]
     if len(folders) < 2:
-        parser.error("a comparison needs two runs at least")
+        parser.error("a comparison needs at least two runs")
     page = None if arguments.html is None else Path(arguments.html)
     outputs = Outputs(by="compare", force=arguments.force)
     with outputs.owning(page) if page is not None else nullcontext():
@@ -67,7 +67,7 @@ def _compare_two(run_a: Path, run_b: Path, page: Path | None) -> None:
     first, second = (evaluated_task(run) for run in (run_a, run_b))
     if first != second:
         seen = f"{run_a} is of {first.name}, {run_b} of {second.name}"
-        raise UserError(f"two evaluations of the same task are compared, but {seen}")
+        raise UserError(f"two evaluations must be of the same task to be compared, but {seen}")
     comparison = compare(first, run_a, run_b)
     if page is not None:
         _write_page(_side_by_side(first, [run_a, run_b], ()), page)
@@ -109,25 +109,27 @@ def _tell(comparison: Any, page: Path | None) -> None:
 
 
 def _common_task(folders: Sequence[Path]) -> Task:
-    """The task that all runs are of; UserError where they are of several."""
+    """Return the task of all runs; UserError if they have different tasks."""
     from tasks.report.several.read import named_task
 
     tasks = [find_task(named_task(folder) or BOXES, str(folder)) for folder in folders]
     for folder, task in zip(folders, tasks, strict=True):
         if task != tasks[0]:
             seen = f"{folders[0]} is of {tasks[0].name}, {folder} of {task.name}"
-            raise UserError(f"runs of the same task are compared, but {seen}; leave others out")
+            raise UserError(
+                f"runs must be of the same task to be compared, but {seen}; leave others out"
+            )
     return tasks[0]
 
 
 def compare(task: Task, run_a: str | Path, run_b: str | Path) -> Any:
-    """Compare two runs or evaluations of a task, their settings in the present form."""
+    """Compare two runs or evaluations of a task, with their settings in the present form."""
     reader = _settings_reader(task)
     return task.compare(run_a, run_b, read_settings=reader, eval_command=command("eval"))
 
 
 def _settings_reader(task: Task) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """What brings the settings of a task, as some version wrote them, to the present form."""
+    """Return a function that brings settings written by any version to the present form."""
     from tasks.engine.config import from_saved, to_dict
 
     def read_settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +151,7 @@ backbones report runs/bccd --annotations moved/test.json --images moved/images
 COMPARE = Command(
     name="compare",
     summary="Compare runs or evaluations on the same data.",
-    details="Of two it shows scores with intervals, classes, and settings that differ; of more a"
+    details="For two it shows scores with intervals, classes, and settings that differ; for more a"
     " table, and with --html a page with their curves.",
     examples="""
 backbones compare runs/one runs/other

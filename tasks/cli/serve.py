@@ -25,17 +25,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="RUN",
-        help="a run's folder, for its best checkpoint, a checkpoint file, or ours:shapes, a"
+        help="a run's folder (its best checkpoint), a checkpoint file, or ours:shapes, a"
         " detector of drawn shapes that comes with the package",
     )
     parser.add_argument(
-        "--port", type=int, help="port of the page (default: 8765, or a free one where it is taken)"
+        "--port", type=int, help="port of the page (default: 8765, or a free one if it is taken)"
     )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address of this machine to listen at; any other than the default lets other machines"
-        " in (default: 127.0.0.1)",
+        help="address of this machine to listen at; other machines can connect unless it is the"
+        " default (default: 127.0.0.1)",
     )
     parser.add_argument(
         "--max-upload", type=float, default=32, help="largest file in MB (default: 32)"
@@ -99,7 +99,7 @@ def serve_predictor(task: Task, predictor: object, name: str) -> Served:
 
 
 def _has_screen() -> bool:
-    """Whether a browser has a screen; without one, Python would start one of text."""
+    """Whether there is a screen for a browser; without one, Python would start a text browser."""
     if not sys.platform.startswith("linux"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -108,7 +108,7 @@ def _has_screen() -> bool:
 COMMAND = Command(
     name="serve",
     summary="Open a local web page to try a trained network.",
-    details="Drop images, a folder or a short video into it, see boxes, masks or classes, move the"
+    details="Drop images, a folder or a short video onto it, see boxes, masks or classes, move the"
     " score threshold, and save what was found. Only this machine can reach it.",
     examples="""
 backbones serve ours:shapes

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def read_recipe(
     recipe: str | Path, overrides: Sequence[str], task: str | None = None
 ) -> tuple[Task, Any]:
-    """The task and the settings of a recipe's name or a settings file, with overrides.
+    """Read the task and the settings of a recipe or a settings file, with overrides.
 
-    `task` is what a file without `task:` trains; UserError for a recipe of another one.
+    `task` is the task of a file without `task:`; UserError for a recipe of another task.
     """
     path = recipe if isinstance(recipe, Path) else find_recipe(recipe)
     from tasks.engine.config import load_config
@@ -33,7 +33,7 @@ def read_recipe(
 
 
 def start(task: Task, config: Any, sinks: Sequence[Sink] = ()) -> Run:
-    """Train, once names and paths are known to be right: torch takes seconds to import."""
+    """Train; names and paths are checked first, as torch takes seconds to import."""
     _check(task, config)
     from tasks.engine.launch import launch
 
@@ -41,7 +41,7 @@ def start(task: Task, config: Any, sinks: Sequence[Sink] = ()) -> Run:
 
 
 def examine(task: Task, config: Any) -> Diagnosis:
-    """What would limit the speed of a training, which does not take place; checks as `start`."""
+    """Return what would limit the speed of a training, without training; checks as `start`."""
     _check(task, config)
     from tasks.engine.doctor import diagnose
 
@@ -56,12 +56,12 @@ def _check(task: Task, config: Any) -> None:
 
 
 def _task_of(path: Path, fixed: str | None) -> Task:
-    """What a settings file trains, which must be the `fixed` task where there is one."""
+    """Return the task of a settings file; if `fixed` is given, it must be that one."""
     from tasks.engine.config_text import read_yaml
 
     named = read_yaml(path).get("task", fixed)
     if named is None:
-        rule = f"a recipe must say what it trains, one of {known_tasks()}"
+        rule = f"a recipe must name its task, one of {known_tasks()}"
         example = next(iter(TASKS))
         raise UserError(f"{rule}, and {path} does not; add the line `task: {example}` at its top")
     task = find_task(named, str(path))
@@ -74,7 +74,7 @@ def _task_of(path: Path, fixed: str | None) -> Task:
 
 
 def _settings_help(arguments: Namespace, parser: ArgumentParser) -> str:
-    """Usage and, where a recipe or a task is given, every setting with its value."""
+    """Write the usage and, if a recipe or a task is given, every setting with its value."""
     text = parser.format_help()
     if arguments.recipe is None and arguments.task is None:
         return text
@@ -104,8 +104,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--doctor",
         action="store_true",
-        help="time up to 100 batches of each stage (decode, augment, copy, model) and say which"
-        " one limits; trains nothing and keeps nothing",
+        help="time up to 100 batches of each stage (decode, augment, copy, model) and name the"
+        " slowest; trains nothing and keeps nothing",
     )
     parser.add_argument(
         "-h",

@@ -1,4 +1,4 @@
-"""`backbones watch`: what a running job does.  Imports nothing heavy."""
+"""`backbones watch`: the state of a running training.  Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ class _Lines:
 
 
 class _Screen:
-    """The same few lines of a terminal, written anew."""
+    """A few lines of a terminal that are updated in place."""
 
     def __init__(self) -> None:
         self.height = 0
 
     def show(self, status: Status) -> None:
-        """Take the place of what was shown last."""
+        """Replace the lines shown last."""
         width = shutil.get_terminal_size().columns
-        lines = [line[: max(1, width - 1)] for line in status.lines()]  # none takes two rows
+        lines = [line[: max(1, width - 1)] for line in status.lines()]  # no line takes two rows
         back = f"\x1b[{self.height}A\x1b[J" if self.height else ""
         print(back + "\n".join(lines), flush=True)
         self.height = len(lines)
@@ -81,8 +81,8 @@ class _Screen:
 
 COMMAND = Command(
     name="watch",
-    summary="Print what a running training does, until it ends.",
-    details="Reads the files of its folder, so that the run may be on another machine with the same"
+    summary="Show the progress of a running training until it ends.",
+    details="Only reads the files of its folder, so the run may be on another machine with the same"
     " disk.  Exit status 1: the run was stopped, failed or was killed.",
     examples="""
 backbones watch runs/quickstart

@@ -37,7 +37,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="what is known of the file's origin; may be repeated",
+        help="a fact about the file's origin; may be repeated",
     )
     parser.add_argument(
         "--channel-order", choices=("rgb", "bgr"), help="reorder the first convolution's channels"
@@ -47,7 +47,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _add_folding(folding: _MutuallyExclusiveGroup) -> None:
-    """How the normalisation of pixels goes into the first convolution."""
+    """Add the options that fold the normalisation of pixels into the first convolution."""
     folding.add_argument(
         "--fold-std",
         dest="fold",

@@ -58,14 +58,16 @@ def test_runs_of_different_tasks_are_refused(runs: list[str], commands: Commands
     write_run(Path("runs/d"), about=CLASSIFICATION)
     answer = commands("compare", *runs, "runs/d")
     seen = "runs/a is of detection, runs/d of classification"
-    expected = f"error: runs of the same task are compared, but {seen}; leave others out\n"
+    expected = (
+        f"error: runs must be of the same task to be compared, but {seen}; leave others out\n"
+    )
     assert (answer.status, answer.error) == (2, expected)
 
 
 def test_one_run_is_refused(runs: list[str], commands: Commands) -> None:
     answer = commands("compare", runs[0])
     assert answer.status == 2
-    assert "a comparison needs two runs at least" in answer.error
+    assert "a comparison needs at least two runs" in answer.error
 
 
 def test_what_is_no_run_among_several_is_left_out(runs: list[str], commands: Commands) -> None:

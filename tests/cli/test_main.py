@@ -70,7 +70,7 @@ print(json.dumps(texts))
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["trian"], "error: 'trian' is no command; did you mean train?"),
+        (["trian"], "error: 'trian' is not a command; did you mean train?"),
         (["train"], "backbones train: error: a RECIPE is needed, such as quickstart"),
         (["eval"], "error: give either a RUN or --results"),
         (["eval", "--results", "x.json"], "error: --results and --annotations go together"),

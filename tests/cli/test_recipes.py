@@ -47,7 +47,7 @@ def test_a_file_of_that_name_is_pointed_to(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_setting_in_the_recipes_place_is_named() -> None:
     for text in ("data.root=coco", "data.root=/path/to/coco", "optim.lr=1.yaml"):
-        with pytest.raises(UserError, match=f"a recipe stands before the settings, got {text}"):
+        with pytest.raises(UserError, match=f"a recipe must come before the settings, got {text}"):
             find_recipe(text)
 
 

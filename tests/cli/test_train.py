@@ -29,7 +29,7 @@ def test_a_recipe_without_a_task_is_told_the_line_to_add(
     file.write_text("optim: {lr: 0.1}\n")
     answer = commands("train", file)
     assert answer.status == 2
-    assert "a recipe must say what it trains, one of detection" in answer.error
+    assert "a recipe must name its task, one of detection" in answer.error
     assert "add the line `task: detection` at its top" in answer.error
 
 

@@ -110,4 +110,4 @@ def test_the_command_takes_files_and_names(commands: Commands, tmp_path: Path) -
     assert "MAC" in commands("describe", "resnet20").output
     missing = commands("describe", tmp_path / "no.pth")
     assert (missing.status, "FILE must be an existing file" in missing.error) == (2, True)
-    assert "are for a NAME" in commands("describe", path, "--size", "32").error
+    assert "apply to a NAME" in commands("describe", path, "--size", "32").error
