@@ -1,4 +1,4 @@
-"""Defects of a data set, in one form for all who look for them and all who act on them.
+"""Defects of a data set, in one form for every check and every use.
 
 The readers of `checks/` yield findings as they look through files of any format.  The check prints
 them, training refuses by them, and `--fix` corrects those that say how.
@@ -13,7 +13,7 @@ from resnet_backbones.errors import UserError
 from tasks.boxes import Box
 
 Severity = Literal["error", "warning"]
-SHOWN = 3  # findings that a refusal names
+SHOWN = 3  # findings that an error names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +21,13 @@ class Fix:
     """How a corrected file is written: by which remedy, and to which record."""
 
     remedy: str
-    """What is done, such as "drop" or "clip"; who writes the format knows how."""
+    """The remedy, such as "drop" or "clip"; the writer of the format applies it."""
     records: str = ""
     """The list of the file that holds the record, such as "images"."""
     index: int = -1
     """The record's index in that list."""
     target: Any = None
-    """What the remedy needs: the record to merge with, the right size …"""
+    """The value that the remedy needs: the record to merge with, the right size …"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +42,15 @@ class Finding:
     record: str
     """The record: "annotation 7", "image 3", "the file"."""
     rule: str
-    """What must hold and what was seen."""
+    """The rule and the value that was seen."""
     way_out: str
-    """What the user does, as a part of a sentence: "correct it or remove the annotation"."""
+    """The way out, as a part of a sentence: "correct it or remove the annotation"."""
     image: Path | None = None
     """The image to show."""
     box: Box | None = None
     """The box to draw on it, (x, y, width, height) in its pixels."""
     fix: Fix | None = None
-    """How `--fix` corrects it, where it can."""
+    """How `--fix` corrects it; None if it cannot."""
 
     @property
     def fixable(self) -> bool:
@@ -63,8 +63,8 @@ class Finding:
         return f"{self.rule}; {self.way_out}"
 
     def line(self, known: str = "") -> str:
-        """Where it is, and the sentence; `known` is a file that has been named, and none is named
-        twice.
+        """Return the place and the sentence; `known` is a file that was named before and is not
+        repeated.
         """
         places: list[str] = []
         if self.file != known and not self.rule.startswith(self.file):
@@ -83,7 +83,7 @@ def only_errors(findings: Iterable[Finding]) -> list[Finding]:
 def refusal(
     findings: Iterable[Finding], path: str | Path, check_command: str = "backbones check"
 ) -> UserError:
-    """Make the error that refuses a data set: its first findings, how many there are, what to do.
+    """Make the error for a data set: its first findings, their number, and what to do.
 
     `path` is what the data set is read from; findings about other files name theirs.
     `check_command` is how the user starts a check.

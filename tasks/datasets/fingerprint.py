@@ -1,7 +1,7 @@
-"""What tells one data set from another, so that a run is not resumed on other data.
+"""A fingerprint of a data set, so that a run is not resumed on other data.
 
-Names and annotations count whole.  Of pixels and masks a sample counts, the same images each time:
-at most `SAMPLE` of a split, so that it takes a fraction of a second however large the set is.
+All names and annotations are hashed.  Pixels and masks are sampled, with the same images each time:
+at most `SAMPLE` of a split, so that it takes a fraction of a second for a data set of any size.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from tasks.images import ImageSource
 SAMPLE = 64
 """Images of a split whose content is hashed."""
 WHOLE = 8 << 20
-"""Bytes up to which a file is hashed whole; of a larger one half of that at either end."""
+"""A file up to this many bytes is hashed whole; of a larger one, half of that at either end."""
 DIGITS = 16
-"""Of a digest, which has to tell apart a few data sets only."""
+"""Length of a digest; it only has to tell a few data sets apart."""
 Fingerprint = dict[str, int | str]
 _SEED = 15
 
 
 def sampled(count: int) -> list[int]:
-    """The places of the sample among `count` images, in order; all where there are few."""
+    """Return the sorted indices of the sample among `count` images; all if there are few."""
     if count <= SAMPLE:
         return list(range(count))
     drawn = np.random.default_rng(_SEED).choice(count, SAMPLE, replace=False)
@@ -32,7 +32,7 @@ def sampled(count: int) -> list[int]:
 
 
 def hash_parts(parts: Iterable[bytes]) -> str:
-    """Digest of byte strings, where each begins and ends included."""
+    """Digest byte strings, including where each begins and ends."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -41,12 +41,12 @@ def hash_parts(parts: Iterable[bytes]) -> str:
 
 
 def hash_sample(count: int, read: Callable[[int], ImageSource]) -> str:
-    """Digest of what `read(index)` gives for the sample of `count` images, files unread."""
+    """Digest the bytes that `read(index)` returns for the sample of `count` images."""
     return hash_parts(_content(read, index) for index in sampled(count))
 
 
 def _content(read: Callable[[int], ImageSource], index: int) -> bytes:
-    """The bytes of an image; none where it cannot be read, as whoever needs it will say."""
+    """Return the bytes of an image; empty if it cannot be read, which training reports."""
     try:
         source = read(index)
         if isinstance(source, bytes):
@@ -59,7 +59,7 @@ def _content(read: Callable[[int], ImageSource], index: int) -> bytes:
 
 
 def _file_content(path: Path) -> bytes:
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # reading a pipe would block
         return b""
     size = path.stat().st_size
     with path.open("rb") as file:

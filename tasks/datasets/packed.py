@@ -27,7 +27,7 @@ class PackedValues(Sequence[FileId]):
     def __getitem__(self, index: int | slice) -> FileId | Sequence[FileId]:
         if isinstance(index, slice):
             return [self[single] for single in range(*index.indices(len(self)))]
-        position = range(len(self))[index]  # raises IndexError, counts negative ones from the end
+        position = range(len(self))[index]  # raises IndexError; negative ones are from the end
         text = self._buffer[self._ends[position] : self._ends[position + 1]]
         value: FileId = json.loads(text.tobytes())
         return value

@@ -14,8 +14,8 @@ def repeat_factors(
 ) -> NDArray[np.float64]:
     """Compute the factors (N,), each >= 1, of the images at the indices `usable` (N,).
 
-    A category that a share f of these images holds, crowds apart, has the factor max(1,
-    sqrt(threshold / f)); an image has that of its rarest category.
+    A category in a share f of these images (crowds not counted) has the factor max(1,
+    sqrt(threshold / f)); an image has the factor of its rarest category.
     """
     owners = np.repeat(np.arange(len(dataset)), np.diff(dataset.first))  # (M,)
     holds = np.zeros((len(dataset), dataset.label_map.num_classes), dtype=np.bool_)

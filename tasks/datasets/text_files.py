@@ -19,8 +19,8 @@ class Row:
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes; OSError for one that cannot be read, and for a pipe or a device, of which one
-    would wait for the end.
+    """Read a file's bytes; OSError if it cannot be read, and for a pipe or a device, as reading
+    these might never end.
     """
     if path.exists() and not path.is_file():
         raise OSError("not a file, but a folder, a pipe or a device")
@@ -28,14 +28,14 @@ def read_file(path: Path) -> bytes:
 
 
 def read_text(path: Path, what: str) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with a mark at its beginning.
+    """Read the text of a file in UTF-8, or in UTF-16 with a byte order mark.
 
-    Raises UserError, naming `what` the file is, for one that cannot be read.
+    Raises UserError if it cannot be read; `what` says in the message what the file is.
     """
     try:
         content = read_file(path)
         marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return content.decode("utf-16" if marked else "utf-8-sig")  # spreadsheets write marks
+        return content.decode("utf-16" if marked else "utf-8-sig")  # spreadsheets write such marks
     except UnicodeDecodeError as error:
         raise UserError(
             f"{what} must be a text file in UTF-8, {path} has another encoding: {error}; save it as"
@@ -48,10 +48,10 @@ def read_text(path: Path, what: str) -> str:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read the rows of a CSV, header included; empty ones are left out.
+    """Read the rows of a CSV, including the header; empty rows are left out.
 
-    The separator is the first line's most frequent of comma, semicolon and tab. UserError for a
-    file that cannot be read.
+    The separator is the comma, semicolon or tab that is most frequent in the first line. Raises
+    UserError if the file cannot be read.
     """
     text = read_text(path, "a CSV")
     separator = max(",;\t", key=text.partition("\n")[0].count)

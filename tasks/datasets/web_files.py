@@ -1,8 +1,8 @@
 """Files at http and https addresses, fetched within limits of size and time.
 
-An address may come from a list that its user has not read, so none of this machine or of its own
-network is asked, unless that is allowed: each name is looked up once, and the connection goes to
-the very address that was checked.  So it is for every redirect, too.
+An address may come from a list that the user has not read.  So nothing is fetched from this machine
+or its own network, unless that is allowed: each name is looked up once, and the connection goes to
+exactly the IP address that was checked.  The same holds for every redirect.
 """
 
 import hashlib
@@ -41,10 +41,10 @@ def is_web_address(word: str) -> bool:
 def fetch_file(
     address: str, folder: Path, *, private: bool = False, outputs: Outputs = PREDICT
 ) -> Path:
-    """Fetch what is at an address into a folder; the file, whose name tells addresses apart.
+    """Fetch the file at an address into a folder; its name is unique for the address.
 
-    UserError for an address of this machine or of a private network, unless `private` allows it,
-    and for what is not there, too large or too slow, or whose file `outputs` does not own.
+    Raises UserError for an address of this machine or of a private network, unless `private`
+    allows it. Also if the file is missing, too large or too slow, or `outputs` does not own it.
     """
     shown = _shown(address)
     end = time.monotonic() + SECONDS
@@ -64,7 +64,7 @@ def fetch_file(
             raise reason from error
         seen = str(reason) or type(error).__name__
         rule = f"{shown} must be reachable, got: {seen}"
-        raise UserError(f"{rule}; see to the connection, or correct the address") from error
+        raise UserError(f"{rule}; check the connection, or correct the address") from error
     return file
 
 
@@ -97,7 +97,7 @@ def _connect(host: str, port: int, timeout: float | None) -> socket.socket:
 
 
 class _PrivateError(UserError, OSError):
-    """A host that is not asked; an OSError, which urllib passes on."""
+    """A host that must not be contacted; an OSError, because urllib passes that on."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -106,7 +106,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _SecureConnection(http.client.HTTPSConnection, _Connection):
-    """Connects as the other, and then agrees on keys."""
+    """Connects in the same way, and then starts TLS."""
 
 
 class _Http(request.HTTPHandler):
@@ -120,7 +120,7 @@ class _Https(request.HTTPSHandler):
 
 
 def _opener(private: bool) -> request.OpenerDirector:
-    """What opens http and https, and no other kind of address that a redirect may name."""
+    """Make an opener for http and https that follows redirects to no other kind of address."""
     opener = request.OpenerDirector()
     handlers: list[request.BaseHandler] = [_Http(), _Https()]
     if private:
@@ -137,7 +137,7 @@ def _opener(private: bool) -> request.OpenerDirector:
 
 
 def _blocks(answer: Any, shown: str, end: float) -> Iterator[bytes]:
-    """The bytes of an answer; UserError where there are too many, or they come too slowly."""
+    """Read the bytes of an answer; UserError if there are too many, or they come too slowly."""
     received = 0
     while block := answer.read1(_BLOCK):
         received += len(block)
@@ -148,7 +148,7 @@ def _blocks(answer: Any, shown: str, end: float) -> Iterator[bytes]:
             rule = f"a file must be fetched within {SECONDS:g} s, {shown} took longer"
             raise UserError(f"{rule}; download it, and give the file")
         yield block
-    if answer.length:  # http.client counts what is left
+    if answer.length:  # http.client counts the rest
         raise http.client.IncompleteRead(b"", answer.length)
 
 
@@ -171,7 +171,7 @@ def _file_name(address: str, headers: Message) -> str:
 
 
 def _shown(address: str) -> str:
-    """An address as messages have it: without what may be a key or a password."""
+    """Shorten an address for messages: without parts that may be a key or a password."""
     plain = without_query(address)
     scheme, _, rest = plain.partition("://")
     host, slash, path = rest.partition("/")

@@ -111,7 +111,7 @@ def test_a_file_is_replaced_by_force_alone_and_never_the_checkpoint(
     assert read_checkpoint(out).step == 7
     itself = commands("export-weights", run, run, "--force")
     assert itself.status == 2
-    assert "OUT must be another file than the checkpoint" in itself.error
+    assert "OUT must be a different file from the checkpoint" in itself.error
     assert read_checkpoint(run).is_resumable
 
 

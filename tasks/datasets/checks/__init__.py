@@ -1,1 +1,1 @@
-"""Data sets looked through before training."""
+"""Check data sets before training."""

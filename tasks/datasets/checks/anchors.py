@@ -31,8 +31,8 @@ def best_iou(
     """Compute the best IoU (M,) that any anchor has with each box (x, y, width, height).
 
     `sizes` (M, 2) are the (height, width) of the boxes' images, whose sides are not rounded when
-    resized. It is exact without a list of all anchors: an intersection is a product of one overlap
-    an axis, and the overlap of intervals of given lengths is largest where their centres are
+    resized. It is exact without a list of all anchors: an intersection is the product of the
+    overlaps on both axes, and two intervals of given lengths overlap most when their centres are
     closest.
     """
     scale = grid.scales(sizes)[:, None]  # (M, 1)

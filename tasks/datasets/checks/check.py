@@ -1,4 +1,4 @@
-"""A COCO data set looked through before training: every defect found in one pass."""
+"""Check a COCO data set before training: every defect is found in one pass."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Split:
     needs_masks: bool = False
     """Whether training decodes masks, as for copy-paste."""
     keep_empty: bool = False
-    """Whether images without objects are trained on."""
+    """Whether training uses images without objects."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class _Reading:
 def check(
     splits: Sequence[Split], *, exif: Exif, grid: AnchorGrid, track: Track | None = None
 ) -> CheckReport:
-    """Look through the splits; those named train and val are compared with each other.
+    """Check the splits, and compare those named train and val with each other.
 
-    `track` shows how far the reading of images is.
+    `track` shows the progress of reading images.
     """
     readings = [_read(split, exif, track) for split in splits]
     _read_as_training(readings)
@@ -96,8 +96,9 @@ def _read(split: Split, exif: Exif, track: Track | None) -> _Reading:
 
 
 def _read_as_training(readings: Sequence[_Reading]) -> None:
-    """Read all splits as training does, validation data with the classes of the training data, and
-    add what that refuses or leaves out; those with errors already are left alone.
+    """Read all splits as training does, and add findings about what it refuses or leaves out.
+
+    Validation data take the classes of the training data. Splits with errors are skipped.
     """
     trained: LabelMap | None = None
     for reading in readings:
@@ -117,7 +118,7 @@ def _read_as_training(readings: Sequence[_Reading]) -> None:
 
 
 def _find_other_classes(records: Records, wanted: LabelMap | None) -> Iterator[Finding]:
-    """Yield what the categories and the classes of training lack of each other."""
+    """Find categories without a class of training, and classes without a category."""
     if wanted is None:
         return
     categories = records.content["categories"]
@@ -128,12 +129,12 @@ def _find_other_classes(records: Records, wanted: LabelMap | None) -> Iterator[F
     for text in both:
         if text not in own:
             rule = f"both splits should have the same classes, but {text}"
-            error = DataError(rule, "give them one list, as what is no class is not scored")
+            error = DataError(rule, "give both one list, as other categories are not scored")
             yield records.finding("other classes", "warning", "the categories", error)
 
 
 def _find_too_many(reading: _Reading, dataset: CocoDataset) -> Iterator[Finding]:
-    """Yield that images have more objects than COCO's rule scores detections."""
+    """Find images with more objects than the detections that COCO scores."""
     counts = np.diff(dataset.first)
     if len(counts) and counts.max() > SCORED:
         rule = (

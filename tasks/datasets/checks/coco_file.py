@@ -1,4 +1,4 @@
-"""Everything that is wrong with one COCO file, image files apart."""
+"""Find all defects of one COCO file, except those of image files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +14,13 @@ from tasks.images import Exif
 from tasks.labels import LabelMap
 
 REFUSED = "refused by training"
-"""The kind of what training refuses although no rule of the check is broken."""
+"""The kind of findings that training refuses although no rule of the check is broken."""
 
 
 def look_through(
     path: Path, image_root: Path, exif: Exif, needs: Needs
 ) -> tuple[Records, list[Finding]]:
-    """Read a file tolerantly: the records that can be used, and all that is wrong with any."""
+    """Read a file tolerantly: return the usable records, and all defects."""
     records = Records(path=path, image_root=image_root, exif=exif, needs=needs)
     findings = list(read_records(records))
     findings += read_objects(records)
@@ -30,7 +30,7 @@ def look_through(
 def check_file(
     path: Path, image_root: Path, exif: Exif, needs: Needs
 ) -> tuple[Records, list[Finding]]:
-    """Look through a file, and find too what only the training reader refuses."""
+    """Check a file, and also find the defects that only the training reader refuses."""
     records, findings = look_through(path, image_root, exif, needs)
     if not only_errors(findings):
         _, refused = read_as_training(records)
@@ -41,9 +41,9 @@ def check_file(
 def read_as_training(
     records: Records, label_map: LabelMap | None = None
 ) -> tuple[CocoDataset | None, list[Finding]]:
-    """The data set that training reads, or what it refuses although no rule of the check is broken.
+    """Read the data set as training does, or find its refusal if no rule of the check is broken.
 
-    With `label_map`, classes take its labels, as those of validation data do.
+    With `label_map`, classes take its labels, as for validation data.
     """
     try:
         dataset = read_coco(
@@ -59,7 +59,7 @@ def read_as_training(
 
 
 def _find_nothing_to_train_on(records: Records, dataset: CocoDataset) -> Iterator[Finding]:
-    """Yield that no image can be trained on, where that is needed."""
+    """Find that no image can be trained on, if training needs one."""
     try:
         usable_images(dataset, keep_empty=not records.needs.objects)
     except DataError as error:
@@ -67,7 +67,7 @@ def _find_nothing_to_train_on(records: Records, dataset: CocoDataset) -> Iterato
 
 
 def refused_by_training(path: Path, error: UserError) -> Finding:
-    """Make the finding of what the training reader refuses and no rule of the check tells."""
+    """Make a finding of an error that only the training reader raises."""
     return Finding(
         kind=REFUSED,
         severity="error",

@@ -1,4 +1,4 @@
-"""What a page shows of a COCO file.  N images, K categories, M objects."""
+"""The overview of a COCO file for a page.  N images, K categories, M objects."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from tasks.plots import LabelledBoxes
 
 
 def coco_overview(records: Records, files: Sequence[ImageFile], grid: AnchorGrid) -> Overview:
-    """Count and measure what training can use; `files` are those of `records.images`."""
+    """Count and measure the records that training can use; `files` are of `records.images`."""
     label_map = _label_map(records)
     labels = {category: label for label, category in enumerate(label_map.category_ids)}
     objects = [annotation for annotation in records.objects if not annotation.crowd]
@@ -42,7 +42,7 @@ def coco_overview(records: Records, files: Sequence[ImageFile], grid: AnchorGrid
 
 
 def _label_map(records: Records) -> LabelMap:
-    """The categories in their order; names are on one line, and none occurs twice."""
+    """Name the categories in their order, each on one line, without duplicates."""
     names = [_one_line(records.category_name(category)) for category in records.categories]
     repeated = Counter(names)
     unique: list[str] = []
@@ -52,7 +52,7 @@ def _label_map(records: Records) -> LabelMap:
 
 
 def _one_line(name: str) -> str:
-    """A name that can be drawn: half characters as escapes, no line breaks."""
+    """Make a name that can be drawn: half characters as escapes, no line breaks."""
     return " ".join(name.encode("utf-8", "backslashreplace").decode().split())
 
 

@@ -1,4 +1,4 @@
-"""What a COCO file holds, line by line.  M objects; areas in square pixels."""
+"""Describe the contents of a COCO file in lines.  M objects; areas in square pixels."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ _SIZES = (
 
 
 def describe_contents(records: Records, grid: AnchorGrid) -> tuple[str, ...]:
-    """Count images and objects, by image, size and class, and say how well anchors cover them."""
+    """Count images and objects, by image, size and class, and how well anchors cover them."""
     objects = [annotation for annotation in records.objects if not annotation.crowd]
     crowds = len(records.objects) - len(objects)
     lines = [

@@ -1,4 +1,4 @@
-"""A COCO file without the defects that a check found.  Sizes are (height, width)."""
+"""Write a COCO file without the defects that a check found.  Sizes are (height, width)."""
 
 import json
 from collections import Counter
@@ -21,16 +21,16 @@ from tasks.datasets.findings import Finding, Fix, only_errors
 from tasks.files import writing
 from tasks.labels import FileId
 
-_ROUNDS = 4  # what was hidden behind a wrong size or id is found when that is corrected
+_ROUNDS = 4  # correcting a size or an id can reveal further defects
 Size = tuple[int, int]
 
 
 def write_corrected(
     records: Records, files: Sequence[ImageFile], findings: Sequence[Finding], path: Path
 ) -> Fixed:
-    """Write the file with the findings corrected, until none is left that can be.
+    """Correct the findings, repeatedly, until none is left that can be; write the file.
 
-    It is not written where errors are left, as training would refuse it. Raises UserError where the
+    It is not written if errors are left, as training would refuse it. Raises UserError if the
     file cannot be read.
     """
     if not records.content:
@@ -59,7 +59,7 @@ def write_corrected(
 
 
 class _Corrections:
-    """The lists of a file while findings are corrected; `done` counts what was."""
+    """The lists of a file while findings are corrected; `done` counts the corrections."""
 
     def __init__(
         self, records: Records, file_sizes: Mapping[FileId, Size], done: Counter[str]
@@ -95,7 +95,7 @@ class _Corrections:
         self.turned = [one.fix for one in findings if one.fix and one.fix.remedy == "turn"]
         self.resized = self._images_to_resize(findings)
         in_units = [one for one in findings if one.fix and one.fix.remedy == UNITS]
-        for finding in in_units or findings:  # what is wrong with pixels is seen when they are
+        for finding in in_units or findings:  # other box errors show up in pixels
             if finding.fix is not None and not self._waits(finding, finding.fix):
                 remedies[finding.fix.remedy](finding, finding.fix)
         kept = {name: self._kept(name) for name in LISTS}
@@ -113,7 +113,7 @@ class _Corrections:
         return {self.lists["images"][fix.index]["id"] for fix in wrong}
 
     def _waits(self, finding: Finding, fix: Fix) -> bool:
-        """Whether a box is seen to be right or wrong only when its image's size is right."""
+        """Whether a box can only be judged once its image's size is right."""
         if finding.kind not in PLACES:
             return False
         return self.lists["annotations"][fix.index]["image_id"] in self.resized
@@ -128,7 +128,7 @@ class _Corrections:
             self.done[f"{fix.records} left out ({finding.kind})"] += 1
 
     def _merge(self, finding: Finding, fix: Fix) -> None:
-        """Leave a record out and give what it owns to the record at the fix's target."""
+        """Leave a record out, and give its records to the one at the fix's target."""
         listed = self.lists[fix.records]
         self.renamed[fix.records][listed[fix.index]["id"]] = listed[fix.target]["id"]
         self._drop(finding, fix)
@@ -138,7 +138,7 @@ class _Corrections:
         self.done["boxes clipped"] += 1
 
     def _set(self, _finding: Finding, fix: Fix) -> None:
-        """Write values that stand for those of the file."""
+        """Replace values of the file by the fix's values."""
         self._change(fix, fix.target)
         self.done[f"values of {', '.join(fix.target)} corrected"] += 1
 
@@ -147,7 +147,7 @@ class _Corrections:
         self.done["categories renamed"] += 1
 
     def _convert_units(self, _finding: Finding, _fix: Fix) -> None:
-        """Write all boxes in pixels, with their areas where no mask says them."""
+        """Write all boxes in pixels, with their areas if no mask gives them."""
         objects = self.records.objects
         boxes = np.array([annotation.box for annotation in objects])
         sizes = [self.records.sizes[annotation.image] for annotation in objects]
@@ -164,17 +164,17 @@ class _Corrections:
         self.done["masks taken away"] += 1
 
     def _rewrite(self, _finding: Finding, _fix: Fix) -> None:
-        """Nothing is to be done to what was read: it has each key once."""
+        """Only count it: a record that was read has each key once."""
         self.done["repeated keys left out"] += 1
 
     def _renumber(self, _finding: Finding, _fix: Fix) -> None:
-        """Ids are given once it is known which annotations stay."""
+        """Note that ids are to be given, once it is known which annotations stay."""
         self.renumbers = True
 
     def _correct_size(self, finding: Finding, fix: Fix) -> None:
-        """Take the size of the image file where all boxes fit into it, else leave the image out.
+        """Take the size of the image file if all boxes fit into it, otherwise leave the image out.
 
-        Nobody could tell what boxes that do not fit were drawn on.
+        If boxes do not fit, it is unknown which image they were drawn on.
         """
         image = self.lists[fix.records][fix.index]["id"]
         size = self.file_sizes.get(image)
@@ -185,8 +185,8 @@ class _Corrections:
         self.done["image sizes corrected"] += 1
 
     def _correct_turned(self, finding: Finding, fix: Fix) -> None:
-        """Correct the size of an image that EXIF turns, unless boxes show that they are not
-        turned with it: those of any such image do not fit into it.
+        """Correct the size of an image that EXIF turns, unless boxes were drawn on the unturned
+        image: then the boxes of some such image do not fit into it.
         """
         if all(self._fits_file(turned) for turned in self.turned):
             self._correct_size(finding, fix)
@@ -200,12 +200,12 @@ class _Corrections:
         return size is None or all(_fits(box, size) for box in self.boxes.get(image, ()))
 
     def _change(self, fix: Fix, values: dict[str, Any]) -> None:
-        """Replace values of a record, in a copy."""
+        """Replace values in a copy of a record."""
         listed = self.lists[fix.records]
         listed[fix.index] = listed[fix.index] | values
 
     def _with_owners(self, kept: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-        """Annotations under the ids that images and categories have now, without the orphans."""
+        """Return the annotations with the new ids of images and categories, without orphans."""
         images = {record["id"] for record in kept["images"]}
         categories = {record["id"] for record in kept["categories"]}
         owned = []
@@ -222,6 +222,6 @@ class _Corrections:
 
 
 def _fits(box: Box, size: Size) -> bool:
-    """Whether a box is in an image of that size, to a pixel."""
+    """Whether a box is within an image of that size, to a pixel."""
     height, width = size
     return box[0] + box[2] <= width + 1 and box[1] + box[3] <= height + 1

@@ -1,4 +1,4 @@
-"""Files without the defects that a check found, of any format."""
+"""Write files of any format without the defects that a check found."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from tasks.datasets.checks.report import CheckReport
 
 
 def fixed_files(out: str | Path, splits: Sequence[str]) -> list[Path]:
-    """The files that `write_fixed` writes of the splits of those names."""
+    """Return the files that `write_fixed` writes for the splits of those names."""
     path = Path(out)
     if len(splits) == 1:
         return [path]
@@ -15,10 +15,10 @@ def fixed_files(out: str | Path, splits: Sequence[str]) -> list[Path]:
 
 
 def write_fixed(report: CheckReport, out: str | Path) -> str:
-    """Write each split's corrected file and say what was done.
+    """Write each split's corrected file; return lines about what was done.
 
-    The file is `out` or, of several splits, `out` with the split's name added. Raises UserError
-    where nothing can be fixed because the file itself cannot be read.
+    The file is `out` or, for several splits, `out` with the split's name added. Raises UserError
+    if nothing can be fixed because the file itself cannot be read.
     """
     paths = fixed_files(out, [split.name for split in report.splits])
     lines = []
@@ -26,7 +26,7 @@ def write_fixed(report: CheckReport, out: str | Path) -> str:
         fixed = split.write_fixed(split.findings, path)
         done = ", ".join(f"{count} {kind}" for kind, count in fixed.done.items())
         if fixed.left:
-            lines.append(f"{path}: not written, as errors are left that only you can mend:")
+            lines.append(f"{path}: not written, as errors are left that only you can correct:")
         else:
             lines.append(f"{path}: {done or 'nothing to fix'}")
         for finding in fixed.left:

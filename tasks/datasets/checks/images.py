@@ -1,4 +1,4 @@
-"""What is wrong with the image files of a data set of any format.  Sizes are (height, width)."""
+"""Find defects of the image files of a data set of any format.  Sizes are (height, width)."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ from tasks.images import Exif, decode, find_images, image_sizes
 
 S = TypeVar("S")
 T = TypeVar("T")
-THREADS = 8  # at most, of which headers leave a processor idle while the disk is waited for
+THREADS = 8  # threads at most; more than cores, as reading headers mostly waits for the disk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class ListedImage:
     """An image that a data set lists."""
 
     record: str
-    """What findings call it: "image 3"."""
+    """Its name in findings: "image 3"."""
     path: Path
     size: tuple[int, int] | None
-    """By the annotations; None where they do not say."""
+    """By the annotations; None if they do not state it."""
     records: str = "images"
     """The list of the data set's file that has its record."""
     index: int = -1
@@ -45,27 +45,27 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """What the file of a listed image holds."""
+    """The content of a listed image's file."""
 
     listed: ListedImage
-    size: tuple[int, int] | None  # None where it cannot be read
-    turned: bool = False  # EXIF gives the size another way up
-    digest: str = ""  # of the pixels, where they were decoded
+    size: tuple[int, int] | None  # None if it cannot be read
+    turned: bool = False  # EXIF rotation swaps height and width
+    digest: str = ""  # of the pixels, if they were decoded
     error: DataError | None = None
 
 
 class Track(Protocol):
-    """Shows how far a pass over images is."""
+    """Shows the progress of a pass over images."""
 
     def __call__(self, items: Iterator[T], text: str, total: int, /) -> Iterable[T]:
-        """Return the items, `total` in all, while showing how far what `text` says is."""
+        """Return the `total` items while showing progress, with `text` as its name."""
         ...
 
 
 def read_files(
     images: Sequence[ListedImage], exif: Exif, *, pixels: bool = True, track: Track | None = None
 ) -> list[ImageFile]:
-    """Read the image files, with their pixels, or their headers alone in a fraction of the time."""
+    """Read the image files with their pixels, or only their headers in a fraction of the time."""
     read = partial(_read_pixels if pixels else _read_header, exif=exif)
     workers = min(THREADS, usable_cores()) if pixels else THREADS
     return read_in_threads(read, images, workers, track)
@@ -74,7 +74,7 @@ def read_files(
 def read_in_threads(
     read: Callable[[S], T], images: Sequence[S], workers: int, track: Track | None
 ) -> list[T]:
-    """Read images by a function, several at once, in their order."""
+    """Read images with a function, several at once; return results in order."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
         contents = pool.map(read, images)
         return list(contents if track is None else track(contents, "reading images", len(images)))
@@ -108,7 +108,7 @@ def _read_pixels(listed: ListedImage, exif: Exif) -> ImageFile:
 
 
 def find_image_problems(files: Sequence[ImageFile], exif: Exif) -> Iterator[Finding]:
-    """Yield what is wrong with each file, then the files whose pixels an earlier one has."""
+    """Yield the defects of each file, then the files with the same pixels as an earlier one."""
     for file in files:
         yield from _problems(file, exif)
     first: dict[str, ImageFile] = {}
@@ -118,7 +118,7 @@ def find_image_problems(files: Sequence[ImageFile], exif: Exif) -> Iterator[Find
         earlier = first.setdefault(file.digest, file)
         if earlier.listed.path != file.listed.path:
             rule = (
-                "an image should be in a split once, the pixels are those of"
+                "an image should be in a split once, its pixels equal those of"
                 f" {earlier.listed.path.name}"
             )
             error = DataError(rule, "remove one of the two")
@@ -146,7 +146,7 @@ def _problems(file: ImageFile, exif: Exif) -> Iterator[Finding]:
         yield _of_file("size mismatch", "error", file, error, fix)
     elif file.turned:
         rule = f"EXIF turns it by a right angle; with data.exif={exif} it is of the annotated size"
-        error = DataError(rule, "check that its boxes were drawn on the image so turned")
+        error = DataError(rule, "check that its boxes were drawn on the image turned like this")
         yield _of_file("EXIF", "warning", file, error)
 
 
@@ -169,12 +169,12 @@ def _of_file(
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a possible file name
         return False
 
 
 def find_unlisted(folders: Iterable[Path], listed: Iterable[Path]) -> Iterator[Finding]:
-    """Yield the image files in the folders that are not `listed`, hidden ones apart."""
+    """Yield the image files in the folders that are not `listed`, except hidden ones."""
     known = {os.path.normpath(path) for path in listed}
     for folder in dict.fromkeys(folders):
         try:
@@ -197,9 +197,9 @@ def find_unlisted(folders: Iterable[Path], listed: Iterable[Path]) -> Iterator[F
 def find_leaks(
     train: Sequence[ImageFile], val: Sequence[ImageFile], val_source: Path
 ) -> Iterator[Finding]:
-    """Yield the images of the training split whose pixels are in the validation split too.
+    """Yield the images of the training split that are also in the validation split, by pixels.
 
-    `val_source` is what the latter is read from. The training split is what loses them.
+    `val_source` is the file or folder of the latter. They leave the training split.
     """
     scored = {file.digest: file.listed for file in val if file.digest}
     for file in train:

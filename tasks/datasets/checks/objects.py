@@ -1,4 +1,4 @@
-"""What is wrong with the annotations of a COCO file, by the rules of the training reader.
+"""Find defects in the annotations of a COCO file, by the rules of the training reader.
 
 Boxes are (x, y, width, height) in pixels, sizes (height, width).
 """
@@ -22,15 +22,15 @@ from tasks.errors import DataError
 from tasks.labels import FileId
 
 UNITS = "units"
-"""The remedy of a file whose boxes are in other units; others are for boxes in pixels."""
+"""The remedy for boxes in other units; all other remedies are for boxes in pixels."""
 PLACES = ("box outside", "box past the border")
 """Kinds of findings about a box in its image."""
 _TINY = 1.0  # pixels
-_ROUNDING = 0.01  # pixels past the border that are no defect: files round to so many digits
+_ROUNDING = 0.01  # pixels past the border that are accepted: files round their numbers
 
 
 def read_objects(records: Records) -> Iterator[Finding]:
-    """Add the annotations that training can use to `records`; yield what is wrong with any."""
+    """Add the annotations that training can use to `records`; yield the defects of all."""
     ids: Counter[str] = Counter()
     for index, record in enumerate(records.content.get("annotations", ())):
         drop = Fix(remedy="drop", records="annotations", index=index)
@@ -57,7 +57,7 @@ def _check_id(records: Records, name: str, value: Any, ids: Counter[str]) -> Ite
     renumber = Fix(remedy="renumber")
     if file_id(value) is None:
         rule = f"the id must be a whole number or a text, got {str(value)[:40]}"
-        error = DataError(rule, "number it, though training renumbers all annotations")
+        error = DataError(rule, "number it (training numbers all annotations again)")
         yield records.finding("annotation without id", "warning", name, error, fix=renumber)
         return
     ids[str(value)] += 1
@@ -68,7 +68,7 @@ def _check_id(records: Records, name: str, value: Any, ids: Counter[str]) -> Ite
 
 
 def _check_owners(records: Records, name: str, record: Record, drop: Fix) -> Iterator[Finding]:
-    """Find an image or a category of the annotation that the file does not list."""
+    """Find that the file does not list the annotation's image or category."""
     owners = (
         ("image_id", "image", "images", records.images),
         ("category_id", "category", "categories", records.categories),
@@ -90,7 +90,7 @@ def _check_owners(records: Records, name: str, record: Record, drop: Fix) -> Ite
 
 
 def _read_object(records: Records, name: str, record: Record, drop: Fix) -> Iterator[Finding]:
-    """Add an annotation as the training reader has it, unless that leaves it out or refuses it."""
+    """Add an annotation as the training reader reads it, unless it leaves it out or refuses it."""
     image = file_id(record["image_id"])
     category = file_id(record["category_id"])
     assert image is not None, "it was found in the list"
@@ -125,7 +125,7 @@ _SAID = {"true": 1, "yes": 1, "1.0": 1, "false": 0, "no": 0, "0.0": 0, "": 0}
 
 
 def _as_said(record: Record, drop: Fix) -> Fix:
-    """How a record that the reader refuses is mended: a crowd by its word, others are dropped."""
+    """Choose the fix of a refused record: a crowd is read by its word, others are dropped."""
     crowd = record.get("iscrowd")
     said = _SAID.get(crowd.strip().lower()) if isinstance(crowd, str) else None
     if said is None:
@@ -141,15 +141,15 @@ def _check_box(records: Records, name: str, annotation: CheckedObject) -> Iterat
         yield _of_box(records, "tiny box", "warning", name, annotation, error)
     if annotation.crowd:
         rule = (
-            f"bbox {_shown(annotation.box)} is a crowd: no target of training, and detections in it"
-            " count neither way"
+            f"bbox {_shown(annotation.box)} is a crowd: it is ignored in training, and so are"
+            " detections in it when scoring"
         )
         error = DataError(rule, "set iscrowd to 0 if it is a single object")
         yield _of_box(records, "crowd", "warning", name, annotation, error)
 
 
 def _check_place(records: Records, name: str, annotation: CheckedObject) -> Iterator[Finding]:
-    """Find a box that is not in its image, or not all of it."""
+    """Find a box that is outside its image, or partly outside."""
     height, width = records.sizes[annotation.image]
     left, top, box_width, box_height = annotation.box
     past = max(-left, -top, left + box_width - width, top + box_height - height)
@@ -160,7 +160,7 @@ def _check_place(records: Records, name: str, annotation: CheckedObject) -> Iter
     shown = _shown(annotation.box)
     image = f"image {annotation.image!r} of {width}x{height} pixels (width x height)"
     if is_outside:
-        rule = f"a box should be in its image, bbox {shown} has no part in {image}"
+        rule = f"a box should be in its image, bbox {shown} is outside {image}"
         error = DataError(rule, "correct it or remove the annotation, as training leaves it out")
         drop = Fix(remedy="drop", records="annotations", index=annotation.index)
         yield _of_box(records, "box outside", "warning", name, annotation, error, drop)
@@ -191,7 +191,7 @@ def _of_box(
 def _check_mask(
     records: Records, name: str, annotation: CheckedObject, record: Record
 ) -> Iterator[Finding]:
-    """Read a mask: where bbox and area are given, copy-paste and segmentation alone do."""
+    """Find a bad mask; if bbox and area are given, only copy-paste and segmentation need it."""
     height, width = records.sizes[annotation.image]
     try:
         check_mask(record, height, width, name)
@@ -202,7 +202,7 @@ def _check_mask(
 
 
 def clipped(box: Box, size: tuple[int, int]) -> Box:
-    """Return the part of a box that is inside an image; without any, sides are 0 or less."""
+    """Return the part of a box that is inside an image; if there is none, sides are <= 0."""
     left = max(box[0], 0.0)
     top = max(box[1], 0.0)
     right = min(box[0] + box[2], size[1])
@@ -215,7 +215,7 @@ def _shown(box: Box) -> str:
 
 
 def _find_units(records: Records) -> Iterator[Finding]:
-    """Find that all boxes are in other units than pixels."""
+    """Find that all boxes are in units other than pixels."""
     boxes = np.array([annotation.box for annotation in records.objects]).reshape(-1, 4)
     rows = [records.sizes[annotation.image] for annotation in records.objects]
     sizes = np.array(rows, dtype=np.int32).reshape(-1, 2)
@@ -227,7 +227,7 @@ def _find_units(records: Records) -> Iterator[Finding]:
 
 
 def _find_repeated(records: Records) -> Iterator[Finding]:
-    """Annotations of the same image, category and box as an earlier one."""
+    """Find annotations with the same image, category and box as an earlier one."""
     first: dict[object, int] = {}
     for annotation in records.objects:
         drawn = (annotation.image, annotation.category, annotation.box)
@@ -247,7 +247,7 @@ def _find_repeated(records: Records) -> Iterator[Finding]:
 
 
 def _find_crowded(records: Records) -> Iterator[Finding]:
-    """Images with more objects of a category than COCO scores detections."""
+    """Find images with more objects of a category than COCO scores detections."""
     counts: dict[tuple[FileId, FileId], int] = {}
     for annotation in records.objects:
         if annotation.crowd:
@@ -267,7 +267,7 @@ def _find_crowded(records: Records) -> Iterator[Finding]:
 
 
 def _find_unused(records: Records) -> Iterator[Finding]:
-    """Categories of training, and images, without any object."""
+    """Find categories and images without any object."""
     categories = {annotation.category for annotation in records.objects}
     for category in records.categories:
         if records.needs.trained and category not in categories:

@@ -1,4 +1,4 @@
-"""What a page shows of a split besides its findings.  N images, K classes, M objects."""
+"""The overview of a split that a page shows.  N images, K classes, M objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ LARGE = 96.0**2
 
 @dataclass(frozen=True)
 class Example:
-    """An image, and what is annotated in it."""
+    """An image with its annotations."""
 
     name: str
     pixels: Pixels  # (H, W, 3)
     boxes: LabelledBoxes | None = None
     labels: Labels | None = None  # (H, W)
     class_name: str = ""
-    """Of an image that has one class."""
+    """Its class, if the image has one class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectSizes:
-    """How large the objects are that are no crowds, and how well anchors meet them."""
+    """Sizes of the objects (crowds left out), and how well anchors match them."""
 
     areas: NDArray[np.float64]  # (M,) square pixels of the file
     resized: NDArray[np.float64]  # (M,) root of the box's area after the resize, in pixels
@@ -41,16 +41,16 @@ class ObjectSizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What a split holds, to be drawn."""
+    """The content of a split, to be drawn."""
 
     counted: Literal["objects", "images", "pixels"]
-    """What there is of each class; of pixels it is their share."""
+    """Count of each class; for pixels, their share."""
     label_map: LabelMap
     by_class: NDArray[np.float64]  # (K,)
     sizes: NDArray[np.int64]  # (N, 2) height and width of the images that can be read
     examples: int
     """Annotated images that can be shown."""
     example: Callable[[int], Example]
-    """Reads one of them; UserError where that fails."""
+    """Reads one of them; UserError if that fails."""
     objects: ObjectSizes | None = None
-    """None where nothing has a box."""
+    """None if no object has a box."""

@@ -1,4 +1,4 @@
-"""What is wrong with the records of a COCO file, by the rules of the training reader.
+"""Find defects in the records of a COCO file, by the rules of the training reader.
 
 All of it is found in one pass.  Boxes are (x, y, width, height) in pixels, sizes (height, width).
 """
@@ -23,7 +23,7 @@ from tasks.errors import DataError
 from tasks.images import Exif
 from tasks.labels import FileId
 
-RepeatedKey = tuple[str, str]  # the key, and the record that it stands in
+RepeatedKey = tuple[str, str]  # the key, and its record
 
 
 @dataclass(frozen=True)
@@ -40,26 +40,26 @@ class CheckedObject:
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What is needed of a file besides that it can be read."""
+    """The demands on a file, besides that it can be read."""
 
     masks: bool = False
     """That every mask can be decoded."""
     objects: bool = False
-    """An object that is no crowd."""
+    """It must have an object that is not a crowd."""
     trained: bool = True
-    """That training learns from it; else it is scored alone."""
+    """Training learns from it; otherwise it is only scored."""
 
 
 @dataclass(kw_only=True)
 class Records:
-    """The records of a COCO file that can be used; readers add them while they yield findings."""
+    """The usable records of a COCO file; readers add them while they yield findings."""
 
     path: Path
     image_root: Path
     exif: Exif
     needs: Needs = Needs()
     content: dict[str, Any] = field(default_factory=dict)
-    """The file's lists; empty where it cannot be read."""
+    """The file's lists; empty if it cannot be read."""
     images: dict[FileId, int] = field(default_factory=dict)
     """Index of each image that has an id and a file name."""
     sizes: dict[FileId, tuple[int, int]] = field(default_factory=dict)
@@ -109,12 +109,12 @@ class Records:
         ]
 
     def category_name(self, category: FileId) -> str:
-        """Return the name of the category with an id, as the reader has it."""
+        """Return the name of the category with an id, as the reader reads it."""
         return _name(self.content["categories"][self.categories[category]])
 
 
 def read_records(records: Records) -> Iterator[Finding]:
-    """Read the file, its images and its categories; yield what is wrong with them.
+    """Read the file, its images and its categories; yield their defects.
 
     Annotations are not looked at yet.
     """
@@ -125,8 +125,8 @@ def read_records(records: Records) -> Iterator[Finding]:
         yield records.finding("unreadable annotations", "error", "the file", error)
         return
     for key, record in repeated:
-        rule = f"a record must hold each key once, the key {key!r} stands there more than once"
-        broken = DataError(rule, "remove all but one of them, of which the last one counts")
+        rule = f"a record must hold each key once, the key {key!r} occurs more than once"
+        broken = DataError(rule, "remove all but one of them; training reads the last one")
         fix = Fix(remedy="rewrite")
         yield records.finding("repeated key", "warning", record, broken, fix=fix)
     for name in ("images", "categories"):
@@ -137,7 +137,7 @@ def read_records(records: Records) -> Iterator[Finding]:
 
 
 def _object(pairs: list[tuple[str, Any]], repeated: list[RepeatedKey]) -> dict[str, Any]:
-    """A JSON object, its keys that occur twice noted."""
+    """Make a JSON object, and note keys that occur twice."""
     values = dict(pairs)
     if len(values) < len(pairs):
         record = f"the record with id {values['id']!r}" if "id" in values else "a record without id"
@@ -179,9 +179,9 @@ def _without_id(records: Records, record: Any, kind: str, drop: Fix) -> Finding:
 
 
 def _duplicate_image_id(records: Records, value: FileId, name: str, drop: Fix) -> Iterator[Finding]:
-    """An image whose id an earlier one has.
+    """Find an image with the same id as an earlier one.
 
-    Unless both are of the same file, it cannot be told which of the two the objects are of, and the
+    Unless both have the same file, it is unknown to which of the two the objects belong, and the
     earlier one is a finding too.
     """
     kind = "duplicate image id"
@@ -192,7 +192,7 @@ def _duplicate_image_id(records: Records, value: FileId, name: str, drop: Fix) -
     error = DataError(rule, "renumber one")
     yield records.finding(kind, "error", record, error, image=path, fix=drop)
     if first != path:
-        error = DataError(rule, "renumber one and its objects, whose image cannot be told")
+        error = DataError(rule, "renumber one and its objects, as it is unknown which they are")
         drop_first = Fix(remedy="drop", records="images", index=records.images[value])
         yield records.finding(kind, "error", record, error, image=first, fix=drop_first)
 
@@ -207,7 +207,7 @@ def _duplicate_file_name(records: Records, value: FileId, name: str, first: int)
 
 
 def _read_size(records: Records, value: FileId, record: Record) -> Iterator[Finding]:
-    """Add an image's size; where only its file could tell it, the check of image files reports."""
+    """Add an image's size; the check of image files reports a size that only the file has."""
     try:
         records.sizes[value] = annotated_size(record, records.image_root, records.exif)
     except DataError as error:
@@ -249,7 +249,7 @@ def _read_categories(records: Records) -> Iterator[Finding]:
 
 
 def _name(record: Record) -> str:
-    """The name of a category as it is in the file."""
+    """Return the name of a category as it is in the file."""
     try:
         return category_name(record)
     except DataError:
@@ -259,7 +259,7 @@ def _name(record: Record) -> str:
 def _unreadable_name(
     records: Records, entry: str, index: int, name: str, error: DataError
 ) -> Finding:
-    """A name that training refuses, which is mended where it is one but for its blanks."""
+    """Find a name that training refuses; it is corrected if only its blanks are wrong."""
     plain = " ".join(name.split())
     fix = None
     if plain.isprintable() and plain:

@@ -1,4 +1,4 @@
-"""What a check found in the splits of a data set, of any format, as text."""
+"""Report the findings of a check in the splits of a data set, of any format, as text."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,46 +10,46 @@ from tasks.datasets.findings import Finding, only_errors
 
 @dataclass(frozen=True)
 class Fixed:
-    """What a corrected file has been rid of."""
+    """The corrections of a file."""
 
     done: Mapping[str, int]
-    """What was done, in words that follow its number: {"boxes clipped": 3}."""
+    """Number of corrections by the words that follow the number: {"boxes clipped": 3}."""
     left: tuple[Finding, ...]
-    """Errors that only the user can mend, for which no file was written."""
+    """Errors that only the user can correct; because of them no file was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedSplit:
-    """A split that was looked through."""
+    """A split that was checked."""
 
     name: str
     source: Path
     """The annotation file or the folder that the split is read from."""
     findings: tuple[Finding, ...]
     contents: tuple[str, ...]
-    """What the split holds, line by line."""
+    """The contents of the split, line by line."""
     write_fixed: Callable[[Sequence[Finding], Path], Fixed]
-    """Writes the split without these findings, as far as they can be fixed, to a file."""
+    """Writes the split to a file, with these findings corrected as far as possible."""
     overview: Callable[[], Overview] | None = None
-    """Gives what a page shows of it; None where it cannot be read."""
+    """Makes its overview for a page; None if it cannot be read."""
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found in all splits."""
+    """The findings in all splits."""
 
     splits: tuple[CheckedSplit, ...]
     findings: tuple[Finding, ...]
-    """Those of the splits and of what is beside them, errors first."""
+    """All findings, of the splits and between them, errors first."""
 
     @property
     def errors(self) -> int:
-        """How many findings are errors."""
+        """Number of findings that are errors."""
         return len(only_errors(self.findings))
 
     @property
     def warnings(self) -> int:
-        """How many findings are warnings."""
+        """Number of findings that are warnings."""
         return len(self.findings) - self.errors
 
     def kinds(self) -> list[tuple[str, list[Finding]]]:
@@ -60,16 +60,16 @@ class CheckReport:
         return list(by_kind.items())
 
     def text(self, shown: int | None) -> str:
-        """Write the table, the findings and what the splits hold, as text for a terminal.
+        """Write the table, the findings and the contents of the splits, as text for a terminal.
 
-        `shown` is how many findings of each kind are named at most; None names all.
+        At most `shown` findings of each kind are listed; None lists all.
         """
         lines = self._table()
         for kind, findings in self.kinds():
             lines += ["", f"{kind}:"]
             lines += [f"  {finding.severity}: {finding.line()}" for finding in findings[:shown]]
             if shown is not None and len(findings) > shown:
-                lines.append(f"  … and {len(findings) - shown} more; --all names them")
+                lines.append(f"  … and {len(findings) - shown} more; --all lists them")
         for split in self.splits:
             lines += ["", f"{split.name}: {split.source}"]
             lines += [f"  {line}" for line in split.contents]
@@ -79,7 +79,7 @@ class CheckReport:
         return "\n".join([*lines, "", f"{errors}, {self.warnings} warnings"])
 
     def _table(self) -> list[str]:
-        """A line for each kind of finding: how many there are, and where the first is."""
+        """Make a line for each kind of finding: their number, and the place of the first."""
         if not self.findings:
             return ["no problems found"]
         lines = [f"{'severity':10}{'count':>7}  {'kind':24}first"]

@@ -15,10 +15,10 @@ Place = TypeVar("Place")
 def find_splits(
     locate: Callable[[Name], Place], is_named: Callable[[Name], bool] = lambda name: False
 ) -> tuple[dict[str, Place], list[str]]:
-    """Where the splits are that are there, and why others are not.
+    """Locate the splits that exist, and say why others do not.
 
-    One that the settings name must be there, of the others one is enough; UserError where it is
-    not.
+    A split that the settings name must exist; of the others one is enough. Otherwise raises
+    UserError.
     """
     places: dict[str, Place] = {}
     missing: list[str] = []
