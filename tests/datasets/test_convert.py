@@ -124,7 +124,7 @@ def test_voc_size_is_the_image_files(tmp_path: Path) -> None:
     assert converted.pictures[0].size == (10, 20)
     assert converted.warnings == (
         (
-            "1 annotation files state another size than their image has, which was taken instead"
+            "1 annotation files state a size that their image does not have; the image's was taken"
             f" (first: {tmp_path}/Annotations/a.xml:2, a.jpg is 20x10)"
         ),
     )
@@ -228,7 +228,7 @@ def test_voc_boxes_without_a_part_in_their_image_are_left_out(tmp_path: Path) ->
     put(tmp_path / "a.xml", f"<annotation>{both}</annotation>")
     converted = read_voc(tmp_path)
     assert boxes(converted) == {"a.jpg": [("cat", (0, 0, 5, 5))]}
-    assert converted.warnings[0].startswith("1 boxes without a part in their image were left out")
+    assert converted.warnings[0].startswith("1 boxes outside their image were left out")
 
 
 def test_voc_split_must_be_said_and_known(voc: Path) -> None:
@@ -370,7 +370,7 @@ def test_yolo_reads_every_kind_of_image_and_counts_what_it_leaves_out(yolo: Path
     converted = read_yolo(yolo)
     assert sorted(boxes(converted)) == ["a.png", "b.apng", "c.jfif"]
     labels = "1 label files have no image of their name and were left out"
-    files = "1 files ending in .db are no images that are read and were left out"
+    files = "1 files ending in .db are not readable images and were left out"
     assert converted.warnings == (
         f"{labels} (first: {yolo}/labels/train/d.txt)",
         f"{files} (first: {folder}/Thumbs.db)",
@@ -406,7 +406,7 @@ def test_yolo_errors_name_file_and_line(yolo: Path, row: str, message: str) -> N
         ("train: nowhere\nnames: [a]", "nowhere must exist"),
         ("train: [", "must be a YAML file"),
         ("train: " + "[" * 2000, "must be a YAML file"),
-        ("train: images/train\nnames: [a]\nkpt_shape: 4", "kpt_shape must be how many"),
+        ("train: images/train\nnames: [a]\nkpt_shape: 4", "kpt_shape must be the key"),
         ("train: images/train\nnames: [a, [b]]", "names must be a list"),
         ('train: images/train\nnames: ["a\\tb"]', r"can be shown, got 'a\\tb'"),
     ],

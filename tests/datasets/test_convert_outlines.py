@@ -121,7 +121,7 @@ def test_labelme_leaves_out_what_has_no_area_and_says_so(tmp_path: Path) -> None
     assert converted.pictures[0].boxes == ()
     assert [warning.partition(" (first")[0] for warning in converted.warnings] == [
         "1 shapes of the kind line were left out",
-        "1 JSON files are none of Labelme's and were left out",
+        "1 JSON files are not Labelme's and were left out",
         "1 boxes without a positive width and height were left out",
     ]
 

@@ -1,1 +1,1 @@
-"""Data sets of image classification: where the images are, and which class each is of."""
+"""Data sets of image classification: the places of the images, and their classes."""

@@ -1,6 +1,6 @@
-"""Files at addresses, read from their beginnings on, and opened without a shell.
+"""Read files at addresses from beginning to end, without a shell.
 
-Libraries of shards know more kinds of addresses, which they open with commands such as curl.
+Libraries of shards also know addresses that they open with commands such as curl.
 """
 
 import importlib.util
@@ -23,16 +23,16 @@ SCHEMES = ("http", "https", *BUCKETS)
 TIMEOUT = 60.0
 """Seconds without a byte after which a connection counts as broken."""
 _END = bytes(512)  # what a tar ends with
-_BLOCK = 8 << 20  # bytes of a bucket that are asked for at once
+_BLOCK = 8 << 20  # bytes of a bucket that are requested at once
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-"""Refusals that may be otherwise a moment later."""
+"""Status codes of refusals that may be temporary."""
 
 
 def find_addresses(pattern: str) -> tuple[str, ...]:
-    """List the addresses of shards that a pattern with braces means; none is opened.
+    """List the addresses of the shards of a pattern with braces; none is opened.
 
-    Raises UserError for another kind of address, for what is no tar, and where a package is missing
-    that is needed to read them.
+    Raises UserError for another kind of address, for a name that is not a tar, and if a package
+    that reads them is missing.
     """
     addresses = tuple(dict.fromkeys(expand(pattern)))
     for address in addresses:
@@ -50,12 +50,12 @@ def find_addresses(pattern: str) -> tuple[str, ...]:
 
 
 def without_query(address: str) -> str:
-    """An address as messages have it: what follows a question mark may be a key."""
+    """Shorten an address for messages: text after a question mark may be a key."""
     return address.partition("?")[0]
 
 
 class RemoteFile:
-    """The bytes of a tar in their order; ConnectionError where they end before it does."""
+    """The bytes of a tar in order; ConnectionError if they end before the tar does."""
 
     def __init__(self, address: str, source: IO[bytes], length: int | None) -> None:
         self.address = address
@@ -91,7 +91,7 @@ class RemoteFile:
 def open_address(address: str) -> Iterator[RemoteFile]:
     """Open a file at an address of SCHEMES.
 
-    Raises UserError for one that is not there or not for us, and ConnectionError where another try
+    Raises UserError if it does not exist or access is denied, and ConnectionError if another try
     may help.
     """
     opened = _open_http if address.startswith("http") else _open_bucket
@@ -110,18 +110,18 @@ def open_address(address: str) -> Iterator[RemoteFile]:
 
 
 def named_request(address: str) -> Request:
-    """A request for what is at an address, which says who asks."""
+    """Make a request for an address that names this library."""
     return Request(address, headers={"User-Agent": "resnet-backbones"})
 
 
 def _open_http(address: str) -> tuple[IO[bytes], int | None]:
-    """The answer of a server, and its length where the server states it."""
+    """Return the answer of a server, and its length if the server states it."""
     answer = urlopen(named_request(address), timeout=TIMEOUT)
     return answer, answer.length
 
 
 def _open_bucket(address: str) -> tuple[IO[bytes], int | None]:
-    """A file in a bucket, and its length; keys are found where its package looks for them."""
+    """Open a file in a bucket; its package finds the keys. Returns it and its length."""
     import fsspec
 
     system, path = fsspec.core.url_to_fs(address)

@@ -1,4 +1,4 @@
-"""Archives that are read in place.  N files in an archive."""
+"""Read archives in place.  N files in an archive."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -14,12 +14,12 @@ from tasks.datasets.class_images.class_folders import (
 )
 from tasks.errors import DataError
 
-_OPEN = 128  # files in a process at most, of which systems allow 1024 or fewer
+_OPEN = 128  # files in a process at most; systems allow 1024 or fewer
 
 
 @dataclass(frozen=True)
 class ArchiveFiles:
-    """Files that a process opens when it first reads them, and reads without a shared position."""
+    """Files that each process opens at its first read, and reads without a shared position."""
 
     paths: tuple[Path, ...]
     versions: tuple[tuple[int, int], ...]
@@ -27,11 +27,11 @@ class ArchiveFiles:
 
     @classmethod
     def of(cls, paths: Sequence[Path]) -> "ArchiveFiles":
-        """Make it of files as they are now."""
+        """Make it from files as they are now."""
         return cls(tuple(paths), tuple(_version(path.stat()) for path in paths))
 
     def read(self, number: int, offset: int, size: int) -> bytes:
-        """Read bytes of file `number`; DataError where it is not what was listed."""
+        """Read bytes of file `number`; DataError if the file has changed since it was listed."""
         file = _open(self.paths[number], self.versions[number])
         content = os.pread(file.descriptor, size, offset)
         if len(content) != size:
@@ -42,7 +42,7 @@ class ArchiveFiles:
 def sort_members(path: Path, files: Sequence[str], folders: Iterable[str]) -> ClassFolders:
     """Find the classes in an archive, below the folders that all its images share.
 
-    Raises DataError as `sort_into_classes`, and for a name that leads out of the archive.
+    Raises DataError like `sort_into_classes`, and for a name that leads out of the archive.
     """
     for name in files:
         if name.startswith("/") or ".." in name.split("/"):
@@ -52,7 +52,7 @@ def sort_members(path: Path, files: Sequence[str], folders: Iterable[str]) -> Cl
 
 
 class _OpenFile:
-    """A descriptor that is closed when the last reader lets go of it."""
+    """A descriptor that is closed when its last reader is gone."""
 
     def __init__(self, path: Path) -> None:
         self.descriptor = os.open(path, os.O_RDONLY)
@@ -64,7 +64,7 @@ class _OpenFile:
 
 @lru_cache(maxsize=_OPEN)
 def _open(path: Path, version: tuple[int, int]) -> _OpenFile:
-    """The open file, one for all readers in a process; a forked one inherits it."""
+    """Return the open file, one for all readers in a process; a forked process inherits it."""
     file = _OpenFile(path)
     if _version(os.fstat(file.descriptor)) != version:
         raise _changed(path)
@@ -80,7 +80,7 @@ def _changed(path: Path) -> DataError:
 
 
 def _common_folder(files: Sequence[str]) -> str:
-    """The folders above all class folders, such as "data/train/"."""
+    """Find the folders above all class folders, such as "data/train/"."""
     images = (name for name in files if is_below(name, "") and is_image(name))
     folders = {name.rpartition("/")[0] for name in images}
     above = ""

@@ -1,4 +1,4 @@
-"""Class images looked through before training: every defect found in one pass.
+"""Check class images before training: every defect is found in one pass.
 
 N images, K classes.
 """
@@ -20,29 +20,29 @@ from tasks.datasets.findings import Finding, Severity
 from tasks.errors import DataError
 from tasks.images import Exif, decode
 
-TINY = 8  # pixels of the shorter side, below which an image is a mistake
-FEW = 5  # images, below which a class can hardly be learnt
+TINY = 8  # pixels; an image with a shorter side below this is a mistake
+FEW = 5  # images; a class with fewer can hardly be learnt
 LOPSIDED = 100  # times the images of the smallest class
 
 
 @dataclass(frozen=True)
 class Demands:
-    """What a training with certain settings demands of the images of a split."""
+    """The demands of a training's settings on the images of a split."""
 
     least_side: int = 1
     """Pixels of the shorter side at least."""
     setting: str = ""
-    """The settings that say so."""
+    """The settings that demand it."""
     unreadable: float = 0.0
     """Largest share of the images that may be unreadable."""
 
 
 @dataclass(frozen=True)
 class _Content:
-    """What was found in an image."""
+    """The findings in an image."""
 
     index: int
-    size: tuple[int, int] | None  # (height, width); None where it cannot be read
+    size: tuple[int, int] | None  # (height, width); None if it cannot be read
     digest: str = ""
     error: DataError | None = None
 
@@ -60,9 +60,9 @@ class _Reading:
 def check_class_images(
     images: ClassImages, exif: Exif, *, track: Track | None = None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the images and with their numbers by class.
+    """Yield the defects of the images and of their numbers by class.
 
-    Every image is decoded; `track` shows how far that is.
+    Every image is decoded; `track` shows the progress.
     """
     yield from _read(images, exif, track, Demands()).findings
 
@@ -74,7 +74,7 @@ def check_class_splits(
     track: Track | None = None,
     demands: Mapping[str, Demands] | None = None,
 ) -> CheckReport:
-    """Look through the splits; those named train and val are compared with each other.
+    """Check the splits, and compare those named train and val with each other.
 
     `demands` are those of the training that the splits are for.
     """
@@ -103,7 +103,7 @@ def _read(
     *,
     trained: bool = True,
 ) -> _Reading:
-    """Decode every image, and find what is wrong within the set."""
+    """Decode every image, and find the defects within the set."""
     read = partial(_read_content, images, exif)
     workers = min(THREADS, usable_cores())
     contents = read_in_threads(read, range(len(images)), workers, track)
@@ -125,7 +125,7 @@ def _find_image_problems(
 ) -> Iterator[Finding]:
     """Yield images that are unreadable, too small, tiny, or the same as an earlier one.
 
-    As many as may be unreadable are left out in training, and a warning.
+    Unreadable images within the allowed share are left out in training, and only a warning.
     """
     unreadable = sum(content.size is None for content in contents)
     too_many = unreadable > int(demands.unreadable * len(images))
@@ -152,15 +152,13 @@ def _find_image_problems(
         earlier = first.setdefault(content.digest, content.index)
         if earlier != content.index:
             twin = _twin(images, earlier)
-            rule = f"an image should be in a set once, the pixels are those of {twin}"
+            rule = f"an image should be in a set once, its pixels equal those of {twin}"
             error = DataError(rule, "remove one of the two")
             yield _of_image("duplicate image", "warning", images, content.index, error)
 
 
 def _find_class_problems(images: ClassImages, *, trained: bool) -> Iterator[Finding]:
-    """Yield classes with few images, without any if they are trained, and a set of which one class
-    has nearly all.
-    """
+    """Yield classes with few images or, if trained, without any, and very uneven classes."""
     names = images.label_map.names
     counts = np.bincount(images.labels, minlength=len(names))  # (K,)
     least = 0 if trained else 1
@@ -177,12 +175,12 @@ def _find_class_problems(images: ClassImages, *, trained: bool) -> Iterator[Find
             f"classes should be of similar size, got {counts[largest]} images of"
             f" {names[largest]!r} and {counts[smallest]} of {names[smallest]!r}"
         )
-        way_out = "add images of the small ones, and look at scores averaged over classes"
+        way_out = "add images of the small classes, and look at scores averaged over classes"
         yield _of_class("imbalance", images, names[smallest], rule, way_out)
 
 
 def _find_leaks(train: _Reading, val: _Reading) -> Iterator[Finding]:
-    """Yield the training images whose pixels are in the validation set too."""
+    """Yield the training images that are also in the validation set, by pixels."""
     scored = {content.digest: content.index for content in val.contents if content.digest}
     for content in train.contents:
         if content.digest in scored:
@@ -197,14 +195,14 @@ def _class_of(images: ClassImages, index: int) -> str:
 
 
 def _twin(images: ClassImages, index: int) -> str:
-    """An image that has the same pixels, in words."""
+    """Describe an image with the same pixels."""
     return f"{images.name(index)} of class {_class_of(images, index)!r}"
 
 
 def _of_image(
     kind: str, severity: Severity, images: ClassImages, index: int, error: DataError
 ) -> Finding:
-    """A finding about an image, which can be shown where it is a file of its own."""
+    """Make a finding about an image; it can be shown if it is a file of its own."""
     path = _path_of(images, index)
     record = f"class {_class_of(images, index)!r}"
     return Finding(
@@ -219,16 +217,16 @@ def _of_image(
 
 
 def _path_of(images: ClassImages, index: int) -> Path | None:
-    """The file of an image, None of one in an archive or in memory."""
+    """Return the file of an image; None for an image in an archive or in memory."""
     try:
         source = images.read(index)
-    except DataError:  # of an archive that is damaged
+    except DataError:  # the archive is damaged
         return None
     return source if isinstance(source, Path) else None
 
 
 def _of_class(kind: str, images: ClassImages, name: str, rule: str, way_out: str) -> Finding:
-    """A finding about a class."""
+    """Make a finding about a class."""
     return Finding(
         kind=kind,
         severity="warning",
@@ -252,7 +250,7 @@ def _as_checked(name: str, reading: _Reading, exif: Exif) -> CheckedSplit:
 
 
 def _describe(reading: _Reading) -> tuple[str, ...]:
-    """Count images by class, and say of which sizes they are."""
+    """Count images by class, and describe their sizes."""
     images = reading.images
     names = images.label_map.names
     counts = np.bincount(images.labels, minlength=len(names))  # (K,)

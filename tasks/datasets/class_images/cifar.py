@@ -30,13 +30,13 @@ _NO_PICKLE = (
     LookupError,
     TypeError,
     ValueError,
-)  # what pickle raises on bytes that are none
+)  # errors of pickle on bytes that are not a pickle
 _NO_TAR = (tarfile.TarError, EOFError, OSError, zlib.error)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cifar:
-    """How one of the two is stored."""
+    """The storage of one of the two data sets."""
 
     folder: str
     train: tuple[str, ...]
@@ -69,7 +69,7 @@ KINDS = (CIFAR10, CIFAR100)
 
 
 def find_cifar(path: Path) -> Cifar | None:
-    """Tell which of the two a folder or tar holds, None where neither."""
+    """Tell which of the two a folder or tar holds; None for neither."""
     if path.is_dir():
         for kind in KINDS:
             files = [path / name for name in (kind.about, *kind.val)]
@@ -89,7 +89,7 @@ def is_named_as_tar(path: Path) -> bool:
 
 
 def read_cifar(path: Path, kind: Cifar, split: Literal["train", "val"]) -> Listing:
-    """Read a split into memory; DataError for files that are missing or hold anything else."""
+    """Read a split into memory; DataError for files that are missing or not CIFAR's."""
     batches = kind.train if split == "train" else kind.val
     files = _read_files(path, kind, (kind.about, *batches))
     names = _unpickle(path, kind.about, files).get(kind.names)
@@ -108,7 +108,7 @@ def read_cifar(path: Path, kind: Cifar, split: Literal["train", "val"]) -> Listi
 
 
 def _first_folder(path: Path) -> str:
-    """The folder of a tar's first member, empty where it cannot be read."""
+    """Return the folder of a tar's first member; empty if it cannot be read."""
     try:
         with tarfile.open(path) as archive:
             first = archive.next()
@@ -118,7 +118,7 @@ def _first_folder(path: Path) -> str:
 
 
 def _read_files(path: Path, kind: Cifar, names: Sequence[str]) -> dict[str, bytes]:
-    """The bytes of these files of a folder or tar."""
+    """Read the bytes of these files of a folder or tar."""
     if path.is_dir():
         files = {name: (path / name).read_bytes() for name in names if (path / name).is_file()}
     else:
@@ -131,7 +131,7 @@ def _read_files(path: Path, kind: Cifar, names: Sequence[str]) -> dict[str, byte
 
 
 def _read_members(path: Path, folder: str, names: Sequence[str]) -> dict[str, bytes]:
-    """The bytes of these files of a tar; DataError where it is damaged."""
+    """Read the bytes of these files of a tar; DataError if it is damaged."""
     files: dict[str, bytes] = {}
     try:
         with tarfile.open(path) as archive:
@@ -146,7 +146,7 @@ def _read_members(path: Path, folder: str, names: Sequence[str]) -> dict[str, by
 
 
 def _unpickle(path: Path, file: str, files: Mapping[str, bytes]) -> dict[str, Any]:
-    """What a pickle of arrays holds; DataError for any other."""
+    """Read the content of a pickle of arrays; DataError for any other."""
     try:
         content = ArraysOnly(io.BytesIO(files[file]), encoding="latin1").load()
     except _NO_PICKLE as error:

@@ -1,4 +1,4 @@
-"""Class folders: a folder for each class, which holds its images at any depth.
+"""Class folders: a folder for each class, with its images at any depth.
 
 Names are relative, with `/` between their parts.  N images, K classes.
 """
@@ -34,7 +34,7 @@ class ClassFolders:
 def read_folders(path: Path) -> Listing:
     """List the class folders in the folder `path` as torchvision's ImageFolder does.
 
-    Raises DataError where there are none, and for one without images.
+    Raises DataError if there are none, and for a class folder without images.
     """
     files, folders = _walk(path)
     found = sort_into_classes(path, files, folders)
@@ -45,10 +45,10 @@ def read_folders(path: Path) -> Listing:
 def sort_into_classes(
     path: Path, files: Sequence[str], folders: Iterable[str], above: str = ""
 ) -> ClassFolders:
-    """Find the classes of the files in a tree or an archive, `above` of which are no classes.
+    """Find the classes of the files in a tree or an archive; folders in `above` are not classes.
 
-    Classes are sorted by name; the images of each by folder, then by name. Hidden files and those
-    that are no images are left out. Raises DataError as `read_folders`.
+    Classes are sorted by name; the images of each by folder, then by name. Hidden files and files
+    that are not images are left out. Raises DataError like `read_folders`.
     """
     below = {place: name[len(above) :] for place, name in enumerate(files) if is_below(name, above)}
     images = {place: name for place, name in below.items() if is_image(name)}
@@ -69,11 +69,10 @@ def sort_into_classes(
 
 
 def _left_out(names: Iterable[str]) -> tuple[str, ...]:
-    """How many files of class folders are no images, by the endings of their names."""
+    """Count the files in class folders that are not images, by their endings."""
     counts = Counter(PurePosixPath(name).suffix.lower() for name in names)
     return tuple(
-        f"{count} files ending in {suffix or 'nothing'} are no images that are read and were left"
-        " out"
+        f"{count} files ending in {suffix or 'nothing'} are not readable images and were left out"
         for suffix, count in sorted(counts.items())
     )
 
@@ -84,7 +83,7 @@ def is_below(name: str, above: str) -> bool:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's name ends as those of images do."""
+    """Whether a file's name has the ending of an image."""
     return name[name.rfind(".") :].lower() in SUFFIXES
 
 
@@ -99,7 +98,7 @@ def _sorting_key(name: str) -> tuple[str, str, str]:
 
 
 def _walk(path: Path) -> tuple[list[str], list[str]]:
-    """Names of all files below a folder, and of its own folders; OSError for one that is closed."""
+    """Names of all files below a folder, and of its folders; OSError if one cannot be listed."""
     files: list[str] = []
     top: list[str] = []
     for folder, folders, names in os.walk(path, onerror=_raise, followlinks=True):
@@ -116,7 +115,7 @@ def _raise(error: OSError) -> None:
 
 
 def _check(path: Path, classes: Sequence[str], empty: Sequence[str], images: int) -> None:
-    """Raise DataError for a tree without classes, an empty one, and names that are no classes."""
+    """Raise DataError for a tree without classes, an empty class, and names of splits."""
     every = [*classes, *empty]
     if not every:
         rule = f"{path} must hold a folder for each class, got {images} images and no folder"

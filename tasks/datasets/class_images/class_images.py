@@ -1,4 +1,4 @@
-"""Data sets of images with a class each, read from what a path leads to.  N images."""
+"""Read data sets of images with a class each from any kind of path.  N images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,13 +38,13 @@ class ClassImages:
     labels: NDArray[np.int64]  # (N,)
     label_map: LabelMap
     warnings: tuple[str, ...]
-    """What was left out, and classes without images."""
+    """Images that were left out, and classes without images."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def name(self, index: int) -> str:
-        """Return what messages and results call image 0..N-1."""
+        """Return the name of image 0..N-1 in messages and results."""
         return self.store.name(index)
 
     def read(self, index: int) -> ImageSource:
@@ -58,7 +58,7 @@ class ClassImages:
         return replace(self, store=store, labels=self.labels[places])
 
     def relabelled(self, label_map: LabelMap) -> "ClassImages":
-        """The images with the labels of a label map that has all of their classes."""
+        """Return the images with the labels of a label map that has all of their classes."""
         places = {name: label for label, name in enumerate(label_map.names)}
         labels = np.array([places[name] for name in self.label_map.names], dtype=np.int64)
         return replace(self, labels=labels[self.labels], label_map=label_map)
@@ -67,10 +67,10 @@ class ClassImages:
 def read_class_images(
     path: str | Path, split: Split, label_map: LabelMap | None = None
 ) -> ClassImages:
-    """Read the images and classes that `path` leads to; `split` chooses among CIFAR's files.
+    """Read the images and classes at `path`; `split` chooses among CIFAR's files.
 
-    With `label_map` (that of training, or a checkpoint's), classes take its labels by name. Raises
-    UserError for what is damaged or of no known kind, and for a class that it does not have.
+    With `label_map` (from training or a checkpoint), classes take its labels by name. Raises
+    UserError for damaged data, an unknown kind of data, and a class that it does not have.
     """
     path = Path(path)
     listing = _read(path, split)
@@ -81,7 +81,7 @@ def read_class_images(
 
 
 def _read(path: Path, split: Split) -> Listing:
-    """What a reader of the path's kind finds."""
+    """List the images with the reader for the path's kind."""
     refuse_remote(str(path))
     if is_pattern(path):
         return read_shards(path, find_shards(path))
@@ -94,7 +94,7 @@ def _read(path: Path, split: Split) -> Listing:
 
 
 def _read_folder(path: Path) -> Listing:
-    """What a folder holds, by what is in it."""
+    """Tell the kind of a folder by its content."""
     entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
     if any(entry.is_dir() for entry in entries):
         return read_folders(path)
@@ -104,7 +104,7 @@ def _read_folder(path: Path) -> Listing:
 
 
 def _read_file(path: Path) -> Listing:
-    """What a file holds, by its name; a tar with labels beside its images is a shard."""
+    """Tell the kind of a file by its name; a tar with labels beside its images is a shard."""
     suffix = path.suffix.lower()
     if suffix == ".zip":
         return read_zip(path)

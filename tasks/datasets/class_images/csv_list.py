@@ -11,15 +11,15 @@ from tasks.datasets.convert.csv_boxes import KNOWN
 from tasks.datasets.packed import PackedValues
 from tasks.datasets.text_files import Row, read_rows
 
-STATTED = 100_000  # files at most; looking for more takes minutes, and each is missed when read
+STATTED = 100_000  # files at most; checking more takes minutes
 
 
 def read_csv_list(path: Path) -> Listing:
-    """List the rows of a CSV: a file, relative to the CSV's folder, and the name of its class.
+    """List the rows of a CSV: a file (relative to the CSV's folder) and the name of its class.
 
     A header such as `file,label` may name these columns among others. Raises UserError with file
-    and line for a row that is not understood, a file that comes twice, and one that is not there;
-    of 100,000 files or more, only the first is looked for.
+    and line for a bad row, a duplicate file, and a missing file; of 100,000 files or more, only
+    the first must exist.
     """
     rows = read_rows(path)
     columns = _columns(rows[0].values) if rows else None
@@ -43,7 +43,7 @@ def read_csv_list(path: Path) -> Listing:
 
 
 def _columns(header: Sequence[str]) -> tuple[int, int] | None:
-    """The places of files and classes, where the first row names such columns."""
+    """Return the positions of the two columns, if the first row names them."""
     names = [name.strip().lower() for name in header]
     files = [place for place, name in enumerate(names) if name in KNOWN["file"]]
     classes = [place for place, name in enumerate(names) if name in KNOWN["label"]]
@@ -61,7 +61,7 @@ def _check_rows(path: Path, rows: Sequence[Row], width: int) -> None:
 
 
 def _check_files(path: Path, rows: Sequence[Row], files: Sequence[str]) -> None:
-    """Raise UserError for a file that comes twice or is not there."""
+    """Raise UserError for a file that is listed twice or missing."""
     first: dict[str, int] = {}
     for row, file in zip(rows, files, strict=True):
         earlier = first.setdefault(os.path.normpath(file), row.line)

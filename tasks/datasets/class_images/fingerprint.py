@@ -1,4 +1,4 @@
-"""What tells one set of images with a class each from another."""
+"""The fingerprint of a set of images with a class each."""
 
 import hashlib
 from pathlib import Path
@@ -10,8 +10,9 @@ from tasks.datasets.fingerprint import DIGITS, Fingerprint, hash_sample
 
 
 def fingerprint(images: ClassImages | RemoteShards) -> Fingerprint:
-    """What tells one data set from another, so that a resume on other data is refused; paths do not
-    count. Of shards at addresses only their names are known.
+    """Compute a fingerprint, so that a resume on other data is refused; paths do not count.
+
+    For shards at addresses, only their names count.
     """
     if isinstance(images, RemoteShards):
         names = [urlsplit(address).path.rpartition("/")[2] for address in images.addresses]

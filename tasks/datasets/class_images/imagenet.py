@@ -26,9 +26,9 @@ _ABOVE = 4  # folders between Kaggle's validation images and the file of their c
 
 
 def read_flat(path: Path) -> Listing:
-    """List a folder of images with the classes of ImageNet's files, which lie in or above it.
+    """List a folder of images with the classes from ImageNet's files in or above it.
 
-    Raises UserError where there is no such file, and naming an image that it does not have.
+    Raises UserError if there is no such file, or if it lacks an image, which is named.
     """
     names = sorted(file.name for file in path.iterdir() if is_image(file.name))
     names = [name for name in names if not is_hidden(name)]
@@ -53,7 +53,7 @@ def read_flat(path: Path) -> Listing:
 
 
 def _find(folder: Path, names: Sequence[str]) -> Path | None:
-    """A file of one of these names in a folder, one above, or the development kit in those."""
+    """Find a file of one of these names in a folder, one above, or the kit's folder in those."""
     above = folder.absolute().parents[:_ABOVE]
     for name in names:
         for place in (folder, *above):
@@ -64,7 +64,7 @@ def _find(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def _read_kaggle(file: Path) -> dict[str, str]:
-    """Class of each image, the first word of what Kaggle has predicted."""
+    """Read the class of each image: the first word of Kaggle's prediction column."""
     classes: dict[str, str] = {}
     for row in read_rows(file)[1:]:
         words = row.values[1].split() if len(row.values) == 2 else []
@@ -78,7 +78,7 @@ def _read_kaggle(file: Path) -> dict[str, str]:
 
 
 def _read_truth(file: Path) -> dict[str, str]:
-    """Class of each image, whose number is that of the line."""
+    """Read the class of each image; line i is for image i."""
     names = _read_meta(file)
     classes: dict[str, str] = {}
     for line, text in enumerate(read_text(file, "the ground truth").splitlines(), start=1):
@@ -93,7 +93,7 @@ def _read_truth(file: Path) -> dict[str, str]:
 
 
 def _read_meta(truth: Path) -> dict[int, str]:
-    """Names of the classes by ImageNet's numbers, from MATLAB's file."""
+    """Read the names of the classes by ImageNet's numbers, from MATLAB's file."""
     file = _find(truth.parent, (META,))
     if file is None:
         rule = f"{truth} numbers classes by {META} of the development kit, which is not beside it"
@@ -102,7 +102,7 @@ def _read_meta(truth: Path) -> dict[int, str]:
 
 
 def _load_meta(file: Path) -> dict[int, str]:
-    """What MATLAB's file holds; UserError where scipy is missing or cannot read it."""
+    """Read MATLAB's file; UserError if scipy is missing or cannot read it."""
     try:
         from scipy.io import loadmat
         from scipy.io.matlab import MatReadError

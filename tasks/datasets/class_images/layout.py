@@ -1,4 +1,4 @@
-"""Where the images of a split are."""
+"""Find the images of a split."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +19,9 @@ def locate_class_images(
 ) -> Path:
     """Find the images of a split: the path that is given, or a usual name under `root`.
 
-    Of several, the first counts of: a folder, an archive, a CSV or shards with the split's name
-    (for val also valid, validation, test), CIFAR's own files, Kaggle's tree of ImageNet. Raises
-    UserError that lists everything tried.
+    If there are several, the first of these is taken: a folder, an archive, a CSV or shards with
+    the split's name (for val also valid, validation, test), CIFAR's own files, Kaggle's tree of
+    ImageNet. Raises UserError that lists everything tried.
     """
     if given is not None:
         return _checked(given, split)
@@ -40,7 +40,7 @@ def locate_class_images(
 
 
 def _checked(given: str | Path, split: str) -> Path:
-    """The path that is given; UserError where nothing is there."""
+    """Return the path that is given; UserError if it does not exist."""
     refuse_remote(str(given))
     path = Path(given)
     if is_pattern(path):
@@ -51,7 +51,7 @@ def _checked(given: str | Path, split: str) -> Path:
 
 
 def _candidates(root: Path, split: Literal["train", "val"]) -> Iterator[Path]:
-    """What may hold the split under the root, the likelier first."""
+    """List the candidates for the split under the root, the likelier first."""
     for name in NAMES[split]:
         yield root / name
         for ending in ARCHIVES:
@@ -65,7 +65,7 @@ def _candidates(root: Path, split: Literal["train", "val"]) -> Iterator[Path]:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether a candidate is there, as a folder where it has no ending."""
+    """Whether a candidate exists; one without an ending must be a folder."""
     if "*" in path.name:
         return any(path.parent.glob(path.name))
     return path.is_file() if path.suffix else path.is_dir()

@@ -1,4 +1,4 @@
-"""What a reader found: images, and the class of each.  N images, K classes."""
+"""The list that a reader makes: images, and the class of each.  N images, K classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ class Listing:
     labels: NDArray[np.int64]  # (N,) places in `classes`
     warnings: tuple[str, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
-    """Line of a class's first image, where a text file lists them."""
+    """Line of a class's first image, if a text file lists them."""
 
 
 def check_class_names(path: Path, names: Sequence[str]) -> None:
-    """Raise DataError for class names that are equal but for case and surrounding blanks."""
+    """Raise DataError for class names that differ only in case and surrounding blanks."""
     first: dict[str, str] = {}
     for name in names:
         plain = _plain(name)
@@ -39,8 +39,8 @@ def check_class_names(path: Path, names: Sequence[str]) -> None:
 def label_as(wanted: LabelMap, listing: Listing, path: Path) -> Listing:
     """Label the images by the names of `wanted`.
 
-    Raises DataError naming an image's class that it does not have. Its classes that have no image
-    here are a warning.
+    Raises DataError naming an image's class that is not among them. Classes of `wanted` without an
+    image here are a warning.
     """
     places = {name: label for label, name in enumerate(wanted.names)}
     present = [listing.classes[label] for label in np.unique(listing.labels)]
@@ -65,7 +65,7 @@ def _plain(name: str) -> str:
 
 
 def _without_images(names: Sequence[str], present: Sequence[str]) -> tuple[str, ...]:
-    """A warning of the classes that have no image."""
+    """Make the warning about classes that have no image."""
     held = set(present)
     missing = [name for name in names if name not in held]
     if not missing:
@@ -76,7 +76,7 @@ def _without_images(names: Sequence[str], present: Sequence[str]) -> tuple[str, 
 def _unknown_classes(
     names: Sequence[str], wanted: LabelMap, path: Path, line: int | None
 ) -> DataError:
-    """The error of classes that the label map does not have, the first of which is at `line`."""
+    """Make the error for classes that the label map does not have; the first is at `line`."""
     where = str(path) if line is None else f"{path}:{line}"
     near = [known for known in wanted.names if _plain(known) == _plain(names[0])]
     seen = f"got {few([repr(name) for name in names])}, which is not among {few(wanted.names)}"

@@ -1,4 +1,4 @@
-"""What a page shows of class images.  N images, K classes."""
+"""The overview of class images for a page.  N images, K classes."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ Size = tuple[int, int]
 
 
 def class_overview(images: ClassImages, sizes: Sequence[Size | None], exif: Exif) -> Overview:
-    """Count the images of each class; `sizes` (N,) are None where an image cannot be read."""
+    """Count the images of each class; `sizes` (N,) are None for images that cannot be read."""
     readable = [index for index, size in enumerate(sizes) if size is not None]
     known = [size for size in sizes if size is not None]
     names = images.label_map.names

@@ -1,6 +1,6 @@
-"""Training images from WebDataset shards at addresses.  S shards, K classes.
+"""Read training images from WebDataset shards at addresses.  S shards, K classes.
 
-A shard is read from its beginning on; nothing in it is known before.
+A shard is read from beginning to end; its content is unknown before.
 """
 
 import tarfile
@@ -16,8 +16,8 @@ from tasks.errors import DataError
 from tasks.labels import LabelMap
 
 WAITS = (1.0, 5.0, 20.0)
-"""Seconds before each further try where a connection broke and nothing new was read since."""
-_NUMBER_BITS = 32  # of a place, below the shard's number
+"""Seconds before each further try, if a connection broke and nothing new was read since."""
+_NUMBER_BITS = 32  # bits of a place, below the shard's number
 _BROKEN = (ConnectionError, tarfile.TarError, EOFError)
 
 
@@ -26,20 +26,20 @@ class RemoteSample:
     """An image of a shard."""
 
     number: int
-    """In its shard, from 0."""
+    """Number in its shard, from 0."""
     image: bytes
     label: int
 
 
 @dataclass(frozen=True)
 class RemoteShards:
-    """Images with the classes of others, which are numbered in their order."""
+    """Images with labels that count the classes of another data set, in its order."""
 
     path: str
     """The pattern that the addresses were made from."""
     addresses: tuple[str, ...]  # (S,)
     images: int
-    """How many there are, as the user says."""
+    """Number of images, as stated by the user."""
     label_map: LabelMap  # of K classes
     warnings: tuple[str, ...] = ()
 
@@ -47,23 +47,23 @@ class RemoteShards:
         return self.images
 
     def place(self, shard: int, number: int) -> int:
-        """What stands for an image of a shard among all images."""
+        """Return the number of an image among all shards, by shard and position."""
         return shard << _NUMBER_BITS | number
 
     def name(self, place: int) -> str:
-        """Return what messages call the image at a place."""
+        """Return the name of the image at a place, for messages."""
         shard, number = self._split(place)
         return f"{without_query(self.addresses[shard])}: sample {number}"
 
     def read(self, place: int) -> bytes:
-        """Read a single image file, with all that lies before it in its shard."""
+        """Read a single image file; reads its shard up to it."""
         shard, number = self._split(place)
         return next(self.samples(shard, number)).image
 
     def samples(self, shard: int, first: int = 0) -> Iterator[RemoteSample]:
         """Read the images of shard 0..S-1 from the one with the number `first` on.
 
-        Where the connection breaks the shard is read again. Raises UserError where that does not
+        If the connection breaks, the shard is read again. Raises UserError if that does not
         help, and DataError for a sample without an image or a label of 0..K-1.
         """
         address = self.addresses[shard]
@@ -88,7 +88,7 @@ class RemoteShards:
             raise DataError(f"{rule} {without_query(address)}", "write it again, or leave it out")
 
     def _sample(self, address: str, number: int, content: Mapping[str, Any]) -> RemoteSample:
-        """The image and the label of what WebDataset read."""
+        """Return the image and the label of a sample that WebDataset read."""
         shard = without_query(address)
         key = content["__key__"]
         parts: dict[str, tuple[str, bytes]] = {}
@@ -110,9 +110,9 @@ class RemoteShards:
 
 
 def _read_once(address: str) -> Iterator[Mapping[str, Any]]:
-    """The samples of a shard as WebDataset makes them of its files, by their endings.
+    """Yield the samples of a shard, which WebDataset makes of its files, by their endings.
 
-    WebDataset opens nothing itself, as it would start commands to do so.
+    WebDataset itself opens nothing, as it might start commands to do so.
     """
     from webdataset.tariterators import group_by_keys, tar_file_expander
 
@@ -121,7 +121,7 @@ def _read_once(address: str) -> Iterator[Mapping[str, Any]]:
         try:
             yield from group_by_keys(files)
         except UserError as error:
-            raise UserError(error.args[0]) from error  # WebDataset adds to what an error says
+            raise UserError(error.args[0]) from error  # WebDataset adds text to errors
         except ValueError as error:
             rule = f"{without_query(address)} must be a shard of samples"
             raise DataError(f"{rule}, got: {error.args[0]}", "write it again") from error
@@ -131,5 +131,5 @@ def _broken(address: str, reached: int, error: BaseException) -> UserError:
     reason = str(error.args[0]).partition(" @ ")[0] if error.args else type(error).__name__
     seen = f"broke {len(WAITS) + 1} times at sample {reached} ({reason})"
     return UserError(
-        f"reading {without_query(address)} {seen}; see to the connection, or write the shard again"
+        f"reading {without_query(address)} {seen}; check the connection, or write the shard again"
     )

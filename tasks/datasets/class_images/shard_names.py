@@ -1,4 +1,4 @@
-"""Which files are meant by a pattern of shards."""
+"""Expand a pattern of shards to files."""
 
 import re
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ _REMOTE = re.compile(r"pipe:|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path stands for files by `{first..last}`, `{a,b}`, `*`, `?` or `[…]`."""
+    """Whether a path is a pattern of files, with `{first..last}`, `{a,b}`, `*`, `?` or `[…]`."""
     return any(letter in str(path) for letter in "{*?[") and not path.exists()
 
 
 def refuse_remote(path: str) -> None:
-    """Raise UserError for an address or a command, which WebDataset takes too."""
+    """Raise UserError for an address or a command, which WebDataset would accept."""
     if _REMOTE.match(path):
         raise UserError(
             f"data must be on this machine's disks, got {path}; download it, or mount it as a"
@@ -26,9 +26,9 @@ def refuse_remote(path: str) -> None:
 
 
 def find_shards(pattern: Path) -> list[Path]:
-    """List the files that a pattern means, those of `*` sorted.
+    """List the files of a pattern, those of `*` sorted.
 
-    Raises UserError where there are none, and for one that braces name and that is not there.
+    Raises UserError if there are none, and for a missing file that braces name.
     """
     shards: list[Path] = []
     for text in expand(str(pattern)):
@@ -41,7 +41,7 @@ def find_shards(pattern: Path) -> list[Path]:
 
 
 def expand(text: str) -> Iterator[str]:
-    """The texts that `{first..last}` and `{a,b}` stand for, as in a shell."""
+    """Expand `{first..last}` and `{a,b}` as a shell does."""
     braces = _BRACES.search(text)
     if braces is None:
         yield text
@@ -51,7 +51,7 @@ def expand(text: str) -> Iterator[str]:
 
 
 def _choices(inside: str) -> Iterator[str]:
-    """What one pair of braces stands for; numbers keep their zeros."""
+    """Expand one pair of braces; numbers keep their zeros."""
     numbers = _RANGE.fullmatch(inside)
     if numbers is None:
         yield from inside.split(",")

@@ -1,4 +1,4 @@
-"""WebDataset shards: tars of samples, each the files that share a name up to its first dot.
+"""WebDataset shards: tars of samples.  The files of a sample share a name up to the first dot.
 
 N samples, K classes.
 """
@@ -37,10 +37,10 @@ class _Samples:
 
 
 def read_shards(path: Path, shards: Sequence[Path]) -> Listing:
-    """List the samples of the shards that `path` leads to.
+    """List the samples of the shards at `path`.
 
-    Names of classes are the lines of `classes.txt` beside the shards, else the numbers. Raises
-    DataError naming a sample without an image or label, and a shard that is damaged.
+    Names of classes are the lines of `classes.txt` beside the shards, otherwise the numbers.
+    Raises DataError naming a sample without an image or label, or a damaged shard.
     """
     files = ArchiveFiles.of(shards)
     samples = _Samples()
@@ -69,7 +69,7 @@ def read_shards(path: Path, shards: Sequence[Path]) -> Listing:
 
 
 def _group(shard: Path, members: TarMembers) -> dict[str, dict[str, int]]:
-    """Place of each sample's files by their endings, by its key."""
+    """Return the places of each sample's files by key and ending."""
     samples: dict[str, dict[str, int]] = {}
     for place, name in enumerate(members.names):
         folder, _, file = name.rpartition("/")
@@ -86,8 +86,9 @@ def _group(shard: Path, members: TarMembers) -> dict[str, dict[str, int]]:
 
 
 def image_and_label(shard: Path | str, key: str, parts: Mapping[str, T]) -> tuple[T, T]:
-    """Of a sample's parts by their endings, its image and what holds its label, `.cls` before
-    `.json`. Raises DataError for none, and for several images.
+    """Return a sample's image part and its label part, `.cls` before `.json`.
+
+    Raises DataError if one is missing, and for several images.
     """
     images = [parts[ending] for ending in IMAGES if ending in parts]
     labels = [parts[ending] for ending in LABELS if ending in parts]
@@ -99,10 +100,10 @@ def image_and_label(shard: Path | str, key: str, parts: Mapping[str, T]) -> tupl
 
 
 def read_label(shard: Path | str, name: str, content: bytes) -> int:
-    """The label in a file: its text, or the entry of its JSON; DataError for another thing."""
+    """Read the label in a file: its text, or the entry of its JSON; DataError for anything else."""
     label: object = None
     try:
-        label = json.loads(content)  # a number is JSON too
+        label = json.loads(content)  # a number is also JSON
     except ValueError:
         label = content[:80]
     if isinstance(label, dict):
@@ -114,7 +115,7 @@ def read_label(shard: Path | str, name: str, content: bytes) -> int:
 
 
 def _class_names(file: Path, largest: int) -> tuple[str, ...]:
-    """Names of the classes: the lines of the file if it is there, else the numbers."""
+    """Return the class names: the lines of the file if it exists, otherwise the numbers."""
     if not file.is_file():
         return tuple(str(label) for label in range(largest + 1))
     lines = read_text(file, "the names of classes").splitlines()

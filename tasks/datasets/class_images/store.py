@@ -1,4 +1,4 @@
-"""Where the images of a data set are: files, an array, or a part of another store.  N images."""
+"""Stores of the images of a data set: files, an array, or a part of a store.  N images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from tasks.labels import FileId
 
 
 class Store(Protocol):
-    """N images on disk or in memory, which any number of processes and threads may read at once.
+    """N images on disk or in memory; any number of processes and threads may read them at once.
 
-    A store can be pickled; it opens what it reads in each process when that first reads.
+    A store can be pickled; each process opens its files at its first read.
     """
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """Return what messages and results call image 0..N-1."""
+        """Return the name of image 0..N-1 in messages and results."""
         ...
 
     def read(self, index: int) -> ImageSource:

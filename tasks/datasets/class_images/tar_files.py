@@ -1,4 +1,4 @@
-"""Class folders in an uncompressed tar, which is read in place.  N files."""
+"""Read class folders in an uncompressed tar in place.  N files."""
 
 import tarfile
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class TarStore:
 
     files: ArchiveFiles
     names: Sequence[FileId]  # (N,)
-    tars: NDArray[np.int32]  # (N,) which of the files holds an image
+    tars: NDArray[np.int32]  # (N,) index of the tar that holds an image
     offsets: NDArray[np.int64]  # (N,)
     sizes: NDArray[np.int64]  # (N,) bytes
 
@@ -38,7 +38,7 @@ class TarStore:
         return f"{self.files.paths[self.tars[index]].name}: {self.names[index]}"
 
     def read(self, index: int) -> bytes:
-        """Read the bytes of an image file; DataError where the tar has been cut off since."""
+        """Read the bytes of an image file; DataError if the tar has been cut off since."""
         number = int(self.tars[index])
         return self.files.read(number, int(self.offsets[index]), int(self.sizes[index]))
 
@@ -54,13 +54,13 @@ class TarMembers:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether a file begins as one that gzip, bzip2, xz or zstd wrote."""
+    """Whether a file begins like one written by gzip, bzip2, xz or zstd."""
     with path.open("rb") as file:
         return file.read(6).startswith(COMPRESSED)
 
 
 def index_tar(path: Path) -> TarMembers:
-    """List what is in a tar, in one pass; DataError for one compressed, damaged or cut off."""
+    """List a tar in one pass; DataError if it is compressed, damaged or cut off."""
     if is_compressed(path):
         rule = f"a tar must be uncompressed to be read in place, {path} is compressed"
         raise DataError(rule, "unpack it, or repack it without compression")
@@ -79,7 +79,7 @@ def index_tar(path: Path) -> TarMembers:
 
 
 def read_tar(path: Path, members: TarMembers) -> Listing:
-    """List the class folders in a tar; DataError where there are none."""
+    """List the class folders in a tar; DataError if there are none."""
     found = sort_members(path, members.names, members.folders)
     store = TarStore(
         files=ArchiveFiles.of([path]),
@@ -106,8 +106,9 @@ def _add(path: Path, found: TarMembers, member: tarfile.TarInfo) -> None:
 
 
 def _ends_as_it_should(path: Path, end: int) -> bool:
-    """Whether a block of zeros closes a tar where its last file ends, and only zeros follow: a
-    header that was overwritten with zeros looks like that block.
+    """Whether only zeros follow the last file of a tar, beginning with a block of zeros.
+
+    A header that was overwritten with zeros looks like that block.
     """
     with path.open("rb") as file:
         file.seek(end)

@@ -1,4 +1,4 @@
-"""Class folders in a zip, which is read in place.  N images."""
+"""Read class folders in a zip in place.  N images."""
 
 import struct
 import zipfile
@@ -29,8 +29,8 @@ class ZipStore:
     """Images in a zip, stored or deflated."""
 
     files: ArchiveFiles  # the zip alone
-    names: Sequence[FileId]  # (N,) as messages have them
-    headers: NDArray[np.int64]  # (N,) offset of what comes before a file's name
+    names: Sequence[FileId]  # (N,) for messages
+    headers: NDArray[np.int64]  # (N,) offset of the header before a file's name
     stored_sizes: NDArray[np.int64]  # (N,) bytes in the zip
     checksums: NDArray[np.uint32]  # (N,) CRC-32
     deflated: NDArray[np.bool_]  # (N,)
@@ -43,7 +43,7 @@ class ZipStore:
         return f"{self.files.paths[0].name}: {self.names[index]}"
 
     def read(self, index: int) -> bytes:
-        """Read the bytes of an image file; DataError where the zip is damaged."""
+        """Read the bytes of an image file; DataError if the zip is damaged."""
         start = int(self.headers[index])
         header = self.files.read(0, start, _HEADER.size)
         signature, flags, name_length, extra_length = _HEADER.unpack(header)
@@ -75,7 +75,7 @@ def read_zip(path: Path) -> Listing:
     """List the class folders in a zip.
 
     Raises DataError for a zip that is damaged, cut off, encrypted or compressed in a rare way, and
-    where there are no class folders.
+    if there are no class folders.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -103,12 +103,12 @@ def read_zip(path: Path) -> Listing:
 
 
 def _with_slashes(member: zipfile.ZipInfo) -> str:
-    """A member's name as we use it."""
+    """Return a member's name in our form."""
     return _plain(member.filename)
 
 
 def _plain(name: str) -> str:
-    """A name in a zip; some programs write it with backslashes."""
+    """Return a name in a zip with slashes; some programs write backslashes."""
     return name.replace("\\", "/").removeprefix("./")
 
 

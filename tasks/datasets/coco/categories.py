@@ -1,4 +1,4 @@
-"""Categories of a COCO file as classes.  K classes."""
+"""Read the categories of a COCO file as classes.  K classes."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from tasks.labels import FileId, LabelMap
 
 
 class OtherClassesError(UserError):
-    """A file none of whose categories is a class of the label map that was asked for."""
+    """No category of a file is a class of the wanted label map."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Classes:
 
     label_map: LabelMap
     labels: Mapping[Hashable, int | None]
-    """Label of each category id; None where the label map has no such class."""
+    """Label of each category id; None if the label map has no such class."""
     warnings: tuple[str, ...]
 
 
@@ -32,8 +32,8 @@ def read_classes(
 ) -> Classes:
     """Label the categories in their order, or by name as the label map `wanted` does.
 
-    `source` is what messages call the categories' file. Raises OtherClassesError where no name is
-    among those of `wanted`.
+    `source` is the name of the categories' file in messages. Raises OtherClassesError if no name
+    is among those of `wanted`.
     """
     categories, warnings = _without_heading(categories, annotations)
     names, repeated = _unique_names(categories)
@@ -55,10 +55,11 @@ def read_classes(
     extra = [name for name in names if name not in wanted_names]
     if missing:
         warnings += (
-            f"{len(missing)} classes of {wanted.source} are no category here: {quoted(missing)}",
+            f"{len(missing)} classes of {wanted.source} are not categories here: {quoted(missing)}",
         )
     if extra:
-        warnings += (f"{len(extra)} categories are no class of {wanted.source}: {quoted(extra)}",)
+        text = f"{len(extra)} categories are not classes of {wanted.source}: {quoted(extra)}"
+        warnings += (text,)
     by_name = {name: label for label, name in enumerate(wanted_names)}
     pairs = zip(own.category_ids, names, strict=True)
     labels = {category: by_name.get(name) for category, name in pairs}
@@ -70,7 +71,7 @@ def _without_heading(
 ) -> tuple[Sequence[Record], tuple[str, ...]]:
     """Drop the supercategory entry that Roboflow's exports add, and say so.
 
-    All others are below it, it is below none, and it has no object.
+    It is the supercategory of all others, has none itself, and has no object.
     """
     for record in categories:
         others = [category for category in categories if category is not record]
@@ -98,7 +99,7 @@ def _has_objects(record: Record, annotations: Sequence[Record]) -> bool:
 
 
 def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Category names, and a warning of each that repeats an earlier one and has its id added."""
+    """Return unique category names; a duplicate gets its id added, with a warning."""
     names: list[str] = []
     warnings: list[str] = []
     for record in categories:
@@ -120,7 +121,7 @@ def _unique_names(categories: Sequence[Record]) -> tuple[tuple[str, ...], tuple[
 
 
 def category_name(record: Record) -> str:
-    """The name of a category: without blanks around it, or its id where it has none.
+    """Return the name of a category, without blanks around it, or its id if it has no name.
 
     Raises DataError for a name of several lines or with other characters that nothing shows.
     """
@@ -133,7 +134,7 @@ def category_name(record: Record) -> str:
 
 
 def _check_spelling(names: Sequence[str], wanted: Sequence[str], source: str) -> None:
-    """Raise OtherClassesError for a name that is a class but for its case."""
+    """Raise OtherClassesError for a name that differs from a class only in case."""
     missing = {name.casefold(): name for name in wanted if name not in names}
     for name in names:
         near = missing.get(name.casefold())
@@ -145,9 +146,9 @@ def _check_spelling(names: Sequence[str], wanted: Sequence[str], source: str) ->
 
 
 def _with_ids_of(wanted: LabelMap, own: LabelMap) -> LabelMap:
-    """The wanted classes under this file's ids.
+    """Give the wanted classes this file's ids.
 
-    One that the file lacks keeps its id or, where another class has that here, takes its name.
+    A class that the file lacks keeps its id or, if another class has that id here, takes its name.
     """
     by_name = dict(zip(own.names, own.category_ids, strict=True))
     ids: list[FileId] = []

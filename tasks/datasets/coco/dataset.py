@@ -1,4 +1,4 @@
-"""COCO JSON read into packed arrays, so that memory does not grow with loader workers.
+"""Read COCO JSON into packed arrays, so that memory does not grow with loader workers.
 
 N images, M objects, K classes.  Boxes are COCO's (x, y, width, height) in pixels; sizes are
 (height, width).  Inside, images are numbered 1..N in the order of their ids and classes 0..K-1; ids
@@ -48,17 +48,17 @@ class CocoDataset:
     boxes: NDArray[np.float64]  # (M, 4) as in the file
     labels: NDArray[np.int64]  # (M,)
     crowd: NDArray[np.bool_]  # (M,)
-    areas: NDArray[np.float64]  # (M,) square pixels, of the mask where the file says so
+    areas: NDArray[np.float64]  # (M,) square pixels, of the mask if the file says so
     places: NDArray[np.int64]  # (M,) index in the file's list of annotations
-    warnings: tuple[str, ...]  # what was corrected or left out, with counts and examples
-    absent: frozenset[int] = frozenset()  # labels of the label map that are no category of the file
+    warnings: tuple[str, ...]  # corrections and omissions, with counts and examples
+    absent: frozenset[int] = frozenset()  # labels of the label map without a category here
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     @property
     def contents(self) -> str:
-        """What it holds, in words."""
+        """Its contents in words."""
         classes = self.label_map.num_classes
         return f"{len(self)} images, {len(self.labels)} objects, {classes} classes"
 
@@ -83,10 +83,9 @@ def read_coco(
     """Read a COCO instances file; `images` is the folder of its file names, None the file's own.
 
     Images are sorted by id. With `label_map` (a checkpoint's), categories take its labels by name;
-    what the two lack of each other is in `warnings`. `check_sizes` compares every image file's
-    header with the annotations, `check_masks` looks whether every mask can be decoded. Raises
-    UserError naming the entry that cannot be understood, and the files that are missing or of
-    another size.
+    categories and classes that do not match are in `warnings`. `check_sizes` compares every image
+    file's header with the annotations; `check_masks` checks that every mask can be decoded. Raises
+    UserError naming the malformed entry, or the files that are missing or of another size.
     """
     path = Path(annotations)
     image_root = Path(images) if images is not None else path.parent
@@ -123,7 +122,7 @@ def first_images(dataset: CocoDataset, count: int) -> CocoDataset:
 def read_segmentations(dataset: CocoDataset) -> PackedValues:
     """Read polygons or run lengths of the M objects as JSON texts.
 
-    They are read from the file again, as few who read a data set need them.
+    They are read from the file again, as they are rarely needed.
     """
     records = read_json(dataset.path)["annotations"]
     masks = (records[index].get("segmentation") for index in dataset.places.tolist())
@@ -174,12 +173,12 @@ def _parse(
 
 
 def empty_list(name: str) -> DataError:
-    """Make the error of a file whose list of images or categories is empty."""
+    """Make the error for an empty list of images or categories."""
     return DataError(f"a data set needs {name}, got an empty list", "check how the file was made")
 
 
 def missing_id(record: object, kind: str) -> DataError:
-    """Make the error of an image or a category that has no id."""
+    """Make the error for an image or a category without an id."""
     rule = f"every {kind} needs an id that is a whole number or a text, got {repr(record)[:80]}"
     return DataError(rule, f"give it one or remove the {kind}")
 
@@ -202,7 +201,7 @@ def sorted_by_id(records: Sequence[Record], kind: str) -> list[Record]:
 
 
 def _check_file_names(images: Sequence[Record], names: Sequence[str]) -> None:
-    """Raise DataError for two images of one file, each of which lacks the other's objects."""
+    """Raise DataError for two images with one file; each lacks the other's objects."""
     owners: dict[str, Record] = {}
     for record, name in zip(images, names, strict=True):
         earlier = owners.setdefault(os.path.normpath(name), record)
@@ -211,8 +210,8 @@ def _check_file_names(images: Sequence[Record], names: Sequence[str]) -> None:
 
 
 def shared_file(name: str, earlier: FileId, record: str = "") -> DataError:
-    """Make the error of an image whose file is that of an earlier image too."""
-    rule = f"a file must be of one image, {name} is the file of image {earlier!r} too"
+    """Make the error for an image with the same file as an earlier image."""
+    rule = f"a file must belong to one image, {name} is also the file of image {earlier!r}"
     return DataError(rule, "merge the two, as each has the other's objects as background", record)
 
 
@@ -243,8 +242,9 @@ def _check_sizes(dataset: CocoDataset, exif: Exif) -> None:
 
 
 def fingerprint(dataset: CocoDataset, *, with_masks: bool = False) -> Fingerprint:
-    """What tells one data set from another, so that a resume on other data is refused; paths do not
-    count, and outlines only where masks are used.
+    """Compute a fingerprint, so that a resume on other data is refused.
+
+    Paths do not count, and outlines only if masks are used.
     """
     digest = hashlib.sha256()
     for array in (dataset.sizes, dataset.first, dataset.boxes, dataset.labels, dataset.crowd):

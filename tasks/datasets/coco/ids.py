@@ -1,16 +1,16 @@
-"""Ids of images, categories and annotations."""
+"""Compare ids of images, categories and annotations."""
 
 from collections.abc import Container
 from typing import Any
 
 from tasks.labels import FileId
 
-_WHOLE = 2.0**53  # below which a number with a point is exact
-_LONGEST = 18  # digits of a number that is looked for among texts, or the other way around
+_WHOLE = 2.0**53  # numbers with a decimal point are exact below this
+_LONGEST = 18  # digits of a number that is compared with texts
 
 
 def file_id(value: Any) -> FileId | None:
-    """The id that a value stands for, None for no id; a spreadsheet's 1.0 is 1, as in pycocotools.
+    """Return the id of a value, or None; a spreadsheet's 1.0 is 1, as in pycocotools.
 
     1 and the text "1" are different ids.
     """
@@ -20,7 +20,7 @@ def file_id(value: Any) -> FileId | None:
 
 
 def other_spelling(value: Any, known: Container[FileId]) -> FileId | None:
-    """The known id that a value is another spelling of: 1 of "1" and "1.0", "1" of 1; else None."""
+    """Find the known id that differs only in spelling: 1 for "1" and "1.0", "1" for 1; or None."""
     found = file_id(value)
     if isinstance(found, int) and abs(found) < 10**_LONGEST:
         return str(found) if str(found) in known else None

@@ -1,4 +1,4 @@
-"""JSON files of annotations and results, which can hold millions of numbers."""
+"""Read JSON files of annotations and results, with up to millions of numbers."""
 
 import contextlib
 import gc
@@ -20,9 +20,9 @@ LISTS = ("images", "annotations", "categories")
 def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
     """Parse a JSON text; `as_object` makes its objects.
 
-    Raises ValueError, or RecursionError where it nests too deep, for what is no JSON. msgspec is
-    three times as fast as Python's parser, which takes what msgspec refuses (NaN, a byte order
-    mark, UTF-16), and whose errors are those that are raised.
+    Raises ValueError for a text that is not JSON, or RecursionError if it nests too deep. msgspec
+    is three times as fast as Python's parser. If msgspec refuses a text (NaN, a byte order mark,
+    UTF-16), Python's parser reads it or raises its own error.
     """
     if as_object is not dict:
         return json.loads(text, object_pairs_hook=as_object)
@@ -35,7 +35,7 @@ def parse_json(text: bytes, as_object: AsObject = dict) -> Any:
 def read_json(path: Path, as_object: AsObject = dict) -> dict[str, Any]:
     """Read a file that has the lists of COCO's instances format; `as_object` makes its objects.
 
-    Raises DataError naming the file that is missing, no JSON or of another format.
+    Raises DataError naming a file that is missing, not JSON or of another format.
     """
     try:
         content = parse_json(read_file(path), as_object)
@@ -59,9 +59,9 @@ def _wrong_format(path: Path, content: str) -> DataError:
 
 @contextlib.contextmanager
 def without_collection() -> Iterator[None]:
-    """Pause Python's cycle collector, which would go through millions of new records repeatedly.
+    """Pause Python's cycle collector; it would scan millions of new records repeatedly.
 
-    That would take twice the time, and nothing that is made of JSON has cycles.
+    That would take twice the time, and values read from JSON have no cycles.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Where the images and annotations of a split are."""
+"""Find the images and annotations of a split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def locate_split(
 ) -> tuple[Path, Path]:
     """Find the image folder and the JSON file of a split.
 
-    Those given count; the others are looked for under `root` in COCO's layouts and Roboflow's.
+    Given paths are taken; the others are looked for under `root` in COCO's and Roboflow's layouts.
     Raises UserError that lists everything tried.
     """
     folders = _candidates(root, images, image_folders(split))
@@ -42,13 +42,13 @@ def locate_split(
 
 
 def image_folders(split: Literal["train", "val"]) -> tuple[str, ...]:
-    """Where a split's images may be under a root, the likelier first."""
+    """List where a split's images may be under a root, the likelier first."""
     places = (f"{split}2017", split, f"images/{split}2017", f"images/{split}", _EXPORTED[split])
     return tuple(dict.fromkeys(places))
 
 
 def instance_files(split: Literal["train", "val"]) -> tuple[str, ...]:
-    """Where a split's annotations of instances may be under a root, the likelier first."""
+    """List where a split's instance annotations may be under a root, the likelier first."""
     return (
         f"annotations/instances_{split}2017.json",
         f"annotations/instances_{split}.json",
@@ -59,7 +59,7 @@ def instance_files(split: Literal["train", "val"]) -> tuple[str, ...]:
 def _candidates(
     root: str | Path | None, path: str | Path | None, names: Sequence[str]
 ) -> list[Path]:
-    """The path that is set, or the names under the root."""
+    """Return the path that is set, or the names under the root."""
     if path is not None:
         return [Path(path)]
     return [Path(root) / name for name in names] if root is not None else []

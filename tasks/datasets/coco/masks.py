@@ -1,6 +1,6 @@
-"""Masks of COCO annotations: polygons, and run lengths of either kind.
+"""Decode and encode masks of COCO annotations: polygons, and run lengths of either kind.
 
-Boxes are (x, y, width, height) in pixels.  `name` is what errors call the annotation.
+Boxes are (x, y, width, height) in pixels.  `name` is the annotation's name in errors.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from tasks.datasets.coco.json_file import Record
 from tasks.errors import DataError
 
 FARTHEST = 1e7
-"""Pixels from an image's corner; what lies beyond is a mistake, and its area would not be exact."""
+"""Pixels from an image's corner; a point beyond is a mistake, and areas would not be exact."""
 LONGEST_OUTLINE = 1e6
 """Pixels around the polygons of an object at most: painting takes 40 bytes and 20 ns for each."""
 
 
 def read_mask(record: Record, name: str) -> Any:
-    """Return the annotation's polygons of whole corners, or its run lengths; None without either.
+    """Return the annotation's polygons of complete corners, or its run lengths, or None.
 
-    Raises DataError where the segmentation is something else.
+    Raises DataError if the segmentation is something else.
     """
     mask = record.get("segmentation") or None
     if isinstance(mask, list) and all(isinstance(polygon, list) for polygon in mask):
@@ -49,8 +49,8 @@ def check_mask(record: Record, height: int, width: int, name: str) -> None:
 def encode(mask: Any, height: int, width: int, name: str) -> Any:
     """Encode polygons or run lengths as compressed run lengths (pycocotools' objects).
 
-    Polygons of fewer than three corners cover nothing; None where no others are left. Raises
-    DataError for numbers that no image of that size has.
+    Polygons of fewer than three corners cover nothing; None if no others are left. Raises
+    DataError for numbers that are impossible in an image of that size.
     """
     if not isinstance(mask, list):
         return _encode_run_lengths(mask, height, width, name)
@@ -64,7 +64,7 @@ def encode(mask: Any, height: int, width: int, name: str) -> Any:
 def mask_box(mask: Any, height: int, width: int, name: str) -> Box:
     """Find the box around a mask: around the corners of polygons, around the pixels of others."""
     if isinstance(mask, list):
-        corners = np.concatenate(polygon_corners(mask, name))  # exact where pixels are not
+        corners = np.concatenate(polygon_corners(mask, name))  # exact, unlike pixels
         left, top = corners.min(axis=0).tolist()
         right, bottom = corners.max(axis=0).tolist()
         return left, top, right - left, bottom - top
@@ -76,7 +76,7 @@ def mask_box(mask: Any, height: int, width: int, name: str) -> Box:
 
 
 def mask_area(mask: Any, height: int, width: int, name: str) -> float:
-    """Count the pixels of a mask; 0 where it covers none."""
+    """Count the pixels of a mask."""
     encoded = encode(mask, height, width, name)
     if encoded is None:
         return 0.0
@@ -88,8 +88,7 @@ def mask_area(mask: Any, height: int, width: int, name: str) -> float:
 def polygon_corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.float64]]:
     """Return every polygon's corners (n, 2).
 
-    Raises DataError for numbers that no image has, with which the code of masks would ask for
-    endless memory.
+    Raises DataError for impossible numbers; with them, the mask code would need endless memory.
     """
     try:
         corners = [np.array(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
@@ -111,13 +110,13 @@ def polygon_corners(polygons: list[list[Any]], name: str) -> list[NDArray[np.flo
 
 
 def _around(corners: NDArray[np.float64]) -> float:
-    """Length of a closed outline (n, 2)."""
+    """Compute the length of a closed outline (n, 2)."""
     steps = corners - np.roll(corners, 1, axis=0)
     return float(np.hypot(steps[:, 0], steps[:, 1]).sum())
 
 
 def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any:
-    """Run lengths of either kind, compressed and known to fit the image."""
+    """Compress run lengths of either kind, and check that they fit the image."""
     from pycocotools import mask as masks
 
     if mask["size"] != [height, width]:
@@ -145,7 +144,7 @@ def _encode_run_lengths(mask: Record, height: int, width: int, name: str) -> Any
 
 
 def _sum_of_runs(counts: list[Any]) -> int:
-    """Pixels that run lengths cover; ValueError for what is none."""
+    """Count the pixels that run lengths cover; ValueError if they are not run lengths."""
     runs = [int(count) for count in counts]
     if runs != counts or min(runs, default=0) < 0:
         raise ValueError("run lengths are whole numbers")
@@ -153,10 +152,10 @@ def _sum_of_runs(counts: list[Any]) -> int:
 
 
 def _sum_of_text(text: str | bytes) -> int:
-    """Pixels that COCO's compressed run lengths cover; ValueError for what is none.
+    """Count the pixels that COCO's compressed run lengths cover; ValueError if malformed.
 
-    A character has five bits of a number, least first, and whether more follow; from the fourth on,
-    numbers are differences to the last but one.
+    A character has five bits of a number, the lowest first, and a bit that says whether more
+    follow. From the fourth on, numbers are differences to the last but one.
     """
     runs: list[int] = []
     value = 0
@@ -184,7 +183,7 @@ def _sum_of_text(text: str | bytes) -> int:
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """COCO's uncompressed run lengths of a mask (H, W): columns first, starting with the zeros."""
+    """Write a mask (H, W) as COCO's uncompressed run lengths, down columns, zeros first."""
     flat = mask.ravel(order="F")
     ends = np.flatnonzero(np.diff(flat)) + 1
     runs: list[int] = np.diff([0, *ends.tolist(), flat.size]).tolist()
@@ -192,7 +191,7 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def compressed(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return compressed run lengths of a mask (H, W), as a results file holds them."""
+    """Return compressed run lengths of a mask (H, W) for a results file."""
     from pycocotools import mask as masks
 
     encoded: dict[str, Any] = masks.encode(np.asfortranarray(mask, dtype=np.uint8))

@@ -1,7 +1,7 @@
-"""Annotations of a COCO JSON as arrays.
+"""Read annotations of a COCO JSON as arrays.
 
-What is missing is derived from the masks, what cannot be used is counted.  M objects in the order
-of their images; boxes are (x, y, width, height) in pixels.
+Missing boxes and areas are derived from the masks; unusable annotations are counted.  M objects in
+the order of their images; boxes are (x, y, width, height) in pixels.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ _AREA = 3  # columns of a row, which ends with the annotation's index
 _INDEX = 8
 
 SCORED_DETECTIONS = 100
-"""Of a category and image, by COCO's rule; further ones do not count."""
+"""Detections of a category and image that COCO's rule scores; further ones do not count."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def parse_objects(
     """Parse the annotations of a file into arrays.
 
     `positions` gives the index of an image id in `sizes` (N, 2), `labels` the label of a category
-    id, None for those to leave out. Raises DataError naming an annotation of an unknown image or
-    category, or without box and mask, and for boxes in other units than pixels.
+    id, or None to leave it out. Raises DataError naming an annotation of an unknown image or
+    category, or without box and mask, and for boxes in units other than pixels.
     """
     notes = Notes()
     columns = plain_rows(records, positions, labels)
@@ -95,17 +95,17 @@ def _is_inside(
     records: Sequence[Record],
     notes: Notes,
 ) -> NDArray[np.bool_]:
-    """Which objects (M, 9) have a part in their image, of `sizes` (M, 2); notes the others."""
+    """Mark the objects (M, 9) that overlap their image of `sizes` (M, 2); note the others."""
     starts = numbers[:, 4:6]
     ends = starts + numbers[:, 6:8]
     inside: NDArray[np.bool_] = np.all((ends > 0) & (starts < sizes[:, ::-1]), axis=1)
     for index in numbers[~inside, _INDEX].astype(np.int64).tolist():
-        notes.add("boxes without a part in their image were left out", _name(records[index]))
+        notes.add("boxes outside their image were left out", _name(records[index]))
     return inside
 
 
 def _name(record: Record) -> str:
-    """What messages call an annotation."""
+    """Name an annotation in messages."""
     return f"annotation {record.get('id', '(without id)')!r} of image {record.get('image_id')!r}"
 
 
@@ -114,17 +114,17 @@ def plain_rows(
     positions: Mapping[Hashable, int],
     labels: Mapping[Hashable, int | None],
 ) -> NDArray[np.float64] | None:
-    """Read annotations by columns as rows (M, 9), where all are as in COCO's own files.
+    """Read annotations by columns as rows (M, 9), if all have the form of COCO's own files.
 
-    None where any is of another form. The area is nan in those that `object_row` has to judge: by
-    box, area or category.
+    None if any has another form. The area is nan for those that `object_row` has to judge by box,
+    area or category.
     """
     fields = itemgetter("image_id", "category_id", "bbox")
     try:
         images, categories, boxes = zip(*map(fields, records), strict=True)
         indices = [positions[image] for image in images]
         classes = [labels[category] for category in categories]
-    except (KeyError, TypeError, ValueError):  # a field is missing or a list, or no record at all
+    except (KeyError, TypeError, ValueError):  # a field is missing or a list, or it is no record
         return None
     areas = [record.get("area") for record in records]
     crowds = [record.get("iscrowd") for record in records]
@@ -157,12 +157,12 @@ _NONE = type(None)
 
 
 def _kinds(values: Sequence[object]) -> set[type]:
-    """The types that occur, exactly: True is no int here."""
+    """Return the exact types that occur: True is not an int here."""
     return set(map(type, values))
 
 
 def _is_plain_mask(mask: object) -> bool:
-    """Whether `read_mask` takes it for polygons or run lengths, or for none."""
+    """Whether `read_mask` takes it as polygons, as run lengths or as no mask."""
     if isinstance(mask, list):
         return all(type(polygon) is list for polygon in mask)
     return mask is None or (type(mask) is dict and {"size", "counts"} <= mask.keys())
@@ -186,7 +186,7 @@ def object_row(
 ) -> ObjectRow | None:
     """Read one annotation as (image, label, crowd, area, x, y, width, height).
 
-    None, and a note, where it is left out. Raises DataError where `parse_objects` does.
+    None, and a note, if it is left out. Raises DataError as `parse_objects` does.
     """
     if not isinstance(record, Mapping):
         raise DataError(f"every annotation must be an object {{…}}, got {record!r}", "remove it")
@@ -209,7 +209,7 @@ def object_row(
 
 
 def _read_crowd(value: Any, name: str) -> bool:
-    """Whether an annotation is a crowd; DataError for a mark that does not say."""
+    """Whether an annotation is a crowd; DataError for an unclear mark."""
     if not isinstance(value, str | int | float | None) or value not in (None, 0, 1, "0", "1"):
         rule = f"iscrowd must be 0 or 1, got {repr(value)[:40]}"
         raise DataError(rule, "correct it or remove the annotation", name)
@@ -217,14 +217,14 @@ def _read_crowd(value: Any, name: str) -> bool:
 
 
 def is_usable(box: Box) -> bool:
-    """Tell whether a box has a width and a height and lies where an image can be."""
+    """Whether a box has a width and a height and lies where an image can be."""
     return all(abs(value) <= FARTHEST for value in box) and box[2] > 0 and box[3] > 0
 
 
 def decode_mask(segmentation: Any, height: int, width: int, name: str) -> NDArray[np.bool_] | None:
-    """Decode polygons or run lengths to pixels (height, width); None where there are none.
+    """Decode polygons or run lengths to pixels (height, width); None if there are none.
 
-    Raises DataError, which calls the annotation `name`, for what is neither.
+    Raises DataError with the annotation's `name` for anything else.
     """
     mask = read_mask({"segmentation": segmentation}, name)
     encoded = None if mask is None else encode(mask, height, width, name)
@@ -236,7 +236,7 @@ def decode_mask(segmentation: Any, height: int, width: int, name: str) -> NDArra
 
 
 def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str) -> Any:
-    """What is known of the annotation's image or category; DataError where nothing is."""
+    """Look up the annotation's image or category; DataError if it is unknown."""
     value = file_id(record.get(key))
     if value is None or value not in known:
         listed = "images" if key == "image_id" else "categories"
@@ -247,7 +247,7 @@ def _look_up(record: Record, key: str, known: Mapping[Hashable, Any], name: str)
 
 
 def _read_box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
-    """The annotation's box, or the one around its mask."""
+    """Return the annotation's box, or the box around its mask."""
     if box:
         try:
             x, y, box_width, box_height = map(float, box if isinstance(box, list) else ())
@@ -262,7 +262,7 @@ def _read_box(box: Any, mask: Any, height: int, width: int, name: str) -> Box:
 
 
 def _read_area(area: Any, mask: Any, box: Box, height: int, width: int, name: str) -> float:
-    """The annotation's area where it is positive, else the mask's, else the box's."""
+    """Return the annotation's area if it is positive, otherwise that of the mask or the box."""
     if isinstance(area, int | float) and 0 < area <= FARTHEST**2:
         return float(area)
     pixels = 0.0 if mask is None else mask_area(mask, height, width, name)

@@ -1,4 +1,4 @@
-"""COCO JSON read for training: fast where it is sound, and every defect named where it is not."""
+"""Read COCO JSON for training: fast if it is sound, otherwise naming every defect."""
 
 from pathlib import Path
 
@@ -24,14 +24,13 @@ def read_for_training(
     exif: Exif = "apply",
     check_command: str = "backbones check",
 ) -> CocoDataset:
-    """Read a COCO instances file as `read_coco` does; refuse it by all that is wrong with it.
+    """Read a COCO instances file as `read_coco` does; the error lists all defects.
 
-    Sound data take no time beyond `read_coco`'s. Others are looked through as `backbones check`
-    does, image files by their headers alone; `check_command` is how the user starts that. Raises
-    UserError that names file, record, rule and way out of the first errors and says how many there
-    are, what `read_coco` stopped at before all others; that of `read_coco` where the file cannot be
-    read at all, where its classes are not those of `label_map`, and where no record is wrong by the
-    check's rules.
+    Sound data take no time beyond `read_coco`'s. Other data are checked as `backbones check` does,
+    but only the headers of image files; `check_command` is how the user starts that. Raises
+    UserError with file, record, rule and way out of the first errors, and their number; the error
+    of `read_coco` is first. The error is that of `read_coco` alone if the file cannot be read at
+    all, if its classes are not those of `label_map`, or if the check finds no wrong record.
     """
     path = Path(annotations)
     image_root = Path(images) if images is not None else path.parent
@@ -45,7 +44,7 @@ def read_for_training(
             exif=exif,
         )
     except OtherClassesError:
-        raise  # the file may be sound
+        raise  # the file itself may be sound
     except UserError as error:
         errors = find_errors(
             path, image_root, check_sizes=check_sizes, check_masks=check_masks, exif=exif
@@ -58,10 +57,10 @@ def read_for_training(
 def find_errors(
     path: Path, image_root: Path, *, check_sizes: bool, exif: Exif, check_masks: bool = False
 ) -> list[Finding]:
-    """Find the errors of a COCO file, and of image files' headers where training needs them.
+    """Find the errors of a COCO file, and of image files' headers if training needs them.
 
-    It does where `check_sizes` asks for all, and where a record does not say its image's size.
-    Nothing is found in a file that cannot be read at all.
+    Training needs them if `check_sizes` is set, and for a record without its image's size. A file
+    that cannot be read at all gives no findings.
     """
     records, findings = look_through(path, image_root, exif, Needs(masks=check_masks))
     if not records.content:
@@ -75,7 +74,7 @@ def find_errors(
 
 
 def _in_order(errors: list[Finding], error: UserError, path: Path) -> list[Finding]:
-    """The errors in the order of telling: the reader's own, and the rest."""
+    """Order the errors for the message: the reader's own first, then the rest."""
     own = _told_by(errors, error)
     if not own:
         own = [refused_by_training(path, error)]
@@ -84,10 +83,10 @@ def _in_order(errors: list[Finding], error: UserError, path: Path) -> list[Findi
 
 
 def _told_by(errors: list[Finding], error: UserError) -> list[Finding]:
-    """The findings that say what the reader's error says; none where no check has its rule.
+    """Find the findings that state the reader's error; empty if no check has its rule.
 
-    The error of image files quotes findings. That of a record says what must hold in the same
-    words as the finding, and perhaps what was seen in others.
+    The error about image files quotes findings. The error about a record states the rule in the
+    same words as the finding, but may describe the value differently.
     """
     quoted = [finding for finding in errors if finding.sentence in str(error)]
     cause = error.__cause__
@@ -100,5 +99,5 @@ def _told_by(errors: list[Finding], error: UserError) -> list[Finding]:
 
 
 def _must_hold(rule: str) -> str:
-    """A rule without what was seen: "image ids must be unique"."""
+    """Cut a rule before the value that was seen: "image ids must be unique"."""
     return rule.partition(", ")[0]

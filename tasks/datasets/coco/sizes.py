@@ -1,4 +1,4 @@
-"""Image records of a COCO file: file names and sizes.  Sizes are (height, width) in pixels."""
+"""Read file names and sizes of a COCO file's images.  Sizes are (height, width) in pixels."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tasks.images import MOST_PIXELS, Exif, image_size
 def image_file_name(record: Record) -> str:
     """Return the image record's file name, relative to the image folder.
 
-    Raises DataError where it has none that a file can have.
+    Raises DataError if it has none, or one that no file can have.
     """
     name = record.get("file_name")
     if not isinstance(name, str) or not name:
@@ -20,7 +20,7 @@ def image_file_name(record: Record) -> str:
 
 
 def writable(text: str, kind: str) -> str:
-    """Return a text unless JSON's escapes made it one that no file can hold, a DataError."""
+    """Return a text; DataError if JSON's escapes left half a character in it."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -30,9 +30,9 @@ def writable(text: str, kind: str) -> str:
 
 
 def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, int]:
-    """Return (height, width) by the image record, by the file's header where it has none.
+    """Return (height, width) by the image record, otherwise by the file's header.
 
-    Raises DataError for sides that no image has and for files that cannot be read.
+    Raises DataError for impossible sides and for files that cannot be read.
     """
     height = record.get("height")
     width = record.get("width")
@@ -56,7 +56,7 @@ def annotated_size(record: Record, image_root: Path, exif: Exif) -> tuple[int, i
 def size_error(
     path: Path, size: tuple[int, ...], annotated: tuple[int, ...], exif: Exif
 ) -> DataError:
-    """Make the error of an image whose (height, width) is not the annotated one."""
+    """Make the error for an image with a (height, width) other than the annotated one."""
     rule = (
         f"{path} is {size[1]}x{size[0]} pixels (width x height), its annotations say"
         f" {annotated[1]}x{annotated[0]}"
@@ -64,5 +64,5 @@ def size_error(
     opposite: Exif = "ignore" if exif == "apply" else "apply"
     if image_size(path, opposite) != annotated:
         return DataError(rule, "fix one of the two")
-    way_out = f"set data.exif={opposite} if boxes were drawn so, else swap width and height"
+    way_out = f"set data.exif={opposite} if boxes were drawn so, otherwise swap width and height"
     return DataError(f"{rule}, as with data.exif={opposite}", way_out)

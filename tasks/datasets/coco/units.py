@@ -1,4 +1,4 @@
-"""Boxes that are in other units than pixels, or other numbers than x, y, width and height.
+"""Recognise boxes in units other than pixels, or as corners.
 
 M objects; boxes are (x, y, width, height), sizes (height, width).
 """
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from tasks.errors import DataError
 
 Units = Literal["pixels", "fractions", "corners"]
-"""What the numbers of boxes are: pixels, shares of the image's sides, or corners in pixels."""
-_FEW = 3  # boxes, of which fewer tell too little of corners
-_PAST = 1.0  # pixels past the border that are no sign of corners
-_SMALLEST = 8  # pixels of a side, below which a box of 1x1 is no small part of an image
+"""The numbers of boxes: pixels, shares of the image's sides, or corners in pixels."""
+_FEW = 3  # boxes; fewer do not tell whether they are corners
+_PAST = 1.0  # pixels past the border that do not count as a sign of corners
+_SMALLEST = 8  # pixels of a side; in a smaller image a box of 1x1 is not a small part
 
 
 def find_units(boxes: NDArray[np.float64], sizes: NDArray[np.int32]) -> Units:
-    """Tell the units of a file's boxes (M, 4) by all of them; `sizes` (M, 2) are their images'.
+    """Tell the units of a file's boxes (M, 4) from all of them; `sizes` (M, 2) are their images'.
 
-    They are fractions where all end within the first pixel and one is no whole number. They are
-    corners where all would be in their image as such, and half or more end past its border as
-    width and height.
+    They are fractions if all end within the first pixel and one is not a whole number. They are
+    corners if, read as corners, all are in their image and, read as width and height, half or more
+    end past its border.
     """
     if len(boxes) == 0:
         return "pixels"
@@ -39,7 +39,7 @@ def find_units(boxes: NDArray[np.float64], sizes: NDArray[np.int32]) -> Units:
 
 
 def units_error(units: Units, count: int) -> DataError:
-    """Make the error of a file whose boxes, this many, are in other units than pixels."""
+    """Make the error for a file with this many boxes in units other than pixels."""
     if units == "fractions":
         rule = f"bbox must be in pixels, got fractions of the image's sides in all {count} boxes"
         return DataError(rule, "multiply them by the image's width and height")
@@ -54,7 +54,7 @@ def units_error(units: Units, count: int) -> DataError:
 def in_pixels(
     units: Units, box: tuple[float, float, float, float], size: tuple[int, int]
 ) -> list[float]:
-    """Return a box of other units as x, y, width, height in pixels of its image."""
+    """Convert a box in other units to x, y, width, height in pixels of its image."""
     first_x, first_y, second_x, second_y = box
     if units == "fractions":
         height, width = size

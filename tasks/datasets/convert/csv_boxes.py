@@ -1,4 +1,4 @@
-"""A CSV file of boxes, one a row, as pictures with boxes.  `where` is a file and line."""
+"""Read a CSV file of boxes, one a row, as pictures with boxes.  `where` is a file and line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from tasks.datasets.notes import Notes
 from tasks.datasets.text_files import read_rows
 from tasks.images import image_size
 
-KNOWN = {  # our column to the names it goes by in other people's files, lower case
+KNOWN = {  # our columns, and their names in other people's files, lower case
     "file": (
         "filename",
         "file_name",
@@ -59,9 +59,9 @@ def read_csv(
     """Read the boxes of a CSV with a header.
 
     `images` is the folder of its file names, None the file's own. Corners (x1, y1, x2, y2) are read
-    where the header has x2 and y2, else x1, y1, w, h; `columns` gives the header's names of these,
-    of `file` and of `label`. A row with empty numbers is an image without objects. Sizes are those
-    of the image files. Raises UserError naming file and line.
+    if the header has x2 and y2, otherwise x1, y1, w, h; `columns` gives the header's names of
+    these, of `file` and of `label`. A row with empty numbers is an image without objects. Sizes are
+    those of the image files. Raises UserError naming file and line.
     """
     path = Path(file)
     header, rows = _rows(path)
@@ -92,7 +92,7 @@ def read_csv(
 def _picture(
     name: str, image_root: Path, boxes: Sequence[tuple[str, LabelledBox]], notes: Notes
 ) -> Picture:
-    """An image with its boxes, each with its place in the file, as far as they are on it."""
+    """Return an image with the boxes that overlap it; each has its place in the file."""
     size = image_size(image_root / name)
     kept = [box for where, box in boxes if on_image(box, size, where, notes)]
     return Picture(file_name=name, size=size, boxes=tuple(kept))
@@ -120,7 +120,7 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
 def _columns(
     path: Path, header: Sequence[str], asked: Columns, categories: Sequence[str] | None
 ) -> dict[str, str]:
-    """The header's name of each column that is needed."""
+    """Return the header's name of each needed column."""
     wrong = [name for name in asked if name not in KNOWN]
     wrong += [name for name in asked.values() if name not in header]
     if wrong:
@@ -146,7 +146,7 @@ def _columns(
 
 
 def _known_columns(header: Sequence[str]) -> dict[str, str]:
-    """The columns of the header that go by a known name; of equal ones the first counts."""
+    """Return the columns of the header with a known name; the first of equal ones."""
     lower = {name.lower(): name for name in reversed(header)}
     columns: dict[str, str] = {}
     for column, names in KNOWN.items():
@@ -157,7 +157,7 @@ def _known_columns(header: Sequence[str]) -> dict[str, str]:
 
 
 def _labels(path: Path, rows: Sequence[tuple[int, Row]], names: Columns) -> set[str]:
-    """The labels of all boxes; none where the file has no column of them."""
+    """Return the labels of all boxes; empty if the file has no column for them."""
     if "label" not in names:
         return set()
     column = names["label"]
@@ -181,7 +181,7 @@ def _file_name(name: str, image_root: Path, where: str) -> str:
 
 
 def _box(row: Row, names: Columns, origin: Origin, where: str, notes: Notes) -> Box | None:
-    """The row's box; None, and a note, where it has no area."""
+    """Return the row's box; None, and a note, if it has no area."""
     numbers: dict[str, float] = {}
     for column in names.keys() - {"file", "label"}:
         numbers[column] = _number(row[names[column]], names[column], where)

@@ -1,7 +1,7 @@
-"""CVAT for images 1.1 (one XML file for all images) as pictures with outlines.
+"""Read CVAT for images 1.1 (one XML file for all images) as pictures with outlines.
 
-Polygons, boxes, ellipses and masks are read; a mask's run lengths go along the rows of its box and
-start with what is not of the object.
+Polygons, boxes, ellipses and masks are read.  A mask's run lengths go along the rows of its box and
+start with the background.
 """
 
 import os
@@ -33,7 +33,7 @@ OTHERS = ("polyline", "points", "cuboid", "skeleton", "tag")
 
 @dataclass(frozen=True)
 class _Task:
-    """What the shapes of all images are read with."""
+    """Values for reading the shapes of all images."""
 
     categories: tuple[str, ...]
     notes: Notes
@@ -45,7 +45,7 @@ def read_cvat(
     images: str | Path | None = None,
     categories: Sequence[str] | None = None,
 ) -> Converted:
-    """Read a file and the images that it names, in the folder `images` or else beside it.
+    """Read a file and the images that it names, in the folder `images` or beside it.
 
     Without `categories` they are the file's labels in their order. Raises UserError naming file and
     line.
@@ -77,7 +77,7 @@ def read_cvat(
 def _categories(
     tree: Element, images: Sequence[Element], categories: Sequence[str] | None
 ) -> tuple[str, ...]:
-    """The categories that are asked for, the labels that the file declares, or those that occur."""
+    """Return the given categories, or the labels that the file declares or uses."""
     if categories is not None:
         return tuple(categories)
     declared = [label for label in _all_below(tree.find("meta"), "label") if _is_class(label)]
@@ -111,7 +111,7 @@ def _is_class(label: Element) -> bool:
 
 
 def _image(element: Element, folder: Path) -> Path:
-    """The file of an image; UserError listing the places where it might be."""
+    """Find the file of an image; UserError listing the places that were tried."""
     name = element.attribute("name")
     subset = element.attributes.get("subset", "default")
     tried = [folder / name, folder / "images" / name, folder / "images" / subset / name]
@@ -146,7 +146,7 @@ def _picture(element: Element, image: Path, name: str, task: _Task) -> Picture:
 
 
 def _object(shape: Element, size: tuple[int, int], task: _Task) -> LabelledBox | None:
-    """An object; None, and a note, where it is left out."""
+    """Read an object; None, and a note, if it is left out."""
     label = _label(shape)
     check_label(label, task.categories, shape.where)
     if shape.tag == "mask":
@@ -155,7 +155,7 @@ def _object(shape: Element, size: tuple[int, int], task: _Task) -> LabelledBox |
 
 
 def _outline(shape: Element) -> Polygon:
-    """The corners of a shape that is no mask."""
+    """Return the corners of a shape that is not a mask."""
     number = shape.attribute_number
     turn = number("rotation", 0)
     if shape.tag == "box":
@@ -177,7 +177,7 @@ def _outline(shape: Element) -> Polygon:
 
 
 def _mask(label: str, shape: Element, size: tuple[int, int], notes: Notes) -> LabelledBox | None:
-    """The object of a mask's run lengths."""
+    """Make the object of a mask's run lengths."""
     box = [int(shape.attribute_number(name)) for name in ("left", "top", "width", "height")]
     left, top, width, height = box
     text = shape.attribute("rle")

@@ -1,4 +1,4 @@
-"""Labelme's folders (one JSON file an image) as pictures with outlines.
+"""Read Labelme's folders (one JSON file an image) as pictures with outlines.
 
 Polygons, rectangles, circles and masks are read. Outlines of one label and one group are one
 object.
@@ -34,7 +34,7 @@ from tasks.datasets.text_files import read_file
 from tasks.errors import DataError
 from tasks.images import SUFFIXES, image_size, stored_values
 
-_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}  # that a shape has at least
+_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}  # points of a shape at least
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def read_labelme(
     images: str | Path | None = None,
     categories: Sequence[str] | None = None,
 ) -> Converted:
-    """Read a folder of files, whose images are where they say or in the folder `images`.
+    """Read a folder of files; images are where the files say, or in the folder `images`.
 
     Without `categories` they are the sorted labels. Raises UserError naming file and shape.
     """
@@ -76,7 +76,7 @@ def read_labelme(
     for path in visible_files(root, "*.json") if root.is_dir() else []:
         content = _read(path)
         if "shapes" not in content or "imagePath" not in content:
-            notes.add("JSON files are none of Labelme's and were left out", path)
+            notes.add("JSON files are not Labelme's and were left out", path)
             continue
         drawings.append(_drawing(path, content, image_folder, notes))
     if not drawings:
@@ -91,7 +91,7 @@ def read_labelme(
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """The content of a JSON file, empty where it is no object."""
+    """Read a JSON file; empty if it does not hold an object."""
     try:
         content = parse_json(read_file(path))
     except (OSError, ValueError, RecursionError) as error:
@@ -123,7 +123,7 @@ def _drawing(
 
 
 def _image(path: Path, name: str, image_folder: Path | None) -> Path:
-    """The image of a file: where it says, else of its own name; UserError where there is none."""
+    """Find the image of a file: where it says, or of its own name; UserError if there is none."""
     name = name.replace("\\", "/")
     folder = path.parent if image_folder is None else image_folder
     tried = [folder / name, folder / Path(name).name]
@@ -137,7 +137,7 @@ def _image(path: Path, name: str, image_folder: Path | None) -> Path:
 
 
 def _kind_of(record: Any, where: str) -> str:
-    """The kind of a shape, a polygon where it does not say."""
+    """Return the kind of a shape; a polygon if it does not say."""
     if not isinstance(record, Mapping) or not isinstance(record.get("label"), str):
         raise UserError(f"{where}: must have a label, got {repr(record)[:60]}; correct the file")
     return str(record.get("shape_type") or "polygon")
@@ -191,7 +191,7 @@ def _grouped(shapes: Sequence[_Shape]) -> list[list[_Shape]]:
 
 
 def _object(shapes: Sequence[_Shape], size: tuple[int, int], notes: Notes) -> LabelledBox | None:
-    """An object; None, and a note, where it is left out."""
+    """Read an object; None, and a note, if it is left out."""
     first = shapes[0]
     if first.kind == "mask":
         return _mask(first, size, notes)
@@ -200,7 +200,7 @@ def _object(shapes: Sequence[_Shape], size: tuple[int, int], notes: Notes) -> La
 
 
 def _outline(shape: _Shape) -> Polygon:
-    """The corners of a shape that is no mask."""
+    """Return the corners of a shape that is not a mask."""
     if shape.kind == "circle":
         (x, y), (edge_x, edge_y) = shape.points[:2]
         radius = math.hypot(edge_x - x, edge_y - y)
@@ -212,7 +212,7 @@ def _outline(shape: _Shape) -> Polygon:
 
 
 def _mask(shape: _Shape, size: tuple[int, int], notes: Notes) -> LabelledBox | None:
-    """The object of a mask, which is a PNG of its box."""
+    """Make the object of a mask; the mask is a PNG of its box."""
     try:
         stored = stored_values(base64.b64decode(shape.mask, validate=True))
     except (binascii.Error, DataError) as error:

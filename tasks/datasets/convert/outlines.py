@@ -50,9 +50,9 @@ def _turned(
 def outlined(
     label: str, polygons: Sequence[Polygon], size: tuple[int, int], where: str, notes: Notes
 ) -> LabelledBox | None:
-    """An object of one or more outlines; None, and a note, where it has no width or height.
+    """Make an object of one or more outlines; None, and a note, if it has no width or height.
 
-    What is outside the image is clipped, and noted.
+    Parts outside the image are clipped, and noted.
     """
     clipped = tuple(_clipped(polygon, size) for polygon in polygons)
     if clipped != tuple(polygons):
@@ -80,9 +80,9 @@ def masked(
     where: str,
     notes: Notes,
 ) -> LabelledBox | None:
-    """An object whose mask (h, w) lies with its first pixel at the image's pixel (x, y).
+    """Make an object of a mask (h, w) with its first pixel at the image's pixel (x, y).
 
-    None, and a note, where no pixel of it is on the image.
+    None, and a note, if no pixel of it is on the image.
     """
     left, top = corner
     mask = np.zeros(size, dtype=np.bool_)

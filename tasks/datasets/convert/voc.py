@@ -1,9 +1,9 @@
-"""Pascal VOC folders (one XML file an image) as pictures with boxes.
+"""Read Pascal VOC folders (one XML file an image) as pictures with boxes.
 
 VOC's corners are pixels counted from 1, and both belong to the box (VOC development kit): xmin 1,
 xmax 3 is three pixels wide and starts at the image's border, COCO's x 0, width 3. Files whose tool
-wrote plain points want origin 0. Objects marked difficult, which VOC's scoring passes over, become
-crowds, which COCO's passes over.
+wrote plain points need origin 0. VOC's scoring ignores objects marked difficult; they become
+crowds, which COCO's scoring ignores.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ Difficult = Literal["ignore", "keep", "drop"]
 
 @dataclass(frozen=True)
 class _Rules:
-    """How an XML file becomes a picture."""
+    """Values for turning an XML file into a picture."""
 
     image_root: Path
     categories: tuple[str, ...]
@@ -125,7 +125,7 @@ def _stems(root: Path, split: str | None, files: dict[str, Path]) -> list[str]:
 
 
 def _image(stem: str, tree: Element, by_stem: dict[str, list[Path]], image_root: Path) -> Path:
-    """The image of an annotation file: of the same name, else the one that the file names."""
+    """Find the image of an annotation file: of the same name, or the one that the file names."""
     named = tree.find("filename")
     name = named.text.strip() if named is not None else ""
     candidates = by_stem.get(stem, [])
@@ -140,11 +140,11 @@ def _image(stem: str, tree: Element, by_stem: dict[str, list[Path]], image_root:
 
 
 def _picture(tree: Element, image: Path, rules: _Rules, notes: Notes) -> Picture:
-    """The image's size is that of its file; another one in the XML is noted."""
+    """Read the image's size from its file; note a different size in the XML."""
     size = image_size(image)
     stated = tree.find("size")
     if stated is not None and (stated.number("height"), stated.number("width")) != size:
-        kind = "annotation files state another size than their image has, which was taken instead"
+        kind = "annotation files state a size that their image does not have; the image's was taken"
         notes.add(kind, f"{stated.where}, {image.name} is {size[1]}x{size[0]}")
     boxes: list[LabelledBox] = []
     for element in tree.find_all("object"):
@@ -161,7 +161,7 @@ def _label(element: Element) -> str:
 
 
 def _object(element: Element, rules: _Rules, notes: Notes) -> LabelledBox | None:
-    """An object's box; None, and a note, where it is left out."""
+    """Read an object's box; None, and a note, if it is left out."""
     label = _label(element)
     check_label(label, rules.categories, element.where)
     bounds = element.find("bndbox")

@@ -1,4 +1,4 @@
-"""What the converters share: pictures with boxes, of any format, and those as a COCO JSON file.
+"""Pictures with boxes, as all converters make them, and writing them as a COCO JSON file.
 
 Boxes are (x, y, width, height) in pixels, x and y measured from the image's upper left corner;
 sizes (height, width).  `where` is a file and line, for errors and notes.
@@ -23,7 +23,7 @@ from tasks.images import find_images, is_hidden
 
 Origin = Literal[0, 1]
 """1: corners are pixels counted from 1 and belong to the box, as VOC defines; 0: they are points,
-the image's at 0."""
+and the image starts at 0."""
 
 
 Polygon = tuple[float, ...]
@@ -36,8 +36,8 @@ class LabelledBox:
 
     label: str
     box: Box
-    crowd: bool = False  # not scored and no target of training
-    polygons: tuple[Polygon, ...] = ()  # its outlines, where the format has them
+    crowd: bool = False  # ignored in training and scoring
+    polygons: tuple[Polygon, ...] = ()  # its outlines, if the format has them
     mask: tuple[int, ...] = ()  # or COCO's run lengths on the image, down its columns
 
 
@@ -52,7 +52,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A split in no particular format."""
+    """A split, independent of its format."""
 
     image_root: Path
     categories: tuple[str, ...]  # in the order of their ids, from 1
@@ -85,10 +85,10 @@ def box_of_corners(
 
 
 def class_name(text: str, where: str) -> str:
-    """The name of a class without blanks around it.
+    """Return the name of a class without blanks around it.
 
-    Raises UserError, naming file and line, for a name that training refuses: an empty one, one of
-    several lines, or with other characters that nothing shows.
+    Raises UserError, naming file and line, for a name that training refuses: an empty name, one of
+    several lines, or one with characters that cannot be shown.
     """
     name = text.strip()
     if not name or not name.isprintable():
@@ -100,12 +100,12 @@ def class_name(text: str, where: str) -> str:
 
 
 def order_of(names: Iterable[str], categories: Sequence[str] | None) -> tuple[str, ...]:
-    """Order categories by their ids: those asked for, or else the names that occur, sorted."""
+    """Return the categories in the order of their ids: those given, or the sorted labels."""
     return tuple(categories) if categories is not None else tuple(sorted(set(names)))
 
 
 def visible_files(folder: Path, pattern: str) -> list[Path]:
-    """The files below a folder that match, sorted; hidden ones and what is no file are left out."""
+    """Return the matching files below a folder, sorted, without hidden ones."""
     found = sorted(folder.rglob(pattern))
     return [
         path
@@ -115,17 +115,17 @@ def visible_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def on_image(box: LabelledBox, size: tuple[int, int], where: str, notes: Notes) -> bool:
-    """Whether a part of a box is on its image; notes one without."""
+    """Whether a box overlaps its image; note it if not."""
     height, width = size
     x, y, box_width, box_height = box.box
     inside = x < width and y < height and x + box_width > 0 and y + box_height > 0
     if not inside:
-        notes.add("boxes without a part in their image were left out", where)
+        notes.add("boxes outside their image were left out", where)
     return inside
 
 
 def check_label(label: str, categories: Sequence[str], where: str) -> None:
-    """Raise UserError, naming file and line, for a label that is no category."""
+    """Raise UserError, naming file and line, for a label that is not a category."""
     if label not in categories:
         raise UserError(
             f"{where}: every label must be one of the categories {', '.join(categories)}, got"
@@ -134,7 +134,7 @@ def check_label(label: str, categories: Sequence[str], where: str) -> None:
 
 
 def check_units(path: Path, pictures: Sequence[Picture]) -> None:
-    """Raise UserError for boxes that are fractions of their image, or other numbers than said."""
+    """Raise UserError for boxes that are fractions of their image, or numbers of another kind."""
     boxes = [box.box for picture in pictures for box in picture.boxes]
     sizes = [picture.size for picture in pictures for _ in picture.boxes]
     array = np.array(boxes, dtype=np.float64).reshape(-1, 4)
@@ -150,9 +150,9 @@ def write_coco(
     check_command: str = "backbones check",
     train_command: str = "backbones train",
 ) -> str:
-    """Write a COCO instances file and say what was written and what to do next.
+    """Write a COCO instances file; return lines about its content and the next commands.
 
-    The commands are how the user starts a check and a training. Raises UserError where the file
+    The commands are how the user starts a check and a training. Raises UserError if the file
     cannot be written.
     """
     path = Path(out)
@@ -198,7 +198,7 @@ def _content(converted: Converted) -> dict[str, list[dict[str, object]]]:
 def _geometry(box: LabelledBox, size: tuple[int, int]) -> dict[str, object]:
     """The parts of an annotation that say where the object is.
 
-    Its area is that of the mask or the outlines, where there are any.
+    Its area is that of the mask or the outlines, if there are any.
     """
     outlined = sum(_outline_area(polygon) for polygon in box.polygons)
     area = sum(box.mask[1::2]) or outlined or box.box[2] * box.box[3]

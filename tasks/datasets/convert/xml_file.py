@@ -1,4 +1,4 @@
-"""XML files whose elements know their line, for errors."""
+"""Read XML files with the line of each element, for errors."""
 
 import codecs
 import re
@@ -33,7 +33,7 @@ class Element:
         return [child for child in self.children if child.tag == tag]
 
     def value(self, tag: str) -> str:
-        """Return the text of the first child of a name; UserError where there is none."""
+        """Return the text of the first child of a name; UserError if there is none."""
         child = self.find(tag)
         if child is None or not child.text.strip():
             raise UserError(
@@ -43,11 +43,11 @@ class Element:
         return child.text.strip()
 
     def number(self, tag: str) -> float:
-        """Return the number in the first child of a name; UserError where there is none."""
+        """Return the number in the first child of a name; UserError if there is none."""
         return self._number(self.value(tag), f"<{tag}>")
 
     def attribute(self, name: str) -> str:
-        """Return an attribute; UserError where there is none."""
+        """Return an attribute; UserError if there is none."""
         if name not in self.attributes:
             raise UserError(
                 f"{self.where}: <{self.tag}> must have the attribute {name}, got none; correct the"
@@ -56,7 +56,7 @@ class Element:
         return self.attributes[name]
 
     def attribute_number(self, name: str, default: float | None = None) -> float:
-        """Return an attribute's number; UserError where it has none and `default` is None."""
+        """Return an attribute's number; UserError if it is missing and `default` is None."""
         if default is not None and name not in self.attributes:
             return default
         return self._number(self.attribute(name), name)
@@ -76,8 +76,8 @@ class Element:
 def parse_xml(path: Path) -> Element:
     """Parse a file and return its root element.
 
-    Raises UserError naming the line that is no XML, and for a file that declares entities, which
-    no tool of annotations does and which can grow without end.
+    Raises UserError naming the line that is not XML. Also for a file that declares entities: no
+    annotation tool writes them, and they can grow without end.
     """
     top = Element("", str(path))
     stack = [top]
@@ -115,9 +115,9 @@ def parse_xml(path: Path) -> Element:
 
 
 def _as_utf8(path: Path) -> bytes:
-    """The text in UTF-8, whatever its declaration says; expat knows a few encodings only.
+    """Convert the text to UTF-8 from its declared encoding; expat knows only a few encodings.
 
-    Raises UserError for an encoding that is not known or not the file's.
+    Raises UserError for an encoding that is unknown or not the file's.
     """
     content = read_file(path)
     declared = _ENCODING.match(content)

@@ -1,8 +1,8 @@
 """Ultralytics' data.yaml trees as pictures with boxes: images/… beside labels/…, a file an image.
 
-A row is `class cx cy w h` or, as an outline, `class x y x y x y …`, all but the class over the
-image's width or height. What rounding puts outside the image, by up to a hundredth of its side, is
-clipped; key points are left out.  `where` is a file and line.
+A row is `class cx cy w h` or, as an outline, `class x y x y x y …`, with coordinates divided by the
+image's width or height. Points that rounding puts outside the image, by up to a hundredth of its
+side, are clipped; key points are left out.  `where` is a file and line.
 """
 
 import os
@@ -82,7 +82,7 @@ def _image_files(content: Mapping[str, Any], path: Path, split: str) -> list[Pat
 
 
 def _existing(root: Path, source: str, path: Path) -> Path:
-    """Where a split's source lies; exports by Roboflow say ../train/images for train/images."""
+    """Find a split's source; exports by Roboflow write ../train/images for train/images."""
     tried = [root / source, root / source.removeprefix("../")]
     present = [candidate for candidate in tried if candidate.exists()]
     if not present:
@@ -117,7 +117,7 @@ def _label_file(image: Path) -> Path:
 
 
 def _note_left_over(images: Sequence[Path], notes: Notes) -> None:
-    """Note label files without an image, and files beside the images that are none."""
+    """Note label files without an image, and files beside the images that are not images."""
     labelled = {_label_file(image) for image in images}
     for folder in sorted({label.parent for label in labelled}):
         for file in sorted(folder.glob("*.txt")):
@@ -128,12 +128,12 @@ def _note_left_over(images: Sequence[Path], notes: Notes) -> None:
             suffix = file.suffix.lower()
             if file.is_file() and suffix not in (*SUFFIXES, ".txt") and not is_hidden(file.name):
                 kind = f"files ending in {suffix}" if suffix else "files without an ending"
-                notes.add(f"{kind} are no images that are read and were left out", file)
+                notes.add(f"{kind} are not readable images and were left out", file)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the rows of label files mean."""
+    """The meaning of the rows of label files."""
 
     names: Sequence[str]
     key_points: int
@@ -169,7 +169,7 @@ def _boxes(labels: Path, size: tuple[int, int], rows: _Rows) -> list[LabelledBox
 def _box(
     values: Sequence[str], size: tuple[int, int], rows: _Rows, where: str
 ) -> LabelledBox | None:
-    """The box of a row; None, and a note, where it has no area."""
+    """Read the box of a row; None, and a note, if it has no area."""
     label = _label(values[0], rows.names, where)
     if rows.key_points:
         values = _without_key_points(values, rows, where)
@@ -192,7 +192,7 @@ def _box(
 
 
 def _without_key_points(values: Sequence[str], rows: _Rows, where: str) -> Sequence[str]:
-    """The class and the box of a row; notes that its key points are left out."""
+    """Return the class and the box of a row, and note that its key points are left out."""
     if len(values) == 5 + rows.key_points:
         rows.notes.add("rows have key points, which were left out", where)
     elif len(values) != 5:

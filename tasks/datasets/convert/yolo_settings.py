@@ -1,4 +1,4 @@
-"""Ultralytics' data.yaml: the classes and the places of the splits."""
+"""Read Ultralytics' data.yaml: the classes and the places of the splits."""
 
 import reprlib
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from tasks.datasets.convert.writing import class_name
 from tasks.datasets.text_files import read_text
 from tasks.errors import few
 
-_ABSENT = ("", "~", "null", "Null", "NULL")  # as YAML writes nothing
+_ABSENT = ("", "~", "null", "Null", "NULL")  # forms of an empty value in YAML
 
 
 def find_settings(path: Path) -> Path:
-    """Return the YAML file, which may be given by its folder; UserError where it is none of one."""
+    """Return the YAML file, also if its folder is given; UserError if there is not exactly one."""
     if not path.is_dir():
         return path
     files = sorted((*path.glob("*.yaml"), *path.glob("*.yml")))
@@ -29,9 +29,9 @@ def find_settings(path: Path) -> Path:
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:
-    """Read the settings, every value as the text that is written there: a class may be called no.
+    """Read the settings, with every value as its text: a class may be called no.
 
-    Raises UserError for what is no YAML file of settings.
+    Raises UserError for a file that is not a YAML file of settings.
     """
     text = read_text(path, "data.yaml")
     try:
@@ -87,7 +87,7 @@ def count_key_points(content: Mapping[str, Any], path: Path) -> int:
     numbers = [int(text) for text in texts if str(text).isdecimal() and len(str(text)) < 6]
     if len(texts) != 2 or len(numbers) != 2 or numbers[1] not in (2, 3):
         raise UserError(
-            f"{path}: kpt_shape must be how many key points a box has and 2 or 3 numbers of each,"
+            f"{path}: kpt_shape must be the key points of a box and the 2 or 3 numbers of each,"
             f" as [17, 3], got {reprlib.repr(shape)}; correct it"
         )
     return numbers[0] * numbers[1]

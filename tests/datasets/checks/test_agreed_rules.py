@@ -160,7 +160,7 @@ def test_nothing_to_train_on_is_an_error_of_the_training_split(folder: Path, cro
     errors = [one.kind for one in scan(folder).findings if one.severity == "error"]
     assert errors == ["nothing to train on"]
     assert scan(folder, keep_empty=True).errors == 0
-    with pytest.raises(UserError, match="at least one image with an object that is no crowd"):
+    with pytest.raises(UserError, match="at least one image with an object that is not a crowd"):
         usable_images(read(folder), keep_empty=False)
 
 
@@ -202,8 +202,8 @@ def test_a_class_of_one_split_alone_is_told(folder: Path) -> None:
     told = [one.rule for one in report.findings if one.kind == "other classes"]
     assert len(told) == 2
     train = folder / "train.json"
-    assert f"1 classes of {train} are no category here: 'dog'" in told[0]
-    assert f"1 categories are no class of {train}: 'horse'" in told[1]
+    assert f"1 classes of {train} are not categories here: 'dog'" in told[0]
+    assert f"1 categories are not classes of {train}: 'horse'" in told[1]
     assert report.errors == 0
 
 

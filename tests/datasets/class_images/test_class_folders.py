@@ -46,7 +46,7 @@ def test_what_is_left_out_is_counted_by_its_ending(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     images = read_class_images(tmp_path, "train")
     assert len(images) == 2
-    end = "are no images that are read and were left out"
+    end = "are not readable images and were left out"
     assert images.warnings == (
         f"{tmp_path}: 1 files ending in nothing {end}",
         f"{tmp_path}: 2 files ending in .heic {end}",

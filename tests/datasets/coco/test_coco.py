@@ -304,8 +304,8 @@ def test_a_given_label_map_takes_categories_by_name(tmp_path: Path) -> None:
     assert dataset.label_map == LabelMap(
         (5, 3, "cow"), ("dog", "cat", "cow")
     )  # 3 is this file's cat
-    assert dataset.warnings[0] == "1 classes of the label map are no category here: 'cow'"
-    assert dataset.warnings[1] == "1 categories are no class of the label map: 'owl'"
+    assert dataset.warnings[0] == "1 classes of the label map are not categories here: 'cow'"
+    assert dataset.warnings[1] == "1 categories are not classes of the label map: 'owl'"
     assert dataset.warnings[2].startswith(
         "1 annotations of categories that the label map lacks were left out"
     )

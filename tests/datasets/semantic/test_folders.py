@@ -129,7 +129,7 @@ def test_classes_take_the_labels_of_a_checkpoint_by_name(root: Path) -> None:
     dataset = read_semantic(SemanticSource(root=root), label_map=known)
     assert dataset.read_labels(0).tolist() == [[255, 0, 255], [0, 0, 255]]
     assert dataset.label_map.names == ("road", "car")
-    assert "categories are no class of the label map: 'sky'" in dataset.warnings[1]
+    assert "categories are not classes of the label map: 'sky'" in dataset.warnings[1]
 
 
 def test_other_classes_than_a_checkpoints_are_refused(root: Path) -> None:

@@ -115,7 +115,7 @@ def test_images_with_crowds_only_or_nothing_are_left_out_of_training(tmp_path: P
     batches = TrainBatches(dataset, CONFIG)
     assert batches.plan.usable.tolist() == [0]
     assert batches.warnings[0].startswith(
-        "2 of 3 training images have no object (crowds apart) and were left out"
+        "2 of 3 training images have no object that is not a crowd, and were left out"
     )
     kept = TrainBatches(dataset, replace(CONFIG, keep_empty=True))
     assert (kept.plan.usable.tolist(), kept.warnings) == ([0, 1, 2], ())
