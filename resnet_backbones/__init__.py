@@ -1,4 +1,4 @@
-"""ResNet feature maps for detectors and segmenters. Importing this costs nothing: torch comes with
+"""ResNet feature maps for detectors and segmenters. Importing this is fast: torch is imported at
 the first use.
 """
 

@@ -1,4 +1,4 @@
-"""A backbone and a head as one image classifier, whose state dict has the field's names.
+"""Join a backbone and a head to an image classifier with the field's names in its state dict.
 
 B images of C channels, H x W pixels; K classes.
 """
@@ -34,7 +34,7 @@ class Classifier(nn.Module):
     """(B, C, H, W) -> logits (B, K).
 
     In the state dict the backbone's and the head's names stand side by side, as in torchvision and
-    timm, whose files therefore load, and whose models load its state dict.
+    timm. So their files load here, and their models load its state dict.
     """
 
     def __init__(self, backbone: Backbone, num_classes: int) -> None:
@@ -50,14 +50,14 @@ class Classifier(nn.Module):
         return self.forward_all(images)["main"]
 
     def dense(self, images: Tensor) -> Tensor:
-        """Logits (B, K) of normalised images of any size: the mean over every place that the head
-        fits on, as if its layers were convolutions. UserError for images that are too small.
+        """Logits (B, K) of normalised images of any size: the mean over every place where the head
+        fits, as if its layers were convolutions. Raises UserError for images that are too small.
         """
         return self.head.dense(self.backbone(images))
 
     def forward_all(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits by head: `main`, and in training those of auxiliary heads where the family has
-        them, (B, K) each.
+        """Logits by head, (B, K) each: `main`, in training also those of the family's auxiliary
+        heads, if any.
         """
         return self.backbone.logits(images, self.head)
 
@@ -77,13 +77,14 @@ def create_classifier(
     checkpoint_activations: bool = False,
     options: object | None = None,
 ) -> Classifier:
-    """Build a classifier with `weights` as in `create_backbone`, whose other arguments are the
-    same; `strict` is the backbone's.
+    """Build a classifier; the arguments of `create_backbone` mean the same, and `strict` is for the
+    backbone.
 
-    The head is loaded too, and must be in the file for `num_classes` classes, None being those that
-    the passport of the weights names, or 1000; with `head="new"` it starts at random. Auxiliary
-    heads, which only training uses, start at random where the file has none. The backbone's report
-    says which. UserError for a wrong argument, and for weights that do not fit or cannot be had.
+    The head is loaded too, and the file must hold it for `num_classes` classes. None means the
+    classes that the passport of the weights names, or 1000. With `head="new"` the head starts at
+    random. Auxiliary heads are for training only, and start at random if the file has none. The
+    backbone's report says which. Raises UserError for a wrong argument, and for weights that do not
+    fit or cannot be read.
     """
     if num_classes is not None and num_classes < 1:
         raise UserError(f"num_classes must be >= 1, got {num_classes}")
@@ -150,8 +151,8 @@ def last_bias(backbone: Backbone) -> str:
 
 
 def _load_head(classifier: Classifier, tensors: Mapping[str, Tensor], source: str) -> list[str]:
-    """Load the head's modules and return their names; UserError where the file has not the main
-    one, or another one in another shape.
+    """Load the head's modules and return their names; UserError if the main one is missing, or
+    any has another shape.
     """
     loaded = []
     for name, module in classifier.head.items():
@@ -202,7 +203,7 @@ def _check_labels(passport: Passport, num_classes: int, source: str) -> None:
     if named not in (0, num_classes):
         raise UserError(
             f"weights {source} must name the {num_classes} classes that they tell apart, got a"
-            f" label_map of {named}; mend it with `backbones convert-weights --passport"
+            f" label_map of {named}; correct it with `backbones convert-weights --passport"
             " label_map=[…]`"
         )
 

@@ -1,18 +1,18 @@
-"""The error that a user can cause and mend.  Imports nothing, so that everything may import it."""
+"""The error that a user can cause and correct.  Imports nothing, so any module may import it."""
 
 
 class UserError(ValueError):
-    """What a user can cause: a wrong setting, file or argument.
+    """An error that the user caused: a wrong setting, file or argument.
 
-    The message says the rule, what was seen and the way out. Command lines print it as one line and
-    end with status 2; any other exception is a fault of this library and keeps its traceback.
+    The message states the rule, the value that was seen and the way out. Commands print it as one
+    line and end with status 2; any other exception is our bug and keeps its traceback.
     """
 
 
 def as_line(error: BaseException) -> str | None:
-    """Say in one line what a user can mend; None for any other error, which is a fault of ours.
+    """Return the line for an error that the user can correct; None for any other, our bug.
 
-    Those are a UserError, and an OSError that names a file.
+    The user can correct a UserError, and an OSError that names a file.
     """
     if isinstance(error, UserError):
         return str(error)

@@ -1,4 +1,4 @@
-"""The contract between a backbone and what stands on it.  B images of C channels, H x W pixels."""
+"""The contract between a backbone and its users.  B images of C channels, H x W pixels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,16 +35,16 @@ class Head(nn.ModuleDict):
         self.level = level
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """{"main": (B, K)} of maps (B, C, h, w) by name, and in training the logits of auxiliary
-        heads where there are any.
+        """Turn maps (B, C, h, w) by name into {"main": (B, K)}, in training also the logits of any
+        auxiliary heads.
         """
         return {"main": self["fc"](maps[self.level].mean((2, 3)))}
 
     def dense(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """Logits (B, K) of images of any size: the mean of those of every place that the head fits
-        on (fully convolutional evaluation, He et al. 2016).
+        """Logits (B, K) of images of any size: the mean over every place where the head fits
+        (fully convolutional evaluation, He et al. 2016).
 
-        A linear layer on a mean gives just that.
+        For a linear layer on a mean, this is the plain result.
         """
         return self(maps)["main"]  # type: ignore[no-any-return]
 
@@ -59,9 +59,9 @@ class Backbone(nn.Module):
 
     levels: tuple[FeatureLevel, ...]
     passport: Passport
-    """What the weights expect of the input; see PixelNormalizer."""
+    """The input that the weights expect; see PixelNormalizer."""
     report: WeightReport | None
-    """What was loaded; None for a backbone started from scratch."""
+    """The report of the loaded weights; None for a backbone started from scratch."""
 
     def __init__(self, levels: tuple[FeatureLevel, ...], passport: Passport) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Backbone(nn.Module):
         self._frozen_modules: tuple[str, ...] = ()
 
     def settle(self, spec: BackboneSpec) -> None:
-        """Freeze and recompute what the spec asks for, once all modules are there."""
+        """Apply the spec's freezing and recomputation, once all modules exist."""
         if spec.checkpoint_activations:
             self.set_grad_checkpointing()
         self.freeze(self.modules_through(spec.freeze_through))
@@ -108,9 +108,9 @@ class Backbone(nn.Module):
     ) -> Any:
         """The coarsest map and the maps of `indices`, or these alone, of normalised images.
 
-        `indices` are places in `levels`, negative ones from the end, or names of levels; a number
-        is that many of the coarsest, None all. As timm's method of that name. UserError for a
-        level that there is not.
+        `indices` are positions in `levels`, negative ones from the end, or names of levels. A
+        number takes that many of the coarsest, None takes all. It works like timm's method of that
+        name. Raises UserError for an unknown level.
         """
         maps = self(images)
         chosen = [maps[name] for name in self._chosen(indices)]
@@ -129,38 +129,38 @@ class Backbone(nn.Module):
                 chosen.append(str(place))
             else:
                 raise UserError(
-                    f"indices must be places or names of the {len(names)} levels"
+                    f"indices must be positions or names of the {len(names)} levels"
                     f" {', '.join(names)}, got {place!r}; build the backbone with levels=…"
                 )
         return chosen
 
     def classifier_head(self, num_classes: int) -> Head:
-        """What turns the coarsest level into logits, with the names that the field gives it."""
+        """Make the head that turns the coarsest level into logits, with the field's names."""
         coarsest = self.levels[-1]
         return Head(coarsest.name, {"fc": nn.Linear(coarsest.channels, num_classes)})
 
     def logits(self, images: Tensor, head: Head) -> dict[str, Tensor]:
-        """Logits (B, K) by head of normalised images (B, C, H, W): `main`, and in training those of
-        auxiliary heads where there are any.
+        """Logits (B, K) by head of normalised images (B, C, H, W): `main`, in training also those
+        of any auxiliary heads.
         """
         return head(self(images))  # type: ignore[no-any-return]
 
     def modules_through(self, level: str | None) -> tuple[str, ...]:
-        """Names of the modules that make the levels up to one; `stem` is before every level, and
-        None names no module.
+        """Name the modules that make the levels up to one; `stem` is before every level, and None
+        gives no module.
         """
         raise NotImplementedError
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Have activations computed again in the backward pass instead of being kept, or not."""
+        """Recompute activations in the backward pass instead of keeping them, or stop that."""
         self.checkpoint_activations = enable
         for module in self.modules():
             if isinstance(module, Stage):
                 module.recompute = enable
 
     def freeze(self, modules: str | Sequence[str] = "") -> None:
-        """Stop training submodules, by default all: no gradient, and evaluation mode whatever
-        `train()` says later. UserError for a name that there is not.
+        """Stop training submodules, by default all: no gradients, and evaluation mode even after
+        `train()`. Raises UserError for an unknown name.
 
         `freeze(backbone.modules_through("c3"))` is `freeze_through="c3"` of an existing backbone.
         """
@@ -171,12 +171,12 @@ class Backbone(nn.Module):
 
     @property
     def frozen_modules(self) -> tuple[str, ...]:
-        """Names of the modules that stay in evaluation mode and are not trained, with theirs."""
+        """Names of the modules that stay, with submodules, in evaluation mode and untrained."""
         return self._frozen_modules
 
     def unfreeze(self, modules: str | Sequence[str] = "") -> None:
         """Train submodules again, by default all, in the mode that the backbone is in. Norms that
-        were built frozen stay constant. UserError for a name that there is not.
+        were built frozen stay constant. Raises UserError for an unknown name.
         """
         for name in [modules] if isinstance(modules, str) else modules:
             self._find(name).train(self.training).requires_grad_(True)
@@ -210,9 +210,7 @@ class Backbone(nn.Module):
         )
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode everywhere but in frozen submodules, so that they keep their
-        statistics.
-        """
+        """Set training mode everywhere except in frozen submodules, which keep their statistics."""
         super().train(mode)
         for name in self._frozen_modules:
             if name:

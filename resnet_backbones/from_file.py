@@ -1,4 +1,4 @@
-"""Networks that a weights file describes itself: built and loaded in one step."""
+"""Build and load the network that a weights file describes, in one step."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -20,7 +20,7 @@ from resnet_backbones.weights.naming import network_names
 from resnet_backbones.weights.recognition import identify, stated_spec
 from resnet_backbones.weights.sources import read_source
 
-WAY_OUT = "give name=…, and options=… where several kinds of shortcut have them"
+WAY_OUT = "give name=…, and options=… if several kinds of shortcut have these tensors"
 _OF_SPEC = {field.name for field in fields(BackboneSpec)} - {"pretrained"}
 
 
@@ -37,14 +37,14 @@ class _Overrides(TypedDict, total=False):
 
 
 class BackboneOverrides(_Overrides, total=False):
-    """What `load_backbone` takes beside the file: `create_backbone`'s arguments."""
+    """The arguments of `load_backbone` besides the file: those of `create_backbone`."""
 
     levels: Sequence[str] | None
     output_stride: OutputStride
 
 
 class ClassifierOverrides(_Overrides, total=False):
-    """What `load_classifier` takes beside the file: `create_classifier`'s arguments."""
+    """The arguments of `load_classifier` besides the file: those of `create_classifier`."""
 
     num_classes: int
     head: HeadSource
@@ -55,9 +55,9 @@ def load_backbone(file: str | PathLike[str], **overrides: Unpack[BackboneOverrid
 
     `file` is what `create_backbone` takes as `weights`. Architecture, stride, pool, options, input
     channels and output stride are those of the passport; without one the network is recognised by
-    its tensors. Norms are group norms where the file has no statistics. `overrides` are `name` and
-    the arguments of `create_backbone`. UserError as of that, and where the tensors are those of no
-    registered network, or of several.
+    its tensors. Norms are group norms if the file has no statistics. `overrides` are `name` and the
+    arguments of `create_backbone`. Raises UserError as that does, and if the tensors fit no
+    registered network, or several.
     """
     file = fspath(file)
     found, spec = _described(file, overrides, BackboneOverrides.__optional_keys__)
@@ -73,9 +73,9 @@ def load_classifier(
 ) -> Classifier:
     """Build the classifier that a weights file describes, and load the file into it.
 
-    As `load_backbone`; the number of classes is that of the file's head. `overrides` are `name` and
-    the arguments of `create_classifier`, whose defaults hold. UserError as of both, and for a file
-    without a head.
+    It works like `load_backbone`; the number of classes is that of the file's head. `overrides` are
+    `name` and the arguments of `create_classifier`, with its defaults. Raises UserError as both do,
+    and for a file without a head.
     """
     file = fspath(file)
     given = {"norm": "batch", "freeze_through": None, **overrides}

@@ -64,7 +64,7 @@ def make_norm(name: NormName, channels: int, eps: float = 1e-5) -> nn.Module:
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(conv(x))` (B, K, h, w); one convolution with scaled weights where `merges` says so.
+    """Compute `norm(conv(x))` (B, K, h, w), as one convolution with scaled weights if `merges`.
 
     That is one pass less over the activations, and it leaves autocast's bf16 activations bf16: fp32
     statistics touch the weights only. Gradients reach `conv.weight`, and the norm's own parameters
@@ -81,8 +81,9 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
 
 
 def merges(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
-    """Whether one convolution of `x` with scaled weights is provably `norm(conv(x))`, and nobody
-    watches or changes what either does: no hook, no wrapper, no parametrisation, no fx tracer.
+    """Whether one convolution of `x` with scaled weights provably equals `norm(conv(x))`.
+
+    Neither module may be watched or changed: no hook, wrapper, parametrisation or fx tracer.
     """
     return (
         is_foldable(conv)

@@ -51,7 +51,7 @@ _MODULE_OF = {
 
 
 def list_backbones() -> tuple[str, ...]:
-    """Names that `create_backbone` takes, `timm:NAME` for any of timm's models apart."""
+    """List the names that `create_backbone` takes, besides `timm:NAME` for any timm model."""
     return tuple(_MODULE_OF)
 
 
@@ -73,18 +73,20 @@ def create_backbone(
     """Build a backbone and load `weights`: a local file, `torchvision:resnet50.IMAGENET1K_V1`,
     `timm:…`, `ours:…` (`list_weights` tells which), or None.
 
-    `levels` is any of c1 (the stem) to c5, None being those from stride 4 on, or all of a CIFAR
-    net's; no more is built than they need. `norm="auto"` is frozen with weights, else batch;
-    `freeze_through`, the last stage that is not trained, is by default c2 with weights, else none.
-    `in_channels` other than those of the weights adapt the first convolution as `adapt` says: `sum`
-    for one channel, `repeat` the trained filters in turn, `mean` for each, `auto` sum for one
-    channel and else repeat; mean and std repeat cyclically; the passport's `adapted` says what was
-    done. Weights must hold all that the backbone needs; `strict=False` loads what fits and warns.
+    `levels` is any of c1 (the stem) to c5. None means those from stride 4 on, or all of a CIFAR
+    net. Only the stages that they need are built. `norm="auto"` is frozen with weights, otherwise
+    batch.
+    `freeze_through` is the last stage that is not trained; by default c2 with weights, otherwise
+    none. If `in_channels` differs from the weights, `adapt` changes the first convolution: `sum`
+    for one channel, `repeat` the trained filters in turn, `mean` for each channel. `auto` is sum
+    for one channel, otherwise repeat. Mean and std repeat cyclically; the passport's `adapted`
+    records it. Weights must hold all tensors of the backbone; `strict=False` loads those that fit
+    and warns.
     `output_stride` 16 or 8 trades strides of the last stages for dilation. `stride_in` is the
     bottleneck's convolution with the stride. `checkpoint_activations` recomputes activations in the
     backward pass to save memory. `options` are the family's own, such as
-    `resnet.ResNetOptions(shortcut="C")`. UserError for a wrong argument, for frozen norms without
-    weights, and for weights that do not fit or cannot be had.
+    `resnet.ResNetOptions(shortcut="C")`. Raises UserError for a wrong argument, for frozen norms
+    without weights, and for weights that do not fit or cannot be read.
     """
     _check_source(weights)
     if weights is None and norm == "frozen":
@@ -116,8 +118,9 @@ def create_backbone(
 
 
 def build(spec: BackboneSpec) -> "Backbone":
-    """Build a backbone with random weights, for callers that train it or load a state dict
-    themselves. UserError for a name that nothing has, and for what its family has not.
+    """Build a backbone with random weights, for callers that train it or load a state dict.
+
+    Raises UserError for an unknown name, and for a setting that its family does not have.
     """
     family = _family(spec.name)
     family.check(spec)
@@ -132,7 +135,7 @@ def _check_source(weights: object) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise UserError with the list and the nearest names where no backbone is called so."""
+    """Raise UserError with the list and the nearest names if no backbone has that name."""
     if name not in _MODULE_OF and not name.startswith(_TIMM):
         near = get_close_matches(name, _MODULE_OF, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? Known" if near else "known"

@@ -62,7 +62,7 @@ def plan_units(
 def make_stage(
     block: type[BasicBlock] | type[Bottleneck], shape: Shape, units: Sequence[Unit]
 ) -> Stage:
-    """A stage of blocks; `shape` is the first one's, what `units` say of each apart."""
+    """A stage of blocks; `shape` is that of the first, and `units` hold the values of each."""
     blocks = Stage()
     for unit in units:
         placed = replace(

@@ -1,4 +1,4 @@
-"""What a backbone is built from.  Imports no torch."""
+"""The description that a backbone is built from.  Imports no torch."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -15,33 +15,33 @@ StrideIn = Literal["3x3", "1x1"]
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """A backbone without its weights: what `registry.build` needs to know, and families check.
+    """A backbone without its weights: the input of `registry.build`, checked by families.
 
-    `auto` is settled when a spec is made, by `pretrained`. UserError for a value that no family
-    takes.
+    When a spec is made, `pretrained` decides what `auto` means. Raises UserError for a value that
+    no family takes.
     """
 
     name: str
     """A registered name, or `timm:NAME`."""
     _: KW_ONLY
     pretrained: bool = False
-    """Whether a state dict is loaded later, which says what `auto` means: frozen norms and training
-    from c3 on, or batch norms and nothing frozen."""
+    """Whether a state dict is loaded later. It decides `auto`: frozen norms and training from c3
+    on, or batch norms and nothing frozen."""
     levels: Sequence[str] | None = None
-    """Any of c1 (the stem) to c5; None is the family's default. No more is built than they
-    need."""
+    """Any of c1 (the stem) to c5; None is the family's default. Only the stages that they need
+    are built."""
     norm: Norm = "auto"
     freeze_through: FreezeThrough | None = "auto"
     """The last stage that is not trained; None and `none` freeze nothing."""
     in_channels: int = 3
     output_stride: OutputStride = 32
-    """Of the coarsest level at most; beyond it strides are traded for dilation."""
+    """Largest stride of the levels; beyond it strides are traded for dilation."""
     stride_in: StrideIn = "3x3"
     """The bottleneck's convolution with the stride."""
     checkpoint_activations: bool = False
     """Whether activations are computed again in the backward pass, to save memory."""
     options: object | None = None
-    """The family's own; None is its defaults."""
+    """The family's own options; None is its defaults."""
 
     def __post_init__(self) -> None:
         if self.norm not in ("auto", "batch", "frozen", "sync", "group"):

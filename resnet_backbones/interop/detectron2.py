@@ -12,9 +12,9 @@ NAMED = ("c2", "c3", "c4", "c5", "c6")
 
 
 def as_detectron2(backbone: Backbone) -> nn.Module:
-    """A detectron2 Backbone, for its FPN and its detectors; c2 … c5 are called res2 … res5 there.
+    """Make a detectron2 Backbone, for its FPN and detectors; there c2 … c5 are called res2 … res5.
 
-    UserError for others, such as c1, which detectron2 has no name for: its `stem` is the map after
+    Raises UserError for other levels. detectron2 has no name for c1: its `stem` is the map after
     the max-pool.
     """
     from detectron2.modeling.backbone import Backbone as DetectronBackbone

@@ -13,11 +13,11 @@ TYPE = "rb_backbone"
 
 
 def as_huggingface(backbone: Backbone) -> Any:
-    """The `backbone_config` of a transformers model that shall hold this backbone:
+    """Make the `backbone_config` for a transformers model with this backbone:
     `UperNetConfig(backbone_config=…)`.
 
     Models made from it share the backbone's tensors. A saved configuration does not hold them: read
-    a saved model with `from_pretrained(folder, config=…)` and a configuration made anew.
+    a saved model with `from_pretrained(folder, config=…)` and a new configuration.
     """
     config = _config_class()()
     config.held = _Held(backbone)

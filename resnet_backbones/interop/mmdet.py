@@ -22,10 +22,10 @@ def as_mmdet(backbone: Backbone) -> nn.Module:
 
 
 def register_mmdet() -> str:
-    """Register with mmengine, and return the name for configs: `backbone=dict(type="RBBackbone",
-    name="resnet50")`.
+    """Register with mmengine and return the name for configs:
+    `backbone=dict(type="RBBackbone", name="resnet50")`.
 
-    The other keys are those of `build_mmdet`. Again, it changes nothing.
+    The other keys are those of `build_mmdet`. A second call changes nothing.
     """
     from mmengine.registry import MODELS
 

@@ -1,4 +1,4 @@
-"""Backbones as ONNX files, whose outputs are called as the levels."""
+"""Export backbones as ONNX files; the outputs have the names of the levels."""
 
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ def export_onnx(
     dynamic: bool = True,
     **options: Any,
 ) -> None:
-    """Write a backbone in evaluation mode to an .onnx file: `images` (B, C, H, W), normalised, to
-    its levels by their names, fine to coarse.
+    """Write a backbone in evaluation mode to an .onnx file, from normalised `images` (B, C, H, W)
+    to its levels by name, fine to coarse.
 
-    `size` is the (height, width) that is traced. With `dynamic` batch and size may be others later;
-    else they are 1 and `size`. `options` go to `torch.onnx.export`, such as `opset_version`, or
-    `dynamo=False` for its older exporter. The backbone's mode is left as it was. UserError where
-    the packages onnx and onnxscript are missing.
+    `size` is the (height, width) that is traced. With `dynamic`, batch and size may differ later;
+    otherwise they are 1 and `size`. `options` go to `torch.onnx.export`, such as `opset_version`,
+    or `dynamo=False` for its older exporter. The backbone's mode does not change. Raises UserError
+    if the packages onnx and onnxscript are missing.
     """
     images = torch.zeros(2 if dynamic else 1, len(backbone.passport.mean), *size)
     images = images.to(next(backbone.parameters()))

@@ -10,11 +10,11 @@ from resnet_backbones.interop.view import View
 
 
 def as_smp(backbone: Backbone, name: str = "rb") -> str:
-    """Give the backbone to smp as an encoder and return its name: `smp.Unet(as_smp(backbone),
-    encoder_weights=None)`.
+    """Register the backbone with smp as an encoder; return its name for
+    `smp.Unet(as_smp(backbone), encoder_weights=None)`.
 
     Models built from the name share the backbone's weights. The backbone needs the levels from c1
-    down, as many as the model's `encoder_depth`, and itself the model's `in_channels` and
+    on, as many as the model's `encoder_depth`, and must have the model's `in_channels` and
     `encoder_output_stride`; UserError otherwise.
     """
     from segmentation_models_pytorch.encoders import encoders

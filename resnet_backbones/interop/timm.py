@@ -22,11 +22,11 @@ def as_timm(backbone: Backbone) -> nn.Module:
 
 
 def register_timm() -> tuple[str, ...]:
-    """Register every backbone with timm as `rb_` and its name; returns the new names. Again, it
+    """Register every backbone with timm as `rb_` and its name; return the new names. A second call
     changes nothing.
 
     Takes `features_only=True` with `out_indices` (0 is c1; negative ones count from the coarsest),
-    `in_chans` and `output_stride`. UserError for `pretrained=True`: load a file with
+    `in_chans` and `output_stride`. Raises UserError for `pretrained=True`: load a file with
     `resnet_backbones.load_weights`.
     """
     import timm

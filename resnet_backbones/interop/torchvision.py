@@ -10,13 +10,13 @@ from resnet_backbones.interop.view import View
 def as_torchvision(
     backbone: Backbone, fpn_channels: int | None = 256, extra_blocks: nn.Module | None = None
 ) -> nn.Module:
-    """A backbone for FasterRCNN, RetinaNet or MaskRCNN; with `fpn_channels=None` for DeepLabV3 and
-    FCN.
+    """Make a backbone for FasterRCNN, RetinaNet or MaskRCNN; with `fpn_channels=None` for DeepLabV3
+    and FCN.
 
-    The detectors' form stacks torchvision's feature pyramid on all levels of the backbone, with
-    maps "0", "1", … and then those of `extra_blocks` (torchvision's `LastLevelMaxPool`, "pool", by
-    default). State dicts have the names of torchvision's own models. UserError for segmentation
-    with fewer than two levels, as the second gives "aux".
+    For detectors, torchvision's feature pyramid is added on all levels of the backbone. Its maps
+    are "0", "1", … and then those of `extra_blocks` (by default torchvision's `LastLevelMaxPool`,
+    "pool"). State dicts have the names of torchvision's own models. Raises UserError for
+    segmentation with fewer than two levels, as the second coarsest gives "aux".
     """
     if fpn_channels is not None:
         return PyramidView(backbone, fpn_channels, extra_blocks)

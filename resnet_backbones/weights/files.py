@@ -1,4 +1,4 @@
-"""Read files of tensors, however they are wrapped.  Nothing that a file names is ever run."""
+"""Read files of tensors with any wrapping.  No code that a file names is ever run."""
 
 import argparse
 import ctypes
@@ -95,7 +95,7 @@ def read_file(path: Path) -> Source:
         )
         raise UserError(
             f"weights {path} must be a .safetensors file or a torch.save of tensors, got {seen}; "
-            "write it anew with torch.save(model.state_dict(), path)"
+            "write it again with torch.save(model.state_dict(), path)"
         ) from error
     tensors, notes = _unwrap(content, path)
     _check_hashes(path, tensors, metadata)

@@ -1,4 +1,4 @@
-"""Read weights from where they come from into a backbone.  Nothing is left out in silence."""
+"""Load weights from any source into a backbone.  Nothing is left out silently."""
 
 import re
 import warnings
@@ -40,10 +40,10 @@ def load_weights(
 
     Names of any dialect (`weights.dialects`) and wrappers' prefixes are understood; `adapt` says
     how the first convolution takes other `in_channels`. Sets `backbone.passport` and
-    `backbone.report`. UserError where a tensor that the backbone needs is missing, of another shape
-    or not finite (`num_batches_tracked` apart), where the file is of another network, or where its
-    passport says so. With `strict=False` what fits of such tensors is loaded, and a
-    PartialWeightsWarning names the others.
+    `backbone.report`. Raises UserError if a tensor of the backbone is missing, not finite or of
+    another shape (except `num_batches_tracked`), or if tensors or passport belong to another
+    network. With `strict=False` the tensors that fit are loaded, and a PartialWeightsWarning names
+    the others.
     """
     source = fspath(source)
     return fill_backbone(backbone, read_source(source), source, adapt, strict=strict)
@@ -57,7 +57,7 @@ def fill_backbone(
     *,
     strict: bool = True,
 ) -> WeightReport:
-    """`load_weights` of what was found at `source`."""
+    """Load the weights found at `source`, as `load_weights` does."""
     tensors, passport = for_network(
         found.tensors, found.passport, backbone.state_dict().keys(), backbone.passport, source
     )
@@ -76,8 +76,8 @@ def load_tensors(
     strict: bool = True,
     notes: tuple[str, ...] = (),
 ) -> WeightReport:
-    """`load_weights` of tensors under the backbone's names; errors and the report call them
-    `source`.
+    """Load tensors under the backbone's names, as `load_weights` does; `source` names them in
+    errors and the report.
     """
     check_passport(passport, backbone, source)
     check_norms(tensors, backbone, source)

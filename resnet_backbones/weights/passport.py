@@ -1,4 +1,4 @@
-"""What a set of weights expects of its input, and the normalisation that follows from it.
+"""The input that a set of weights expects, and the normalisation that follows from it.
 
 B images of C channels, H x W pixels.
 """
@@ -60,26 +60,25 @@ class Passport:
     crop_size: int | None = None
     """Side in pixels of the square that was then cut from their centre."""
     interpolation: str | None = None
-    """Of that resize: `nearest`, `bilinear`, `bicubic` or `lanczos`."""
+    """Interpolation of that resize: `nearest`, `bilinear`, `bicubic` or `lanczos`."""
     label_map: tuple[str, ...] = ()
-    """Names of the classifier's classes by index; empty for a backbone alone, or where the source
-    does not say."""
+    """Names of the classifier's classes by index; empty for a backbone alone, or if unknown."""
     norm_eps: float = 1e-5
     """Epsilon of the normalisation layers."""
     adapted: str = ""
     """How the first convolution was fitted to another number of channels."""
     licence: str = ""
-    """Of the weights, as their source states it."""
+    """Licence of the weights, as their source states it."""
     recipe: str = ""
     """How the weights were trained: a configuration's name or address."""
     library_version: str = ""
-    """Of resnet-backbones, which wrote the file; empty for files of others."""
+    """Version of resnet-backbones that wrote the file; empty for other files."""
     commit: str = ""
-    """Of the code that wrote the file, as git names it; empty where it is not known."""
+    """Git commit of the code that wrote the file; empty if unknown."""
     assumed: bool = False
     """Whether the preprocessing was assumed because the file said nothing."""
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
-    """Fields of a later version by name, which are written again as they are."""
+    """Fields of a later version by name; they are kept when the passport is written again."""
 
     def __post_init__(self) -> None:
         if self.stride_in not in ("3x3", "1x1"):
@@ -154,10 +153,10 @@ class Passport:
 
     @staticmethod
     def from_json(text: str) -> "Passport":
-        """Read what `to_json` of this version or another wrote.
+        """Read the output of `to_json` of this or another version.
 
         Fields that this version does not know are kept in `extra`, with an UnknownFieldWarning.
-        UserError for text that is no passport.
+        Raises UserError for text that is not a passport.
         """
         try:
             values = json.loads(text)

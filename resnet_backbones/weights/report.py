@@ -1,18 +1,18 @@
-"""What became of a weights file.  Imports no torch."""
+"""Report which tensors of a weights file were loaded.  Imports no torch."""
 
 from dataclasses import dataclass
 
 
 class PartialWeightsWarning(UserWarning):
-    """Weights were loaded with strict=False, and not all that the network needs was there."""
+    """Weights were loaded with strict=False, and some tensors of the network were missing."""
 
 
 @dataclass(frozen=True)
 class WeightReport:
-    """Tensor names by their fate; `num_batches_tracked` counters are left out of every list.
+    """Tensor names by outcome; `num_batches_tracked` counters are left out of every list.
 
-    `matched`, `missing`, `mismatched` and `not_finite` are of the backbone; a classifier's head is
-    told by its modules.
+    `matched`, `missing`, `mismatched` and `not_finite` are of the backbone; for a classifier's head
+    the modules are listed.
     """
 
     source: str
@@ -21,16 +21,16 @@ class WeightReport:
     missing: tuple[str, ...]
     """Needed by the backbone but not in the file; these keep their initial values."""
     unexpected: tuple[str, ...]
-    """Left over in the file: a classifier that was not asked for, and stages that the asked levels
-    do not need."""
+    """Unused tensors in the file: of a classifier that was not requested, and of stages that the
+    requested levels do not need."""
     mismatched: tuple[str, ...]
     """"name: file (shape), backbone (shape)"; these keep their initial values."""
     notes: tuple[str, ...] = ()
     """What was assumed or adapted."""
     not_finite: tuple[str, ...] = ()
-    """In the file with values that are infinite or no numbers; these keep their initial values."""
+    """In the file with infinite or nan values; these keep their initial values."""
     other_parts: tuple[str, ...] = ()
-    """Outermost names of left-over tensors that are of no image classifier: a detector's heads."""
+    """Outermost names of unused tensors of other networks, such as a detector's heads."""
     head_loaded: tuple[str, ...] = ()
     """Modules of the classifier's head that were loaded."""
     head_new: tuple[str, ...] = ()

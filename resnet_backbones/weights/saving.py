@@ -23,11 +23,11 @@ def save_weights(
     *,
     commit: str = "",
 ) -> None:
-    """Write a .safetensors file that carries the passport (a backbone's own by default) and a hash
-    of its content.
+    """Write a .safetensors file with the passport (a backbone's own by default) and a hash of its
+    content.
 
-    `commit` is that of the code that trained or converted the weights, for the passport.
-    The file is written beside `path` and then renamed, so that no half-written file is ever seen.
+    `commit`, for the passport, is that of the code that trained or converted the weights.
+    The file is written beside `path` and then renamed, so a half-written file never appears.
     """
     passport = weights.passport if passport is None and isinstance(weights, Backbone) else passport
     if passport is None:

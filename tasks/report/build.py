@@ -48,7 +48,7 @@ def run_sections(
 
 
 def try_report(make: Callable[[], Path], retry_command: str) -> str:
-    """Make a report and say where it is, or why there is none.
+    """Make a report; return its path, or why there is none.
 
     A fault in a page about results must not end a training whose results are saved, so every
     exception becomes text, with the command that tries again.
@@ -58,6 +58,6 @@ def try_report(make: Callable[[], Path], retry_command: str) -> str:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         return (
-            f"none, as making it failed ({reason}); all else is saved, and {retry_command} tries"
-            " again"
+            f"none, as making it failed ({reason}); the results are saved, and"
+            f" {retry_command} tries again"
         )

@@ -62,7 +62,7 @@ def as_written(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def differing_settings(
     run_a: str | Path, run_b: str | Path, read: ReadSettings
 ) -> tuple[Setting, ...] | None:
-    """Find the settings of two evaluations that differ, and what else they were made with.
+    """Find the settings of two evaluations that differ, and other conditions that differ.
 
     They are those of evaluation.json, or else of the run's config.yaml; the run's folder is none.
     None where an evaluation has neither.
@@ -106,7 +106,7 @@ def _differing_facts(run_a: str | Path, run_b: str | Path) -> list[Setting]:
 def settings_lines(settings: Sequence[Setting] | None) -> list[str]:
     """The lines that tell of `differing_settings`."""
     if settings is None:
-        return ["settings: not compared, as not both evaluations are of a run of ours"]
+        return ["settings: not compared, as one of the evaluations has none"]
     rows = [f"  {name}: {a} -> {b}" for name, a, b in settings]
     return ["settings that differ (a -> b)", *(rows or ["  none"])]
 

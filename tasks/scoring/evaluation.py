@@ -16,7 +16,7 @@ from tasks.errors import few
 from tasks.files import write_text
 
 SETTINGS = "settings"
-"""Of the metadata: the nested settings that a run was scored with, which are not printed."""
+"""Key of the metadata for the nested settings of the scoring; these are not printed."""
 NAMES_SHOWN = 10  # of the classes without ground truth
 COLUMNS = 4  # of classes in the table
 MOST_CLASSES = 60
@@ -26,14 +26,14 @@ WORST = 20  # classes in a table of many
 
 @dataclass(frozen=True)
 class ScoreSheet:
-    """Scores of an evaluation with what they belong to, and as text."""
+    """Scores of an evaluation with their origin, and as text."""
 
     scores: dict[str, float]
     """Flat names to numbers, those of evaluation.json."""
     metadata: Mapping[str, object]
     """What was scored."""
     notes: tuple[str, ...]
-    """What to know about the data set: what was corrected, or left out."""
+    """Notes about the data set: corrections and omissions."""
     files: tuple[Path, ...]
     """What was written."""
     page: str

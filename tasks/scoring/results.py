@@ -96,8 +96,8 @@ def records(
 def write_results_json(path: str | Path, dataset: CocoDataset, results: DetectionResults) -> None:
     """Write a COCO results file with the data set's own image and category ids.
 
-    Numbers keep every bit. Detections of classes that are no category of the data set are left out,
-    as no id stands for them there.
+    Numbers keep every bit. Detections of classes without a category in the data set are left out,
+    as they have no id there.
     """
     results = results.where(~np.isin(results.labels, sorted(dataset.absent)))
     written = records(results, list(dataset.original_ids), dataset.label_map.category_ids)
@@ -115,7 +115,7 @@ class PlainRecord(msgspec.Struct, gc=False):
 
 
 def read_results_json(path: str | Path, dataset: CocoDataset) -> DetectionResults:
-    """Read the detections of a COCO results file, whoever wrote it.
+    """Read the detections of a COCO results file of any origin.
 
     Raises UserError that names the first record that does not fit.
     """
@@ -201,10 +201,10 @@ def _what_it_is(annotations: object) -> str:
     first = annotations[0] if isinstance(annotations, list) and annotations else {}
     if isinstance(first, dict) and "score" in first:
         return (
-            "this is what `predict` writes, whose image ids are its own; `eval RUN` with"
+            "this is a file of `predict` with its own image ids; `eval RUN` with"
             " data.val.images=FOLDER data.val.annotations=FILE scores a detector on annotations"
         )
-    return "this looks like an annotation file, which is given by --annotations"
+    return "this looks like an annotation file; give it with --annotations"
 
 
 def _missing(record: object) -> list[str]:

@@ -1,7 +1,7 @@
 """Scores of a class for every pixel.  K classes; counts are (…, 3, K) pixels: right, true, found.
 
 They follow from sums over all images, so an image weighs as much as it has pixels.  Pixels whose
-truth is ignored count nowhere, whatever is predicted there.
+truth is ignored are not counted, whatever is predicted there.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def mean_present(counts: Counts, values: NDArray[np.float64]) -> NDArray[np.floa
 def headline_scores(counts: Counts) -> dict[str, NDArray[np.float64]]:
     """The scores over all classes (…), by the names of HEADLINE.
 
-    `mIoU` leaves out the classes that are neither true nor predicted, as mmsegmentation does; one
-    that is predicted but nowhere true counts 0.  `mIoU_present` leaves those out too, as detectron2
-    does.  `fwIoU` weighs the classes by their pixels.
+    `mIoU` leaves out classes that are neither true nor predicted, as mmsegmentation does; a class
+    that is predicted but never true counts as 0.  `mIoU_present` also leaves those out, as
+    detectron2 does.  `fwIoU` weights the classes by their pixels.
     """
     ious = class_ious(counts)
     right, true, _ = np.moveaxis(counts, -2, 0)

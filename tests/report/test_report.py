@@ -184,7 +184,7 @@ def test_a_fault_of_the_report_is_told_and_raises_nothing(
     monkeypatch.setattr(build, "analyse", fail)
     before = (run / "report.html").read_bytes()
     assert report_detections(run, dataset) == (
-        "none, as making it failed (RuntimeError: planted); all else is saved, and"
+        "none, as making it failed (RuntimeError: planted); the results are saved, and"
         f" backbones report {run} tries again"
     )
     assert (run / "report.html").read_bytes() == before

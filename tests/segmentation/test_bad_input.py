@@ -116,7 +116,7 @@ def test_split_with_only_ignored_pixels(
     for file in masks.iterdir():
         Image.fromarray(np.full((48, 64), 255, np.uint8)).save(file)
     error = refused(capsys, own, tmp_path / "run")
-    assert f"{masks} must hold pixels of a class, got no pixel that is not ignored" in error
+    assert f"{masks} must hold pixels of a class, got ignored pixels only" in error
 
 
 def test_one_pixel_that_counts_is_enough(own: Path) -> None:

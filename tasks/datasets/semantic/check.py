@@ -1,4 +1,4 @@
-"""Images and a class for every pixel looked through before training.  N images, K classes."""
+"""Check images with a class for every pixel before training.  N images, K classes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,10 +52,10 @@ class _Reading:
 def check_semantic(
     sources: Mapping[str, SemanticSource], exif: Exif, *, track: Track | None = None
 ) -> CheckReport:
-    """Look through splits by name; those named train and val are compared with each other.
+    """Check splits by name, and compare those named train and val with each other.
 
-    Every image and mask is decoded; `track` shows how far that is. Raises UserError for a split
-    that `locate_semantic` does not find.
+    Every image and mask is decoded; `track` shows the progress. Raises UserError for a split that
+    `locate_semantic` does not find.
     """
     places = {name: locate_semantic(source) for name, source in sources.items()}
     readings: dict[str, _Reading] = {}
@@ -78,7 +78,7 @@ def check_semantic(
 def holds_semantic(folder: Path) -> bool:
     """Whether a folder has a split of masks, or of panoptic annotations without instances.
 
-    A mask must have the name of an image, so that class folders are none.
+    A mask must have the name of an image, so class folders do not count.
     """
     if any((folder / name).is_file() for name in instance_files("train")):
         return False
@@ -122,7 +122,7 @@ def _read(
 def _read_images(
     reading: _Reading, dataset: SemanticDataset, place: Place, exif: Exif, track: Track | None
 ) -> None:
-    """Decode every image, and add what is wrong with its file."""
+    """Decode every image, and add the defects of its file."""
     listed: list[ListedImage] = []
     for index, (height, width) in enumerate(dataset.sizes.tolist()):
         record = f"image {dataset.original_ids[index]!r}"
@@ -137,7 +137,7 @@ def _read_images(
 def _read_labels(
     reading: _Reading, dataset: SemanticDataset, exif: Exif, track: Track | None
 ) -> None:
-    """Read every image's labels, count them, and add what is wrong with them."""
+    """Read every image's labels, count them, and add their defects."""
     broken = {finding.file for finding in only_errors(reading.findings)}
     files = map(dataset.read_labels.file, range(len(dataset)))
     sound = [index for index, file in enumerate(files) if str(file) not in broken]

@@ -26,9 +26,9 @@ _CVAT_LINE = re.compile(r"(?P<name>[^:]+):(?P<colour>\d{1,3},\d{1,3},\d{1,3})?:[
 
 
 def find_classes(classes: str | None, root: Path) -> ClassList:
-    """The list that a setting names, built in or a file; without one, the file in the root.
+    """Read the list that a setting names, built in or a file; without one, the file in the root.
 
-    Raises UserError that says how to write one where there is none.
+    If there is none, raises UserError that says how to write one.
     """
     if classes is None:
         present = [root / name for name in USUAL if (root / name).is_file()]
@@ -72,7 +72,7 @@ def _read_names(path: Path, text: str) -> list[MaskClass]:
         if not line.strip():
             raise UserError(
                 f"{path}:{value + 1}: every line is the class of a value, {value} here, got an"
-                " empty one; name it, and set data.ignore if it is none"
+                " empty one; name it, and set data.ignore if it is not a class"
             )
         entries.append(MaskClass(line.strip(), value))
     return entries

@@ -24,7 +24,7 @@ READ_AT_THE_START = 500  # images; some seconds
 
 
 class ReadLabels(Protocol):
-    """How the labels of an image are read; picklable, as loader workers do it."""
+    """Reads the labels of an image; picklable, as loader workers use it."""
 
     def __call__(self, index: int) -> Labels:
         """The labels of image 0..N-1 at its original size, in the orientation of the stored file.
@@ -74,13 +74,13 @@ def read_pair(dataset: SemanticDataset, index: int, exif: Exif) -> tuple[Pixels,
         file = dataset.read_labels.file(index)
         rule = f"an image and its labels must have one size, got {width}x{height} in {path} and"
         seen = f"{labels.shape[1]}x{labels.shape[0]} in {file}"
-        way_out = "make the labels anew, or set data.exif=ignore where they follow the stored image"
+        way_out = "make the labels again, or set data.exif=ignore if they follow the stored image"
         raise UserError(f"{rule} {seen}; {way_out}")
     return pixels, labels
 
 
 def check_labels(dataset: SemanticDataset) -> None:
-    """Raise UserError where labels of an image cannot be read, or every pixel of every image is
+    """Raise UserError if labels of an image cannot be read, or if every pixel of all images is
     ignored.
 
     Reads at most 500 images, spread evenly, and further ones only while no pixel counts; `backbones
@@ -90,7 +90,7 @@ def check_labels(dataset: SemanticDataset) -> None:
     counts = [_has_class(dataset, index) for index in first]
     if any(counts) or any(_has_class(dataset, index) for index in range(len(dataset))):
         return
-    rule = f"{dataset.path} must hold pixels of a class, got no pixel that is not ignored"
+    rule = f"{dataset.path} must hold pixels of a class, got ignored pixels only"
     raise UserError(f"{rule} in {len(dataset)} images; check data.classes and data.ignore")
 
 
@@ -111,9 +111,7 @@ def first_images(dataset: SemanticDataset, count: int) -> SemanticDataset:
 
 
 def fingerprint(dataset: SemanticDataset) -> Fingerprint:
-    """What tells one data set from another, so that a resume on other data is refused; paths do not
-    count.
-    """
+    """Compute a fingerprint, so that a resume on other data is refused; paths do not count."""
     digest = hashlib.sha256(dataset.sizes.tobytes())
     for name in dataset.file_names:
         digest.update(str(name).encode())

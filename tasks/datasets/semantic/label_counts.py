@@ -17,7 +17,7 @@ from tasks.datasets.semantic.opened import MaskSizeError
 from tasks.errors import DataError
 from tasks.labels import IGNORED
 
-MANY = 8  # values of a mask that are no class, as JPEG and resampling leave them
+MANY = 8  # unknown values in a mask that are a sign of JPEG or resampling
 _VALUES = 256  # that a label can have
 
 
@@ -72,7 +72,7 @@ def _wrong_labels(dataset: SemanticDataset, index: int, error: DataError) -> Fin
     if isinstance(error, UnknownValuesError):
         if error.different < MANY:
             return of_mask("label outside the list", dataset, index, error)
-        rule = f"{error.rule}, and {error.different - 1} others as JPEG and resampling leave them"
+        rule = f"{error.rule}, and {error.different - 1} others, as JPEG and resampling produce"
         lossy = DataError(rule, "save masks as PNG, and resize them with nearest neighbours")
         return of_mask("lossy mask", dataset, index, lossy)
     kind = "size mismatch" if isinstance(error, MaskSizeError) else "unreadable mask"
@@ -81,7 +81,7 @@ def _wrong_labels(dataset: SemanticDataset, index: int, error: DataError) -> Fin
 
 def _only_ignored(dataset: SemanticDataset, index: int) -> Finding:
     rule = "an image should have a pixel of a class, this one has ignored pixels only"
-    error = DataError(rule, "label it, or take it out, as nothing is learnt from it")
+    error = DataError(rule, "label it, or remove it, as training learns nothing from it")
     return of_mask("only ignored", dataset, index, error, "warning")
 
 

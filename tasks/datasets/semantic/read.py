@@ -33,10 +33,10 @@ def read_semantic(
 ) -> SemanticDataset:
     """Read a split: COCO's panoptic or instance annotations, or folders of images and masks.
 
-    With `label_map` (a checkpoint's), classes take its labels by name, and those that it lacks are
+    With `label_map` (a checkpoint's), classes take its labels by name; classes that it lacks are
     ignored. `check_sizes` compares the headers of all images and masks. Raises UserError naming
-    what is missing, cannot be understood or is of another size; OtherClassesError where no class
-    has a name of the label map.
+    the file that is missing, malformed or of another size; OtherClassesError if no class has a name
+    of the label map.
     """
     place = locate_semantic(source)
     opened = open_semantic(

@@ -109,7 +109,7 @@ def test_a_resampled_mask(root: Path) -> None:
     write_mask(root / "train/masks/b.png", values.tolist())
     finding = only(check(root))
     assert (finding.kind, finding.severity) == ("lossy mask", "error")
-    assert "got the value 2 at x 2, y 0, and 252 others as JPEG and resampling" in finding.rule
+    assert "got the value 2 at x 2, y 0, and 252 others, as JPEG and resampling" in finding.rule
 
 
 def test_colours_without_a_table(root: Path) -> None:
