@@ -174,7 +174,7 @@ def test_brackets_without_end_are_no_json(tmp_path: Path, dataset: CocoDataset) 
 def test_what_predict_wrote_is_told_from_results(tmp_path: Path, dataset: CocoDataset) -> None:
     """field_faults 19: it was called an annotation file, and its image ids are its own."""
     content = {"images": [], "categories": [], "annotations": [{"id": 1, **RECORD}]}
-    with pytest.raises(UserError, match=r"what `predict` writes, .*; `eval RUN` with data\.val"):
+    with pytest.raises(UserError, match=r"a file of `predict` with .*; `eval RUN` with data\.val"):
         read_results_json(write(tmp_path, content), dataset)
 
 
