@@ -154,7 +154,7 @@ class Outputs:
     def _refuse_others(self, files: Iterable[Path]) -> None:
         for file, settings in self._others(files):
             rule = f"{file} is to be made with {self.settings}"
-            seen = f"but is there already, made with {settings}"
+            seen = f"but exists already, made with {settings}"
             raise UserError(f"{rule}, {seen}; choose another --out, or --force")
 
     def _check(self, file: Path, lists: _Lists) -> None:
@@ -170,10 +170,10 @@ class Outputs:
         replaceable = not self.endings or file.suffix.lower() in self.endings
         if writer == self.by or (self.force and replaceable):
             return
-        whose = "is none that this command wrote"
+        whose = "was not written by this command"
         if writer is not None:
             whose = f"was written by `{writer}`"
-        rule = f"{file} must be free, or as this command left it"
+        rule = f"{file} must be unused, or unchanged since this command wrote it"
         way_out = "choose another place"
         if replaceable:
             way_out += ", or --force replaces it"

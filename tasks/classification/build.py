@@ -104,7 +104,7 @@ def _take_over(
     """A classifier of other classes with the weights of an old one."""
     model = build_saved(config, label_map, old.backbone.passport)
     if config.head == "load" and old.num_classes != label_map.num_classes:
-        rule = "model.head=load takes weights of as many classes"
+        rule = "model.head=load needs weights of as many classes"
         seen = f"{old.num_classes} for {label_map.num_classes}"
         raise UserError(f"{rule}, got {seen}; use model.head=auto or new")
     if config.head == "load":

@@ -169,7 +169,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         fits = self.norm != "frozen" or self.weights is not None
-        require(fits, "model.norm=frozen takes model.weights", self.weights)
+        require(fits, "model.norm=frozen needs model.weights", self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +190,7 @@ class LossConfig:
         inside = self.threshold is None or 0 < self.threshold < 1
         require(inside, "loss.threshold must be in (0, 1) or null", self.threshold)
         fits = self.threshold is None or self.name == "bce"
-        require(fits, "loss.threshold takes loss.name=bce", self.name)
+        require(fits, "loss.threshold needs loss.name=bce", self.name)
         require(self.auxiliary >= 0, "loss.auxiliary must be >= 0", self.auxiliary)
 
 
@@ -232,7 +232,7 @@ class ClassificationConfig(TaskSettings):
 
     def __post_init__(self) -> None:
         if self.data.decoded and self.augment.crop in ("resized", "scaled"):
-            rule = "data.decoded=true takes augment.crop=padded or center"
+            rule = "data.decoded=true needs augment.crop=padded or center"
             raise UserError(f"{rule}, got {self.augment.crop}")
         if self.data.decoded and self.augment.needs_pixels:
             rule = "data.decoded=true augments on the device, which has no color_jitter, file,"

@@ -86,7 +86,7 @@ class DataConfig:
         counted = self.train_images is not None and self.train_images >= 1
         rule = "data.train_images must say how many images the stream of data.train has"
         require(counted, rule, self.train_images)
-        rule = "data.holdout must be 0 with a stream of shards, of which no image can be chosen"
+        rule = "data.holdout must be 0 with a stream of shards, as no image of it can be chosen"
         require(self.holdout == 0, rule, self.holdout)
-        rule = "data.decoded must be false with a stream of shards, which is not kept"
+        rule = "data.decoded must be false with a stream of shards, which is not kept in memory"
         require(not self.decoded, rule, self.decoded)

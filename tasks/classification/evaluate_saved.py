@@ -162,7 +162,7 @@ def _other_member(path: str, images: ClassImages, world: World) -> Member:
     """A further classifier of an ensemble; UserError for one of other classes."""
     saved = SavedClassifier.read(path)
     if saved.label_map.names != images.label_map.names:
-        rule = "test.ensemble takes classifiers of the same classes in the same order"
+        rule = "test.ensemble needs classifiers of the same classes in the same order"
         raise UserError(f"{rule}, got {path}, which has others")
     return Member.of(saved.build(world.device))
 
@@ -172,7 +172,7 @@ def _average_norms(
 ) -> None:
     """Average the statistics of batch norms anew, the same on every rank."""
     if not has_batch_norms(model):
-        rule = "test.precise_norm takes a network with batch norms"
+        rule = "test.precise_norm needs a network with batch norms"
         raise UserError(f"{rule}, got model.norm={config.model.norm}; set it to 0")
     train = read_split(config.data, "train", label_map)
     if config.data.holdout:

@@ -57,7 +57,7 @@ def pixel_statistics(
         return passport.mean, passport.std
     same = (config.mean, config.std) == (passport.mean, passport.std)
     if started and not passport.assumed and not same:
-        rule = "data.mean and data.std must be null where model.weights says its own"
+        rule = "data.mean and data.std must be null if model.weights states its own"
         seen = f"{config.mean}, {config.std} for weights of {passport.mean}, {passport.std}"
         raise UserError(f"{rule}, got {seen}; leave them out")
     return config.mean, config.std

@@ -62,4 +62,4 @@ def compare_networks(old: ModelConfig, new: ModelConfig, path: str) -> list[str]
     if old.anchors == new.anchors:
         return []
     anchors = f"anchors of sizes {list(old.anchors.sizes)} and ratios {list(old.anchors.ratios)}"
-    return [f"note: its proposal head was trained for {anchors}, which are others now"]
+    return [f"note: its proposal head was trained for {anchors}; now they are others"]

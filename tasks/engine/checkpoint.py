@@ -258,7 +258,7 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
         ]
         rule = f"{path} must hold the weights of this network"
         seen = f"{len(names)} tensors do not fit: {few(shapes, 3)}"
-        way_out = "leave model.* as it was trained with"
+        way_out = "keep the model.* settings that it was trained with"
         raise UserError(f"{rule}, but {seen}; {way_out}")
     module.load_state_dict(state)
 

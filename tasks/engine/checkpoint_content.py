@@ -29,7 +29,7 @@ def other_format(content: Mapping[Any, Any]) -> tuple[str, str]:
         return f"format {content['format']!r}", "update the toolkit"
     entries = few([repr(key) for key in content], 5) or "nothing"
     makers = [maker for key, maker in MAKERS.items() if key in content]
-    what = f"one of {makers[0]}" if makers else "a file"
+    what = f"a checkpoint of {makers[0]}" if makers else "a file"
     return f"{what} with {entries}", "model.weights takes weights"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 PROGRAM = "backbones"
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 """The scripts of a checkout, one for each command; an installed package has none."""
-IN_PYTHON = 'the same again with run={"resume": "auto"}'
+IN_PYTHON = 'the same call again with run={"resume": "auto"}'
 
 
 def command(name: str, *arguments: object, task: str | None = None) -> str:

@@ -37,9 +37,9 @@ def check_cuda_graphs(config: TaskSettings, world: World) -> None:
     if not config.run.cuda_graphs:
         return
     if world.device.type != "cuda":
-        raise UserError(f"run.cuda_graphs=true takes a GPU, got {world.device}; leave it out")
+        raise UserError(f"run.cuda_graphs=true needs a GPU, got {world.device}; leave it out")
     if config.optim.accumulate > 1:  # gradients of one micro-batch would be overwritten by the next
-        rule = "run.cuda_graphs=true takes optim.accumulate=1"
+        rule = "run.cuda_graphs=true needs optim.accumulate=1"
         raise UserError(f"{rule}, got {config.optim.accumulate}; leave one of them out")
 
 

@@ -100,12 +100,12 @@ class Diagnosis:
         needed = math.ceil(busy / self._training_seconds)
         if needed <= self.cores:
             return f"data.workers={needed} would keep up"
-        return f"to keep up takes {needed} workers, and there are {self.cores} cores: {less_work}"
+        return f"keeping up needs {needed} workers, but there are {self.cores} cores: {less_work}"
 
     def _model_limits(self) -> str:
         seen = f"it takes {self.model.ms} a batch, and {self._named_loader()} {self.loader.ms}"
         if self.workers == 0:
-            return f"the model limits: {seen}, in turn; data.workers=1 would load meanwhile"
+            return f"the model limits: {seen}, in turn; data.workers=1 would load in parallel"
         way_out = "only a faster device, a smaller network or smaller images help"
         return f"the model limits: {seen}; {way_out}"
 

@@ -53,7 +53,7 @@ class World:
         if ranks.size == 1 and not ranks.hosted:
             return cls(ranks.rank, ranks.local_rank, ranks.size, chosen)
         if not (ranks.address and ranks.port):
-            rule = f"WORLD_SIZE={ranks.size} takes RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
+            rule = f"WORLD_SIZE={ranks.size} needs RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
             raise UserError(f"{rule}, got no MASTER_ADDR or MASTER_PORT; torchrun sets them all")
         object_group = None
         try:
@@ -212,7 +212,7 @@ def _not_together(ranks: Ranks, error: RuntimeError) -> str:
     """What to tell where not all ranks find each other."""
     rule = f"all {ranks.size} ranks must start {START} and meet at {ranks.address}:{ranks.port}"
     seen = f"rank {ranks.rank}, of {ranks.launcher or 'WORLD_SIZE'}, got: {str(error)[:200]}"
-    network = "where a machine has several networks, GLOO_SOCKET_IFNAME names the one"
+    network = "if a machine has several networks, GLOO_SOCKET_IFNAME selects one"
     alone = "RANK=0 WORLD_SIZE=1 trains as one process"
     return f"{rule}, but {seen}; {network}; {alone}"
 

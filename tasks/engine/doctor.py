@@ -62,7 +62,7 @@ def diagnose(
     ranks = ranks_of(os.environ).size
     if ranks > 1:
         share = max(1, config.batch_size // ranks)
-        way_out = f"leave torchrun out, and give data.batch_size={share}, a rank's share"
+        way_out = f"leave torchrun out, and set data.batch_size={share}, one rank's share"
         raise UserError(f"--doctor times one process, got {ranks} ranks; {way_out}")
     with tempfile.TemporaryDirectory() as folder:
         unkept = replace(config.run, output_dir=folder, resume="never", samples=0)

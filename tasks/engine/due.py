@@ -81,7 +81,7 @@ def forget_lost_best(training: Training, progress: Progress) -> Progress:
     if is_there or progress.best is None:
         return progress
     lost = f"{BEST} of step {progress.best_step} is not in {training.checkpoints.folder}"
-    training.log.note(f"warning: {lost}; the best of the evaluations to come takes its place")
+    training.log.note(f"warning: {lost}; the best of the following evaluations replaces it")
     return replace(progress, best=None, best_step=0)
 
 
@@ -127,7 +127,7 @@ def _report_masked(training: Training, state: State) -> None:
         training.log.flush()
         raise UserError(
             f"fewer than optim.max_skipped={optim.max_skipped} updates in a row must be left out,"
-            f" got {in_a_row} whose gradients were not finite; lower optim.lr={optim.lr:g}, correct"
+            f" got {in_a_row} with non-finite gradients; lower optim.lr={optim.lr:g}, correct"
             " the images named above, or start from other weights"
         )
 
@@ -143,7 +143,7 @@ def _write(training: Training, state: State, progress: Progress, names: tuple[st
         except UserError as error:
             if not (folder / LAST).exists():
                 raise
-            way_out = "run.resume=auto goes on from it once that is mended"
-            raise UserError(f"{error}; the {LAST} that is there is whole, and {way_out}") from error
+            way_out = "run.resume=auto continues from it once that is corrected"
+            raise UserError(f"{error}; the existing {LAST} is intact, and {way_out}") from error
         training.log.flush()
     training.world.barrier()

@@ -64,7 +64,7 @@ def evaluate_sets(
     that ends the warm-up.
     """
     unknown = [name for name in run.eval_sets if name not in available]
-    rule = f"run.eval_sets must be of {', '.join(available)} for this task"
+    rule = f"run.eval_sets must be among {', '.join(available)} for this task"
     require(not unknown, rule, run.eval_sets)
     evaluators = {name: available[name] for name in run.eval_sets}
     known: list[str] = []

@@ -256,7 +256,7 @@ def _farewell(training: Training, saved: Progress) -> str:
     seconds = f"run.stop_within={training.config.run.stop_within:g} seconds"
     kept = f"from {LAST} of step {saved.step}" if saved.step else "nothing was saved yet, and"
     command = resume_command(sys.orig_argv, os.environ)
-    lost = f"not stopped within {seconds}, so what came after the last save is lost"
+    lost = f"not stopped within {seconds}, so everything after the last save is lost"
     return f"{who}{lost}; {kept} this continues:\n  {command}"
 
 

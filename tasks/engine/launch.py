@@ -143,7 +143,7 @@ class Launch(Generic[Config]):
         model.to(self.world.device)
         if self.config.run.compile:
             parts = compiled(model)
-            rule = f"run.compile must be false for {self.config.task}, which has no part for it"
+            rule = f"run.compile must be false for {self.config.task}, which has nothing to compile"
             require(len(parts) > 0, rule, True)
             compile_parts(parts, graphs=self.config.run.cuda_graphs)
         return model

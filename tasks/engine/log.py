@@ -60,7 +60,7 @@ class RunLog:
         self.rows = [row for row in rows if row["step"] <= step]
         dropped = len(rows) - len(self.rows)
         if dropped:
-            self.note(f"{path}: {dropped} rows of steps after {step}, taken anew, are left out")
+            self.note(f"{path}: {dropped} rows after step {step} are left out and run again")
         for row in self.rows:
             self.learn_names(row)
         self._tell("start", step, self.rows)

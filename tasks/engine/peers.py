@@ -126,7 +126,7 @@ class Peers:
         left = [rank for rank in range(self.ranks.size) if self._sign(rank) == LEFT]
         if left:
             rule = "all ranks of a run must go on together"
-            raise UserError(f"{rule}, but rank {left[0]} has ended; its own lines say why")
+            raise UserError(f"{rule}, but rank {left[0]} has ended; its own output says why")
 
     def _sign(self, rank: int) -> str:
         key = str(rank)
@@ -138,7 +138,7 @@ class Peers:
             return
         if os.getppid() != self.parent:
             self.parent = None
-            line = f"\nrank {self.ranks.rank}: torchrun has ended, so that this process stops too\n"
+            line = f"\nrank {self.ranks.rank}: torchrun has ended, so this process stops too\n"
             os.write(2, line.encode())
             os.kill(os.getpid(), signal.SIGTERM)
 

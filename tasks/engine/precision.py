@@ -90,7 +90,7 @@ def explain_auto(device: torch.device) -> str:
     flags = cpu_flags() & BF16_FLAGS
     if not flags:
         return f"the CPU has none of {', '.join(sorted(BF16_FLAGS))}"
-    times = f"{bf16_speed_up():.1f} times as fast as in fp32, and {WORTH_IT} is worth it"
+    times = f"{bf16_speed_up():.1f} times as fast as in fp32; from {WORTH_IT} on it pays"
     return f"the CPU has {', '.join(sorted(flags))} and convolves {times}"
 
 

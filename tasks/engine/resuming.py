@@ -53,7 +53,7 @@ def refuse_other_settings(saved: Checkpoint, config: TaskSettings) -> None:
     if changes:
         rule = "a resumed run must keep its settings"
         seen = f"{saved.path} was started with {'; '.join(changes)}"
-        way_out = "give the old values, or another run.output_dir to start anew"
+        way_out = "give the old values, or start a new run in another run.output_dir"
         raise UserError(f"{rule}, but {seen}; {way_out}")
     if config.schedule.epochs is None and config.schedule.minutes is None:
         _refuse_past_the_end(saved, config.schedule.steps)

@@ -85,7 +85,7 @@ def _refuse_used(folder: Path, rule: str) -> None:
     if LAST in used:
         way_out = "run.resume=auto continues that run, or "
     elif not {BEST, *saved} & set(used):
-        way_out = "run.resume=auto starts that run anew, as it saved nothing, or "
+        way_out = "run.resume=auto starts that run again, as it saved nothing, or "
     raise UserError(f"{rule}, {seen}; {way_out}choose another folder")
 
 
@@ -94,7 +94,7 @@ def _refuse_target(folder: Path, saved: Checkpoint) -> None:
     later checkpoints of the same, which would be overwritten.
     """
     if not saved.is_resumable:
-        rule = f"run.resume takes a {LAST} or step_N.pt, with the optimiser's state"
+        rule = f"run.resume needs a {LAST} or step_N.pt, with the optimiser's state"
         way_out = f"start another run from its weights: model.weights={saved.path}"
         raise UserError(f"{rule}, got {saved.path}, which has none; {way_out}")
     if not is_own(folder, saved):
@@ -127,11 +127,11 @@ def _refuse_lost(folder: Path) -> None:
     last = folder / LAST
     if not saved and not last.is_symlink():
         return
-    rule = f"run.resume=auto takes the {LAST} of {folder}"
+    rule = f"run.resume=auto needs the {LAST} of {folder}"
     seen = f"the folder has {', '.join(sorted(saved)) or 'no checkpoint'}, and no {LAST}"
     way_out = "put it back"
     if last.is_symlink():
-        seen = f"it is a link to {last.readlink()}, where no file is"
+        seen = f"it is a link to {last.readlink()}, which does not exist"
         way_out = "mount that disk or put it back"
     raise UserError(f"{rule}, but {seen}; {way_out}, or choose another run.output_dir")
 
@@ -140,7 +140,7 @@ def _refuse_the_users(folder: Path) -> None:
     """Raise UserError where a folder that no run has used holds a file that a run would replace."""
     theirs = [name for name in MADE if os.path.lexists(folder / name)]
     if theirs and not (folder / CONFIG).exists():
-        seen = f"got {folder}, which no run has used and which holds {', '.join(theirs)}"
+        seen = f"got {folder}, which is not a run's folder but holds {', '.join(theirs)}"
         raise UserError(f"run.output_dir must be unused, {seen}; choose another folder")
 
 

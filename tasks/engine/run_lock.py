@@ -81,7 +81,7 @@ class RunLock:
     def _refusal(self, file: IO[str], error: OSError) -> UserError:
         where = f"run.output_dir={self.folder}"
         if error.errno not in _HELD:
-            rule = f"{where} must be on a disk with locks, got {error}"
+            rule = f"{where} must be on a disk that supports file locks, got {error}"
             return UserError(f"{rule}; choose another folder")
         file.seek(0)
         holder = file.read().strip() or "another process"

@@ -88,7 +88,7 @@ def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config
     """The settings that a checkpoint of a task was trained with."""
     seen = checkpoint.metadata.get("task")
     if seen != task:
-        what = "of no task that it names" if seen is None else f"of {seen}"
+        what = "that names no task" if seen is None else f"of {seen}"
         rule = f"{checkpoint.path} must be a checkpoint of {task}"
         take_out = command("export-weights", checkpoint.path, "OUT.safetensors")
         raise UserError(f"{rule}, got one {what}; `{take_out}` takes out its backbone's weights")
@@ -107,5 +107,5 @@ def settings_of(checkpoint: Checkpoint, cls: type[Config]) -> Config:
 def saved_metadata(checkpoint: Checkpoint, name: str) -> Any:
     """An entry of a checkpoint's metadata; UserError where it has none."""
     if name not in checkpoint.metadata:
-        raise UserError(f"{checkpoint.path} must say its {name}, which it does not; train again")
+        raise UserError(f"{checkpoint.path} must state its {name}, but does not; train again")
     return checkpoint.metadata[name]

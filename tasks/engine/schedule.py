@@ -70,7 +70,7 @@ def in_steps(config: ScheduleConfig, epoch_length: int) -> ScheduleConfig:
         return config
     steps = round(config.epochs * epoch_length)
     if steps < 1:
-        rule = f"schedule.epochs must make at least one step, of which an epoch has {epoch_length}"
+        rule = f"schedule.epochs must make at least one step, where an epoch has {epoch_length}"
         raise UserError(f"{rule}, got {config.epochs}")
     return replace(config, steps=steps, epochs=None)
 

@@ -72,7 +72,7 @@ def unknown_setting(cls: type["DataclassInstance"], key: str, source: str) -> st
     """What to tell of a key that is no setting: what became of it, or the nearest right name."""
     removed: Mapping[str, str] = getattr(cls, "REMOVED", {})
     if key in removed:
-        return f"{key} is no setting any more, seen in {source}; {removed[key]}"
+        return f"{key} is not a setting any more, seen in {source}; {removed[key]}"
     names = list(setting_names(cls))
     last = key.rpartition(".")[2]
     instead = ABSENT.get(last)

@@ -108,7 +108,7 @@ class OptimConfig:
         inside = all(0 <= beta < 1 for beta in self.betas)
         require(inside, "optim.betas must be two numbers in [0, 1)", self.betas)
         fits = not self.nesterov or (self.name == "sgd" and self.momentum > 0)
-        require(fits, "optim.nesterov=true takes optim.name=sgd with momentum", self.name)
+        require(fits, "optim.nesterov=true needs optim.name=sgd with momentum", self.name)
         require(self.ema_every >= 1, "optim.ema_every must be >= 1", self.ema_every)
         inside = self.ema_decay is None or 0 < self.ema_decay < 1
         require(inside, "optim.ema_decay must be in (0, 1) or null", self.ema_decay)
@@ -173,10 +173,10 @@ class ScheduleConfig:
         require(self.plateau_evaluations >= 1, rule, self.plateau_evaluations)
         require(self.warmup_steps >= 0, "schedule.warmup_steps must be >= 0", self.warmup_steps)
         alone = self.warmup_until is None or self.warmup_steps == 0
-        rule = "schedule.warmup_until takes schedule.warmup_steps=0"
+        rule = "schedule.warmup_until needs schedule.warmup_steps=0"
         require(alone, rule, self.warmup_steps)
         fits = self.warmup_metric is None or self.warmup_until is not None
-        rule = "schedule.warmup_metric takes schedule.warmup_until"
+        rule = "schedule.warmup_metric needs schedule.warmup_until"
         require(fits, rule, self.warmup_metric)
         rule = "schedule.warmup_factor must be in (0, 1]"
         require(0 < self.warmup_factor <= 1, rule, self.warmup_factor)
@@ -243,7 +243,7 @@ class RunConfig:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
         fits = self.threads == "auto" or self.threads >= 1
         require(fits, "run.threads must be auto or >= 1", self.threads)
-        rule = "run.cuda_graphs=true takes run.compile=true"
+        rule = "run.cuda_graphs=true needs run.compile=true"
         require(self.compile or not self.cuda_graphs, rule, self.compile)
         require(self.eval_every >= 0, "run.eval_every must be >= 0", self.eval_every)
         distinct = len(set(self.eval_sets)) == len(self.eval_sets)

@@ -135,7 +135,7 @@ def _why_nothing_comes(workers: Sequence[BaseProcess], limit: float) -> str:
     stopped = [pid for pid in pids if states[pid] in STOPPED]
     if stopped:
         seen = f"process {stopped[0]} is stopped (state {states[stopped[0]]})"
-        way_out = f"`kill -CONT {stopped[0]}` has one go on; data.workers=0 needs none"
+        way_out = f"`kill -CONT {stopped[0]}` lets it continue; data.workers=0 uses no such process"
         return f"{rule}, but {seen}; {way_out}"
     files = max(map(open_files, pids), default=0)
     most = most_open_files()
@@ -154,7 +154,7 @@ def _way_out(shared: Space | None) -> str:
         return "lower data.workers or data.batch_size, or allow more memory"
     if shared is not None and shared.total < 1e9:
         return f"{MORE_SHARED_MEMORY}, lower data.workers, or take data.workers=0"
-    return "where the disk is slow, raise data.timeout; data.workers=0 reads in the main process"
+    return "if the disk is slow, raise data.timeout; data.workers=0 reads in the main process"
 
 
 def _warn_of_little(item: Any, workers: int, space: Space | None) -> None:

@@ -30,5 +30,5 @@ def _look(words: Sequence[str]) -> Checked:
 
 
 check_data = CheckByHand(
-    _look, "folders of masks do not have; mend or remove the files that are named"
+    _look, "folders of masks do not have; repair or remove the files that are named"
 )

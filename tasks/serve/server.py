@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(TOO_LARGE, f"{rule}; --max-upload allows more")
         body = self.rfile.read(length)
         if len(body) < length:
-            raise _RefusedError(HTTPStatus.BAD_REQUEST, "the image was not sent to its end")
+            raise _RefusedError(HTTPStatus.BAD_REQUEST, "the image was not sent completely")
         return body
 
     def _drain(self, count: int) -> None:

@@ -17,8 +17,8 @@ def weights_to_score(weights: str | None, run: RunConfig) -> str:
     some that are not there.
     """
     if weights is None:
-        rule = "the settings of a recipe are scored with model.weights=FILE"
-        raise UserError(f"{rule}, got none; a run is scored by its folder")
+        rule = "model.weights=FILE must name weights if settings are scored without a run"
+        raise UserError(f"{rule}, got none; to score a run, give its folder")
     check_weights(weights, run)
     return weights
 

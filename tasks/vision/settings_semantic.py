@@ -41,7 +41,7 @@ class SemanticDataConfig(ImageDataConfig):
         rule = "data.crop_largest_class must be in (0, 1]"
         require(0 < self.crop_largest_class <= 1, rule, self.crop_largest_class)
         alone = self.crop_largest_class == 1 or self.crop is not None
-        rule = "data.crop_largest_class takes data.crop"
+        rule = "data.crop_largest_class needs data.crop"
         require(alone, rule, self.crop_largest_class)
         alone = self.crop is None or self.scale_jitter_side is None
         rule = "data.scale_jitter_side must be null with data.crop"
@@ -152,7 +152,7 @@ class LossConfig:
         whole = self.hard_least is None or self.hard_least >= 1
         require(whole, "loss.hard_least must be >= 1 or null", self.hard_least)
         fits = self.hard_least is None or self.hard_below is not None
-        require(fits, "loss.hard_least takes loss.hard_below", self.hard_least)
+        require(fits, "loss.hard_least needs loss.hard_below", self.hard_least)
 
     def check_classes(self, count: int) -> None:
         """Raise UserError where there is not one weight for each class."""
@@ -184,5 +184,5 @@ class TestConfig:
         require(fits, "test.window must be a multiple of 32, or null", self.window)
         require(0 <= self.overlap < 1, "test.overlap must be in [0, 1)", self.overlap)
         alone = self.window is None or (not self.flip and self.scales == (1.0,))
-        rule = "test.window takes test.flip=false and test.scales=[1.0]"
+        rule = "test.window needs test.flip=false and test.scales=[1.0]"
         require(alone, rule, (self.flip, self.scales))

@@ -90,7 +90,7 @@ class VideoWriter:
             if not self.writer.isOpened():
                 raise UserError(
                     f"OpenCV must be able to write {self.path}, but it cannot; its build lacks"
-                    f" {CODEC}, or the folder takes no file"
+                    f" {CODEC}, or the folder is not writable"
                 )
         self.writer.write(np.ascontiguousarray(padded[:, :, ::-1]))
         self.count += 1

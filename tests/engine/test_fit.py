@@ -266,7 +266,7 @@ def test_a_best_metric_that_no_evaluation_gives_is_refused_at_the_start(
 def test_a_set_that_the_task_does_not_score_is_refused_at_the_start(
     toy: ModuleType, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"run.eval_sets must be of val for this task, got .*train"):
+    with pytest.raises(UserError, match=r"eval_sets must be among val for this task, got .*train"):
         train(toy, tmp_path, "run.eval_sets=[val,train]")
 
 

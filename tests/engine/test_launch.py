@@ -76,7 +76,7 @@ def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:
         check_cuda_graphs(asked, cpu)
     with pytest.raises(UserError, match=r"optim.accumulate=1, got 2"):
         check_cuda_graphs(replace(asked, optim=OptimConfig(accumulate=2)), gpu)
-    with pytest.raises(UserError, match=r"run.cuda_graphs=true takes run.compile=true"):
+    with pytest.raises(UserError, match=r"run.cuda_graphs=true needs run.compile=true"):
         RunConfig(cuda_graphs=True)
 
 

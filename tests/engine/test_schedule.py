@@ -135,7 +135,7 @@ def test_warm_up_ends_with_a_score(scores: tuple[float, ...], factor: float) -> 
 
 
 def test_warm_up_by_a_score_takes_no_steps() -> None:
-    with pytest.raises(UserError, match=r"warmup_until takes schedule\.warmup_steps=0, got 5"):
+    with pytest.raises(UserError, match=r"warmup_until needs schedule\.warmup_steps=0, got 5"):
         ScheduleConfig(steps=100, warmup_until=0.2, warmup_steps=5)
 
 

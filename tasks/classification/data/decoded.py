@@ -204,7 +204,7 @@ def _seen(pixels: Tensor, view: View, images: ClassImages) -> Tensor:
     height, width = pixels.shape[1:3]
     side = view.crop
     if view.resize not in (None, min(height, width)) or (side or 0) > min(height, width):
-        rule = "data.decoded=true takes test.resize=null and test.crop no larger than the images"
+        rule = "data.decoded=true needs test.resize=null and test.crop no larger than the images"
         seen = f"test.resize={view.resize} and test.crop={side} for {width}x{height}"
         raise UserError(
             f"{rule}, got {seen} in {images.path}; lower them, or set data.decoded=false"
@@ -230,6 +230,6 @@ def _with_border(pixels: Tensor, pad: int, colour: tuple[int, int, int]) -> Tens
 def _sizes_differ(
     images: ClassImages, first: int, size: tuple[int, ...], other: int, its: tuple[int, ...]
 ) -> UserError:
-    rule = "data.decoded=true takes images of one size"
+    rule = "data.decoded=true needs images of one size"
     seen = f"{size[1]}x{size[0]} in {images.name(first)} and {its[1]}x{its[0]} in"
     return UserError(f"{rule}, got {seen} {images.name(other)}; set data.decoded=false")

@@ -196,6 +196,6 @@ def _check_lanes(positions: Sequence[Any], share: Share, workers: int) -> None:
     before = len(positions[0])
     if (len(positions), before) == (share.ranks, workers):
         return
-    rule = "a stream goes on with as many ranks and data.workers as it began with"
+    rule = "a stream must continue with as many ranks and data.workers as it began with"
     seen = f"{share.ranks} ranks of {workers} instead of {len(positions)} of {before}"
     raise UserError(f"{rule}, got {seen}; set them back, or choose another run.output_dir")

@@ -45,7 +45,7 @@ class Unreadable:
         if len(self.found) > allowed:
             rule = f"at most data.unreadable={self.most:g} of {self.images.path}"
             seen = f"{len(self.found)} of {len(self.images)} are not, the last {reason}"
-            way_out = "mend or remove them, or raise data.unreadable"
+            way_out = "repair or remove them, or raise data.unreadable"
             raise UserError(f"{rule} may be unreadable, {allowed} images, but {seen}; {way_out}")
         self.note(f"left out, {len(self.found)} of at most {allowed}: {reason}")
 

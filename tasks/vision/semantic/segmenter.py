@@ -108,7 +108,7 @@ def build_segmenter(
     backbone whose levels the head cannot take, and for what the backbone refuses.
     """
     if not 1 <= num_classes <= IGNORED:
-        rule = f"a segmenter tells 1 to {IGNORED} classes apart"
+        rule = f"a segmenter must have 1 to {IGNORED} classes"
         raise UserError(f"{rule}, got {num_classes}; look at the data set's classes")
     backbone = build_from_config(config, passport, found, output_stride=config.backbone_stride)
     pyramid = _make_pyramid(backbone, config) if config.head.kind == "fpn" else None
@@ -171,6 +171,6 @@ def _check_two_levels(backbone: Backbone, setting: str, way_out: str) -> None:
     if len(backbone.levels) < 2:
         name = backbone.passport.architecture
         raise UserError(
-            f"{setting} takes a backbone of at least two levels, got {name} with"
+            f"{setting} needs a backbone of at least two levels, got {name} with"
             f" {len(backbone.levels)}; set {way_out}"
         )

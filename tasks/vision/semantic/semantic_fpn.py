@@ -86,7 +86,7 @@ def check_levels(levels: Sequence[FeatureLevel], backbone: str) -> None:
     if strides[0] == FINEST and strides[1:2] != [FINEST] and doubling:
         return
     raise UserError(
-        "model.head.kind=fpn takes a backbone whose finest level has stride 4, each next one at"
+        "model.head.kind=fpn needs a backbone whose finest level has stride 4, each next one at"
         f" most the double, got {backbone} with levels of strides"
         f" {', '.join(str(stride) for stride in strides)}; set model.backbone to one made for large"
         " images, such as resnet18, or model.head.kind=fcn"

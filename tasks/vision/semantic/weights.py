@@ -124,7 +124,7 @@ def _check_left_over(
     if foreign:
         raise UserError(
             f"model.weights={config.weights} must be of model.backbone={config.backbone}, got"
-            f" {len(foreign)} tensors that it has not: {few(foreign)}; {CONFIGURE}"
+            f" {len(foreign)} tensors that it does not have: {few(foreign)}; {CONFIGURE}"
         )
 
 
@@ -137,7 +137,7 @@ def _classes(passport: Passport, rows: int, label_map: LabelMap) -> tuple[LabelM
     if stated is not None:
         return stated, []
     if rows == label_map.num_classes:
-        return label_map, [f"it does not name its {rows} classes, which are taken in their order"]
+        return label_map, [f"it does not name its {rows} classes; those of the data are assumed"]
     return LabelMap((), ()), [f"it does not name its {rows} classes"]
 
 
