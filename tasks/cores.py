@@ -40,7 +40,7 @@ def nearest(cores: float) -> int:
 
 
 def core_quota(system: Path = ROOT) -> float | None:
-    """Cores that the control groups of this process allow on average, of version 1 or 2; None where
+    """Cores that the control groups of this process allow on average, of version 1 or 2; None if
     they set no limit.
     """
     quotas = [_quota_of(folder) for folder in _group_folders(system)]
@@ -68,7 +68,7 @@ def _group_folders(system: Path) -> Iterator[Path]:
 
 
 def _quota_of(folder: Path) -> float | None:
-    """The quota of one group; None where it has none, or says it in words we do not know."""
+    """The quota of one group; None if it has none, or says it in words we do not know."""
     quota, _, period = _read(folder / "cpu.max").strip().partition(" ")  # version 2
     if not quota:
         quota = _read(folder / "cpu.cfs_quota_us").strip()  # version 1
@@ -89,13 +89,13 @@ class CoreTimes:
     cores: int
 
     def idle_since(self, before: "CoreTimes") -> float | None:
-        """Cores that had nothing to do since an earlier reading; None where no time went by."""
+        """Cores that had nothing to do since an earlier reading; None if no time went by."""
         passed = self.total - before.total
         return (self.idle - before.idle) / passed * self.cores if passed > 0 else None
 
 
 def read_core_times(system: Path = ROOT, cpus: frozenset[int] | None = None) -> CoreTimes | None:
-    """What proc/stat says of the allowed cores; None where it says nothing of them."""
+    """What proc/stat says of the allowed cores; None if it says nothing of them."""
     chosen = allowed_cpus() if cpus is None else cpus
     idle = total = cores = 0
     for line in _read(system / "proc/stat").splitlines():
@@ -142,7 +142,7 @@ def seconds_of_children(system: Path = ROOT, parent: int | None = None) -> float
 
 
 def _read(path: Path) -> str:
-    """The text of a file of the system; empty where there is none, or it may not be read."""
+    """The text of a file of the system; empty if there is none, or it may not be read."""
     try:
         return path.read_text()
     except OSError:

@@ -51,8 +51,8 @@ class _Stream(io.BufferedWriter):
 class AtomicFile:
     """A file that appears under its name complete or not at all; used as a context manager.
 
-    UserError where it cannot be written, with the path, the reason and the free space. `lasting`
-    ones survive a power cut, which takes time: no thousands of pictures need it.
+    UserError if it cannot be written, with the path, the reason and the free space. `lasting` ones
+    survive a power cut, which takes time: no thousands of pictures need it.
     """
 
     def __init__(self, path: Path, *, lasting: bool = True) -> None:
@@ -126,7 +126,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it; UserError where that cannot be."""
+    """Make a folder, and those above it; UserError if that cannot be."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -152,8 +152,8 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def check_writable(folder: Path, needed: int = 0, what: str = "files") -> None:
-    """Raise UserError where a folder, which need not exist yet, takes no file, or has fewer bytes
-    free than `needed` for `what`.  Leaves nothing behind.
+    """Raise UserError if a folder, which need not exist yet, takes no file, or has fewer bytes free
+    than `needed` for `what`. Leaves nothing behind.
     """
     existing = _existing(folder)
     if not existing.is_dir():

@@ -151,7 +151,7 @@ def image_sizes(source: str | Path | bytes) -> tuple[tuple[int, int], tuple[int,
 def find_images(path: str | Path, way_out: str = "correct the path") -> list[Path]:
     """List the image files under a folder, sorted, or the one file given.
 
-    Raises UserError where there are none, or for a whole disk, with what to do about it.
+    Raises UserError if there are none, or for a whole disk, with what to do about it.
     """
     path = Path(path)
     if path.is_file():
@@ -211,7 +211,7 @@ def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
 
 
 def _unreadable(source: ImageSource, error: BaseException) -> UserError:
-    """The error that names an image which PIL refuses; a DataError where the image is to blame."""
+    """The error that names an image which PIL refuses; a DataError if the image is to blame."""
     name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         way_out = "`ulimit -n 4096` before the command allows more; lower data.workers needs fewer"
@@ -269,7 +269,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """Gray values of a 16-bit image; UserError where they do not fit into 16 bits."""
+    """Gray values of a 16-bit image; UserError if they do not fit into 16 bits."""
     whole = values.astype(np.int64)
     if whole.size and (whole.min() < 0 or whole.max() > 65535):
         raise UserError(

@@ -90,8 +90,8 @@ def labels_grid(
 ) -> None:
     """Write a picture with ground truth, predictions and wrong pixels of each image.
 
-    `across` images stand in a row; `note` is written after the heading. Raises UserError where
-    there is no image.
+    `across` images stand in a row; `note` is written after the heading. Raises UserError if there
+    is no image.
     """
 
     def draw(shown: Sequence[Labels]) -> Draw:

@@ -21,7 +21,7 @@ class LabelMap:
     category_ids: tuple[FileId, ...]
     names: tuple[str, ...]
     colours: tuple[Colour, ...] | None = field(default=None, compare=False)
-    """In which the data set draws its classes; None where it does not say."""
+    """In which the data set draws its classes; None if it does not say."""
     source: str = field(default="the label map", compare=False)
     """What messages call it: the file that its classes come from."""
 

@@ -101,8 +101,8 @@ class Outputs:
         return replace(self, inputs=(*self.inputs, *inputs))
 
     def claim(self, *files: Path) -> None:
-        """Raise UserError where a file must not be written: it is read, it is the user's, or its
-        folder takes none.  Touches nothing.
+        """Raise UserError if a file must not be written: it is read, it is the user's, or its
+        folder takes none. Touches nothing.
         """
         lists = _Lists()
         for file in files:
@@ -239,7 +239,7 @@ def _is_among(file: Path, inputs: Iterable[Path], *, is_ours: bool) -> bool:
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
-    """What tells a file from one that took its place; None where there is none."""
+    """What tells a file from one that took its place; None if there is none."""
     if not file.exists():
         return None
     stat = file.stat()

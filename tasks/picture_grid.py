@@ -52,7 +52,7 @@ def write_grid(
     """Write a picture of images, each once for every (heading, drawing) of `columns`.
 
     `across` images stand in a row; `names` are written below them, `note` behind the title. Raises
-    UserError where there is no image.
+    UserError if there is no image.
     """
     if not images:
         raise UserError("a picture of predictions needs at least one image, got none")

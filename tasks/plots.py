@@ -116,7 +116,7 @@ def predictions_grid(
     """Write a picture with each image twice, ground truth beside predictions, `across` in a row.
 
     `note` is written after the heading, for instance which predictions are shown. The boxes have
-    outcomes. Raises UserError where there is no image.
+    outcomes. Raises UserError if there is no image.
     """
 
     def draw_truth(index: int, pixels: Pixels) -> Pixels:

@@ -52,7 +52,7 @@ def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
 
 
 def check_pixels(file: IO[bytes]) -> None:
-    """Raise ValueError where compressed pixels differ from their CRC-32; the position stays.
+    """Raise ValueError if compressed pixels differ from their CRC-32; the position stays.
 
     A file that is cut off is left to its decoder.
     """
@@ -70,8 +70,8 @@ def check_pixels(file: IO[bytes]) -> None:
 def with_one_pixel(file: IO[bytes]) -> bytes:
     """A PNG file of one black pixel that says of itself what `file` does, in the same order.
 
-    EXIF may come after the pixels, which are skipped; OSError where the file is cut off within
-    them. The pictures of an animation after the first one say nothing.
+    EXIF may come after the pixels, which are skipped; OSError if the file is cut off within them.
+    The pictures of an animation after the first one say nothing.
     """
     length_of_file = file.seek(0, os.SEEK_END)
     parts = [_SIGNATURE, _ONE_SIZE]

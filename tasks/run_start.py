@@ -7,7 +7,7 @@ ENVIRONMENT = "environment.json"
 
 
 def found_where_started(path: str | Path, run: Path) -> Path | None:
-    """A relative path that is not here, in the folder where a run was started; None where it is not
+    """A relative path that is not here, in the folder where a run was started; None if it is not
     there either, and where nobody knows that folder.
     """
     if Path(path).is_absolute() or Path(path).exists():

@@ -25,8 +25,8 @@ def place_tag(
 ) -> Rectangle | None:
     """Find a place inside the image for a tag of (width, height) of one of the `boxes` (N, 4).
 
-    It touches its box, outside of it if possible. None where every place would hide too much of a
-    box, or of the tags that are `taken`.
+    It touches its box, outside of it if possible. None if every place would hide too much of a box,
+    or of the tags that are `taken`.
     """
     patches = _candidates(box, size, image_size)
     others = np.array(taken, np.float64).reshape(-1, 4)

@@ -9,7 +9,7 @@ from tasks.vision.check_weights import check_weights
 
 
 def check_files(config: ClassificationConfig) -> None:
-    """Raise UserError where a split, listing what was tried, or the weights are not there."""
+    """Raise UserError if a split, listing what was tried, or the weights are not there."""
     data = config.data
     if data.streamed:
         find_addresses(str(data.train))

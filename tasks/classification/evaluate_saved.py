@@ -54,7 +54,7 @@ def evaluate_checkpoint(
     An override of data.root or data.val means other images, so that data.holdout and the other
     paths of the checkpoint do not count. Under torchrun the ranks share the images, and only rank 0
     gets the report. predictions.csv and evaluation.json go to `output_dir`, or to `evaluation/`
-    beside the checkpoint. UserError where one of them is a file of the user, unless `force`.
+    beside the checkpoint. UserError if one of them is a file of the user, unless `force`.
     """
     saved = SavedClassifier.read(path, _other_images(overrides))
     folder = saved.evaluation_folder(output_dir)

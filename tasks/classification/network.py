@@ -32,7 +32,7 @@ def describe_use(passport: Passport, config: ClassificationConfig, label_map: La
     """The passport of weights that these settings train: the input is what it was, or what
     data.mean and data.std say; size, classes and source are the settings'.
 
-    UserError where the weights that training starts from want another mean.
+    UserError if the weights that training starts from want another mean.
     """
     mean, std = pixel_statistics(passport, config.data, started=config.model.weights is not None)
     return replace(
@@ -50,8 +50,8 @@ def describe_use(passport: Passport, config: ClassificationConfig, label_map: La
 def pixel_statistics(
     passport: Passport, config: DataConfig, *, started: bool
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation to normalise with; UserError where data.mean contradicts the
-    weights that training started from.
+    """Mean and standard deviation to normalise with; UserError if data.mean contradicts the weights
+    that training started from.
     """
     if config.mean is None or config.std is None:
         return passport.mean, passport.std

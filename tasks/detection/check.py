@@ -31,7 +31,7 @@ def check_data(
 
     Settings are a file and overrides, or either. Returns the findings and their text with at most
     `shown` of each kind; writes the corrected file and the HTML page where they are named. Raises
-    UserError where the data cannot be found, and where one of those is a file of the user, unless
+    UserError if the data cannot be found, and where one of those is a file of the user, unless
     `force`.
     """
     config, splits, missing = _read_arguments(data)

@@ -8,8 +8,8 @@ from tasks.vision.check_weights import check_weights
 
 
 def check_files(config: DetectionConfig) -> None:
-    """Raise UserError where a split's images or annotations, listing what was tried, or the
-    weights are not there.
+    """Raise UserError if a split's images or annotations, listing what was tried, or the weights
+    are not there.
     """
     data = config.data
     locate_split(data.root, "train", data.train.images, data.train.annotations)

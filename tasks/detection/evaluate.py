@@ -147,7 +147,7 @@ def evaluate_checkpoint(
     more, and one of data.val.annotations its data.val.limit. Under torchrun the ranks share the
     images, and only rank 0 gets the report. detections.json and evaluation.json go to `output_dir`,
     or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
-    are. UserError where one of them is a file of the user, unless `force`.
+    are. UserError if one of them is a file of the user, unless `force`.
     """
     saved = SavedDetector.read(path, whole_split(overrides))
     data = saved.config.data

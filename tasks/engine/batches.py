@@ -107,13 +107,13 @@ class Positioned(Protocol):
 
 
 def position_of(batches: Batches) -> Any:
-    """The position of this rank's batches; None where they have none."""
+    """The position of this rank's batches; None if they have none."""
     return batches.position() if isinstance(batches, Positioned) else None
 
 
 def gather_positions(position: Any, world: World) -> list[Any] | None:
-    """The position of every rank's batches; None where they have none, and on other ranks than
-    the first. Collective.
+    """The position of every rank's batches; None if they have none, and on other ranks than the
+    first. Collective.
     """
     return None if position is None else world.gather(position)
 

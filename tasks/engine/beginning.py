@@ -14,7 +14,7 @@ from tasks.files import check_writable
 
 
 def read_resumed(run: RunConfig, world: World, lock: RunLock) -> Checkpoint | None:
-    """The checkpoint that rank 0 resumes, on every rank; None where the run begins. Collective.
+    """The checkpoint that rank 0 resumes, on every rank; None if the run begins. Collective.
 
     UserError for a folder that cannot be written, that another run uses, or that not all ranks see.
     """

@@ -69,7 +69,7 @@ class Checkpoint:
 
     @cached_property
     def model(self) -> dict[str, Tensor]:
-        """`state_dict()` of the trained model, on the CPU; UserError where it is not finite."""
+        """`state_dict()` of the trained model, on the CPU; UserError if it is not finite."""
         group = self._checked("model")
         if group is None:
             raise UserError(damaged(self.path, "it has no weights"))
@@ -214,7 +214,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 def _read_texts(
     file: Path, content: Mapping[str, Any], *, has_digests: bool
 ) -> tuple[dict[str, str] | None, Progress, dict[str, Any]]:
-    """Digests, progress and metadata; UserError where they are not what training writes."""
+    """Digests, progress and metadata; UserError if they are not what training writes."""
     missing = [name for name in ("progress", "metadata", *GROUPS) if name not in content]
     if missing:
         raise UserError(damaged(file, f"it has no {few(missing)}"))

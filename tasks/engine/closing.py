@@ -10,7 +10,7 @@ from tasks.engine.run_files import SAMPLES
 from tasks.engine.stop import leaving_with
 
 Entry = tuple[str, object, str]
-"""A name, or nothing where it goes on; a file or a command; and what it is."""
+"""A name, or nothing if it goes on; a file or a command; and what it is."""
 
 
 class ImageFiles(Protocol):

@@ -33,7 +33,7 @@ def begin_batch() -> None:
 
 
 def check_cuda_graphs(config: TaskSettings, world: World) -> None:
-    """Raise UserError where run.cuda_graphs is asked for and cannot be had."""
+    """Raise UserError if run.cuda_graphs is asked for and cannot be had."""
     if not config.run.cuda_graphs:
         return
     if world.device.type != "cuda":

@@ -30,7 +30,7 @@ def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def make_figure(rows: Sequence[dict[str, Any]]) -> Any:
-    """The picture as matplotlib has it; None where nothing was measured."""
+    """The picture as matplotlib has it; None if nothing was measured."""
     panels = list(choose_panels(rows).items())
     if not panels:
         return None

@@ -42,7 +42,7 @@ class Diagnosis:
     alone: Timing
     """All of loading, in one process without workers."""
     workers: int | None
-    """data.workers; None where batches are made without a loader that has any."""
+    """data.workers; None if batches are made without a loader that has any."""
     loader: Timing
     """Loading with these workers, while nothing else is done."""
     copy: Timing

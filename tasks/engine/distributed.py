@@ -127,7 +127,7 @@ class World:
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
         """Context that ends on every rank with the first error of any that a user can mend, as a
-        UserError, or with Stopped where any was asked to stop.
+        UserError, or with Stopped if any was asked to stop.
 
         Ranks must not communicate in it. A rank that failed alone would leave the others waiting
         for it. Any other error is a fault of ours: it ends its own rank with its traceback, and
@@ -195,9 +195,7 @@ def _gpu_of(ranks: Ranks) -> int:
 
 
 def gloo_interface(wanted: str | None, present: Sequence[tuple[int, str]]) -> str | None:
-    """The first network interface that NCCL_SOCKET_IFNAME names, for gloo; None where it names
-    none.
-    """
+    """The first network interface that NCCL_SOCKET_IFNAME names, for gloo; None if it names none."""
     if wanted is None or wanted.startswith("^"):
         return None
     exact = wanted.startswith("=")

@@ -56,8 +56,8 @@ def diagnose(
 ) -> Diagnosis:
     """Time a task's stages: its `run` goes as far as training, which does not begin.
 
-    Nothing is written but to a temporary folder, and run.output_dir is not looked at. UserError
-    where there are several ranks.
+    Nothing is written but to a temporary folder, and run.output_dir is not looked at. UserError if
+    there are several ranks.
     """
     ranks = ranks_of(os.environ).size
     if ranks > 1:

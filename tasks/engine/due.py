@@ -118,7 +118,7 @@ def _score_line(progress: Progress, best_metric: str, weights: str, better: bool
 
 
 def _report_masked(training: Training, state: State) -> None:
-    """Name the masked steps; UserError on every rank where too many came one after another."""
+    """Name the masked steps; UserError on every rank if too many came one after another."""
     for line in state.losses.masked_steps(training.world, training.name_image):
         training.log.note(line)
     optim = training.config.optim

@@ -134,7 +134,7 @@ def run_batches(
 
 
 def mean_losses(parts: Sequence[LossSums]) -> dict[str, float]:
-    """Losses over the weights of all ranks; nothing where none were computed."""
+    """Losses over the weights of all ranks; nothing if none were computed."""
     means: dict[str, float] = {}
     for name in dict.fromkeys(name for part in parts for name in part.sums):
         weight = sum(part.weights.get(name, 0.0) for part in parts)

@@ -131,7 +131,7 @@ class Launch(Generic[Config]):
         """Make the model, on rank 0 first, so that a download happens once; on its device.
 
         `make` gives it with a line that says what was loaded; `compiled(model)` names the parts
-        that run.compile translates; UserError where that is asked for and there are none.
+        that run.compile translates; UserError if that is asked for and there are none.
         """
         start = self.start(weights)
         with self.world.sharing_errors():

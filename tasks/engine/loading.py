@@ -72,7 +72,7 @@ class Share:
         )
 
     def micro_batch(self, batch_size: int) -> int:
-        """Images of a micro-batch; UserError where data.batch_size does not divide."""
+        """Images of a micro-batch; UserError if data.batch_size does not divide."""
         return micro_batch_size(batch_size, self.ranks, self.accumulate)
 
 
@@ -81,7 +81,7 @@ class InThisProcess:
     """Loading without workers, whatever the settings say."""
 
     workers: int | None = None
-    """Those of the last loader that was to have some; None where none was used."""
+    """Those of the last loader that was to have some; None if none was used."""
 
 
 _without_workers: InThisProcess | None = None

@@ -49,7 +49,7 @@ def memory() -> Space | None:
 
 def state(process: int) -> str:
     """The letter that says what a process does: R runs, S sleeps, D waits for a disk, T is stopped;
-    empty where there is no such process.
+    empty if there is no such process.
     """
     try:
         text = (PROC / str(process) / "stat").read_text()

@@ -60,7 +60,7 @@ class Peers:
     def meet(self) -> None:
         """Wait until every process has come to the same point, for as long as all of them live.
 
-        UserError where one has left the run instead.
+        UserError if one has left the run instead.
         """
         number = next(self.meetings)
         key = f"meeting/{number}"
@@ -122,7 +122,7 @@ class Peers:
         return f"{rule}: {who} ({seen_last}) gave {seconds}; run.resume=auto continues the run"
 
     def _refuse_left(self) -> None:
-        """Raise UserError where another process has left."""
+        """Raise UserError if another process has left."""
         left = [rank for rank in range(self.ranks.size) if self._sign(rank) == LEFT]
         if left:
             rule = "all ranks of a run must go on together"

@@ -111,7 +111,7 @@ def _convolution(dtype: torch.dtype) -> Callable[[], torch.Tensor]:
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Instruction sets of the first CPU; empty where the system is not Linux."""
+    """Instruction sets of the first CPU; empty if the system is not Linux."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     return frozenset(flags.partition(":")[2].split())

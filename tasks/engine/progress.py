@@ -102,8 +102,8 @@ _KINDS: Mapping[str, Callable[[object], bool]] = {
 
 
 def best_so_far(progress: Progress, metric: str) -> float | None:
-    """The value that the best checkpoint has of a metric, which a resume may have changed; None
-    where there is none, or nobody knows.
+    """The value that the best checkpoint has of a metric, which a resume may have changed; None if
+    there is none, or nobody knows.
     """
     if progress.best_metric in ("", metric):
         return progress.best

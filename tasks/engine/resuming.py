@@ -35,7 +35,7 @@ VAL = "val"
 
 
 def path_to_resume(run: RunConfig) -> Path | None:
-    """The checkpoint that the settings continue from; None where the run starts anew."""
+    """The checkpoint that the settings continue from; None if the run starts anew."""
     if run.resumed_file is not None:
         return Path(run.resumed_file)
     last = Path(run.output_dir) / LAST
@@ -43,7 +43,7 @@ def path_to_resume(run: RunConfig) -> Path | None:
 
 
 def refuse_other_settings(saved: Checkpoint, config: TaskSettings) -> None:
-    """Raise UserError where the settings are not those of the checkpoint's run.
+    """Raise UserError if the settings are not those of the checkpoint's run.
 
     Settings declared with `may_change` are free. Those of the schedule are where no finished step
     had another learning rate; they are compared once schedule.epochs is steps.
@@ -61,8 +61,8 @@ def refuse_other_settings(saved: Checkpoint, config: TaskSettings) -> None:
 
 
 def refuse_other_run(saved: Checkpoint, metadata: Mapping[str, Any]) -> None:
-    """Raise UserError where a checkpoint is of another task, other classes or other data than the
-    run, of which `metadata` tells.
+    """Raise UserError if a checkpoint is of another task, other classes or other data than the run,
+    of which `metadata` tells.
     """
     for key in ("task", "label_map"):
         before = saved.metadata.get(key)
@@ -138,7 +138,7 @@ def _refuse_past_the_end(saved: Checkpoint, steps: int) -> None:
 
 
 def _refuse_other_rates(saved: Checkpoint, old: TaskSettings, new: TaskSettings) -> None:
-    """Raise UserError where a finished step would have had another learning rate."""
+    """Raise UserError if a finished step would have had another learning rate."""
     if old.schedule == new.schedule:
         return
     for step in range(saved.step):

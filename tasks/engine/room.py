@@ -15,8 +15,8 @@ MOMENTS = {"sgd": 1, "adamw": 2, "lamb": 2, "nadamw": 2}
 def check_room(
     folder: Path, model: nn.Module, optim: OptimConfig, resumed: Checkpoint | None
 ) -> None:
-    """Raise UserError where a run's folder takes no file, or has no room for the last checkpoint,
-    beside which the next one is written, and the best one.  Numbered ones do not count.
+    """Raise UserError if a run's folder takes no file, or has no room for the last checkpoint,
+    beside which the next one is written, and the best one. Numbered ones do not count.
     """
     if resumed is not None and resumed.path.parent == folder:  # the others are there already
         needed = resumed.path.stat().st_size

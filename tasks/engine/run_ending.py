@@ -45,7 +45,7 @@ def forget_ending(folder: Path) -> None:
 
 
 def read_ending(folder: Path) -> Ending | None:
-    """How the run ended; None where nothing says so."""
+    """How the run ended; None if nothing says so."""
     try:
         return Ending(**json.loads((folder / ENDED).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

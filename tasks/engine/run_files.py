@@ -33,7 +33,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "zoo"
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The file that a checkpoint's path, a run's folder or `ours:NAME` stands for; UserError where
+    """The file that a checkpoint's path, a run's folder or `ours:NAME` stands for; UserError if
     there is none.
     """
     if is_shipped(path):

@@ -73,7 +73,7 @@ def _refuse(folder: Path, run: RunConfig, config: TaskSettings) -> None:
 
 
 def _refuse_used(folder: Path, rule: str) -> None:
-    """Raise UserError where a folder holds a run, or what is left of one."""
+    """Raise UserError if a folder holds a run, or what is left of one."""
     saved = sorted(path.name for path in folder.glob("step_*.pt"))
     names = [CONFIG, METRICS, LAST, BEST, *saved]
     used = [name for name in names if (folder / name).exists()]
@@ -90,7 +90,7 @@ def _refuse_used(folder: Path, rule: str) -> None:
 
 
 def _refuse_target(folder: Path, saved: Checkpoint) -> None:
-    """Raise UserError where a checkpoint cannot be continued in a folder: it holds another run, or
+    """Raise UserError if a checkpoint cannot be continued in a folder: it holds another run, or
     later checkpoints of the same, which would be overwritten.
     """
     if not saved.is_resumable:
@@ -112,7 +112,7 @@ def _refuse_target(folder: Path, saved: Checkpoint) -> None:
 
 
 def _step_of(path: Path) -> int | None:
-    """Finished steps of a checkpoint; None where it cannot be read."""
+    """Finished steps of a checkpoint; None if it cannot be read."""
     try:
         return read_checkpoint(path).step
     except UserError:
@@ -120,7 +120,7 @@ def _step_of(path: Path) -> int | None:
 
 
 def _refuse_lost(folder: Path) -> None:
-    """Raise UserError where a run was saved, and what it is resumed from is not there."""
+    """Raise UserError if a run was saved, and what it is resumed from is not there."""
     saved = [path.name for path in folder.glob("step_*.pt")]
     if (folder / BEST).exists():
         saved.append(BEST)
@@ -137,7 +137,7 @@ def _refuse_lost(folder: Path) -> None:
 
 
 def _refuse_the_users(folder: Path) -> None:
-    """Raise UserError where a folder that no run has used holds a file that a run would replace."""
+    """Raise UserError if a folder that no run has used holds a file that a run would replace."""
     theirs = [name for name in MADE if os.path.lexists(folder / name)]
     if theirs and not (folder / CONFIG).exists():
         seen = f"got {folder}, which is not a run's folder but holds {', '.join(theirs)}"

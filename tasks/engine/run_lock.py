@@ -49,7 +49,7 @@ class RunLock:
             self.file.close()
 
     def check(self) -> None:
-        """Take the lock of a folder that has been used; UserError where another run has it.
+        """Take the lock of a folder that has been used; UserError if another run has it.
 
         Makes neither folder nor file.
         """
@@ -57,7 +57,7 @@ class RunLock:
             self.acquire()
 
     def acquire(self) -> None:
-        """Take the lock, unless it is held already; UserError where another run has it."""
+        """Take the lock, unless it is held already; UserError if another run has it."""
         if sys.platform == "win32" or not self.active or self.file is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Holder:
     process: int
     host: str
     lives: bool | None
-    """Whether the process is there; None where this machine cannot tell."""
+    """Whether the process is there; None if this machine cannot tell."""
 
 
 def holder_of(folder: Path) -> Holder | None:
@@ -122,7 +122,7 @@ def holder_of(folder: Path) -> Holder | None:
 
 
 def _is_locked(path: Path) -> bool | None:
-    """Whether a process has the system's lock of a file; None where nobody can ask."""
+    """Whether a process has the system's lock of a file; None if nobody can ask."""
     if sys.platform != "linux":
         return None
     form = "hhqqi"  # struct flock: type, whence, start, length, process

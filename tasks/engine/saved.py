@@ -105,7 +105,7 @@ def settings_of(checkpoint: Checkpoint, cls: type[Config]) -> Config:
 
 
 def saved_metadata(checkpoint: Checkpoint, name: str) -> Any:
-    """An entry of a checkpoint's metadata; UserError where it has none."""
+    """An entry of a checkpoint's metadata; UserError if it has none."""
     if name not in checkpoint.metadata:
         raise UserError(f"{checkpoint.path} must state its {name}, but does not; train again")
     return checkpoint.metadata[name]

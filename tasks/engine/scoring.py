@@ -31,7 +31,7 @@ class Scoring:
     precision: Precision
     log: RunLog
     output_dir: Path | None = None
-    """Receives the files; None where none are kept."""
+    """Receives the files; None if none are kept."""
     about: Mapping[str, object] = field(default_factory=dict)
     """What evaluation.json says besides."""
     shows: bool = False
@@ -97,7 +97,7 @@ def scoring_in(
     """The process, or one of torchrun's, that scores a saved network, with files in a folder.
 
     What it says of the evaluation is `about`, the device and the arithmetic. UserError on every
-    rank where one of the files, `results` among them, is there and `outputs` does not own it.
+    rank if one of the files, `results` among them, is there and `outputs` does not own it.
     """
     files = [folder / name for name in ("evaluation.json", results, "report.html")]
     with scoring_process(run) as (world, precision):

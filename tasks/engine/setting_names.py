@@ -48,7 +48,7 @@ def setting_names(cls: type["DataclassInstance"], prefix: str = "") -> Iterator[
 
 
 def declared_type(cls: type["DataclassInstance"], key: str) -> Any:
-    """Declared type of the setting with a dotted name; None where there is no such setting."""
+    """Declared type of the setting with a dotted name; None if there is no such setting."""
     section, _, rest = key.partition(".")
     hint = field_types(cls).get(section)
     if not rest:

@@ -16,7 +16,7 @@ a folder's old listing for 30."""
 
 
 def refuse_unshared(folder: Path, world: World) -> None:
-    """Raise UserError on every rank where not all see what rank 0 writes into a folder, which it
+    """Raise UserError on every rank if not all see what rank 0 writes into a folder, which it
     makes. Collective; does nothing for one process.
     """
     if world.size == 1:
@@ -37,7 +37,7 @@ def refuse_unshared(folder: Path, world: World) -> None:
 
 
 def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:
-    """Raise UserError on every rank where they do not all see the same last checkpoint."""
+    """Raise UserError on every rank if they do not all see the same last checkpoint."""
     seen = "none" if resumed is None else f"one of step {resumed.step}"
     answers = world.broadcast(world.gather(seen))
     others = [rank for rank, answer in enumerate(answers) if answer != answers[0]]

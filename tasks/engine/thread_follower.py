@@ -26,7 +26,7 @@ class Reading:
 
 
 def take_reading(system: Path = ROOT) -> Reading | None:
-    """A reading of now; None where the system does not say."""
+    """A reading of now; None if the system does not say."""
     cores = read_core_times(system)
     if cores is None:
         return None
@@ -53,7 +53,7 @@ class ThreadFollower:
         self.wish = self.number
 
     def look(self) -> str | None:
-        """A line about the new number of threads, which is set; None where it stays."""
+        """A line about the new number of threads, which is set; None if it stays."""
         if self.last is None or time.monotonic() - self.last.at < FOLLOW_SECONDS:
             return None
         return self.judge()

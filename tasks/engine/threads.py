@@ -118,7 +118,7 @@ def free_cores(
     win: Callable[[int, float], int] = won_cores,
 ) -> float | None:
     """How many of the allowed cores are idle, watched for a moment; where that are fewer than are
-    wanted, how many make way where we work. None where the system does not say.
+    wanted, how many make way where we work. None if the system does not say.
 
     Whether others make way, by their priority, session or control group, no file tells.
     """

@@ -31,7 +31,7 @@ class TimedRoute:
     measure: Callable[[], float]
     """Its speed-up on a CPU."""
     taken: bool | None = None
-    """Whether it is taken; None where nothing asked yet."""
+    """Whether it is taken; None if nothing asked yet."""
 
     def is_worth_it(self) -> bool:
         """Whether it is taken; decides where nothing asked yet."""

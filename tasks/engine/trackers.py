@@ -37,7 +37,7 @@ _LONGEST = 500  # characters of a parameter, which every store of MLflow takes
 def make_trackers(config: TaskSettings, world: World) -> list[Sink]:
     """The trackers of a run other than TensorBoard; nothing is opened yet.
 
-    Collective: UserError on every rank where the package of one is not installed.
+    Collective: UserError on every rank if the package of one is not installed.
     """
     names = [name for name in config.run.trackers if name in _OURS]
     with world.sharing_errors():

@@ -57,7 +57,7 @@ class State:
     losses: LossMeter
     speed: SpeedMeter
     threads: ThreadFollower | None = None
-    """None where their number stays."""
+    """None if their number stays."""
 
 
 def total_steps(config: TaskSettings, progress: Progress) -> int:

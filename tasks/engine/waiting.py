@@ -50,8 +50,8 @@ def look_every(workers: int, timeout: float) -> float:
 def patiently(loader: "DataLoader[Any]", timeout: float) -> Iterator[Any]:
     """What a loader gives.
 
-    UserError where its workers give nothing for `timeout` seconds, in which this process was not
-    suspended itself; Stopped where a stop is asked for meanwhile.
+    UserError if its workers give nothing for `timeout` seconds, in which this process was not
+    suspended itself; Stopped if a stop is asked for meanwhile.
     """
     free = shared_memory()
     before = set(multiprocessing.active_children())

@@ -32,10 +32,10 @@ class Status:
     detail: str
     """Who runs it, or why it ended."""
     started: str
-    """When, and on what; empty where nobody knows."""
+    """When, and on what; empty if nobody knows."""
     step: int
     total: int | None
-    """Steps in all; None where time decides, or nobody knows."""
+    """Steps in all; None if time decides, or nobody knows."""
     trained: Row
     """The last row of a training: loss, lr, images_per_s, data_share."""
     seconds_left: float | None
@@ -162,7 +162,7 @@ def _started(folder: Path) -> str:
 
 
 def _last_with(rows: Sequence[Row], name: str) -> Row:
-    """The last row that has a value; empty where none has."""
+    """The last row that has a value; empty if none has."""
     return next((row for row in reversed(rows) if row.get(name) is not None), {})
 
 

@@ -17,6 +17,6 @@ def ask_for_stop(wanted: bool) -> None:
 
 
 def leave_if_asked() -> None:
-    """Raise Stopped where the run is to stop; call it where nothing that counts would be lost."""
+    """Raise Stopped if the run is to stop; call it where nothing that counts would be lost."""
     if _is_asked_for:
         raise Stopped

@@ -9,8 +9,8 @@ from tasks.vision.check_weights import check_weights
 
 
 def check_files(config: SegmentationConfig) -> None:
-    """Raise UserError where a split's images or labels, listing what was tried, or the weights are
-    not there.
+    """Raise UserError if a split's images or labels, listing what was tried, or the weights are not
+    there.
     """
     locate_semantic(source_of(config.data, "train"))
     locate_semantic(source_of(config.data, "val"))

@@ -51,7 +51,7 @@ def evaluate_checkpoint(
     An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count
     more. Under torchrun the ranks share the images, and only rank 0 gets the report. pixels.npz and
     evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of
-    the training itself stay as they are. UserError where one of them is a file of the user, unless
+    the training itself stay as they are. UserError if one of them is a file of the user, unless
     `force`.
     """
     saved = SavedSegmenter.read(path, whole_split(overrides))
@@ -90,8 +90,8 @@ def evaluate_settings(
 
 
 def _whole_network(config: SemanticModelConfig, weights: str) -> tuple[LabelMap | None, Build, str]:
-    """The classes that weights name, None where they name none, how their network is built, and
-    the hash of the weights.
+    """The classes that weights name, None if they name none, how their network is built, and the
+    hash of the weights.
     """
     start = Start.of(weights)
     if start.checkpoint is not None:

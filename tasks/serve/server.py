@@ -85,7 +85,7 @@ class PageServer(ThreadingHTTPServer):
 def open_server(served: Served, host: str, port: int | None, most_bytes: int) -> PageServer:
     """Take a port: the one that was asked for, or else the usual one or any that is free.
 
-    UserError where the one that was asked for is taken, and for what is no address of this machine.
+    UserError if the one that was asked for is taken, and for what is no address of this machine.
     """
     tried = PORT if port is None else port
     try:

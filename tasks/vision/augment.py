@@ -36,10 +36,10 @@ class Targets:
 
 
 def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
-    """The augmentation in the file data.augment, then data.color_jitter; None where neither is set.
+    """The augmentation in the file data.augment, then data.color_jitter; None if neither is set.
 
-    Boxes are left out by the file's own bbox_params too. Raises UserError where data.augment is not
-    a file that albumentations can load, and naming a transform that makes images of another kind.
+    Boxes are left out by the file's own bbox_params too. Raises UserError if data.augment is not a
+    file that albumentations can load, and naming a transform that makes images of another kind.
     """
     if file is None and color_jitter == 0:
         return None
@@ -88,7 +88,7 @@ class Augmenter:
 
         Returns them, and which of the n boxes the m that are left come from (m,). Boxes are clipped
         to the image; those without an area are left out. Masks come back all, in their order.
-        Raises UserError where the transforms of data.augment fail, and where any make anything but
+        Raises UserError if the transforms of data.augment fail, and where any make anything but
         uint8 images of three channels and finite boxes.
         """
         named: dict[str, Any] = {"image": targets.image}

@@ -48,7 +48,7 @@ def kept_boxes(loaded: Any) -> dict[str, float]:
 
 
 def _try(loaded: Any, path: Path) -> None:
-    """Raise UserError where the pipeline, all of it applied, makes images of another kind."""
+    """Raise UserError if the pipeline, all of it applied, makes images of another kind."""
     certain = _certain(loaded)
     for seed in range(_DRAWS):
         made = _made(certain, seed)
@@ -87,7 +87,7 @@ def _leaves(transform: Any) -> list[Any]:
 
 
 def _made(transform: Any, seed: int) -> Any:
-    """What a transform makes of a picture; None where it cannot take this one."""
+    """What a transform makes of a picture; None if it cannot take this one."""
     import albumentations
 
     picture = np.random.default_rng(seed).integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8)

@@ -32,7 +32,7 @@ def build_from_config(
     """Build the backbone with its weights: those of the settings, or what was `found` instead.
 
     Given a passport, without any: the caller then loads a whole network's weights, made for that
-    preprocessing. Raises UserError where weights are of another network or model.stride_in, and for
+    preprocessing. Raises UserError if weights are of another network or model.stride_in, and for
     what `create_backbone` refuses.
     """
     assert passport is None or found is None

@@ -13,7 +13,7 @@ _ELSEWHERE = ("torchvision:", "timm:")  # what these name is known once torch is
 
 
 def weights_to_score(weights: str | None, run: RunConfig) -> str:
-    """The weights that settings name to be scored without a run; UserError where they name none, or
+    """The weights that settings name to be scored without a run; UserError if they name none, or
     some that are not there.
     """
     if weights is None:
@@ -24,7 +24,7 @@ def weights_to_score(weights: str | None, run: RunConfig) -> str:
 
 
 def check_weights(weights: str | None, run: RunConfig) -> None:
-    """Raise UserError where the weights are not there, unless the run is resumed without them."""
+    """Raise UserError if the weights are not there, unless the run is resumed without them."""
     last = Path(run.output_dir) / LAST
     continues = run.resume == "auto" and last.exists()
     resumed = continues or run.resumed_file is not None

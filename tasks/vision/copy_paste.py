@@ -40,7 +40,7 @@ class Prepared:
     crowd: NDArray[np.bool_]
     """(n,)."""
     masks: Sequence[Mask | None] | None = None
-    """Of each object, None for one that has no mask; None where nobody asked for masks."""
+    """Of each object, None for one that has no mask; None if nobody asked for masks."""
 
     def mask_of(self, index: int) -> Mask | None:
         """The mask of an object, if it has one."""
@@ -107,7 +107,7 @@ def _painted(
 
 
 def _visible_box(box: Box, mask: Mask | None, covered: Mask) -> Box | None:
-    """The smallest box around what is not covered of an object; None where that is too little."""
+    """The smallest box around what is not covered of an object; None if that is too little."""
     rows, columns = _pixels(box)
     shape = _shape(mask, rows, columns)
     visible = shape & ~covered[rows, columns]

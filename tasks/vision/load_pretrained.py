@@ -115,7 +115,7 @@ def _misfits(
 
 
 def _refuse_infinite(state: Mapping[str, Tensor], names: Sequence[str], what: str) -> None:
-    """Raise UserError where tensors that are about to be loaded are not finite."""
+    """Raise UserError if tensors that are about to be loaded are not finite."""
     bad = [name for name in names if not is_finite(state[name])]
     if bad:
         rule = f"model.weights must be a {what} with finite values"

@@ -30,7 +30,7 @@ def predict_videos(
     """Write NAME_annotated.mp4 and NAME_predictions.json for every video; returns what went wrong.
 
     What has a score below `score` is left out. A file that cannot be decoded is left out, and its
-    error is returned. UserError where a file is there that `outputs` does not own.
+    error is returned. UserError if a file is there that `outputs` does not own.
     """
     problems: list[str] = []
     places = outputs_of(list(files), Path(output_dir), ANNOTATED)

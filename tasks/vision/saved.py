@@ -47,7 +47,7 @@ class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
         raise NotImplementedError
 
     def build(self, device: torch.device) -> Network:
-        """The network on a device, in evaluation mode; UserError where the settings are of another
+        """The network on a device, in evaluation mode; UserError if the settings are of another
         one.
         """
         try:

@@ -96,9 +96,7 @@ class SemanticHeadConfig:
         require(dilated, rule, self.atrous_rates)
 
     def check_micro_batch(self, images: int) -> None:
-        """Raise UserError where a batch norm would see a single value: DeepLab's, of the pooled
-        map.
-        """
+        """Raise UserError if a batch norm would see a single value: DeepLab's, of the pooled map."""
         pooled = self.kind in ("deeplabv3", "deeplabv3plus") and self.norm == "batch"
         kept = f"model.head.norm must be group, or sync on several GPUs, for {self.kind}"
         require(not pooled or images > 1, f"{kept} with one image a micro-batch", self.norm)
@@ -155,7 +153,7 @@ class LossConfig:
         require(fits, "loss.hard_least needs loss.hard_below", self.hard_least)
 
     def check_classes(self, count: int) -> None:
-        """Raise UserError where there is not one weight for each class."""
+        """Raise UserError if there is not one weight for each class."""
         if self.class_weights is not None:
             rule = f"loss.class_weights must name {count} weights, one for each class"
             require(len(self.class_weights) == count, rule, self.class_weights)

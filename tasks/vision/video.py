@@ -39,7 +39,7 @@ class Video:
     """Frames as the file says, which may be wrong; 0 where it does not."""
 
     def frames(self) -> Iterator[Pixels]:
-        """Its frames; DataError where there is none."""
+        """Its frames; DataError if there is none."""
         number = 0
         while True:
             there, pixels = self.capture.read()
@@ -108,7 +108,7 @@ class VideoWriter:
             self.partial.unlink(missing_ok=True)
 
     def _publish(self) -> None:
-        """Give the video its name; UserError where it is cut off, which OpenCV does not tell."""
+        """Give the video its name; UserError if it is cut off, which OpenCV does not tell."""
         capture = _opencv().VideoCapture(str(self.partial))
         count = int(capture.get(_opencv().CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()

@@ -146,9 +146,7 @@ def test_what_another_command_wrote_is_kept(commands: Commands, home: Path) -> N
     assert commands("convert", "csv", "b.csv", "new.json").status == 0
     answer = commands("check", ".", "gt.json", "--fix", "new.json")
     assert answer.status == 2
-    assert "since this command wrote it, but it was written by `convert`" in (
-        answer.error
-    )
+    assert "since this command wrote it, but it was written by `convert`" in (answer.error)
 
 
 def test_pictures_of_another_score_are_kept(commands: Commands, home: Path) -> None:

@@ -83,8 +83,7 @@ def test_its_own_folder_without_later_checkpoints_goes_on(
         (folder / name).unlink()
     resume(toy, folder, folder / "step_4.pt")
     assert (
-        "metrics.jsonl: 5 rows after step 4 are left out and run again"
-        in capsys.readouterr().out
+        "metrics.jsonl: 5 rows after step 4 are left out and run again" in capsys.readouterr().out
     )
     assert rows(folder) == rows(straight)
     last = read_checkpoint(folder / "last.pt")

@@ -95,7 +95,7 @@ class DecodedBatches:
     ) -> DecodedBatches:
         """The batches of a data set, whose images get a border of a colour.
 
-        UserError where no square of augment.size fits into them.
+        UserError if no square of augment.size fits into them.
         """
         augment = config.augment
         pad = augment.pad if augment.crop == "padded" else 0

@@ -34,8 +34,8 @@ class Sets:
 def read_sets(config: DataConfig, seed: int) -> Sets:
     """The training images, and the validation or held-out ones with the same classes.
 
-    UserError where there are none, and for a validation class that training has not. A stream's
-    labels count the classes of the validation images.
+    UserError if there are none, and for a validation class that training has not. A stream's labels
+    count the classes of the validation images.
     """
     if config.streamed:
         val = read_split(config, "val")

@@ -137,7 +137,7 @@ class StreamBatches:
     ) -> StreamBatches:
         """The batches from the positions of all ranks on, or from the beginning.
 
-        UserError where there were other ranks or workers.
+        UserError if there were other ranks or workers.
         """
         workers = max(1, squares.config.data.workers)
         first = share.rank * workers
@@ -192,7 +192,7 @@ class StreamBatches:
 
 
 def _check_lanes(positions: Sequence[Any], share: Share, workers: int) -> None:
-    """Raise UserError where the lanes of a rank, or the ranks, were not as many as now."""
+    """Raise UserError if the lanes of a rank, or the ranks, were not as many as now."""
     before = len(positions[0])
     if (len(positions), before) == (share.ranks, workers):
         return

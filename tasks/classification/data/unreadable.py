@@ -36,7 +36,7 @@ class Unreadable:
             yield batch
 
     def add(self, place: int, reason: str | None = None) -> None:
-        """Name and count an image, the first time; UserError where it is one too many."""
+        """Name and count an image, the first time; UserError if it is one too many."""
         if place in self.found:
             return
         self.found.add(place)

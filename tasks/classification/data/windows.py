@@ -148,7 +148,7 @@ def resized_for_test(pixels: Image.Image, resize: int | None, config: TestConfig
 
 
 def crop_at(pixels: Image.Image, side: int, corner: str = "center") -> Image.Image:
-    """A square of the image; UserError where the image is smaller."""
+    """A square of the image; UserError if the image is smaller."""
     if min(pixels.size) < side:
         seen = f"{pixels.width}x{pixels.height}"
         way_out = f"set test.resize to at least {side}, or lower test.crop"

@@ -135,7 +135,7 @@ class PlacedMasks(Sequence[Mask | None]):
 
 
 def _read_pixels(dataset: CocoDataset, index: int, config: DataConfig) -> NDArray[np.uint8]:
-    """Decode an image (H, W, 3); UserError where its size is not the annotated one."""
+    """Decode an image (H, W, 3); UserError if its size is not the annotated one."""
     path = dataset.image_path(index)
     pixels = decode(path, config.exif)
     annotated = tuple(dataset.sizes[index].tolist())

@@ -85,7 +85,7 @@ def build_faster_rcnn(
 
     Backbone weights are loaded, those that were `found` if given, and the rest is initialised. With
     `passport`, nothing is loaded: the caller will load a whole detector's weights, made for that
-    preprocessing. Raises UserError where there is no class, and for what the backbone refuses.
+    preprocessing. Raises UserError if there is no class, and for what the backbone refuses.
     """
     if num_classes < 1:
         raise UserError(

@@ -51,7 +51,7 @@ def find_labels(
     network: SegmentationNetwork, views: Sequence[View], originals: Sequence[Size], test: TestConfig
 ) -> tuple[list[NDArray[np.uint8]], Tensor | None]:
     """Find the labels (height, width) of each image, on the host, and the logits of the first view;
-    None where a window slid over it.
+    None if a window slid over it.
 
     Of several views, and their mirror images, the probabilities are averaged.
     """

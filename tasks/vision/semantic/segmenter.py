@@ -167,7 +167,7 @@ def _make_auxiliary(backbone: Backbone, num_classes: int, config: SemanticModelC
 
 
 def _check_two_levels(backbone: Backbone, setting: str, way_out: str) -> None:
-    """Raise UserError where a second level is needed and there is none."""
+    """Raise UserError if a second level is needed and there is none."""
     if len(backbone.levels) < 2:
         name = backbone.passport.architecture
         raise UserError(

@@ -80,7 +80,7 @@ class SemanticFPNHead(nn.Module):
 
 
 def check_levels(levels: Sequence[FeatureLevel], backbone: str) -> None:
-    """Raise UserError where the levels do not begin at stride 4 and double from there."""
+    """Raise UserError if the levels do not begin at stride 4 and double from there."""
     strides = [level.stride for level in levels]
     doubling = all(coarse in (fine, 2 * fine) for fine, coarse in pairwise(strides))
     if strides[0] == FINEST and strides[1:2] != [FINEST] and doubling:

@@ -40,7 +40,7 @@ def segmenter_from_weights(
 
     Of torchvision's `fcn_resnet*` and `deeplabv3_resnet*`, released ones and files, the whole
     network is loaded, and of its predictors the rows of classes that are called the same; other
-    weights are a backbone's. Raises UserError where the settings are of another network.
+    weights are a backbone's. Raises UserError if the settings are of another network.
     """
     kind = torchvision_kind(source.tensors)
     if kind is not None:
@@ -50,8 +50,8 @@ def segmenter_from_weights(
 
 
 def named_classes(source: Source, weights: str) -> LabelMap | None:
-    """The classes that the weights of a whole segmenter name, None where they name none; UserError
-    for other weights, of which no class can be scored.
+    """The classes that the weights of a whole segmenter name, None if they name none; UserError for
+    other weights, of which no class can be scored.
     """
     if torchvision_kind(source.tensors) is None:
         raise UserError(
@@ -64,7 +64,7 @@ def named_classes(source: Source, weights: str) -> LabelMap | None:
 def trained_segmenter(
     config: SemanticModelConfig, label_map: LabelMap, source: Source
 ) -> tuple[SegmentationNetwork, str]:
-    """The segmenter of a whole network's weights as it was trained; UserError where they have other
+    """The segmenter of a whole network's weights as it was trained; UserError if they have other
     classes than the label map.
     """
     rows = len(source.tensors["classifier.4.weight"])
@@ -100,7 +100,7 @@ def _from_torchvision(
 
 
 def _check_head(config: SemanticModelConfig, kind: TorchvisionKind) -> None:
-    """Raise UserError where the head is another one than torchvision's."""
+    """Raise UserError if the head is another one than torchvision's."""
     head = config.head
     if head.kind == kind and head.norm in ("batch", "sync"):
         return
