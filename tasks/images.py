@@ -211,7 +211,8 @@ def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
 
 
 def _unreadable(source: ImageSource, error: BaseException) -> UserError:
-    """Make the error that names an image PIL cannot decode; a DataError if the image is to blame.
+    """Make the error that names an image PIL cannot decode; a DataError if the image is to
+    blame.
     """
     name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):

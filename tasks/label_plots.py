@@ -70,7 +70,8 @@ def draw_wrong(image: Pixels, truth: Labels, predicted: Labels) -> Pixels:
 
 
 def wrong_share(truth: Labels, predicted: Labels) -> float:
-    """Return the share of wrongly labelled pixels among those with a true label; nan without any.
+    """Return the share of wrongly labelled pixels among those with a true label; nan without
+    any.
     """
     counted = truth != IGNORED
     if not counted.any():

@@ -100,7 +100,8 @@ def _loss_label(name: str) -> str:
 
 
 def _shared_group(names: Sequence[str]) -> str:
-    """Find the longest common group of names, with its slash: `loss/` for `loss/a` and `loss/b/c`.
+    """Find the longest common group of names, with its slash: `loss/` for `loss/a` and
+    `loss/b/c`.
     """
     group = f"{names[0].rpartition('/')[0]}/"
     while group != "/" and not all(name.startswith(group) for name in names):
@@ -141,7 +142,8 @@ def _split(members: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _kind(name: str) -> str:
-    """Return the capitals that a name begins with, AP for `box/AP50`, and whether it is of a size.
+    """Return the capitals that a name begins with, AP for `box/AP50`, and whether it is of a
+    size.
     """
     last = name.rpartition("/")[2]
     capitals = re.match(r"[A-Z]*", last)

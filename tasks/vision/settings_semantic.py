@@ -96,7 +96,9 @@ class SemanticHeadConfig:
         require(dilated, rule, self.atrous_rates)
 
     def check_micro_batch(self, images: int) -> None:
-        """Raise UserError if a batch norm would see a single value: DeepLab's, of the pooled map."""
+        """Raise UserError if a batch norm would see a single value: DeepLab's, of the pooled
+        map.
+        """
         pooled = self.kind in ("deeplabv3", "deeplabv3plus") and self.norm == "batch"
         kept = f"model.head.norm must be group, or sync on several GPUs, for {self.kind}"
         require(not pooled or images > 1, f"{kept} with one image a micro-batch", self.norm)
