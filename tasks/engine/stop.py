@@ -89,7 +89,7 @@ class StopRequest:
             ask_for_stop(True)
             if self.world.is_main:
                 # print is not safe in a handler
-                os.write(2, b"\nstopping once what is being done is finished and saved\n")
+                os.write(2, b"\nstopping once the current work is finished and saved\n")
 
     def _obey_at_once(self, number: int) -> None:
         """Leave, unless it is the same request again."""

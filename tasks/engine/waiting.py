@@ -39,7 +39,7 @@ MORE_SHARED_MEMORY = "give the container more, as `docker run --shm-size=8g` doe
 
 
 class LoaderWarning(UserWarning):
-    """Tools that may have to end a loader later."""
+    """Warns of something that may end a loader later."""
 
 
 def look_every(workers: int, timeout: float) -> float:
@@ -188,4 +188,4 @@ def _kill_unanswering() -> None:
 
 atexit.register(
     _kill_unanswering
-)  # runs before multiprocessing's own, which was registered earlier
+)  # runs before multiprocessing's own, registered earlier

@@ -1,7 +1,7 @@
 """Whether the run in this process was asked to stop; long waits and long work check it."""
 
 
-class Stopped(Exception):  # noqa: N818  # no error: it leaves what is not worth finishing
+class Stopped(Exception):  # noqa: N818  # no error: it leaves unfinished work
     """A stop was requested, and the current work was left unfinished."""
 
 
