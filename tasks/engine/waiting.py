@@ -186,6 +186,4 @@ def _kill_unanswering() -> None:
         worker.kill()
 
 
-atexit.register(
-    _kill_unanswering
-)  # runs before multiprocessing's own, registered earlier
+atexit.register(_kill_unanswering)  # runs before multiprocessing's own, registered earlier
