@@ -112,7 +112,7 @@ class AugmentConfig:
 class TestConfig:
     """How images are scored."""
 
-    __test__: ClassVar = False  # no test of pytest's
+    __test__: ClassVar = False  # not a pytest class
 
     resize: int | None = 256
     """Shorter side in pixels that images are resized to; null leaves them as they are."""

@@ -86,7 +86,7 @@ class Places:
 class TestReader:
     """From places to the views of their images; goes to workers."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # not a pytest class
 
     images: ClassImages
     config: ClassificationConfig
