@@ -110,8 +110,8 @@ class BoxHead(nn.Module):
         return logits | offsets
 
     def expect_channels_last(self) -> None:
-        """Replace fc6 by `fc6_channels_last`, which reads channels_last RoI features without a copy
-        by its column order; for inference.
+        """Replace fc6 by `fc6_channels_last`, with the column order of channels_last RoI features,
+        so that these need no copy; for inference.
 
         The other name prevents the weights from being loaded as a trained detector's.
         """
