@@ -60,7 +60,7 @@ class Plan:
 
 
 def draw_plan(step: int, images: int, batch_size: int, seed: int, config: AugmentConfig) -> Plan:
-    """Plan a step's global batch, of a data set with `count` images."""
+    """Plan a step's global batch, of a data set with `images` images."""
     groups = np.zeros(images, dtype=np.int64)
     places, repetition = repeated_batch(step, groups, batch_size, seed, config.repeats)
     keys = mix_keys(seed, step, places + _REPETITION * repetition)
