@@ -166,7 +166,7 @@ class Outputs:
         writer = lists.writer(file)
         if _is_among(file, self.inputs, is_ours=writer == self.by):
             rule = f"{file} must not be read and written by one command"
-            raise UserError(f"{rule}, but it is both; choose another place for what is written")
+            raise UserError(f"{rule}, but it is both; choose another place for the output")
         replaceable = not self.endings or file.suffix.lower() in self.endings
         if writer == self.by or (self.force and replaceable):
             return

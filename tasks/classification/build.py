@@ -23,7 +23,7 @@ from tasks.vision.class_rows import ClassRows
 from tasks.vision.load_pretrained import SCRATCH, load_pretrained
 from tasks.vision.saved import read_metadata
 
-CONFIGURE = "set model.backbone, model.norm and model.options to what it was trained with"
+CONFIGURE = "set model.backbone, model.norm and model.options to the values it was trained with"
 
 
 class RowsOfClasses:

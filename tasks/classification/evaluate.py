@@ -82,7 +82,7 @@ class ClassificationEvaluator:
     """Its pixels, if they are decoded."""
     config: ClassificationConfig
     scoring: Scoring
-    """Settings of the scoring; its folder receives predictions.csv and evaluation.json."""
+    """The surroundings; its folder receives predictions.csv and evaluation.json."""
     unreadable: Unreadable
     others: tuple[Member, ...] = ()
     """Further classifiers whose probabilities are averaged with the model's."""

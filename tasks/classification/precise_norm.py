@@ -24,7 +24,7 @@ def has_batch_norms(model: nn.Module) -> bool:
 def average_norms(
     member: Member, batches: Iterable[ClassificationBatch], images: int, device: torch.device
 ) -> None:
-    """Replace the statistics by their means over batches with `count` images, rounded up to whole
+    """Replace the statistics by their means over `images` images, rounded up to whole
     batches. All other modules stay in evaluation mode.
     """
     norms = _norms(member.model)

@@ -16,7 +16,7 @@ from tasks.vision.saved import read_metadata
 
 CONFIGURE = (
     "set model.backbone, model.norm, model.pyramid_channels, model.anchors.ratios and model.roi to"
-    " what it was trained with"
+    " the values it was trained with"
 )
 
 

@@ -115,7 +115,7 @@ class Checkpoint:
         if self.digests is None:
             check_archive(self.path)
         elif digest_of(self.content[group]) != self.digests.get(group):
-            raise UserError(damaged(self.path, f"its {group} is not what was saved"))
+            raise UserError(damaged(self.path, f"its {group} differs from what was saved"))
         value: dict[str, Any] | None = self.content[group]
         if value is None:
             return None
@@ -222,7 +222,7 @@ def _read_texts(
         digests = json.loads(content["digests"]) if has_digests else None
         texts = {name: content[name] for name in ("progress", "metadata")}
         if digests is not None and digests["texts"] != digest_of(texts):
-            raise ValueError("its metadata are not what was saved")
+            raise ValueError("its metadata differ from what was saved")
         progress = Progress.from_json(texts["progress"])
         metadata = json.loads(texts["metadata"])
         if not isinstance(metadata, dict):

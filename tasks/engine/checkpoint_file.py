@@ -62,12 +62,12 @@ def damaged(file: Path, what: str) -> str:
     best = file.with_name(BEST)
     whole = [] if best == file or not _is_whole(best) else [best]
     told = [path.name for path in (resumable, *whole) if path is not None]
-    way_out = "use a copy, as no other checkpoint of its folder is whole"
+    way_out = "use a copy, as no other checkpoint of its folder is intact"
     if told:
-        way_out = f"{' and '.join(told)} beside it {'is' if len(told) == 1 else 'are'} whole"
+        way_out = f"{' and '.join(told)} beside it {'is' if len(told) == 1 else 'are'} intact"
     if resumable is not None and file.name != BEST:
         setting = shlex.quote(f"run.resume={resumable}")
-        way_out += f": {setting} goes on from there in another run.output_dir"
+        way_out += f": {setting} continues from there in another run.output_dir"
     elif whole:
         way_out += f": {shlex.quote(f'model.weights={best}')} starts from its weights"
     return f"the checkpoint {file} is damaged ({what}); {way_out}"

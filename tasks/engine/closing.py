@@ -42,7 +42,7 @@ def tell_of_pictures(
     folder = launch.output_dir
     launch.log.note("making the report")
     missing = f"stopped before the report was made; {command('report', folder)} makes it"
-    with leaving_with(f"{missing}, and all else is saved"):
+    with leaving_with(f"{missing}; everything else is saved"):
         report_file = report(folder)
     entries: list[Entry] = [
         ("Report", report_file, ""),

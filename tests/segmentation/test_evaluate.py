@@ -110,7 +110,7 @@ def test_what_has_no_rows_for_the_classes_is_refused(
         root = shutil.copytree(masks, tmp_path / "masks")
         (root / "classes.txt").write_text("ground\nblue\nred\ngreen\n")
         masks = root
-        expected = "must have the 4 classes of the data, got 3, which it does not name; set data."
+        expected = "must have the 4 classes of the data, got 3 without names; set data."
     else:
         weights = tmp_path / "backbone.pth"
         torch.save(create_backbone("resnet18").state_dict(), weights)

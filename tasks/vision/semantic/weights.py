@@ -26,7 +26,7 @@ from tasks.vision.semantic.torchvision_names import (
 from tasks.vision.settings_semantic import SemanticModelConfig
 
 CONFIGURE = (
-    "set model.backbone, model.norm, model.options and model.head to what it was trained with"
+    "set model.backbone, model.norm, model.options and model.head to the values it was trained with"
 )
 _STRIDE = 8  # stride of all torchvision's networks
 _BACKGROUND = "__background__"
@@ -70,7 +70,7 @@ def trained_segmenter(
     if rows != label_map.num_classes:
         raise UserError(
             f"model.weights={config.weights} must have the {label_map.num_classes} classes of the"
-            f" data, got {rows}, which it does not name; set data.classes to what it was trained on"
+            f" data, got {rows} without names; set data.classes to those it was trained on"
         )
     return segmenter_from_weights(config, label_map, source)
 
