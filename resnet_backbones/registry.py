@@ -86,6 +86,7 @@ def create_backbone(
     `resnet.ResNetOptions(shortcut="C")`. UserError for a wrong argument, for frozen norms without
     weights, and for weights that do not fit or cannot be had.
     """
+    _check_source(weights)
     if weights is None and norm == "frozen":
         raise UserError(
             "norm=frozen needs weights, got none: frozen random statistics normalise nothing; "
@@ -123,13 +124,20 @@ def build(spec: BackboneSpec) -> "Backbone":
     return cast("Backbone", family.build(spec))
 
 
+def _check_source(weights: object) -> None:
+    """Raise UserError for weights of another type, such as the True of older libraries."""
+    if not isinstance(weights, str | PathLike | None):
+        example = "weights='torchvision:resnet50.IMAGENET1K_V1'"
+        raise UserError(f"weights must be a name, a file or None, got {weights!r}; say {example}")
+
+
 def check_name(name: str) -> None:
     """Raise UserError with the list and the nearest names where no backbone is called so."""
     if name not in _MODULE_OF and not name.startswith(_TIMM):
         near = get_close_matches(name, _MODULE_OF, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        known = f"timm:NAME or one of {', '.join(_MODULE_OF)}"
-        raise UserError(f"backbone must be {known}, got {name!r}{hint}")
+        hint = f"did you mean {' or '.join(near)}? Known" if near else "known"
+        known = f"timm:NAME, {', '.join(_MODULE_OF)}"
+        raise UserError(f"backbone must be a known name, got {name!r}; {hint} are {known}")
 
 
 def make_options(name: str, values: Mapping[str, Any]) -> object | None:

@@ -176,7 +176,7 @@ PREPARATIONS: dict[str, Callable[[Path], None]] = {
 }
 
 
-SLOW = ("docs/classify.md", "docs/segment.md")
+SLOW = ("docs/backbones.md", "docs/classify.md", "docs/evidence.md", "docs/segment.md")
 """Pages whose trainings and evaluations take a minute together."""
 
 

@@ -98,7 +98,10 @@ REFUSALS = {
         "an override must read section.key=value, got 'data.batch_size'",
     ),
     "no data": ("data.root=nowhere", "nowhere/train2017.*nowhere/annotations/instances_train.json"),
-    "backbone": ("model.backbone=resnet81", "must be .*one of .*resnet18.*got 'resnet81'"),
+    "backbone": (
+        "model.backbone=resnet81",
+        "must be a known name, got 'resnet81'; did you mean .*resnet18",
+    ),
     "batch size": (
         "data.batch_size=5 optim.accumulate=2",
         "data.batch_size .*must divide by .*got 5; try 4",

@@ -17,6 +17,7 @@ from tasks.engine.checkpoint import Checkpoint, read_checkpoint
 from tasks.engine.config import load_config
 
 
+@pytest.mark.slow
 def test_with_group_norms(shapes: Path, tmp_path: Path, tools: Tools) -> None:
     assert_same_training(shapes, tmp_path, "model.norm=group")
     scored_by_two = json.loads((tmp_path / "two" / "evaluation.json").read_text())["scores"]

@@ -11,6 +11,7 @@ from command_line import TRAIN, FinishedRun, Running, assert_same_run, command_l
 from tasks.engine.checkpoint import read_checkpoint
 
 
+@pytest.mark.slow
 def test_killed_off_the_save_grid(finished_run: FinishedRun, tmp_path: Path) -> None:
     arguments = (*finished_run.arguments, f"run.output_dir={tmp_path}")
     running = Running(command_line(TRAIN, *arguments)).until("step 9/14").send(signal.SIGKILL)

@@ -79,8 +79,8 @@ def read_file(path: Path) -> Source:
     if not path.is_file():
         raise UserError(
             "weights must be an existing file, torchvision:<model>.<weights>, timm:<model>.<tag> or"
-            f" ours:<name>, got {str(path)!r}; check the path, or set model.weights=null to start"
-            " from scratch"
+            f" ours:<name>, got {str(path)!r}; check the path, or start from scratch with"
+            " weights=None (in a recipe model.weights=null)"
         )
     try:
         content, metadata = (

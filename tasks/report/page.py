@@ -34,7 +34,7 @@ h3{font-size:1rem;margin:24px 0 8px}
 p{margin:4px 0 14px;max-width:46rem}
 .soft,p.soft,figcaption{color:var(--soft)}
 p,dd,td,li,code{overflow-wrap:anywhere}
-nav{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.8rem,1fr));gap:2px 12px;
+nav{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:2px 12px;
 margin:16px 0 20px;padding:8px 0;border:solid var(--line);border-width:1px 0;font-size:.9rem}
 nav a{padding:3px 0;text-decoration:none;white-space:nowrap}
 nav a:hover,nav a:focus{text-decoration:underline}

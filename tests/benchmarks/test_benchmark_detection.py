@@ -64,6 +64,7 @@ def run(tools: Tools, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return start
 
 
+@pytest.mark.slow
 def test_random_weights_are_compared_and_timed_in_fp32_only(
     run: Run, weights: DetectorWeights, tmp_path: Path
 ) -> None:

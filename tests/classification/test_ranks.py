@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from command_line import command_line, finish
 from tiny_classifier import arguments
@@ -19,6 +20,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 def test_two_ranks_equal_one_and_count_every_image_once(folders: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE)

@@ -548,6 +548,16 @@ def test_the_next_commands_are_as_the_user_starts_them(voc: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["val.json", "instances_Test.json"])
+def test_a_validation_split_is_named_as_such_in_the_next_command(voc: Path, name: str) -> None:
+    """first_hour 8."""
+    printed = write_coco(read_voc(voc, split="train"), voc / name)
+    assert printed.splitlines()[-2:] == [
+        "               data.train.images=IMAGES data.train.annotations=OTHER.json \\",
+        f"               data.val.images={voc / 'JPEGImages'} data.val.annotations={voc / name}",
+    ]
+
+
 def test_the_tool_reads_columns_and_categories(tmp_path: Path, tools: Tools) -> None:
     image(tmp_path / "a.png")
     table = put(tmp_path / "a.csv", "pic,x,y,w,h\na.png,1,2,3,4\n")

@@ -56,7 +56,9 @@ def test_a_mistake_of_a_user_is_one_line(where: str, images: Path, tmp_path: Pat
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("where", ["rank1", "worker", "scoring"])
+@pytest.mark.parametrize(
+    "where", ["rank1", "worker", pytest.param("scoring", marks=pytest.mark.slow)]
+)
 def test_a_bug_on_another_rank_keeps_its_traceback(
     where: str, images: Path, tmp_path: Path
 ) -> None:
@@ -64,7 +66,7 @@ def test_a_bug_on_another_rank_keeps_its_traceback(
     assert bug_line() in error
 
 
-@pytest.mark.parametrize("where", ["worker", "scoring"])
+@pytest.mark.parametrize("where", ["worker", pytest.param("scoring", marks=pytest.mark.slow)])
 def test_a_users_mistake_on_another_rank_is_one_line_on_every_rank(
     where: str, images: Path, tmp_path: Path
 ) -> None:

@@ -32,6 +32,12 @@ def test_every_row_of_a_familys_table_is_registered() -> None:
     assert set(resnet.VARIANTS) | set(PUBLISHED) <= set(list_backbones())
 
 
+def test_weights_of_another_type_are_refused_with_an_example() -> None:
+    """first_hour 13."""
+    with pytest.raises(UserError, match=r"weights must be a name, a file or None, got True; say"):
+        create_backbone("resnet18", weights=True)  # type: ignore[arg-type]
+
+
 def test_a_wrong_name_is_answered_with_near_ones() -> None:
     with pytest.raises(UserError, match=r"got 'resnet51'; did you mean .*resnet50"):
         create_backbone("resnet51")

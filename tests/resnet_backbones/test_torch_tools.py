@@ -154,6 +154,7 @@ SHARDED = """
 """
 
 
+@pytest.mark.slow
 def test_two_ranks_shard_by_stage_by_block_and_whole(tmp_path: Path) -> None:
     """FSDP2; every rank sees the same images, so the mean gradient is that of one process."""
     script = tmp_path / "sharded.py"

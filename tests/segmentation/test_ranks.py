@@ -51,6 +51,7 @@ def write_unequal(root: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_two_ranks_equal_one_and_count_every_image_once(tmp_path: Path) -> None:
     root = write_unequal(tmp_path / "data")
     first, second = weights_of_step(root, 1)

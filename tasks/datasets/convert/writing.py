@@ -159,14 +159,22 @@ def write_coco(
     write_text(path, json.dumps(_content(converted)))
     images = shlex.quote(str(converted.image_root))
     annotations = shlex.quote(str(path))
+    own = (images, annotations)
+    other = ("IMAGES", "OTHER.json")
+    train, val = (other, own) if _is_for_validation(path) else (own, other)
     lines = _summary(converted, path)
     lines += [
         f"check it:  {check_command} {images} {annotations}",
         f"train:     {train_command} faster_rcnn_r18_custom \\",
-        f"               data.train.images={images} data.train.annotations={annotations} \\",
-        "               data.val.images=IMAGES data.val.annotations=OTHER.json",
+        f"               data.train.images={train[0]} data.train.annotations={train[1]} \\",
+        f"               data.val.images={val[0]} data.val.annotations={val[1]}",
     ]
     return "\n".join(lines)
+
+
+def _is_for_validation(path: Path) -> bool:
+    """Tell whether a file's name says that it is a validation or test split."""
+    return any(word in path.stem.lower() for word in ("val", "test"))
 
 
 def _content(converted: Converted) -> dict[str, list[dict[str, object]]]:
