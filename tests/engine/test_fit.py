@@ -171,7 +171,9 @@ def test_masked_steps_in_a_row_end_a_run(
 ) -> None:
     """Also those that a log line parts; one is written every two steps."""
     monkeypatch.setenv("POISON", poison)
-    with pytest.raises(UserError, match=f"got {most} with non-finite gradients; lower optim.lr=0.05"):
+    with pytest.raises(
+        UserError, match=f"got {most} with non-finite gradients; lower optim.lr=0.05"
+    ):
         train(toy, tmp_path, f"optim.max_skipped={most}")
     assert len(steps(tmp_path)) < 12
 
