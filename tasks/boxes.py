@@ -1,4 +1,4 @@
-"""Forms of boxes.  N boxes, in pixels."""
+"""Convert and check boxes. N boxes, in pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ def to_corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def finite_box(values: object) -> Box | None:
-    """Four finite numbers as a box (x, y, width, height); None for anything else."""
+    """Return four finite numbers as a box (x, y, width, height); None for anything else."""
     try:
         numbers = np.array(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):

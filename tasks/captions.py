@@ -13,7 +13,7 @@ LINE = 24
 
 
 def caption(image: Pixels, lines: Sequence[str]) -> Pixels:
-    """The image with lines of text below it; a small one is enlarged by a whole number."""
+    """Return the image with lines of text below it; a small image is enlarged by a whole factor."""
     picture = Image.fromarray(image)
     factor = max(1, -(-LEAST_WIDTH // picture.width))
     if factor > 1:

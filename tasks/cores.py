@@ -1,7 +1,7 @@
-"""Which cores this process may use, and which of them others leave free.  Imports nothing heavy.
+"""Which cores this process may use, and which of them are free. Imports nothing heavy.
 
-Linux tells both in files; `system` is the folder that holds its proc and sys, another one in tests.
-Elsewhere every core counts as free.
+Linux gives both in files below proc and sys; `system` is the folder that holds these two, and tests
+give another. On other systems every core counts as free.
 """
 
 import hashlib
@@ -17,40 +17,40 @@ ROOT = Path("/")
 CGROUPS = Path("sys/fs/cgroup")
 WORK = bytes(1 << 20)
 WON = 0.9
-"""Share of a core from which it counts as our own."""
+"""A thread that gets at least this share of a core has the core to itself."""
 
 
 def usable_cores(system: Path = ROOT) -> int:
-    """Cores that affinity and the container's quota allow; at least 1."""
+    """Count the cores that affinity and the container's quota allow; at least 1."""
     allowed = len(allowed_cpus())
     quota = core_quota(system)
     return allowed if quota is None else max(1, min(allowed, nearest(quota)))
 
 
 def allowed_cpus() -> frozenset[int]:
-    """Numbers of the cores on which the system lets this process run."""
+    """Return the numbers of the cores on which the system lets this process run."""
     if hasattr(os, "sched_getaffinity"):
         return frozenset(os.sched_getaffinity(0))
     return frozenset(range(os.cpu_count() or 1))
 
 
 def nearest(cores: float) -> int:
-    """The nearest whole number, halves upwards: a last thread that gets half a core pays."""
+    """Round to the nearest whole number, halves upwards: a thread with half a core still helps."""
     return math.floor(cores + 0.5)
 
 
 def core_quota(system: Path = ROOT) -> float | None:
-    """Cores that the control groups of this process allow on average, of version 1 or 2; None where
-    they set no limit.
+    """Return how many cores this process's control groups (version 1 or 2) allow on average; None
+    without a limit.
     """
     quotas = [_quota_of(folder) for folder in _group_folders(system)]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
 def _group_folders(system: Path) -> Iterator[Path]:
-    """Folders of the groups that may limit this process: its own and those around it.
+    """Yield the folders of the groups that may limit this process: its own and those around it.
 
-    In a container the path may be the host's, which is not there; the top folder is its own then.
+    In a container the path may be the host's and not exist; then the top folder is its own.
     """
     for line in _read(system / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -61,41 +61,41 @@ def _group_folders(system: Path) -> Iterator[Path]:
             top = top / (controllers if (top / controllers).is_dir() else "cpu")
         yield top
         parts = Path(path).parts[1:]
-        if ".." in parts:  # outside of what this process sees
+        if ".." in parts:  # outside what this process sees
             continue
         for count in range(len(parts)):
             yield top.joinpath(*parts[: count + 1])
 
 
 def _quota_of(folder: Path) -> float | None:
-    """The quota of one group; None where it has none, or says it in words we do not know."""
+    """Read the quota of one group; None if it has none, or if its form is unknown."""
     quota, _, period = _read(folder / "cpu.max").strip().partition(" ")  # version 2
     if not quota:
         quota = _read(folder / "cpu.cfs_quota_us").strip()  # version 1
         period = _read(folder / "cpu.cfs_period_us").strip()
     try:
         cores = int(quota) / int(period)
-    except (ValueError, ZeroDivisionError):  # `max` is no number
+    except (ValueError, ZeroDivisionError):  # `max` is not a number
         return None
-    return cores if cores > 0 else None  # -1 is version 1's word for none
+    return cores if cores > 0 else None  # -1 means no limit in version 1
 
 
 @dataclass(frozen=True)
 class CoreTimes:
-    """What the allowed cores have done since the system started, in ticks of its clock."""
+    """Idle and total time of the allowed cores since the system started, in ticks of its clock."""
 
     idle: int
     total: int
     cores: int
 
     def idle_since(self, before: "CoreTimes") -> float | None:
-        """Cores that had nothing to do since an earlier reading; None where no time went by."""
+        """Return how many cores were idle since an earlier reading; None if no time went by."""
         passed = self.total - before.total
         return (self.idle - before.idle) / passed * self.cores if passed > 0 else None
 
 
 def read_core_times(system: Path = ROOT, cpus: frozenset[int] | None = None) -> CoreTimes | None:
-    """What proc/stat says of the allowed cores; None where it says nothing of them."""
+    """Read the times of the allowed cores from proc/stat; None if they are not listed."""
     chosen = allowed_cpus() if cpus is None else cpus
     idle = total = cores = 0
     for line in _read(system / "proc/stat").splitlines():
@@ -111,8 +111,8 @@ def read_core_times(system: Path = ROOT, cpus: frozenset[int] | None = None) -> 
 
 
 def won_cores(count: int, seconds: float) -> int:
-    """How many of so many busy threads get a core of their own, tried out for a moment: idle cores,
-    and those of processes that make way for us.
+    """Measure for a moment how many of `count` busy threads get a core of their own. These are idle
+    cores, and those of processes that make way for us.
     """
     shares: list[float] = []
 
@@ -131,18 +131,18 @@ def won_cores(count: int, seconds: float) -> int:
 
 
 def seconds_of_children(system: Path = ROOT, parent: int | None = None) -> float:
-    """Processor time of the processes that this one started and that still live."""
+    """Sum the processor time of the living processes that this one started."""
     ours = os.getpid() if parent is None else parent
     ticks = 0
     for path in (system / "proc").glob("[0-9]*/stat"):
-        fields = _read(path).rpartition(")")[2].split()  # the name before it may hold blanks
+        fields = _read(path).rpartition(")")[2].split()  # the name before it may contain blanks
         if len(fields) > 12 and int(fields[1]) == ours:
             ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
 
 
 def _read(path: Path) -> str:
-    """The text of a file of the system; empty where there is none, or it may not be read."""
+    """Read a file of the system; empty if it does not exist or may not be read."""
     try:
         return path.read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""What pictures have in common: colours of classes, and letters."""
+"""What pictures share: colours of classes, and fonts."""
 
 import colorsys
 from functools import lru_cache
@@ -11,7 +11,7 @@ from tasks.labels import LabelMap
 Color = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]  # x1, y1, x2, y2
 
-# Ten colours that stand apart from each other and from photographs; further labels get hues a
+# Ten colours that differ clearly from each other and from photographs; further labels get hues a
 # golden angle apart.
 VIVID = (
     "#ff3b4e",
@@ -49,7 +49,7 @@ def class_color(label_map: LabelMap, label: int) -> Color:
 
 @lru_cache(maxsize=64)
 def text_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along and which knows most scripts' letters."""
+    """Load DejaVu Sans, which comes with matplotlib and covers most scripts."""
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"

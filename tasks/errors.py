@@ -1,4 +1,4 @@
-"""What errors are made of: those about data in parts, and lists in words."""
+"""Errors about data, with their parts, and lists written as words."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from resnet_backbones.errors import UserError
 
 
 class DataError(UserError):
-    """Data that break a rule, as one sentence and as its parts.
+    """An error about data that break a rule, as one sentence and as its parts.
 
-    `rule` is what must hold and what was seen, `way_out` what the user does about it; the sentence
-    also names the `record`, if given. A single text is taken as the whole sentence, as torch makes
-    a worker's error again from its text.
+    `rule` says what must hold and what was seen, `way_out` what the user can do; the sentence also
+    names the `record`, if given. A single text is taken as the whole sentence, because torch
+    rebuilds a worker's error from its text.
     """
 
     def __init__(self, rule: str, way_out: str = "", record: str = "") -> None:
@@ -26,7 +26,7 @@ class DataError(UserError):
 
 @contextmanager
 def errors_of(source: str | Path) -> Iterator[None]:
-    """Put the name of a file in front of the errors that a user causes with it."""
+    """Put a file's name in front of the user errors raised in this context."""
     try:
         yield
     except UserError as error:
@@ -34,7 +34,7 @@ def errors_of(source: str | Path) -> Iterator[None]:
 
 
 def quoted(names: Sequence[str], limit: int = 8) -> str:
-    """Join names as `few` does, in quotation marks, so that blanks are seen."""
+    """Join names as `few` does, in quotation marks, so that blanks are visible."""
     return few([repr(name) for name in names], limit)
 
 

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, and what is told where none can be written.
+"""Files that appear complete or not at all, and the errors if they cannot be written.
 
 Imports no torch.
 """
@@ -18,7 +18,7 @@ from resnet_backbones.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _GONE = (errno.ENOENT, errno.ENOTDIR)
-_PROBE = bytes(4096)  # a block, as a full disk still takes names
+_PROBE = bytes(4096)  # a block, as a full disk still accepts names
 
 
 _LISTED: ContextVar[Callable[[Path, Path], None] | None] = ContextVar("listed", default=None)
@@ -49,10 +49,10 @@ class _Stream(io.BufferedWriter):
 
 
 class AtomicFile:
-    """A file that appears under its name complete or not at all; used as a context manager.
+    """A file that appears under its name complete or not at all; use it as a context manager.
 
-    UserError where it cannot be written, with the path, the reason and the free space. `lasting`
-    ones survive a power cut, which takes time: no thousands of pictures need it.
+    UserError if it cannot be written, with the path, the reason and the free space. `lasting` files
+    survive a power cut, which takes time: thousands of pictures do not need it.
     """
 
     def __init__(self, path: Path, *, lasting: bool = True) -> None:
@@ -106,8 +106,8 @@ class AtomicFile:
 
 @contextmanager
 def listing(call: Callable[[Path, Path], None]) -> Iterator[None]:
-    """Context in which `call(partial, path)` hears of each atomic file just before it appears, so
-    that none ever does unheard of, whenever the process ends.
+    """Context that calls `call(partial, path)` just before each atomic file appears, so that no
+    file appears unreported, whenever the process ends.
     """
     token = _LISTED.set(call)
     try:
@@ -119,21 +119,21 @@ def listing(call: Callable[[Path, Path], None]) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) that appears complete or not at all.
 
-    Halves of characters, which names of files may hold, are written as escapes.
+    Halves of characters, which file names may contain, are written as escapes.
     """
     with AtomicFile(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it; UserError where that cannot be."""
+    """Make a folder and its parents; UserError if that is impossible."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Context in which the system's errors are a UserError that names the file."""
+    """Context that turns the system's errors into a UserError that names the file."""
     try:
         yield
     except OSError as error:
@@ -141,7 +141,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """What to tell of a file or folder that cannot be written."""
+    """Make the error for a file or folder that cannot be written."""
     way_out = "choose another place, or change who may write there"
     if error.errno in _FULL:
         way_out = "make room, or choose another place"
@@ -152,8 +152,8 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def check_writable(folder: Path, needed: int = 0, what: str = "files") -> None:
-    """Raise UserError where a folder, which need not exist yet, takes no file, or has fewer bytes
-    free than `needed` for `what`.  Leaves nothing behind.
+    """Raise UserError if a folder is not writable, or has fewer bytes free than `needed` for
+    `what`. It need not exist yet. Leaves nothing behind.
     """
     existing = _existing(folder)
     if not existing.is_dir():
@@ -169,7 +169,7 @@ def check_writable(folder: Path, needed: int = 0, what: str = "files") -> None:
 
 
 def size_text(size: int) -> str:
-    """A number of bytes in words."""
+    """Write a number of bytes in words."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
@@ -177,7 +177,7 @@ def size_text(size: int) -> str:
 
 
 def _free(path: Path) -> str:
-    """Free space where a path is, in words."""
+    """Write the free space at a path in words."""
     try:
         return size_text(shutil.disk_usage(_existing(path)).free)
     except OSError:
@@ -185,7 +185,7 @@ def _free(path: Path) -> str:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest one above it that is there."""
+    """Return the path, or its nearest parent that exists."""
     for place in (path, *path.absolute().parents):
         if os.path.lexists(place):
             return place

@@ -36,7 +36,7 @@ SUFFIXES = frozenset(
     )
 )
 MOST_PIXELS = 178_956_970
-"""Of an image at most; PIL decodes no more, lest a small file fill the memory."""
+"""Largest image in pixels; PIL refuses more, so that a small file cannot fill the memory."""
 _ORIENTATION_TAG = 0x0112
 _TURNS = {  # EXIF orientation to the operation that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,7 +47,7 @@ _TURNS = {  # EXIF orientation to the operation that undoes it
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What PIL raises on files that are no images, or cut off, or damaged.
+# What PIL raises on files that are not images, or cut off, or damaged.
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -60,19 +60,19 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class OpenImage:
-    """An image whose header is read, and its pixels not yet."""
+    """An image of which only the header is read so far."""
 
     source: ImageSource
     stored: Image.Image
     exif: Exif
     size: tuple[int, int]
-    """Height and width that it is going to have, upright if EXIF is applied."""
+    """Height and width after decoding, upright if EXIF is applied."""
 
     def rgb(self, reduced: int = 1) -> Image.Image:
         """Decode it to RGB, upright.
 
-        A JPEG file is decoded up to `reduced` times smaller, 1 to 8, where its decoder can, which
-        is faster; its pixels are then means of the squares that they replace.
+        A JPEG file is decoded up to `reduced` times smaller, 1 to 8, if its decoder can. That is
+        faster; each pixel is then the mean of a square.
         """
         with _naming(self.source), stage(DECODE):
             return self._rgb(reduced)
@@ -86,7 +86,7 @@ class OpenImage:
 
 @contextmanager
 def opened(source: ImageSource, exif: Exif = "apply") -> Iterator[OpenImage]:
-    """Open an image, of the sources that `decode` takes, before its pixels are decoded.
+    """Open an image from any source that `decode` takes, without decoding its pixels.
 
     Errors are those of `decode`.
     """
@@ -97,7 +97,7 @@ def opened(source: ImageSource, exif: Exif = "apply") -> Iterator[OpenImage]:
     with ExitStack() as stack:
         with _naming(source), stage(DECODE):
             image = stack.enter_context(_open(source))
-            _check_png(image)  # which PIL does not
+            _check_png(image)  # PIL does not check them
             width, height = image.size
             turned = exif == "apply" and _orientation(image) >= 5
         yield OpenImage(source, image, exif, (width, height) if turned else (height, width))
@@ -118,7 +118,7 @@ def decode(source: ImageSource, exif: Exif = "apply") -> NDArray[np.uint8]:
 
 
 def stored_values(source: ImageSource) -> NDArray[np.generic]:
-    """Decode what an image stores, unconverted and not turned; errors as `decode`.
+    """Decode the stored values of an image, not converted and not rotated; errors as `decode`.
 
     (H, W) gray values or indices of a palette, (H, W, 2) with alpha beside them, (H, W, 3) or
     (H, W, 4) colours.
@@ -151,7 +151,7 @@ def image_sizes(source: str | Path | bytes) -> tuple[tuple[int, int], tuple[int,
 def find_images(path: str | Path, way_out: str = "correct the path") -> list[Path]:
     """List the image files under a folder, sorted, or the one file given.
 
-    Raises UserError where there are none, or for a whole disk, with what to do about it.
+    Raises UserError if there are none, or for a whole disk, with what to do about it.
     """
     path = Path(path)
     if path.is_file():
@@ -170,7 +170,7 @@ def find_images(path: str | Path, way_out: str = "correct the path") -> list[Pat
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a relative path, or a folder in it, is hidden or of the kind that a Mac adds."""
+    """Whether a relative path, or a folder in it, is hidden or was added by macOS."""
     return name.startswith((".", "__MACOSX/")) or "/." in name
 
 
@@ -180,7 +180,7 @@ def _is_junk(file: Path, folder: Path) -> bool:
 
 @contextmanager
 def _naming(source: ImageSource) -> Iterator[None]:
-    """Context in which what PIL raises becomes the error that names an image."""
+    """Context that turns PIL's errors into the error that names an image."""
     try:
         yield
     except _UNREADABLE as error:
@@ -189,19 +189,19 @@ def _naming(source: ImageSource) -> Iterator[None]:
 
 def _open(source: str | Path | bytes | Image.Image) -> AbstractContextManager[Image.Image]:
     if isinstance(source, Image.Image):
-        return nullcontext(source)  # it is the caller's to close
+        return nullcontext(source)  # the caller closes it
     return Image.open(_stream(source))
 
 
 def _check_png(image: Image.Image) -> None:
-    """Compare a PNG's pixels with their checksum, lest they are wrong without a word."""
+    """Compare a PNG's pixels with their checksum, as PIL would decode wrong ones silently."""
     file = getattr(image, "fp", None)  # none once an image is decoded
     if image.format == "PNG" and file is not None:
         check_pixels(file)
 
 
 def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
-    """What PIL opens; OSError for a pipe or a device, of which it would wait for the end."""
+    """Return what PIL can open; OSError for a pipe or a device, as PIL would wait for its end."""
     if isinstance(source, bytes):
         return io.BytesIO(source)
     path = Path(source)
@@ -211,7 +211,9 @@ def _stream(source: str | Path | bytes) -> Path | io.BytesIO:
 
 
 def _unreadable(source: ImageSource, error: BaseException) -> UserError:
-    """The error that names an image which PIL refuses; a DataError where the image is to blame."""
+    """Make the error that names an image PIL cannot decode; a DataError if the image is to
+    blame.
+    """
     name = f"{len(source)} bytes of image data" if isinstance(source, bytes) else str(source)
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         way_out = "`ulimit -n 4096` before the command allows more; lower data.workers needs fewer"
@@ -230,8 +232,8 @@ def _unreadable(source: ImageSource, error: BaseException) -> UserError:
 
 
 def _without_pixels(image: Image.Image) -> Image.Image:
-    """What gives an open image's EXIF block: of a PNG file, of which PIL would decode all pixels to
-    look behind them, the same with one pixel.
+    """Return an image with the EXIF block of an open one. For a PNG file it is a copy with one
+    pixel, because PIL would decode all pixels to look behind them.
     """
     if not isinstance(image, PngImageFile) or "exif" in image.info:
         return image
@@ -240,7 +242,7 @@ def _without_pixels(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8; 1 where there is none or it is damaged."""
+    """Read the EXIF orientation 1..8; 1 if it is missing or damaged."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except (SyntaxError, ValueError, KeyError, TypeError, EOFError, struct.error):
@@ -249,14 +251,14 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _upright(image: Image.Image, exif: Exif) -> Image.Image:
-    """The image turned as its EXIF block says, unless that is to be ignored."""
+    """Rotate the image as its EXIF block says, unless that is to be ignored."""
     turn = _TURNS.get(_orientation(image)) if exif == "apply" else None
     return image if turn is None else image.transpose(turn)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """An image of any mode as RGB."""
-    if image.mode.startswith("I"):  # 16 bits, which PIL also gives as 32
+    """Convert an image of any mode to RGB."""
+    if image.mode.startswith("I"):  # 16 bits, which PIL may give as 32
         return Image.fromarray(_from_array(_checked_16_bit(np.asarray(image))))
     if image.mode == "F":
         raise UserError("floating-point images have no agreed range; save them with 8 or 16 bits")
@@ -269,7 +271,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """Gray values of a 16-bit image; UserError where they do not fit into 16 bits."""
+    """Return the gray values of a 16-bit image; UserError if they do not fit into 16 bits."""
     whole = values.astype(np.int64)
     if whole.size and (whole.min() < 0 or whole.max() > 65535):
         raise UserError(
@@ -280,7 +282,7 @@ def _checked_16_bit(values: NDArray[np.generic]) -> NDArray[np.uint16]:
 
 
 def _from_array(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """RGB pixels of an array of gray, RGB or RGBA values, always a copy."""
+    """Copy an array of gray, RGB or RGBA values as RGB pixels."""
     shape: Sequence[int] = values.shape
     is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     if values.dtype not in (np.uint8, np.uint16) or not is_picture:

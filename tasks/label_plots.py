@@ -20,10 +20,10 @@ from tasks.picture_grid import CELL_TEXT, Draw, LegendEntry, write_grid
 
 Labels = NDArray[np.uint8]
 VOID: Color = (224, 224, 192)
-"""Of ignored pixels in index PNGs, as in Pascal VOC's."""
+"""Colour of ignored pixels in index PNGs, as in Pascal VOC."""
 STRIPE = 8  # pixels from one line of the hatching to the next
 BACKGROUND = "background"
-LINE = 0.75  # of the colour of lines, over what is below
+LINE = 0.75  # opacity of the lines
 
 
 def draw_labels(
@@ -70,7 +70,9 @@ def draw_wrong(image: Pixels, truth: Labels, predicted: Labels) -> Pixels:
 
 
 def wrong_share(truth: Labels, predicted: Labels) -> float:
-    """Share of the pixels with a true label that are labelled wrongly; nan where none has one."""
+    """Return the share of wrongly labelled pixels among those with a true label; nan without
+    any.
+    """
     counted = truth != IGNORED
     if not counted.any():
         return math.nan
@@ -90,8 +92,8 @@ def labels_grid(
 ) -> None:
     """Write a picture with ground truth, predictions and wrong pixels of each image.
 
-    `across` images stand in a row; `note` is written after the heading. Raises UserError where
-    there is no image.
+    `across` images stand in a row; `note` is written after the heading. Raises UserError if there
+    is no image.
     """
 
     def draw(shown: Sequence[Labels]) -> Draw:
@@ -119,7 +121,7 @@ def labels_grid(
 
 
 def _legend(shown: Sequence[Labels], label_map: LabelMap) -> list[LegendEntry]:
-    """The colours of the classes that have pixels and a colour, the largest class first."""
+    """Return the colours of the classes that are drawn, the largest class first."""
     counts = np.zeros(IGNORED + 1, np.int64)
     for labels in shown:
         counts += np.bincount(labels.ravel(), minlength=len(counts))
@@ -132,13 +134,13 @@ def _legend(shown: Sequence[Labels], label_map: LabelMap) -> list[LegendEntry]:
 
 
 def resize_labels(labels: Labels, size: tuple[int, int]) -> Labels:
-    """Resize labels to (height, width), each pixel to the label nearest to it."""
+    """Resize labels to (height, width) by the nearest neighbour."""
     picture = Image.fromarray(labels)
     return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
 
 
 def palette(label_map: LabelMap) -> NDArray[np.uint8]:
-    """The colours (256, 3) of all values of labels; black for what is no class."""
+    """Return the colours (256, 3) of all label values; black for values that are not classes."""
     colours = np.zeros((IGNORED + 1, 3), np.uint8)
     for label in range(label_map.num_classes):
         colours[label] = class_color(label_map, label)
@@ -147,7 +149,7 @@ def palette(label_map: LabelMap) -> NDArray[np.uint8]:
 
 
 def save_index_png(labels: Labels, label_map: LabelMap, path: str | Path) -> None:
-    """Write labels as a PNG whose values they are, which its palette shows in their colours."""
+    """Write labels as the values of a PNG; its palette shows them in the colours of the classes."""
     picture = Image.fromarray(labels)
     picture.putpalette(palette(label_map).tobytes())
     with AtomicFile(Path(path), lasting=False) as file:
@@ -155,7 +157,7 @@ def save_index_png(labels: Labels, label_map: LabelMap, path: str | Path) -> Non
 
 
 def _hatched(image: Pixels) -> Pixels:
-    """The image in gray, with diagonal lines."""
+    """Return the image in gray with diagonal lines."""
     gray = 0.6 * image.mean(axis=2) + 50
     rows, columns = np.indices(image.shape[:2])
     lines = (rows + columns) % STRIPE == 0
@@ -189,8 +191,8 @@ def _write_names(
 
 
 def _room(inside: NDArray[np.bool_], width: int, height: int) -> Rectangle | None:
-    """A patch that lies wholly inside (H, W), the one nearest to the middle of all those; None
-    without any.
+    """Find the patch wholly inside a class (H, W) that is nearest to the middle of all such
+    patches; None without any.
     """
     if inside.shape[0] < height or inside.shape[1] < width:
         return None

@@ -11,7 +11,7 @@ FileId = int | str
 Colour = tuple[int, int, int]
 """Red, green and blue in 0..255."""
 IGNORED = 255
-"""The label of pixels that count for nothing."""
+"""The label of ignored pixels."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class LabelMap:
     category_ids: tuple[FileId, ...]
     names: tuple[str, ...]
     colours: tuple[Colour, ...] | None = field(default=None, compare=False)
-    """In which the data set draws its classes; None where it does not say."""
+    """Colours in which the data set draws its classes; None if it gives none."""
     source: str = field(default="the label map", compare=False)
-    """What messages call it: the file that its classes come from."""
+    """Name in messages: the file that the classes come from."""
 
     def __post_init__(self) -> None:
         if len(self.category_ids) != len(self.names):
@@ -68,7 +68,7 @@ class LabelMap:
 
 
 def _is_label_map(content: object) -> bool:
-    """Whether it has lists of ids and names, and of three numbers each as colours, if any."""
+    """Whether content has lists of ids and names and, if any, colours of three numbers each."""
     if not isinstance(content, Mapping):
         return False
     ids = content.get("category_ids")

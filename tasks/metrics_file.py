@@ -1,4 +1,4 @@
-"""metrics.jsonl: what was measured in a training, a JSON object a line, a line a step."""
+"""metrics.jsonl: the measurements of a training, one JSON object a line, one line a step."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,8 @@ Row = dict[str, Any]
 def read_metrics(path: Path) -> list[Row]:
     """Read the rows, each with its `step`, a whole number.
 
-    A last line that a killed process left unfinished is dropped, and so are the null bytes that a
-    power cut leaves at the end. Raises UserError, naming file and
-    line, for any other that is no such row.
+    A last line that a killed process left unfinished is dropped, and so are null bytes that a power
+    cut left at the end. Any other line that is not such a row is a UserError naming file and line.
     """
     lines = (
         path.read_bytes().rstrip(b"\0").split(b"\n")[:-1]
@@ -25,7 +24,7 @@ def read_metrics(path: Path) -> list[Row]:
 def _row(line: bytes, where: str) -> Row:
     try:
         row = json.loads(line)
-    except (ValueError, RecursionError):  # bytes that are no text are a ValueError
+    except (ValueError, RecursionError):  # bytes that are not text are a ValueError
         row = None
     if not isinstance(row, dict) or type(row.get("step")) is not int:
         seen = line.decode(errors="replace")[:60]

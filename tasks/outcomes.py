@@ -1,7 +1,7 @@
-"""What came of a box: right, wrong, missed or ignored, and how each is drawn.
+"""Outcomes of boxes: right, wrong, missed or ignored, and how each is drawn.
 
-The colours differ in lightness too, and the lines in their dashes, so that neither colour blindness
-nor a print in gray mixes them up.
+The colours differ in lightness too, and the lines in their dashes, so that they can be told apart
+with colour blindness and in gray prints.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from PIL import ImageDraw
 from tasks.drawing import Color
 
 SHADOW = (0, 0, 0, 120)
-"""Of the rim around a line, which keeps it visible on any background."""
+"""Colour of the rim around a line, which keeps the line visible on any background."""
 GAP = (25, 25, 25)
-"""Between dashes."""
+"""Colour between dashes."""
 
 
 class Outcome(Enum):
-    """What came of a detection, or of an object."""
+    """The outcome of a detection, or of an object."""
 
     RIGHT = "right"
     """A detection that found an object, and the object."""
     WRONG = "wrong"
-    """A detection that found none."""
+    """A detection that found no object."""
     MISSED = "missed"
     """An object that no detection found."""
     IGNORED = "ignored"
@@ -40,7 +40,7 @@ class Look:
 
     @property
     def line(self) -> str:
-        """The line in a word, as CSS has them."""
+        """The line style in CSS's word."""
         if self.dash is None:
             return "solid"
         return "dashed" if self.dash[0] > self.dash[1] else "dotted"

@@ -1,8 +1,8 @@
-"""Whose the files are that a command is about to write.
+"""Check who owns the files that a command is about to write: the user, or the command.
 
 A folder that a command writes to holds `.backbones.jsonl`, a line for each file that was written:
-its name, size, time of writing and SHA-256, the command, and its settings.  A file that is there,
-and is not as a line says, is the user's, one of ours that was changed too.  Imports no torch.
+its name, size, time of writing and SHA-256, the command, and its settings. An existing file that
+differs from its line is the user's, also if we wrote it and it was changed. Imports no torch.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from tasks.files import check_writable, listing, writing
 
 LIST = ".backbones.jsonl"
 EVALUATION = "eval"
-"""The command that makes an evaluation and its report; `report` makes a part of that again."""
+"""The command that makes an evaluation and its report; `report` makes the report again."""
 _RUN = ("metrics.jsonl", "last.pt", "best.pt", "environment.json")
 _OF_A_RUN = (
     "evaluation.json",
@@ -28,7 +28,7 @@ _OF_A_RUN = (
     "pixels.npz",
     "report.html",
 )
-"""What a training leaves, which keeps no list, and evaluations left before there were lists."""
+"""Files of a training, which keeps no list, and of evaluations from before there were lists."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Entry:
 
     name: str
     size: int
-    time: int  # of the last change, in nanoseconds
+    time: int  # time of the last change, in nanoseconds
     sha256: str
     by: str
     settings: str = ""
 
     @classmethod
     def of(cls, file: Path, name: str, by: str, settings: str) -> "Entry":
-        """The line of a file that was written just now, and will have a name."""
+        """Make the line of a file that was just written and will get a name."""
         stat = file.stat()
         return cls(name, stat.st_size, stat.st_mtime_ns, _digest(file), by, settings)
 
     def is_of(self, file: Path) -> bool:
-        """Whether a file is the one that was written; copies are."""
+        """Whether a file is the one that was written, or a copy of it."""
         stat = file.stat()
         if stat.st_size != self.size:
             return False
@@ -63,7 +63,7 @@ class _Lists:
     read: dict[Path, dict[str, list[Entry]]] = field(default_factory=dict)
 
     def entry(self, file: Path) -> Entry | None:
-        """The line of a file as it is now; None for a file of the user, or none."""
+        """Find the line of an unchanged file; None for a file of the user, or no file."""
         if not file.is_file():
             return None
         if file.parent not in self.read:
@@ -72,7 +72,7 @@ class _Lists:
         return next((entry for entry in reversed(entries) if entry.is_of(file)), None)
 
     def writer(self, file: Path) -> str | None:
-        """The command that wrote a file as it is now; None for a file of the user."""
+        """Find the command that wrote an unchanged file; None for a file of the user."""
         if file.name in _OF_A_RUN and _keeps_no_list(file.parent):
             return EVALUATION
         entry = self.entry(file)
@@ -81,28 +81,28 @@ class _Lists:
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """The files that a command writes where its user says."""
+    """The files that a command writes at places chosen by the user."""
 
     by: str
     """The command's name."""
     settings: str = ""
-    """What decides what it writes, besides what it reads."""
+    """Settings that decide what it writes, besides its inputs."""
     force: bool = False
     """Whether files of the user are replaced."""
     inputs: tuple[Path, ...] = ()
     """Files that the command reads, and folders of them."""
     endings: tuple[str, ...] = ()
-    """Those of the files of the user that are replaced, where it is forced; () for any."""
+    """Endings of the user's files that `force` replaces; () for any."""
     keeps_others: bool = False
-    """Whether what the command wrote with other settings is refused as a user's file is."""
+    """Whether files that the command wrote with other settings are refused like a user's files."""
 
     def reading(self, *inputs: Path) -> "Outputs":
         """The same with further inputs."""
         return replace(self, inputs=(*self.inputs, *inputs))
 
     def claim(self, *files: Path) -> None:
-        """Raise UserError where a file must not be written: it is read, it is the user's, or its
-        folder takes none.  Touches nothing.
+        """Raise UserError if a file must not be written: it is read, it is the user's, or its
+        folder is not writable. Touches nothing.
         """
         lists = _Lists()
         for file in files:
@@ -114,7 +114,7 @@ class Outputs:
 
     @contextmanager
     def owning(self, *files: Path) -> Iterator[None]:
-        """Context that claims files, and lists those that are written in it."""
+        """Context that checks files first, and lists those that are written in it."""
         self.claim(*files)
         before = {file: _stamp(file) for file in files}
 
@@ -125,12 +125,12 @@ class Outputs:
 
         with listing(hear):
             yield
-        for file, stamp in before.items():  # those that a library wrote by itself
+        for file, stamp in before.items():  # files that a library wrote by itself
             if _stamp(file) not in (None, stamp):
                 self._list(file, file)
 
     def notes(self, file: Path) -> list[str]:
-        """What to say where the command is about to replace what it wrote with other settings."""
+        """Write the note for files of other settings that the command is about to replace."""
         others = self._others([file])
         return [f"note: {file} of {old} is replaced; --out FOLDER keeps both" for _, old in others]
 
@@ -142,7 +142,7 @@ class Outputs:
             lines.write(json.dumps(asdict(entry)) + "\n")
 
     def _others(self, files: Iterable[Path]) -> list[tuple[Path, str]]:
-        """Those of the files that this command wrote with other settings, and with which."""
+        """Find the files that this command wrote with other settings, with those settings."""
         lists = _Lists()
         found: list[tuple[Path, str]] = []
         for file in files:
@@ -154,7 +154,7 @@ class Outputs:
     def _refuse_others(self, files: Iterable[Path]) -> None:
         for file, settings in self._others(files):
             rule = f"{file} is to be made with {self.settings}"
-            seen = f"but is there already, made with {settings}"
+            seen = f"but exists already, made with {settings}"
             raise UserError(f"{rule}, {seen}; choose another --out, or --force")
 
     def _check(self, file: Path, lists: _Lists) -> None:
@@ -166,14 +166,14 @@ class Outputs:
         writer = lists.writer(file)
         if _is_among(file, self.inputs, is_ours=writer == self.by):
             rule = f"{file} must not be read and written by one command"
-            raise UserError(f"{rule}, but it is both; choose another place for what is written")
+            raise UserError(f"{rule}, but it is both; choose another place for the output")
         replaceable = not self.endings or file.suffix.lower() in self.endings
         if writer == self.by or (self.force and replaceable):
             return
-        whose = "is none that this command wrote"
+        whose = "was not written by this command"
         if writer is not None:
             whose = f"was written by `{writer}`"
-        rule = f"{file} must be free, or as this command left it"
+        rule = f"{file} must be unused, or unchanged since this command wrote it"
         way_out = "choose another place"
         if replaceable:
             way_out += ", or --force replaces it"
@@ -181,14 +181,14 @@ class Outputs:
 
 
 PREDICT = Outputs(by="predict", keeps_others=True)
-"""What predictions own that are made without a command."""
+"""Return the outputs of predictions that are made without a command."""
 
 
 def evaluation_outputs(
     source: str | Path, overrides: Sequence[str], force: bool, inputs: Sequence[str | None]
 ) -> Outputs:
-    """The files of an evaluation of a checkpoint or weights with overrides, which also reads the
-    `inputs`, where they are files.
+    """Return the outputs of an evaluation of a checkpoint or weights with overrides. It also reads
+    the `inputs` that are files.
     """
     read = [Path(given) for given in (source, *inputs) if given is not None]
     return Outputs(
@@ -200,12 +200,12 @@ def evaluation_outputs(
 
 
 def _read_list(file: Path) -> dict[str, list[Entry]]:
-    """The entries of a list by name; a line that is not whole is passed over."""
+    """Read the entries of a list by name; an incomplete line is skipped."""
     entries: dict[str, list[Entry]] = {}
     for line in file.read_bytes().split(b"\n") if file.is_file() else []:
         try:
             entry = Entry(**json.loads(line))
-        except (ValueError, TypeError):  # what it would name is the user's
+        except (ValueError, TypeError):  # the file that it would name is the user's
             continue
         entries.setdefault(entry.name, []).append(entry)
     return entries
@@ -239,7 +239,7 @@ def _is_among(file: Path, inputs: Iterable[Path], *, is_ours: bool) -> bool:
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
-    """What tells a file from one that took its place; None where there is none."""
+    """Return what distinguishes a file from its replacement; None if there is no file."""
     if not file.exists():
         return None
     stat = file.stat()

@@ -17,11 +17,11 @@ PARTS = "parts of the "
 BY_SIZE = " by object size"
 LARGEST = 4  # names of several kinds in a panel of scores
 SIZES = {"s": "small", "m": "medium", "l": "large"}
-"""What the last letter of COCO's APs, APm and APl means."""
+"""Meaning of the last letter of COCO's APs, APm and APl."""
 GROUPS = {"box": "", "mask": "mask", "panoptic": "panoptic", "seg": "", "val": ""}
-"""What the titles of the groups' panels begin with."""
+"""Beginnings of the titles of the groups' panels."""
 WORDS = {"mean_class": "mean over classes", "mIoU_present": "mIoU of those present"}
-"""Names that say too little."""
+"""Longer forms of names that say too little."""
 
 
 def choose_panels(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -59,13 +59,13 @@ def is_score_panel(title: str) -> bool:
 
 
 def panel_heading(title: str) -> str:
-    """What stands above a panel of `choose_panels`: its title, and the unit of scores."""
+    """Return the heading of a panel of `choose_panels`: its title, and the unit of scores."""
     heading = title[:1].upper() + title[1:]
     return f"{heading}, %" if is_score_panel(title) else heading
 
 
 def line_labels(title: str, names: Sequence[str]) -> list[str]:
-    """What the lines of a panel are called in its legend."""
+    """Return the names of a panel's lines in its legend."""
     if title == LOSS:
         return [_loss_label(name) for name in names]
     if title.partition(" on ")[0].endswith(BY_SIZE):
@@ -75,13 +75,13 @@ def line_labels(title: str, names: Sequence[str]) -> list[str]:
 
 
 def in_words(name: str) -> str:
-    """A name without the signs that code has in it: `top1` is top 1."""
+    """Write a name for people: `top1` as top 1."""
     plain = re.sub(r"[/_]", " ", WORDS.get(name, name))
     return re.sub(r"\btop(\d+)\b", r"top \1", plain)
 
 
 def score_title(name: str) -> str:
-    """What a score is called by itself: AP of `box/AP`, AP small of `box/APs`."""
+    """Name a score by itself: AP for `box/AP`, AP small for `box/APs`."""
     kind = _kind(name)
     if kind.endswith(BY_SIZE):
         return f"{kind.removesuffix(BY_SIZE)} {SIZES[name[-1]]}"
@@ -89,18 +89,20 @@ def score_title(name: str) -> str:
 
 
 def _alone(title: str) -> int:
-    """Number of names up to which a panel shows nothing of its own."""
+    """Largest number of names for which a group gets no panel of its own."""
     return 1 if title.startswith(PARTS) else 0
 
 
 def _loss_label(name: str) -> str:
-    """Which images a loss is of."""
+    """Return the images that a loss belongs to."""
     images = name.removesuffix("loss").rstrip("/")
     return {"": "training", "val": "validation"}.get(images, f"on {images}")
 
 
 def _shared_group(names: Sequence[str]) -> str:
-    """The longest group of all names, with its slash: `loss/` of `loss/a` and `loss/b/c`."""
+    """Find the longest common group of names, with its slash: `loss/` for `loss/a` and
+    `loss/b/c`.
+    """
     group = f"{names[0].rpartition('/')[0]}/"
     while group != "/" and not all(name.startswith(group) for name in names):
         group = f"{group.rstrip('/').rpartition('/')[0]}/"
@@ -108,7 +110,7 @@ def _shared_group(names: Sequence[str]) -> str:
 
 
 def _measured(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The names that have a number in any row, in the order of their first."""
+    """List the names that have a number in any row, by first occurrence."""
     names: dict[str, None] = {}
     for row in rows:
         for name, value in row.items():
@@ -118,7 +120,7 @@ def _measured(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _score_panels(scores: Sequence[str]) -> dict[str, list[str]]:
-    """Scores by group; a large group is split by what its names begin with."""
+    """Group the scores; a large group is split by the beginnings of its names."""
     groups: dict[str, list[str]] = {}
     for name in scores:
         groups.setdefault(name.rpartition("/")[0], []).append(name)
@@ -130,7 +132,7 @@ def _score_panels(scores: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _split(members: Sequence[str]) -> dict[str, list[str]]:
-    """Names of a group by their kind, such as AP; all under one where they are few or alike."""
+    """Sort the names of a group by kind, such as AP; under one kind if they are few or alike."""
     kinds: dict[str, list[str]] = {}
     for name in members:
         kinds.setdefault(_kind(name), []).append(name)
@@ -140,7 +142,9 @@ def _split(members: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _kind(name: str) -> str:
-    """The capitals that a name begins with, and whether it is of a size: AP of `box/AP50`."""
+    """Return the capitals that a name begins with, AP for `box/AP50`, and whether it is of a
+    size.
+    """
     last = name.rpartition("/")[2]
     capitals = re.match(r"[A-Z]*", last)
     kind = capitals[0] if capitals else ""
@@ -149,7 +153,7 @@ def _kind(name: str) -> str:
 
 
 def _title(group: str, kind: str) -> str:
-    """The title of a panel: AP of `box`, AP on train of `train/box`."""
+    """Return the title of a panel: AP for `box`, AP on train for `train/box`."""
     images, _, own = group.rpartition("/")
     if own == "train":
         images, own = own, ""

@@ -16,11 +16,11 @@ from tasks.images import Pixels
 from tasks.outcomes import Look, draw_outline
 
 Draw = Callable[[int, Pixels], Pixels]
-"""(number of an image, the image as large as it is shown) -> the same with what belongs to it."""
+"""(number of an image, the image at its shown size) -> the image with its drawing."""
 
 # In pixels.
 CELL_WIDTH = 420
-CELL_TEXT = CELL_WIDTH / 26  # height of what is written into an image
+CELL_TEXT = CELL_WIDTH / 26  # height of text in an image
 GAP = 6  # between pictures of the same image
 MARGIN = 44  # between images, and around all
 HEAD = 150  # above the first row
@@ -32,7 +32,7 @@ PATCH = (34, 22)  # width and height of a legend's patches
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """A name with a patch of colour or, with a look, with a small box of its line."""
+    """A name with a patch of colour or, if it has a look, with a small box of its line."""
 
     name: str
     look: Look
@@ -52,7 +52,7 @@ def write_grid(
     """Write a picture of images, each once for every (heading, drawing) of `columns`.
 
     `across` images stand in a row; `names` are written below them, `note` behind the title. Raises
-    UserError where there is no image.
+    UserError without images.
     """
     if not images:
         raise UserError("a picture of predictions needs at least one image, got none")
@@ -81,7 +81,7 @@ def write_grid(
 
 
 def write_words(image: Pixels, text: str) -> Pixels:
-    """A copy of the image with words at its foot, on a dark patch."""
+    """Copy the image with words at its foot, on a dark patch."""
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture, "RGBA")
     font = text_font(round(CELL_TEXT))
@@ -96,20 +96,20 @@ def write_words(image: Pixels, text: str) -> Pixels:
 
 
 def _cell_height(images: Sequence[Pixels], width: int) -> int:
-    """Height of a cell of that width with the images' median aspect, kept between 2:3 and 4:3."""
+    """Return a cell's height for that width and the images' median aspect, from 2:3 to 4:3."""
     aspect = float(np.median([image.shape[0] / image.shape[1] for image in images]))
     return round(width * min(max(aspect, 2 / 3), 4 / 3))
 
 
 def _resize_into(image: Pixels, width: int, height: int) -> Pixels:
-    """The image as large as it fits into a cell; what is drawn later stays sharp."""
+    """Resize the image to fit into a cell; drawings come later and stay sharp."""
     scale = min(width / image.shape[1], height / image.shape[0])
     inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return np.asarray(Image.fromarray(image).resize(inner, Image.Resampling.LANCZOS))
 
 
 def _cell(pixels: Pixels, width: int, height: int) -> Image.Image:
-    """A picture in the middle of a cell."""
+    """Put a picture in the middle of a cell."""
     cell = Image.new("RGB", (width, height), PANEL)
     left = (width - pixels.shape[1]) // 2
     top = (height - pixels.shape[0]) // 2
@@ -120,7 +120,7 @@ def _cell(pixels: Pixels, width: int, height: int) -> Image.Image:
 def _write_heading(
     pen: ImageDraw.ImageDraw, note: str, lefts: Sequence[int], headings: Sequence[str]
 ) -> None:
-    """The title, its note, and the headings above each image's pictures."""
+    """Write the title, its note, and the headings above each image's pictures."""
     title = "Ground truth and predictions"
     large = text_font(36, bold=True)
     small = text_font(24)
@@ -136,7 +136,7 @@ def _write_heading(
 def _write_caption(
     pen: ImageDraw.ImageDraw, text: str, corner: tuple[int, int], width: int
 ) -> None:
-    """A line below an image; of one that is too long, the middle is left out."""
+    """Write a line below an image; the middle of a line that is too long is left out."""
     font = text_font(20)
     shown = text
     kept = len(text)

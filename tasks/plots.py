@@ -29,11 +29,11 @@ class LabelledBoxes:
     boxes: NDArray[np.floating]  # (N, 4)
     labels: NDArray[np.int64]  # (N,) contiguous
     scores: NDArray[np.floating] | None = None  # (N,) in 0–1
-    crowd: NDArray[np.bool_] | None = None  # (N,) boxes around groups that are not told apart
+    crowd: NDArray[np.bool_] | None = None  # (N,) boxes around groups of objects
     outcomes: Sequence[Outcome] | None = None  # N; they are drawn instead of the classes
 
     def text(self, index: int, label_map: LabelMap) -> str:
-        """Say what is written beside a box: its class, with the score or the word crowd."""
+        """Return the text beside a box: its class, with the score or the word crowd."""
         name = label_map.names[int(self.labels[index])]
         if self.scores is not None:
             return f"{name} {self.scores[index]:.2f}"
@@ -41,13 +41,13 @@ class LabelledBoxes:
         return f"{name} (crowd)" if is_crowd else name
 
     def look(self, index: int, label_map: LabelMap) -> Look:
-        """How a box is drawn: by its outcome, or in the colour of its class."""
+        """Return the look of a box: by its outcome, or in the colour of its class."""
         if self.outcomes is not None:
             return LOOKS[self.outcomes[index]]
         return Look(class_color(label_map, int(self.labels[index])))
 
     def count(self, outcome: Outcome) -> int:
-        """How many of the boxes have an outcome."""
+        """Count the boxes that have an outcome."""
         return 0 if self.outcomes is None else list(self.outcomes).count(outcome)
 
     def scaled(self, width: float, height: float) -> "LabelledBoxes":
@@ -57,17 +57,17 @@ class LabelledBoxes:
 
 @dataclass(frozen=True)
 class PicturedImage:
-    """An image with its objects, and what was found in it."""
+    """An image with its objects and detections."""
 
     name: str
     pixels: Pixels
     truth: LabelledBoxes
     predictions: LabelledBoxes
     words: str = ""
-    """Written into the image where there are no predictions."""
+    """Written into the image if there are no predictions."""
 
     def __str__(self) -> str:
-        """The name, with what came of the boxes."""
+        """The name, with the outcomes of the boxes."""
         right = self.predictions.count(Outcome.RIGHT)
         wrong = self.predictions.count(Outcome.WRONG)
         missed = self.truth.count(Outcome.MISSED)
@@ -95,7 +95,7 @@ def draw_boxes(
         draw_outline(pen, corners, shown.look(index, label_map), max(1, round(size / 6)))
     font = text_font(max(8, round(0.8 * size)), bold=True)
     taken: list[Rectangle] = []
-    for index in reversed(order):  # the most important find room first
+    for index in reversed(order):  # the most important ones get room first
         text = shown.text(index, label_map)
         extent = (font.getlength(text) + 0.5 * size, 1.1 * size)
         patch = place_tag(shown.boxes[index], extent, picture.size, shown.boxes, taken)
@@ -116,7 +116,7 @@ def predictions_grid(
     """Write a picture with each image twice, ground truth beside predictions, `across` in a row.
 
     `note` is written after the heading, for instance which predictions are shown. The boxes have
-    outcomes. Raises UserError where there is no image.
+    outcomes. Raises UserError without images.
     """
 
     def draw_truth(index: int, pixels: Pixels) -> Pixels:
@@ -141,7 +141,7 @@ def predictions_grid(
 
 
 def outcome_legend(shown: Sequence[LabelledBoxes]) -> list[LegendEntry]:
-    """What the lines of boxes mean; of ignored ones where there are some."""
+    """Explain the lines of boxes; of ignored ones only if there are some."""
     outcomes = [Outcome.RIGHT, Outcome.WRONG, Outcome.MISSED]
     if any(boxes.count(Outcome.IGNORED) for boxes in shown):
         outcomes.append(Outcome.IGNORED)
@@ -151,14 +151,16 @@ def outcome_legend(shown: Sequence[LabelledBoxes]) -> list[LegendEntry]:
 def _drawn_into(
     pixels: Pixels, image: PicturedImage, boxes: LabelledBoxes, label_map: LabelMap
 ) -> Pixels:
-    """Boxes of an image, drawn into its resized pixels."""
+    """Draw an image's boxes into its resized pixels."""
     height, width = image.pixels.shape[:2]
     scaled = boxes.scaled(pixels.shape[1] / width, pixels.shape[0] / height)
     return draw_boxes(pixels, scaled, label_map, text_height=CELL_TEXT)
 
 
 def _back_to_front(shown: LabelledBoxes) -> list[int]:
-    """Order of drawing: by outcome; predictions by rising score, ground truth by falling area."""
+    """Return the drawing order: by outcome; predictions by rising score, ground truth by falling
+    area.
+    """
     if shown.scores is not None:
         rank = shown.scores
     else:
@@ -171,6 +173,6 @@ def _back_to_front(shown: LabelledBoxes) -> list[int]:
 
 
 def _pixels_of(box: NDArray[np.floating]) -> tuple[int, int, int, int]:
-    """The first and the last pixels of a box, (x1, y1, x2, y2)."""
+    """Return the first and the last pixels of a box, (x1, y1, x2, y2)."""
     x1, y1, x2, y2 = (round(float(value)) for value in box)
     return x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)

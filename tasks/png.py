@@ -1,4 +1,4 @@
-"""What PNG files say besides their pixels, and checksums of these, at which PIL does not look.
+"""Read what PNG files hold besides pixels, and check the pixels' checksums, which PIL ignores.
 
 A file is a signature and chunks: length, type, content, checksum (PNG specification, third edition,
 5.3).
@@ -28,17 +28,17 @@ _ONE_END = bytes.fromhex("0000000049454e44ae426082")
 class _Chunk:
     kind: bytes
     start: int
-    """Where its content begins."""
+    """Offset of its content in the file."""
     length: int
 
     def read(self, file: IO[bytes]) -> tuple[bytes, bytes]:
-        """The content and the checksum; less than that where the file is cut off."""
+        """Read the content and the checksum; shorter if the file is cut off."""
         file.seek(self.start)
         return file.read(self.length), file.read(_CHECKSUM)
 
 
 def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
-    """The chunks before the end; contents are skipped, not read."""
+    """Yield the chunks before the end; contents are skipped, not read."""
     place = len(_SIGNATURE)
     file.seek(place)
     while len(header := file.read(_HEADER.size)) == _HEADER.size:
@@ -52,7 +52,7 @@ def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
 
 
 def check_pixels(file: IO[bytes]) -> None:
-    """Raise ValueError where compressed pixels differ from their CRC-32; the position stays.
+    """Raise ValueError if compressed pixels differ from their CRC-32; keeps the file's position.
 
     A file that is cut off is left to its decoder.
     """
@@ -68,10 +68,10 @@ def check_pixels(file: IO[bytes]) -> None:
 
 
 def with_one_pixel(file: IO[bytes]) -> bytes:
-    """A PNG file of one black pixel that says of itself what `file` does, in the same order.
+    """Make a PNG file of one black pixel with the metadata of `file`, in the same order.
 
-    EXIF may come after the pixels, which are skipped; OSError where the file is cut off within
-    them. The pictures of an animation after the first one say nothing.
+    EXIF may come after the pixels, which are skipped; OSError if the file is cut off within them.
+    Metadata of later pictures of an animation are left out.
     """
     length_of_file = file.seek(0, os.SEEK_END)
     parts = [_SIGNATURE, _ONE_SIZE]

@@ -1,4 +1,4 @@
-"""Where a run was started, as its environment.json says: relative paths were meant from there."""
+"""The folder where a run was started, from its environment.json: relative paths refer to it."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ ENVIRONMENT = "environment.json"
 
 
 def found_where_started(path: str | Path, run: Path) -> Path | None:
-    """A relative path that is not here, in the folder where a run was started; None where it is not
-    there either, and where nobody knows that folder.
+    """Find a missing relative path in the folder where a run was started; None if it is not there
+    either, or if that folder is unknown.
     """
     if Path(path).is_absolute() or Path(path).exists():
         return None
@@ -19,8 +19,8 @@ def found_where_started(path: str | Path, run: Path) -> Path | None:
 
 
 def _started_in(run: Path) -> list[Path]:
-    """The folders of a run's starts, the last one first; none for a file that is missing or
-    damaged, which only decorates a run.
+    """List the folders of a run's starts, the last one first; none if the file is missing or
+    damaged, as nothing depends on it.
     """
     try:
         starts = json.loads((run / ENVIRONMENT).read_bytes())

@@ -11,7 +11,7 @@ from tasks.drawing import GRAY, INK, PANEL, text_font
 from tasks.files import AtomicFile
 from tasks.images import Pixels
 
-TEXT = 15  # pixels, height of what is written into an image
+TEXT = 15  # pixels, height of text in an image
 
 # In pixels.
 _CELL_WIDTH = 360
@@ -25,18 +25,18 @@ _FOOT = 2 * _LINE + 8  # below each image, for two lines of text
 
 @dataclass(frozen=True)
 class Sample:
-    """An image that is trained on."""
+    """A training image."""
 
     pixels: Pixels
-    """As `fitted` gives it, with what is learnt drawn into it."""
+    """As returned by `fitted`, with its ground truth drawn in."""
     name: str
     words: str
-    """What is learnt from it."""
+    """Its ground truth in words."""
 
 
 def fitted(pixels: Pixels) -> Pixels:
-    """The image as large as the sheet shows it; a small one by a whole number, so that its pixels
-    stay squares.
+    """Resize an image to its size on the sheet; a small one by a whole factor, so that its pixels
+    stay square.
     """
     height, width = pixels.shape[:2]
     scale = min(_CELL_WIDTH / width, _CELL_HEIGHT / height)
@@ -81,14 +81,14 @@ def _write_line(
     *,
     soft: bool = False,
 ) -> None:
-    """A line of text, cut where it would be too wide; its start is on the left, in the middle."""
+    """Write a line of text, cut if it is too wide; `start` is the middle of its left edge."""
     font = text_font(size, bold=not soft)
     shown = _cut(" ".join(text.split()), font, width)
     pen.text(start, shown, font=font, fill=GRAY if soft else INK, anchor="lm")
 
 
 def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """The text, or as much of its beginning as fits."""
+    """Return the text, or as much of its beginning as fits."""
     if font.getlength(text) <= width:
         return text
     kept = len(text)

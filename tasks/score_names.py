@@ -21,8 +21,8 @@ NO_SCORES = {
 def score_names(names: Iterable[str]) -> set[str]:
     """Choose the scores, those of classes too, from all the names that a run has measured.
 
-    Parts of a loss on a set of images, `val/rpn/class`, are told from scores by the part of the
-    training loss, `loss/rpn/class`, which must be among the names.
+    Parts of a loss on a set of images, `val/rpn/class`, are recognised by the part of the training
+    loss, `loss/rpn/class`, which must be among the names.
     """
     known = set(names)
     parts = {name.removeprefix("loss/") for name in known if name.startswith("loss/")}
@@ -44,7 +44,7 @@ def is_detail(name: str, names: Set[str]) -> bool:
 
 
 def is_headline(name: str, names: Set[str]) -> bool:
-    """Whether a name that is no loss is a score over all classes."""
+    """Whether a name that is not a loss is a score over all classes."""
     return _may_be_score(name) and not is_detail(name, names)
 
 

@@ -1,5 +1,5 @@
-"""Where the seconds of loading go: what loads names its stages, and a clock sums them up.  Imports
-nothing.
+"""Measure the seconds of loading by stage: loading code names its stages, a clock sums them up.
+Imports nothing.
 """
 
 import time
@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 DECODE = "decode"
 AUGMENT = "augment"
 REST = "collate"
-"""The stage of all that no other one claims."""
+"""The stage of all time outside the other stages."""
 
 
 class StageClock:
-    """Seconds by stage; those of a stage inside another one count for the inner one alone."""
+    """Seconds by stage; time in a nested stage counts for the inner one alone."""
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self.now = now
@@ -22,7 +22,7 @@ class StageClock:
         self.since = now()
 
     def turn_to(self, name: str) -> str:
-        """Count for another stage from now on; the one that was counted for."""
+        """Count for another stage from now on; returns the previous one."""
         before = self.current
         time_now = self.now()
         self.seconds[before] = self.seconds.get(before, 0.0) + time_now - self.since
@@ -40,18 +40,18 @@ class StageClock:
             self.turn_to(outer)
 
 
-_clock: StageClock | None = None  # of this process, while its stages are timed
+_clock: StageClock | None = None  # the clock of this process, while its stages are timed
 _NOTHING = nullcontext()
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Stages in the order in which an image goes through them, unknown ones before the last."""
+    """Sort stages in the order in which an image passes them, unknown ones before the last."""
     places = {DECODE: 0, AUGMENT: 1, REST: 3}
     return sorted(names, key=lambda name: places.get(name, 2))
 
 
 def stage(name: str) -> AbstractContextManager[None]:
-    """Context that is a stage of loading; does nothing unless stages are timed."""
+    """Context of a stage of loading; does nothing unless stages are timed."""
     return _NOTHING if _clock is None else _clock.inside(name)
 
 

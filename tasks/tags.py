@@ -1,4 +1,4 @@
-"""Where the names of boxes are written, so that they hide neither small boxes nor each other.
+"""Place the names of boxes so that they hide neither small boxes nor each other.
 
 N boxes (x1, y1, x2, y2), in pixels.
 """
@@ -13,7 +13,7 @@ from tasks.drawing import Rectangle
 MOST_OF_A_BOX = 0.2
 """Share of any box that a tag may hide."""
 MOST_OF_A_TAG = 0.05
-"""Share of a tag that may lie over tags that are there already."""
+"""Share of a tag that may lie over earlier tags."""
 
 
 def place_tag(
@@ -25,8 +25,8 @@ def place_tag(
 ) -> Rectangle | None:
     """Find a place inside the image for a tag of (width, height) of one of the `boxes` (N, 4).
 
-    It touches its box, outside of it if possible. None where every place would hide too much of a
-    box, or of the tags that are `taken`.
+    It touches its box, outside of it if possible. None if every place would hide too much of a box,
+    or of the tags that are `taken`.
     """
     patches = _candidates(box, size, image_size)
     others = np.array(taken, np.float64).reshape(-1, 4)
@@ -44,7 +44,9 @@ def place_tag(
 def _candidates(
     box: NDArray[np.floating], size: tuple[float, float], image_size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Patches at the box's corners (10, 4), moved into the image; those outside it come first."""
+    """Return patches at the box's corners (10, 4), moved into the image, those outside the box
+    first.
+    """
     x1, y1, x2, y2 = (float(value) for value in box)
     width, height = size
     corners = np.array(
@@ -67,7 +69,7 @@ def _candidates(
 
 
 def _shared_areas(patches: NDArray[np.float64], boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Areas that P patches share with N boxes, (P, N)."""
+    """Compute the areas that P patches share with N boxes, (P, N)."""
     low = np.maximum(patches[:, None, :2], boxes[None, :, :2])
     high = np.minimum(patches[:, None, 2:], boxes[None, :, 2:])
     shared: NDArray[np.float64] = np.maximum(high - low, 0.0).prod(axis=2)

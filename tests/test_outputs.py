@@ -36,7 +36,7 @@ def test_a_process_that_dies_while_it_writes_leaves_what_it_may_replace(tmp_path
     assert file.read_text() == "new"
     OURS.claim(file)
     file.write_text("new, and mine")
-    with pytest.raises(UserError, match="is none that this command wrote"):
+    with pytest.raises(UserError, match="was not written by this command"):
         OURS.claim(file)
 
 
@@ -48,7 +48,7 @@ def test_a_damaged_line_makes_its_file_the_users_and_no_other(tmp_path: Path) ->
     lines = (tmp_path / LIST).read_bytes().splitlines(keepends=True)
     (tmp_path / LIST).write_bytes(b"\0" * 40 + b"\n" + lines[1] + lines[0][:20])
     OURS.claim(names[1])
-    with pytest.raises(UserError, match=r"a\.json must be free"):
+    with pytest.raises(UserError, match=r"a\.json must be unused"):
         OURS.claim(names[0])
 
 
@@ -58,7 +58,7 @@ def test_a_failed_command_does_not_take_what_it_would_have_replaced(tmp_path: Pa
     forced = Outputs(by="convert", force=True)
     with pytest.raises(ZeroDivisionError), forced.owning(file):
         raise ZeroDivisionError
-    with pytest.raises(UserError, match="must be free"):
+    with pytest.raises(UserError, match="must be unused"):
         OURS.claim(file)
 
 

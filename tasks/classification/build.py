@@ -1,5 +1,5 @@
-"""The classifier that a training starts with: of its own checkpoint, of another run's, of weights,
-or of none.
+"""Build the classifier that training starts with: from its own checkpoint, another run's, weights,
+or from scratch.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from tasks.vision.class_rows import ClassRows
 from tasks.vision.load_pretrained import SCRATCH, load_pretrained
 from tasks.vision.saved import read_metadata
 
-CONFIGURE = "set model.backbone, model.norm and model.options to what it was trained with"
+CONFIGURE = "set model.backbone, model.norm and model.options to the values it was trained with"
 
 
 class RowsOfClasses:
-    """A classifier, and which of its tensors have rows for each class."""
+    """A classifier, with the names of its tensors that have rows for each class."""
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
 
     def class_rows(self) -> Mapping[str, ClassRows]:
-        """The tensors of the head that would be larger with one more class."""
+        """Find the head's tensors that would be larger with one more class."""
         own = self.classifier.head.state_dict()
         larger = self.classifier.backbone.classifier_head(self.classifier.num_classes + 1)
         names = [name for name, x in larger.state_dict().items() if x.shape != own[name].shape]
@@ -44,16 +44,16 @@ class RowsOfClasses:
         return self.classifier.state_dict()
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> object:
-        """Take over tensors by name."""
+        """Load tensors by name."""
         return self.classifier.load_state_dict(state_dict, strict)
 
 
 def build_classifier(
     config: ClassificationConfig, label_map: LabelMap, start: Start
 ) -> tuple[Classifier, str]:
-    """The classifier on the CPU, and a line that says what was loaded.
+    """Build the classifier on the CPU, and a line about the loaded weights.
 
-    A run that is resumed loads nothing here: the training loop restores its checkpoint.
+    A resumed run loads nothing here: the training loop restores its checkpoint.
     """
     checkpoint = start.checkpoint
     if start.resumed and checkpoint is not None:
@@ -84,7 +84,7 @@ def build_classifier(
 def from_weights(
     source: Source, config: ModelConfig, label_map: LabelMap
 ) -> tuple[Classifier, str]:
-    """The classifier of a file of weights, its head as config.head says."""
+    """Build the classifier of a file of weights, with its head used as config.head says."""
     where = str(config.weights)
     names = () if source.passport is None else source.passport.label_map
     known = set(names) & set(label_map.names)
@@ -101,10 +101,10 @@ def from_weights(
 def _take_over(
     old: Classifier, old_map: LabelMap, config: ModelConfig, label_map: LabelMap
 ) -> tuple[Classifier, str]:
-    """A classifier of other classes with the weights of an old one."""
+    """Build a classifier of other classes with the weights of an old one."""
     model = build_saved(config, label_map, old.backbone.passport)
     if config.head == "load" and old.num_classes != label_map.num_classes:
-        rule = "model.head=load takes weights of as many classes"
+        rule = "model.head=load needs weights of as many classes"
         seen = f"{old.num_classes} for {label_map.num_classes}"
         raise UserError(f"{rule}, got {seen}; use model.head=auto or new")
     if config.head == "load":

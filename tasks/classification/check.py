@@ -1,4 +1,4 @@
-"""Check the data that the settings of a training name.  Imports torch where data.holdout draws."""
+"""Check the data of a training's settings. Imports torch if data.holdout draws."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.report.checks.telling import CheckByHand, Checked
 
 
 def _look(data: Sequence[str]) -> Checked:
-    """Look through the splits that a folder, or settings, name: a file and overrides, or either."""
+    """Check the splits of a folder, or of settings: a file, overrides, or both."""
     config = config_of_words(ClassificationConfig, data)
     splits, missing = _read_splits(config)
     report = check_class_splits(
@@ -28,7 +28,7 @@ def _look(data: Sequence[str]) -> Checked:
 
 
 def _demands(config: ClassificationConfig) -> dict[str, Demands]:
-    """What the settings demand of the images of each split."""
+    """Return the settings' conditions on the images of each split."""
     unreadable = config.data.unreadable
     demands: dict[str, Demands] = {name: Demands(unreadable=unreadable) for name in NAMES}
     augment = config.augment
@@ -52,8 +52,8 @@ def is_class_data(folder: Path) -> bool:
 
 
 def _read_splits(config: ClassificationConfig) -> tuple[dict[str, ClassImages], list[str]]:
-    """The splits that are there, and why others are not; validation images with the classes of
-    training, where both are. Images that training holds out take the place of validation images.
+    """Return the splits that exist, and why others do not; validation images have the classes of
+    training if both exist. Held-out training images replace validation images.
     """
     if config.data.holdout:
         return _held_out(config), []
@@ -72,7 +72,7 @@ def _read_splits(config: ClassificationConfig) -> tuple[dict[str, ClassImages], 
 
 
 def _held_out(config: ClassificationConfig) -> dict[str, ClassImages]:
-    """The images that are trained on, and those that are not; UserError as in training."""
+    """Return the training images, and the held-out ones; UserError as in training."""
     from tasks.classification.data.read_sets import hold_out, read_split
 
     everything = read_split(config.data, "train")

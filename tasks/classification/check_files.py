@@ -1,4 +1,4 @@
-"""Are the files that the settings name there?  Imports no torch, so that it answers at once."""
+"""Check that the files of the settings exist. Imports no torch, so that it answers at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tasks.vision.check_weights import check_weights
 
 
 def check_files(config: ClassificationConfig) -> None:
-    """Raise UserError where a split, listing what was tried, or the weights are not there."""
+    """Raise UserError if a split or the weights do not exist; lists the tried paths."""
     data = config.data
     if data.streamed:
         find_addresses(str(data.train))

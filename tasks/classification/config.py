@@ -25,10 +25,10 @@ class AugmentConfig:
     """Augmentation of training images."""
 
     crop: Literal["resized", "scaled", "padded", "center"] = "resized"
-    """How the square is cut out: `resized`, a window of any `area` and `ratio`, resized (Szegedy
-    et al. 2015); `scaled`, a square of an image whose shorter side is drawn from `short_edge`
-    (He et al. 2016); `padded`, a square of an image with `pad` pixels around it (CIFAR); `center`,
-    that of the test."""
+    """How the square is cut out: `resized` is a window of random `area` and `ratio`, resized
+    (Szegedy et al. 2015); `scaled` draws the shorter side of the image from `short_edge` (He et al.
+    2016); `padded` cuts from an image with `pad` pixels around it (CIFAR); `center` is as at
+    test."""
     size: int = 224
     """Side of the square in pixels."""
     area: tuple[float, float] = (0.08, 1.0)
@@ -65,7 +65,7 @@ class AugmentConfig:
     """Alpha of CutMix (Yun et al. 2019); 0 for none."""
     repeats: int = 1
     """Copies of each image in a batch, augmented differently (Hoffer et al. 2020). An epoch keeps
-    its length, and so sees fewer images."""
+    its number of steps, and so has fewer images."""
 
     def __post_init__(self) -> None:
         require(self.size >= 1, "augment.size must be >= 1", self.size)
@@ -103,7 +103,7 @@ class AugmentConfig:
 
     @property
     def needs_pixels(self) -> bool:
-        """Whether something is done to single images that only workers do."""
+        """Whether single images are augmented in a way that only workers can do."""
         per_image = (self.color_jitter, self.file, self.policy, self.lighting)
         return any(value not in (None, 0) for value in per_image)
 
@@ -112,7 +112,7 @@ class AugmentConfig:
 class TestConfig:
     """How images are scored."""
 
-    __test__: ClassVar = False  # no test of pytest's
+    __test__: ClassVar = False  # not a pytest class
 
     resize: int | None = 256
     """Shorter side in pixels that images are resized to; null leaves them as they are."""
@@ -127,10 +127,10 @@ class TestConfig:
     scales: tuple[int, ...] = (224, 256, 384, 480, 640)
     """Shorter sides in pixels for views=scales."""
     flip: bool = False
-    """Average with the mirror images too; `ten` has them already."""
+    """Average with the mirror images too; `ten` already includes them."""
     precise_norm: int = 0
-    """Number of training images over which batch-norm statistics are computed again before scoring,
-    as for the paper's weights; 0 keeps them."""
+    """Number of training images for computing batch-norm statistics again before scoring, as for
+    the paper's weights; 0 keeps the statistics."""
     ensemble: tuple[str, ...] = ()
     """Further runs or checkpoints whose probabilities are averaged with the model's."""
 
@@ -150,12 +150,12 @@ class ModelConfig:
     backbone: str = "resnet50"
     """A registered backbone; a wrong name is answered with the list."""
     weights: str | None = None
-    """Where training starts: a run, a checkpoint, a file of weights, `torchvision:…`, `timm:…`,
+    """Weights to start from: a run, a checkpoint, a file of weights, `torchvision:…`, `timm:…`,
     `ours:…`, or null for scratch."""
     head: Literal["auto", "load", "new"] = "auto"
-    """How the head of `weights` is used: `auto` keeps the rows of classes whose names match, and
-    starts the others at random; `load` takes all rows, by the order of the classes; `new` starts at
-    random."""
+    """How the head of `weights` is used: `auto` keeps the rows of classes with matching names, and
+    initialises the others at random; `load` takes all rows, by the order of the classes; `new`
+    initialises all at random."""
     norm: Literal["batch", "frozen", "sync", "group"] = "batch"
     """Normalisation."""
     freeze_through: Literal["none", "stem", "c2", "c3", "c4", "c5"] = "none"
@@ -169,7 +169,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         fits = self.norm != "frozen" or self.weights is not None
-        require(fits, "model.norm=frozen takes model.weights", self.weights)
+        require(fits, "model.norm=frozen needs model.weights", self.weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,16 +181,16 @@ class LossConfig:
     smoothing: float = 0.0
     """Label smoothing (Szegedy et al. 2016)."""
     threshold: float | None = None
-    """Shares of mixed targets above this count as whole ones in `bce`; null keeps them."""
+    """In `bce`, shares of mixed targets above this count as 1; null keeps them."""
     auxiliary: float = 0.3
-    """Weight of each auxiliary head's loss, where the network has them (GoogLeNet)."""
+    """Weight of each auxiliary head's loss, if the network has any (GoogLeNet)."""
 
     def __post_init__(self) -> None:
         require(0 <= self.smoothing < 1, "loss.smoothing must be in [0, 1)", self.smoothing)
         inside = self.threshold is None or 0 < self.threshold < 1
         require(inside, "loss.threshold must be in (0, 1) or null", self.threshold)
         fits = self.threshold is None or self.name == "bce"
-        require(fits, "loss.threshold takes loss.name=bce", self.name)
+        require(fits, "loss.threshold needs loss.name=bce", self.name)
         require(self.auxiliary >= 0, "loss.auxiliary must be >= 0", self.auxiliary)
 
 
@@ -232,7 +232,7 @@ class ClassificationConfig(TaskSettings):
 
     def __post_init__(self) -> None:
         if self.data.decoded and self.augment.crop in ("resized", "scaled"):
-            rule = "data.decoded=true takes augment.crop=padded or center"
+            rule = "data.decoded=true needs augment.crop=padded or center"
             raise UserError(f"{rule}, got {self.augment.crop}")
         if self.data.decoded and self.augment.needs_pixels:
             rule = "data.decoded=true augments on the device, which has no color_jitter, file,"

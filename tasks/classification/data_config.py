@@ -15,16 +15,16 @@ class DataConfig:
     """Data set and batches."""
 
     root: str = may_change("")
-    """Folder that holds the splits: class folders train/ and val/, a zip or tar of such folders
-    each, ImageNet's tree, CIFAR's python archive, train.csv and val.csv, or train-*.tar shards."""
+    """Folder of the splits: class folders train/ and val/, or each as a zip or tar, ImageNet's
+    tree, CIFAR's python archive, train.csv and val.csv, or train-*.tar shards."""
     train: str | None = may_change(None)
     """Training images, if not found by their names under `root`: a folder, an archive, a CSV of
-    files and labels, a pattern of shards, or one of addresses of shards, which are read as a
-    stream: https://host/train-{0000..0146}.tar, or http, s3 or gs."""
+    files and labels, a pattern of shards, or a pattern of shard addresses, read as a stream:
+    https://host/train-{0000..0146}.tar, or http, s3 or gs."""
     train_images: int | None = None
     """Number of images in a stream, as it cannot be counted; null without a stream."""
     shuffle_buffer: int = 2000
-    """Images of a stream that each worker holds, undecoded, and shuffles."""
+    """Number of undecoded images of a stream that each worker holds to shuffle."""
     val: str | None = may_change(None)
     """Validation images, of the same kinds."""
     holdout: int = 0
@@ -37,7 +37,7 @@ class DataConfig:
     """Images per optimiser step, over all ranks and micro-batches."""
     decoded: bool = False
     """Decode all images once, and keep and augment them on the training device. For images of one
-    size that fit there, such as CIFAR's."""
+    size that fit into its memory, such as CIFAR's."""
     mean: tuple[float, ...] | None = None
     """Mean of each channel for normalisation, in units where white is 1; null takes that of the
     weights, or ImageNet's."""
@@ -51,8 +51,8 @@ class DataConfig:
     """Loader processes per rank; 0 loads in the main process. A decoded set needs none; a stream is
     resumed with the same number."""
     timeout: float = may_change(TIMEOUT)
-    """Seconds to wait for a batch of the loader processes before the run ends with an error that
-    says what they wait for; not used with 0 workers."""
+    """Seconds to wait for a batch of the loader processes before the run ends with an error; not
+    used with 0 workers."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
@@ -86,7 +86,7 @@ class DataConfig:
         counted = self.train_images is not None and self.train_images >= 1
         rule = "data.train_images must say how many images the stream of data.train has"
         require(counted, rule, self.train_images)
-        rule = "data.holdout must be 0 with a stream of shards, of which no image can be chosen"
+        rule = "data.holdout must be 0 with a stream of shards, as no image of it can be chosen"
         require(self.holdout == 0, rule, self.holdout)
-        rule = "data.decoded must be false with a stream of shards, which is not kept"
+        rule = "data.decoded must be false with a stream of shards, which is not kept in memory"
         require(not self.decoded, rule, self.decoded)

@@ -1,4 +1,4 @@
-"""Accuracy of classifiers, over every rank.  B images, V views of each, K classes, N in all."""
+"""Score classifiers over every rank. B images, V views of each, K classes, N in all."""
 
 from __future__ import annotations
 
@@ -46,26 +46,28 @@ from tasks.scoring.top_k import (
 )
 
 BATCH = 128
-"""Images that are scored together."""
+"""A batch of images for scoring."""
 Part = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Ids of images (B,) and their probabilities (B, K)."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A classifier with its preprocessing, one of those whose probabilities are averaged."""
+    """A classifier with its preprocessing; the probabilities of all members are averaged."""
 
     model: Classifier
     normalizer: PixelNormalizer
 
     @classmethod
     def of(cls, model: Classifier) -> Member:
-        """With the preprocessing of its weights, on its device."""
+        """Network with its weights' preprocessing, on its device."""
         device = next(model.parameters()).device
         return cls(model, PixelNormalizer(model.backbone.passport).to(device))
 
     def logits(self, images: Tensor, *, dense: bool = False) -> Tensor:
-        """Logits (B, K) of pixels (B, 3, H, W) uint8; `dense` for whole images of any size."""
+        """Compute logits (B, K) of pixels (B, 3, H, W) uint8; `dense` for whole images of any
+        size.
+        """
         normalized = self.normalizer(images)
         logits: Tensor = self.model.dense(normalized) if dense else self.model(normalized)
         return logits.float()
@@ -77,10 +79,10 @@ class ClassificationEvaluator:
 
     images: ClassImages
     decoded: DecodedImages | None
-    """Its pixels, where they are decoded."""
+    """Its pixels, if they are decoded."""
     config: ClassificationConfig
     scoring: Scoring
-    """Its folder receives predictions.csv and evaluation.json."""
+    """The surroundings; its folder receives predictions.csv and evaluation.json."""
     unreadable: Unreadable
     others: tuple[Member, ...] = ()
     """Further classifiers whose probabilities are averaged with the model's."""
@@ -107,13 +109,13 @@ class ClassificationEvaluator:
         return score_together(self.scoring.world, results, losses, score)
 
     def _run(self, members: Sequence[Member]) -> tuple[ClassResults, LossSums]:
-        """This rank's results and summed losses."""
+        """Compute this rank's results and summed losses."""
         groups = views_of(self.config.test)
         if len(groups) == 1:
             parts, losses = self._look(members, groups[0])
             return to_results(parts, self.images.labels), losses
         total: dict[int, NDArray[np.float32]] = {}
-        for views in groups:  # images of every size; only their sums are kept
+        for views in groups:  # images of any size; only their sums are kept
             parts, losses = self._look(members, views)
             for ids, probabilities in parts:
                 for image, row in zip(ids.tolist(), probabilities, strict=True):
@@ -127,7 +129,9 @@ class ClassificationEvaluator:
     def _look(
         self, members: Sequence[Member], views: tuple[View, ...]
     ) -> tuple[list[Part], LossSums]:
-        """Probabilities of this rank's images, averaged over members and views, and the losses."""
+        """Compute probabilities of this rank's images, averaged over members and views, and the
+        losses.
+        """
         scoring = self.scoring
         batches = self._batches(views)
         dense = views[0].crop is None
@@ -151,7 +155,7 @@ class ClassificationEvaluator:
         return run_batches(tracked, scoring.world, compute)
 
     def _batches(self, views: tuple[View, ...]) -> ScoredFiles | ScoredDecoded:
-        """This rank's images; batches are small where each view has a size of its own."""
+        """Make this rank's batches of images; they are small if each view has its own size."""
         share = self.scoring.share
         one_size = views[0].crop is not None or self.decoded is not None
         batch_size = max(1, BATCH // len(views)) if one_size else 1
@@ -172,7 +176,7 @@ class ClassificationEvaluator:
 
 
 def to_results(parts: Sequence[Part], labels: NDArray[np.int64]) -> ClassResults:
-    """The most likely classes of images, of the labels (N,) of the data set."""
+    """Collect the most likely classes of the images, with the data set's labels (N,)."""
     found: list[ClassResults] = []
     for ids, probabilities in parts:
         ranks = min(RANKS, probabilities.shape[1])
@@ -189,7 +193,7 @@ def make_evaluator(
     unreadable: Unreadable,
     launch: Launch[ClassificationConfig],
 ) -> Evaluator:
-    """How a run scores a data set; that of `val` leaves files in run.output_dir."""
+    """Make a run's evaluator of a data set; that of `val` writes files to run.output_dir."""
     score = ClassificationEvaluator(
         images=images,
         decoded=decoded,

@@ -51,10 +51,10 @@ def evaluate_checkpoint(
     """Score a checkpoint or a run's best one on the validation images of its settings with
     `overrides`, or on those that it held out.
 
-    An override of data.root or data.val means other images, so that data.holdout and the other
-    paths of the checkpoint do not count. Under torchrun the ranks share the images, and only rank 0
-    gets the report. predictions.csv and evaluation.json go to `output_dir`, or to `evaluation/`
-    beside the checkpoint. UserError where one of them is a file of the user, unless `force`.
+    An override of data.root or data.val means other images, so data.holdout and the checkpoint's
+    other paths are ignored. Under torchrun the ranks share the images, and only rank 0 gets the
+    report. predictions.csv and evaluation.json go to `output_dir`, or to `evaluation/` beside the
+    checkpoint. UserError if one of them is a file of the user, unless `force`.
     """
     saved = SavedClassifier.read(path, _other_images(overrides))
     folder = saved.evaluation_folder(output_dir)
@@ -73,8 +73,8 @@ def evaluate_settings(
 ) -> ScoreSheet | None:
     """Score the weights that model.weights names on the validation images of the settings.
 
-    Classes are matched by the names in the weights' passport, or by their order where it has none.
-    data.holdout does not count, as nobody knows what others trained on. Files go to `output_dir`,
+    Classes are matched by the names in the weights' passport, or by their order if it has none.
+    data.holdout is ignored, as the weights' training images are unknown. Files go to `output_dir`,
     or to run.output_dir's evaluation/.
     """
     weights = weights_to_score(config.model.weights, config.run)
@@ -140,7 +140,7 @@ def _evaluate(
 
 
 def scored_images(config: ClassificationConfig, label_map: LabelMap) -> ClassImages:
-    """The validation images, or those that training held out."""
+    """Read the validation images, or those that training held out."""
     data = config.data
     if not data.holdout:
         return read_split(data, "val", label_map)
@@ -149,7 +149,7 @@ def scored_images(config: ClassificationConfig, label_map: LabelMap) -> ClassIma
 
 
 def _other_images(overrides: Sequence[str]) -> list[str]:
-    """The overrides, without what the checkpoint says of the images that they replace."""
+    """Return the overrides, without the checkpoint's settings of images that they replace."""
     unread = ("data.train=null", "data.train_images=null")
     if any(text.startswith("data.root=") for text in overrides):
         return ["data.holdout=0", *unread, "data.val=null", *overrides]
@@ -159,10 +159,10 @@ def _other_images(overrides: Sequence[str]) -> list[str]:
 
 
 def _other_member(path: str, images: ClassImages, world: World) -> Member:
-    """A further classifier of an ensemble; UserError for one of other classes."""
+    """Load a further classifier of an ensemble; UserError if it has other classes."""
     saved = SavedClassifier.read(path)
     if saved.label_map.names != images.label_map.names:
-        rule = "test.ensemble takes classifiers of the same classes in the same order"
+        rule = "test.ensemble needs classifiers of the same classes in the same order"
         raise UserError(f"{rule}, got {path}, which has others")
     return Member.of(saved.build(world.device))
 
@@ -170,9 +170,9 @@ def _other_member(path: str, images: ClassImages, world: World) -> Member:
 def _average_norms(
     model: Classifier, config: ClassificationConfig, label_map: LabelMap, world: World
 ) -> None:
-    """Average the statistics of batch norms anew, the same on every rank."""
+    """Average the statistics of batch norms again, the same on every rank."""
     if not has_batch_norms(model):
-        rule = "test.precise_norm takes a network with batch norms"
+        rule = "test.precise_norm needs a network with batch norms"
         raise UserError(f"{rule}, got model.norm={config.model.norm}; set it to 0")
     train = read_split(config.data, "train", label_map)
     if config.data.holdout:

@@ -1,4 +1,4 @@
-"""A trained classifier as a weights file."""
+"""Export a trained classifier as a weights file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def export_classifier(checkpoint: str | Path, path: str | Path) -> str:
     """Write the classifier's weights, backbone and head, with their passport to a .safetensors
     file.
 
-    They are the moving average's where the checkpoint has one. Returns the Python that reads them.
+    They are the moving average's if the checkpoint has one. Returns the Python code that reads
+    them.
     """
     saved = SavedClassifier.read(checkpoint)
     recipe = trained_passport(saved.checkpoint).recipe

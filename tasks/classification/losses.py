@@ -1,4 +1,4 @@
-"""What a classifier minimises.  B images, K classes, H x W pixels."""
+"""The losses that training a classifier minimises. B images, K classes, H x W pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.classification.data.batch import ClassificationBatch
 
 
 class ClassificationObjective(nn.Module):
-    """Pixels to named losses, each a mean over the images of a micro-batch."""
+    """Turns pixels into named losses, each a mean over the images of a micro-batch."""
 
     def __init__(self, model: Classifier, config: LossConfig, augment: AugmentConfig) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ClassificationObjective(nn.Module):
         self.normalizer = PixelNormalizer(model.backbone.passport)
 
     def forward(self, batch: ClassificationBatch) -> dict[str, Tensor]:
-        """Losses of the head and of the auxiliary ones, if there are any."""
+        """Compute the losses of the head and of the auxiliary heads, if any."""
         images = prepared(batch, self.normalizer, self.augment)
         own = own_shares(batch) if self.augment.mixes else None
         losses: dict[str, Tensor] = {}
@@ -37,7 +37,7 @@ class ClassificationObjective(nn.Module):
 def prepared(
     batch: ClassificationBatch, normalizer: PixelNormalizer, augment: AugmentConfig
 ) -> Tensor:
-    """Normalised images (B, 3, H, W), tinted, erased and mixed as the batch says."""
+    """Normalise images (B, 3, H, W), after tinting, erasing and mixing them as the batch says."""
     images: Tensor = normalizer(batch.images)
     if augment.lighting:
         tint = batch.tint.flip(1) if normalizer.reverse else batch.tint
@@ -52,7 +52,7 @@ def prepared(
 
 
 def own_shares(batch: ClassificationBatch) -> Tensor:
-    """How much of each target is the image's own (B,); the rest is its partner's."""
+    """Compute each image's own share of its target (B,); the rest is its partner's."""
     height, width = batch.images.shape[2:]
     x1, y1, x2, y2 = batch.pasted.unbind(1)
     pasted = ((x2 - x1) * (y2 - y1)).float() / (height * width)
@@ -60,8 +60,8 @@ def own_shares(batch: ClassificationBatch) -> Tensor:
 
 
 def class_loss(logits: Tensor, labels: Tensor, own: Tensor | None, config: LossConfig) -> Tensor:
-    """Loss of logits (B, K) for labels (B,), of which `own` (B,) is the image's share, None being
-    all.
+    """Compute the loss of logits (B, K) for labels (B,). `own` (B,) is the image's own share; None
+    means all.
     """
     if config.name == "cross_entropy":
         losses = _cross_entropy(logits, labels, config.smoothing)  # (B,)
@@ -76,7 +76,7 @@ def class_loss(logits: Tensor, labels: Tensor, own: Tensor | None, config: LossC
 
 
 def mixed_targets(labels: Tensor, own: Tensor | None, classes: int, smoothing: float) -> Tensor:
-    """Targets (B, K): 1 - s + s / K and s / K for smoothing s, mixed with the partner's."""
+    """Make targets (B, K): 1 - s + s / K and s / K for smoothing s, mixed with the partner's."""
     whole = F.one_hot(labels, classes).float() * (1 - smoothing) + smoothing / classes
     return whole if own is None else torch.lerp(whole.roll(1, dims=0), whole, own[:, None])
 
@@ -86,7 +86,7 @@ def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
 
 
 def _inside(boxes: Tensor, images: Tensor) -> Tensor:
-    """Which pixels (B, 1, H, W) lie in the boxes (B, 4)."""
+    """Mark the pixels (B, 1, H, W) inside the boxes (B, 4)."""
     height, width = images.shape[2:]
     x1, y1, x2, y2 = (edge[:, None] for edge in boxes.unbind(1))  # (B, 1)
     xs = torch.arange(width, device=boxes.device)

@@ -1,4 +1,4 @@
-"""The classifier that settings describe."""
+"""Build the classifier that settings describe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from tasks.labels import LabelMap
 
 
 def build_network(config: ModelConfig, classes: int) -> Classifier:
-    """A classifier with random weights; UserError for settings that its family has not."""
+    """Build a classifier with random weights; UserError for options that its family does not
+    have.
+    """
     spec = BackboneSpec(
         config.backbone,
         pretrained=config.weights is not None,
@@ -29,10 +31,10 @@ def build_network(config: ModelConfig, classes: int) -> Classifier:
 
 
 def describe_use(passport: Passport, config: ClassificationConfig, label_map: LabelMap) -> Passport:
-    """The passport of weights that these settings train: the input is what it was, or what
-    data.mean and data.std say; size, classes and source are the settings'.
+    """Make the passport of weights trained with these settings. The input stays as it was, or
+    follows data.mean and data.std; size, classes and source come from the settings.
 
-    UserError where the weights that training starts from want another mean.
+    UserError if the initial weights need another mean.
     """
     mean, std = pixel_statistics(passport, config.data, started=config.model.weights is not None)
     return replace(
@@ -50,21 +52,21 @@ def describe_use(passport: Passport, config: ClassificationConfig, label_map: La
 def pixel_statistics(
     passport: Passport, config: DataConfig, *, started: bool
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation to normalise with; UserError where data.mean contradicts the
-    weights that training started from.
+    """Return mean and standard deviation for normalisation; UserError if data.mean contradicts the
+    initial weights.
     """
     if config.mean is None or config.std is None:
         return passport.mean, passport.std
     same = (config.mean, config.std) == (passport.mean, passport.std)
     if started and not passport.assumed and not same:
-        rule = "data.mean and data.std must be null where model.weights says its own"
+        rule = "data.mean and data.std must be null if model.weights states its own"
         seen = f"{config.mean}, {config.std} for weights of {passport.mean}, {passport.std}"
         raise UserError(f"{rule}, got {seen}; leave them out")
     return config.mean, config.std
 
 
 def mean_colour(passport: Passport) -> tuple[int, int, int]:
-    """The RGB colour that normalisation makes zero, to half a gray level."""
+    """Return the RGB colour that normalisation makes zero, to half a gray level."""
     mean = passport.mean[::-1] if passport.channel_order == "bgr" else passport.mean
     red, green, blue = (round(255 * value / passport.value_range) for value in mean)
     return red, green, blue

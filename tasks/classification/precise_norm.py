@@ -1,7 +1,7 @@
-"""The statistics of batch norms as exact averages over training images.
+"""Compute batch-norm statistics as exact averages over training images.
 
-The moving average that training leaves is dominated by the last few batches; the published weights
-of He et al. 2016 carry the average over many.
+The moving average of training is dominated by the last few batches; the published weights of He et
+al. 2016 contain the average over many.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from tasks.classification.evaluate import Member
 
 
 def has_batch_norms(model: nn.Module) -> bool:
-    """Whether there are statistics to average."""
+    """Whether a network has statistics to average."""
     return len(_norms(model)) > 0
 
 
 def average_norms(
     member: Member, batches: Iterable[ClassificationBatch], images: int, device: torch.device
 ) -> None:
-    """Replace the statistics by the means of those of batches with so many images, rounded up to
-    whole batches. All other modules stay in evaluation mode.
+    """Replace the statistics by their means over `images` images, rounded up to whole
+    batches. All other modules stay in evaluation mode.
     """
     norms = _norms(member.model)
     momenta = [norm.momentum for norm in norms]

@@ -38,7 +38,7 @@ class ImageClasses(ImageResult):
     """Probabilities of one image."""
 
     probabilities: NDArray[np.float32]
-    """(K,), by contiguous label; their sum is 1."""
+    """(K,), by contiguous label; they sum to 1."""
 
     @property
     def label(self) -> int:
@@ -56,17 +56,17 @@ class ImageClasses(ImageResult):
         return float(self.probabilities[self.label])
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """Names and probabilities of the most likely classes, the first being the best."""
+        """Return names and probabilities of the most likely classes, the best first."""
         labels = np.argsort(-self.probabilities, kind="stable")[:count].tolist()
         return [(self.label_map.names[label], float(self.probabilities[label])) for label in labels]
 
     def plot(self) -> Pixels:
-        """The image with the most likely names below: (H, W, 3) uint8, RGB."""
+        """Draw the image with the most likely names below: (H, W, 3) uint8, RGB."""
         lines = [f"{name} {probability:.0%}" for name, probability in self.top(3)]
         return caption(self.pixels, lines)
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
-        """A record for each of the five most likely classes."""
+        """Make a record for each of the five most likely classes."""
         ids = dict(zip(self.label_map.names, self.label_map.category_ids, strict=True))
         return [
             {"image_id": image_id, "category_id": ids[name], "name": name, "score": probability}
@@ -76,15 +76,15 @@ class ImageClasses(ImageResult):
 
 @dataclass(frozen=True)
 class ImageClassifier(ImagePredictor[ImageClasses]):
-    """A classifier with what it needs around it; call it on images."""
+    """A classifier with its preprocessing; call it on images."""
 
     member: Member
     label_map: LabelMap
     config: ClassificationConfig
-    """How images are decoded, resized and cut: as in the evaluation of training."""
+    """Decoding, resizing and cropping of images, as in the evaluation of training."""
     precision: Precision
     batch_size: int = 32
-    """Most images that are run together."""
+    """Most images in a batch."""
 
     @property
     def exif(self) -> Exif:
@@ -92,9 +92,9 @@ class ImageClassifier(ImagePredictor[ImageClasses]):
         return self.config.data.exif
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageClasses]:
-        """Classes of each decoded image, in their order.
+        """Yield the classes of each decoded image, in order.
 
-        Each refers to its pixels, which live as long as it does.
+        Each result keeps its pixels in memory.
         """
         for alike in runs_of_one_shape(images, self.batch_size):
             yield from self._classify(alike)
@@ -107,7 +107,7 @@ class ImageClassifier(ImagePredictor[ImageClasses]):
             yield ImageClasses(row, label_map=self.label_map, image=pixels, exif=self.exif)
 
     def _look(self, images: Sequence[Pixels], views: tuple[View, ...]) -> NDArray[np.float32]:
-        """Probabilities (images, K), averaged over views of one size."""
+        """Compute probabilities (images, K), averaged over views of one size."""
         whole = [Image.fromarray(pixels) for pixels in images]
         squares = [view.of(image, self.config.test) for image in whole for view in views]
         stacked = torch.from_numpy(np.stack([np.asarray(square) for square in squares]))
@@ -123,11 +123,10 @@ class ImageClassifier(ImagePredictor[ImageClasses]):
 def load_classifier(
     path: str | Path, device: str = "auto", precision: PrecisionName = "auto"
 ) -> ImageClassifier:
-    """The classifier of a checkpoint file or a run's folder (its best checkpoint), ready to be
+    """Load the classifier of a checkpoint file or a run's folder (its best checkpoint), ready to be
     called.
 
-    `device` is auto, cpu, cuda or cuda:N. UserError says what is wrong with an argument or the
-    file.
+    `device` is auto, cpu, cuda or cuda:N. UserError for a wrong argument or file.
     """
     check_precision(precision)
     place = resolve_device(device, 0, 1)

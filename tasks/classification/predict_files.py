@@ -1,4 +1,4 @@
-"""Classes of image files, as a CSV and a JSON file."""
+"""Classify image files; write a CSV and a JSON file."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def predict_files(
     outputs: Outputs = PREDICT,
 ) -> tuple[str, ...]:
     """Write predictions.csv and predictions.json with the five most likely classes of every image
-    in files and folders; returns what went wrong.
+    in files and folders; returns the errors.
 
     Classes below the probability `score` are left out of both. A file that cannot be decoded is
-    left out, and its error is returned; a source without images is a UserError, and so is a file
-    that is there and that `outputs` does not own.
+    left out, and its error is returned; a source without images is a UserError, and so is an
+    existing file that `outputs` does not own.
     """
     folder = Path(output_dir)
     files = outputs_of([Path(source) for source in sources], folder, ".csv")
@@ -63,7 +63,7 @@ def _classes(found: ImageClasses, least: float) -> list[dict[str, Any]]:
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """A line for each image: its file, and names and probabilities in turn."""
+    """Write a line for each image: its file, and names and probabilities in turn."""
     heads = [f"{kind}{rank}" for rank in range(1, RANKS + 1) for kind in ("class", "probability")]
     with AtomicFile(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")

@@ -1,4 +1,4 @@
-"""The report of an evaluation whose images are at hand."""
+"""Make the report of an evaluation while its images are available."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from tasks.report.classification.evaluated import read_evaluated
 
 
 def report_run(folder: str | Path, images: ClassImages) -> str:
-    """Write the report of an evaluation of these images and say where it is, or why there is
-    none.
-    """
+    """Write the report of an evaluation of these images; return its place, or why there is none."""
 
     def make() -> Path:
         places = {images.name(place): place for place in range(len(images))}

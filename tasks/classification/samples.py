@@ -26,7 +26,7 @@ from tasks.sample_sheet import Sample, fitted, write_sheet
 
 @dataclass(frozen=True)
 class ClassSamples:
-    """Draws the first images of training; call it with how many, and the picture to write."""
+    """Draws the first images of training; call it with their number and the picture to write."""
 
     images: ClassImages
     config: ClassificationConfig
@@ -39,7 +39,7 @@ class ClassSamples:
         """Load the images, and write them tinted, erased and mixed.
 
         An image is mixed with the one before it in its micro-batch, the first with the last: so
-        either one more is loaded and the first is left out, or whole micro-batches are loaded.
+        either one more is loaded and the first left out, or whole micro-batches are loaded.
         """
         size = self.micro_batch
         one_more = count < size
@@ -50,7 +50,7 @@ class ClassSamples:
         write_sheet(samples[1:] if one_more else samples[:count], picture)
 
     def samples(self, batch: ClassificationBatch) -> Iterator[Sample]:
-        """The images of a batch, with their classes and the shares of mixed ones."""
+        """Take the images of a batch, with their classes and the shares of mixed images."""
         images = prepared(batch, self.normalizer, self.config.augment)
         white = (images - self.normalizer.shift) / self.normalizer.scale  # 0 to 1
         colours = white.flip(1) if self.normalizer.reverse else white
@@ -72,7 +72,9 @@ class ClassSamples:
 def samples_of(
     batches: DecodedBatches | FileBatches | StreamBatches, passport: Passport
 ) -> DrawSamples | None:
-    """What draws the first training images; None of a stream, whose images come when they do."""
+    """Make the function that draws the first training images; None for a stream, as its images
+    cannot be read ahead.
+    """
     if isinstance(batches, StreamBatches):
         return None
     if isinstance(batches, DecodedBatches):

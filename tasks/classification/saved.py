@@ -1,4 +1,4 @@
-"""A trained classifier out of its checkpoint, which holds its settings, classes and passport."""
+"""Read a trained classifier from its checkpoint with settings, classes and passport."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ TASK = ClassificationConfig.task
 
 @dataclass(frozen=True)
 class SavedClassifier(SavedNetwork[ClassificationConfig, Classifier]):
-    """A checkpoint of a classifier with the settings that it is used with."""
+    """A checkpoint of a classifier with the settings to use it with."""
 
     SETTINGS: ClassVar = ClassificationConfig
 
     def make(self) -> Classifier:
-        """The classifier, for weights that are loaded afterwards."""
+        """Build the classifier; weights are loaded afterwards."""
         return build_saved(self.config.model, self.label_map, self.passport)
 
 
 def build_saved(config: ModelConfig, label_map: LabelMap, passport: Passport) -> Classifier:
-    """A classifier for weights that are loaded afterwards, made for that preprocessing."""
+    """Build a classifier with that preprocessing; weights are loaded afterwards."""
     model = build_network(config, label_map.num_classes)
     adopt_passport(model.backbone, passport)
     named = replace(model.backbone.passport, label_map=passport.label_map)
@@ -40,6 +40,6 @@ def build_saved(config: ModelConfig, label_map: LabelMap, passport: Passport) ->
 
 
 def write_weights(model: Classifier, recipe: str, path: Path) -> None:
-    """Write the classifier's weights with their passport, which says how they were trained."""
+    """Write the classifier's weights with their passport, which records their training."""
     passport = replace(model.backbone.passport, recipe=recipe)
     save_weights(path, model.state_dict(), passport, commit=find_commit() or "")

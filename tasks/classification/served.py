@@ -1,4 +1,4 @@
-"""What the web page is told of an image's classes, in JSON's types."""
+"""An image's classes for the web page, in JSON's types."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ SHOWN = 20
 
 
 def page_answer(found: ImageClasses, preview: tuple[int, int]) -> dict[str, Any]:
-    """The most likely labels with their probabilities, the first being the best.
+    """List the most likely labels with their probabilities, the best first.
 
     They do not depend on the (height, width) of the preview.
     """

@@ -34,13 +34,13 @@ from tasks.scoring.top_k import format_table
 from tasks.vision.saved import network_metadata
 
 Source = tuple[ClassImages, DecodedImages | None, Unreadable]
-"""Images, their pixels where they are decoded, and which cannot be read."""
+"""Images, their pixels if they are decoded, and the unreadable ones."""
 DETECTORS_STRIDE = 32
-"""Of the coarsest level that a detector's pyramid starts from; nets for small images end before."""
+"""Stride of the coarsest level in a detector's pyramid; networks for small images have less."""
 
 
 def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> dict[str, float]:
-    """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
+    """Train in an existing world, and score; all files go to run.output_dir."""
     launch.log.note("reading the list of images")
     sets = launch.on_every_rank(read_sets, config.data, config.run.seed)
     launch.note(describe_data(sets))
@@ -79,7 +79,7 @@ def run(config: ClassificationConfig, launch: Launch[ClassificationConfig]) -> d
 def prepare(
     images: ClassImages, config: ClassificationConfig, launch: Launch[ClassificationConfig]
 ) -> Source:
-    """A data set that can be read: decoded where data.decoded says so, without what it lacks."""
+    """Prepare a data set for reading: decoded if data.decoded is set, without unreadable images."""
     data = config.data
     unreadable = Unreadable(images, data.exif, data.unreadable, launch.log.note)
     if not data.decoded:
@@ -96,13 +96,13 @@ def make_batches(
     launch: Launch[ClassificationConfig],
     colour: tuple[int, int, int],
 ) -> tuple[ClassImages | RemoteShards, DecodedBatches | FileBatches | StreamBatches]:
-    """The training images that can be read, and their batches; a border and what an operation
+    """Return the readable training images, and their batches; borders and areas that an operation
     uncovers have the mean colour.
     """
     share = launch.share
     squares = TrainSquares(config, colour)
     if not config.data.decoded:
-        launch.on_every_rank(lambda: squares.operations)  # which a user's file may make fail
+        launch.on_every_rank(lambda: squares.operations)  # a user's file may make it fail
     if isinstance(images, RemoteShards):
         unreadable = Unreadable(images, config.data.exif, config.data.unreadable, launch.log.note)
         stream = launch.on_every_rank(
@@ -121,7 +121,7 @@ def scored_training_images(
     config: ClassificationConfig,
     launch: Launch[ClassificationConfig],
 ) -> Source:
-    """The training images that are scored; where they are all, as they are decoded already."""
+    """Return the training images to score; if these are all of them, reuse the decoded ones."""
     images = sets.train_scored
     assert images is not None
     if not isinstance(batches, DecodedBatches) or images is not sets.train:
@@ -133,14 +133,14 @@ def scored_training_images(
 
 
 def keep_weights(config: ClassificationConfig, model: nn.Module) -> None:
-    """Write the best weights so far for use elsewhere."""
+    """Write the best weights so far, for use elsewhere."""
     assert isinstance(model, Classifier)
     recipe = f"classification, {config.model.backbone}, {config.schedule.name} schedule"
     write_weights(model, recipe, Path(config.run.output_dir) / WEIGHTS)
 
 
 def describe_data(sets: Sets) -> list[str]:
-    """What was read, and what is odd about it."""
+    """Describe the data sets, with their notes."""
     lines = []
     for name, images in (("train", sets.train), ("val", sets.val)):
         classes = images.label_map.num_classes
@@ -152,7 +152,7 @@ def describe_data(sets: Sets) -> list[str]:
 def closing_entries(
     launch: Launch[ClassificationConfig], model: Classifier, report: str
 ) -> list[Entry]:
-    """Where everything is, and what to try next."""
+    """Write the run's files, and what to try next."""
     folder = launch.output_dir
     weights = folder / WEIGHTS
     use = ""
@@ -171,7 +171,7 @@ def closing_entries(
 
 
 def own_scores(scores: dict[str, float]) -> dict[str, float]:
-    """The scores of the validation images by their own names, without losses."""
+    """Return the scores of the validation images by their own names, without losses."""
     own: dict[str, float] = {}
     for name, value in scores.items():
         if name.startswith("val/") and name not in ("val/loss", "val/class"):

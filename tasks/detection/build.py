@@ -1,5 +1,5 @@
-"""The detector that a training starts with: of its own checkpoint, of another one, or of backbone
-weights, which a checkpoint of another task has too.
+"""Build the detector that training starts with: from its own checkpoint, from another one, or from
+backbone weights, also those in a checkpoint of another task.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from tasks.vision.saved import read_metadata
 
 CONFIGURE = (
     "set model.backbone, model.norm, model.pyramid_channels, model.anchors.ratios and model.roi to"
-    " what it was trained with"
+    " the values it was trained with"
 )
 
 
 def build_detector(
     config: ModelConfig, label_map: LabelMap, start: Start
 ) -> tuple[FasterRCNN, str]:
-    """The detector on the CPU, and a line that says what was loaded.
+    """Build the detector on the CPU, and a line about the loaded weights.
 
-    A run that is resumed loads nothing here: the training loop restores its checkpoint.
+    A resumed run loads nothing here: the training loop restores its checkpoint.
     """
     classes = label_map.num_classes
     source = start.checkpoint
@@ -54,12 +54,13 @@ def build_detector(
 
 
 def compare_networks(old: ModelConfig, new: ModelConfig, path: str) -> list[str]:
-    """Refuse weights of another network, whose tensors may fit all the same; say what else differs.
+    """Refuse weights of another network, as their tensors may fit by chance; return notes on other
+    differences.
 
-    UserError for another backbone, and for group norms in place of others or the other way round.
+    UserError for another backbone, and if only one of both has group norms.
     """
     refuse_other_backbone(old, new, path)
     if old.anchors == new.anchors:
         return []
     anchors = f"anchors of sizes {list(old.anchors.sizes)} and ratios {list(old.anchors.ratios)}"
-    return [f"note: its proposal head was trained for {anchors}, which are others now"]
+    return [f"note: its proposal head was trained for {anchors}; now they are others"]

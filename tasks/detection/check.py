@@ -1,4 +1,4 @@
-"""Check the data that the settings of a training name.  Imports no torch."""
+"""Check the data of a training's settings. Imports no torch."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def check_data(
     page: str | None = None,
     force: bool = False,
 ) -> tuple[CheckReport, str]:
-    """Check what a command line names: a folder, a folder and a JSON file, or settings.
+    """Check the data of a command line: a folder, a folder and a JSON file, or settings.
 
     Settings are a file and overrides, or either. Returns the findings and their text with at most
-    `shown` of each kind; writes the corrected file and the HTML page where they are named. Raises
-    UserError where the data cannot be found, and where one of those is a file of the user, unless
+    `shown` of each kind; writes the corrected file and the HTML page if they are named. Raises
+    UserError if the data cannot be found, and if one of the two is a file of the user, unless
     `force`.
     """
     config, splits, missing = _read_arguments(data)
@@ -48,7 +48,7 @@ def check_data(
 
 
 def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], list[str]]:
-    """The settings, the splits that were found, and why others were not."""
+    """Return the settings, the splits that were found, and why others were not."""
     overrides = [text for text in data if "=" in text and not Path(text).exists()]
     paths = [text for text in data if text not in overrides]
     if len(paths) == 2 and Path(paths[0]).is_dir():
@@ -69,7 +69,7 @@ def _read_arguments(data: Sequence[str]) -> tuple[DetectionConfig, list[Split], 
 
 
 def _find_splits(data: DataConfig) -> tuple[list[Split], list[str]]:
-    """The splits that are there, and why others are not."""
+    """Return the splits that exist, and why others do not."""
 
     def locate(name: Name) -> Split:
         own = data.split(name)
@@ -82,7 +82,7 @@ def _find_splits(data: DataConfig) -> tuple[list[Split], list[str]]:
 
 
 def _grid(config: DetectionConfig) -> AnchorGrid:
-    """The anchors and the resize of a detector with these settings."""
+    """Return the anchors and the resize of a detector with these settings."""
     data = config.data
     anchors = config.model.anchors
     return AnchorGrid(

@@ -24,8 +24,8 @@ class DataConfig(ImageDataConfig):
 
     copy_paste: float = 0.0
     """Probability of copy-paste in training: about half of another image's objects, at most 100,
-    are pasted over the image (Ghiasi et al. 2021). Their masks are pasted where the annotations
-    have them and data.augment moves nothing, otherwise their boxes."""
+    are pasted over the image (Ghiasi et al. 2021). Their masks are pasted if the annotations have
+    them and data.augment moves nothing, otherwise their boxes."""
     repeat_threshold: float | None = None
     """Repeat images of rare categories: those in a smaller share of the images than this, by
     sqrt(threshold / share). LVIS uses 0.001; null repeats none."""
@@ -55,8 +55,8 @@ class AnchorConfig:
     rounded: bool = False
     """Round anchor corners to whole pixels, as torchvision does."""
     strides: Literal["nominal", "measured"] = "nominal"
-    """Distance of the cells: the level's stride, or padded image size // feature size as in
-    torchvision."""
+    """Distance of the cells: the level's stride, or padded image size // feature size
+    (torchvision)."""
 
     def __post_init__(self) -> None:
         require(
@@ -81,7 +81,7 @@ class RpnConfig:
     low_quality: bool = True
     """The best anchors of each object are positive whatever their overlap."""
     samples: int = 256
-    """Anchors per image that carry a loss."""
+    """Number of anchors per image that enter the loss."""
     positive_fraction: float = 0.5
     """Largest share of positives among them."""
     train_pre_nms: int = 2000
@@ -104,8 +104,8 @@ class RpnConfig:
     beta: float = 1 / 9
     """Where smooth L1 turns from quadratic to linear."""
     normalizer: Literal["fixed", "sampled"] = "fixed"
-    """Divide losses by samples x images, as detectron2 does, or by the anchors really sampled, as
-    torchvision does."""
+    """Divide losses by samples x images, as detectron2 does, or by the number of sampled anchors,
+    as torchvision does."""
     ignore_crowd_iof: float | None = None
     """Negative anchors of which at least this share lies in a crowd box are ignored; null counts
     them as negatives."""
@@ -148,7 +148,7 @@ class RoiConfig:
     aligned: bool = True
     """Half-pixel-correct RoIAlign; false is the legacy rule that torchvision's detector uses."""
     level_rule: Literal["detectron2", "torchvision"] = "detectron2"
-    """Where the 1e-8 or 1e-6 of the pyramid level rule is added (Lin et al. 2017, eq. 1)."""
+    """Place of the 1e-8 or 1e-6 in the pyramid level rule (Lin et al. 2017, eq. 1)."""
     hidden: int = 1024
     """Width of the two fully connected layers."""
     init: Literal["detectron2", "torchvision"] = "detectron2"
@@ -157,7 +157,7 @@ class RoiConfig:
     """Proposals that overlap an object at least this much are its samples; the others are
     background."""
     samples: int = 512
-    """Proposals per image that carry a loss."""
+    """Number of proposals per image that enter the loss."""
     positive_fraction: float = 0.25
     """Largest share of positives among them."""
     box_loss: Literal["l1", "smooth_l1"] = "l1"
@@ -165,9 +165,9 @@ class RoiConfig:
     beta: float = 1 / 9
     """Where smooth L1 turns from quadratic to linear."""
     normalizer: Literal["fixed", "sampled"] = "fixed"
-    """Divide losses by samples x images, which is the same on any number of GPUs, or by the
-    proposals really sampled, as detectron2 and torchvision do; the two differ only where an image
-    has fewer proposals than samples."""
+    """Divide losses by samples x images, which is the same on any number of GPUs, or by the number
+    of sampled proposals, as detectron2 and torchvision do; the two differ only if an image has
+    fewer proposals than samples."""
     ignore_crowd_iof: float | None = None
     """Background proposals of which at least this share lies in a crowd box are ignored; null keeps
     them."""

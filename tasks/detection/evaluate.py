@@ -109,12 +109,12 @@ def evaluate_detector(
     limit: int = SCORED_DETECTIONS,
     saving: Saving = lambda table: nullcontext(),
 ) -> SetScores:
-    """COCO's scores as `box/…` over every rank's batches and, with an objective, the mean losses.
+    """Compute COCO's scores as `box/…` over every rank's batches and, with an objective, the mean
+    losses.
 
     Every rank gets them. `final` has pycocotools confirm the scores. `output_dir` receives
     detections.json, a COCO results file, and evaluation.json, which repeats `about`; they are
-    written in the context `saving(table)`. The model is in evaluation mode meanwhile and then back
-    in its own.
+    written in the context `saving(table)`. The model is in evaluation mode meanwhile.
     """
     with evaluation_mode(model):
         results, losses = _run(model, batches, world, precision, objective)
@@ -143,11 +143,11 @@ def evaluate_checkpoint(
     """Score a checkpoint or a run's best one on the validation split of its settings with
     `overrides`.
 
-    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count
-    more, and one of data.val.annotations its data.val.limit. Under torchrun the ranks share the
-    images, and only rank 0 gets the report. detections.json and evaluation.json go to `output_dir`,
-    or to `evaluation/` beside the checkpoint, so that those of the training itself stay as they
-    are. UserError where one of them is a file of the user, unless `force`.
+    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise take
+    precedence. One of data.val.annotations replaces its data.val.limit. Under torchrun the ranks
+    share the images, and only rank 0 gets the report. detections.json and evaluation.json go to
+    `output_dir`, or to `evaluation/` beside the checkpoint, so that the training's own files stay
+    as they are. UserError if one of them is a file of the user, unless `force`.
     """
     saved = SavedDetector.read(path, whole_split(overrides))
     data = saved.config.data
@@ -171,13 +171,13 @@ def evaluate_checkpoint(
 
 
 def make_evaluator(name: str, dataset: CocoDataset, launch: Launch[DetectionConfig]) -> Evaluator:
-    """How a training scores the data set of a name."""
+    """Make the evaluator of a training for a data set by name."""
     score = DetectionEvaluator(dataset, launch.config.data, Scoring.of(launch, name))
     return Evaluator(score_names(dataset.label_map), score)
 
 
 def to_results(detections: Detections, image_ids: Tensor) -> DetectionResults:
-    """The valid ones of detections in original pixels (B, K), of the images (B,), on the host as
+    """Copy the valid detections (B, K), in original pixels, of the images (B,) to the host as
     packed arrays.
     """
     valid = detections.valid.cpu().numpy()
@@ -207,7 +207,7 @@ def _run(
     precision: Precision,
     objective: DetectionObjective | None,
 ) -> tuple[DetectionResults, LossSums]:
-    """This rank's detections and summed losses; the pyramid is computed once for both."""
+    """Compute this rank's detections and summed losses; the pyramid is computed once for both."""
     detector = for_inference(model, bf16=precision.name == "bf16")
 
     def compute(batch: DetectionBatch) -> tuple[DetectionResults, Mapping[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""What training a detector minimises."""
+"""The losses that training a detector minimises."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.detection.ops.losses import Losses
 
 
 class DetectionObjective(nn.Module):
-    """Named losses of a batch; their sum is minimised. What DDP wraps."""
+    """Named losses of a batch; their sum is minimised. DDP wraps this module."""
 
     def __init__(self, model: FasterRCNN) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class DetectionObjective(nn.Module):
         return self.losses(batch, self.model.features(batch.images, batch.sizes))
 
     def losses(self, batch: DetectionBatch, features: Mapping[str, Tensor]) -> Losses:
-        """Compute the losses from features that are there already."""
+        """Compute the losses from given features."""
         truth = GroundTruth(
             boxes=batch.boxes,
             labels=batch.labels,

@@ -61,18 +61,18 @@ class ImageDetections(ImageResult):
         return tuple(self.label_map.names[label] for label in self.labels.tolist())
 
     def above(self, score: float) -> Self:
-        """Those with at least this score."""
+        """Keep those with at least this score."""
         keep = self.scores >= score
         return replace(
             self, boxes=self.boxes[keep], scores=self.scores[keep], labels=self.labels[keep]
         )
 
     def plot(self) -> Pixels:
-        """The image with boxes, names and scores drawn: (H, W, 3) uint8, RGB."""
+        """Draw boxes, names and scores into the image: (H, W, 3) uint8, RGB."""
         return draw_boxes(self.pixels, self.to_plot(), self.label_map)
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
-        """Records of a COCO results file."""
+        """Make the records of a COCO results file."""
         extents = np.concatenate((self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]), axis=1)
         rows = zip(self.labels.tolist(), extents.tolist(), self.scores.tolist(), strict=True)
         records: list[dict[str, Any]] = []
@@ -83,23 +83,23 @@ class ImageDetections(ImageResult):
         return records
 
     def to_plot(self) -> LabelledBoxes:
-        """What `tasks.plots` draws."""
+        """Convert to the type that `tasks.plots` draws."""
         return LabelledBoxes(self.boxes, self.labels, self.scores)
 
 
 @dataclass(frozen=True)
 class Detector(ImagePredictor[ImageDetections]):
-    """A detector with what it needs around it; call it on images."""
+    """A detector with its pre- and postprocessing; call it on images."""
 
     model: FasterRCNN
-    """As `for_inference` makes it, to be run under `precision.autocast()`: in bf16 its weights are
+    """Network from `for_inference`, to be run under `precision.autocast()`: in bf16 its weights are
     bf16."""
     label_map: LabelMap
     config: DataConfig
-    """How images are decoded and resized: as in the evaluation of training."""
+    """Decoding and resizing of images, as in the evaluation of training."""
     precision: Precision
     batch_size: int = 8
-    """Most images that are run together; only images of one size ever are."""
+    """Most images in a batch; a batch has images of one size only."""
 
     @property
     def exif(self) -> Exif:
@@ -107,8 +107,8 @@ class Detector(ImagePredictor[ImageDetections]):
         return self.config.exif
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageDetections]:
-        """Detections of each decoded image, in their order; neighbours of one size are run
-        together. Each refers to its pixels, which live as long as it does.
+        """Yield the detections of each decoded image, in order; neighbours of one size are run
+        together. Each result keeps its pixels in memory.
         """
         for alike in runs_of_one_shape(images, self.batch_size):
             yield from self._detect(alike)
@@ -140,11 +140,11 @@ def load_detector(
     *,
     score_threshold: float | None = None,
 ) -> Detector:
-    """The detector of a checkpoint file or a run's folder (its best checkpoint), ready to be
+    """Load the detector of a checkpoint file or a run's folder (its best checkpoint), ready to be
     called.
 
     `device` is auto, cpu, cuda or cuda:N. `score_threshold` replaces the checkpoint's
-    model.roi.score_threshold. UserError says what is wrong with an argument or the file.
+    model.roi.score_threshold. UserError for a wrong argument or file.
     """
     check_precision(precision)
     overrides = []
@@ -170,7 +170,7 @@ def save_predictions_picture(
     """Write ground truth beside predictions of at least `score` for `count` images spread over the
     data set.
 
-    Images without objects are shown only where there are no others.
+    Images without objects are shown only if there are no others.
     """
     counts = np.diff(dataset.first)
     candidates = np.flatnonzero(counts) if counts.any() else np.arange(len(dataset))
@@ -187,7 +187,9 @@ def save_predictions_picture(
 def _pictured(
     dataset: CocoDataset, index: int, found: ImageDetections, score: float
 ) -> PicturedImage:
-    """An image of a data set, with what came of its objects and of detections above a score."""
+    """Make a picture's entry: an image with the outcomes of its objects and of detections above a
+    score.
+    """
     rows = dataset.objects(index)
     labels = dataset.labels[rows]
     crowd = dataset.crowd[rows]
@@ -210,6 +212,6 @@ def _pictured(
 
 
 def _none_above(score: float, scores: NDArray[np.float32]) -> str:
-    """What is said where no score reaches `score`."""
+    """Say that no score reaches `score`."""
     highest = f"; highest {scores.max():.2f}" if len(scores) else ""
     return f"no detection above {score:g}{highest}"

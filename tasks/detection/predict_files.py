@@ -1,4 +1,4 @@
-"""Detections of image files, as annotated pictures and one JSON."""
+"""Detect objects in image files; write annotated pictures and one JSON file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from tasks.outputs import PREDICT, Outputs
 from tasks.vision.prediction import is_time_to_write, outputs_of, results_of_files
 
 SCORE = 0.5
-"""Of detections that are worth a look."""
+"""Least score of detections that are worth a look."""
 
 
 @dataclass
 class _Predictions:
-    """What predictions.json holds: COCO's lists, the annotations being results records with
-    an id.
-    """
+    """Content of predictions.json: COCO's lists; the annotations are results records with an id."""
 
     label_map: LabelMap
     images: list[dict[str, Any]] = field(default_factory=list)
@@ -54,12 +52,12 @@ def predict_files(
     outputs: Outputs = PREDICT,
 ) -> tuple[str, ...]:
     """Write NAME_detections.jpg for every image in files and folders, and predictions.json; returns
-    what went wrong.
+    the errors.
 
     Only detections of at least `score`, 0.5 for None, are drawn and written. Pictures keep their
     places below a source folder. A file that cannot be decoded is left out, and its error is
-    returned; a source without images is a UserError, and so is a file that is there and that
-    `outputs` does not own.
+    returned; a source without images is a UserError, and so is an existing file that `outputs` does
+    not own.
     """
     folder = Path(output_dir)
     pictures = outputs_of([Path(source) for source in sources], folder, "_detections.jpg")
@@ -80,5 +78,5 @@ def predict_files(
 
 
 def _counted(names: Sequence[str]) -> str:
-    """Class names with how often they occur, the most frequent first."""
+    """Count the class names, the most frequent first."""
     return ", ".join(f"{count} {name}" for name, count in Counter(names).most_common()) or "nothing"

@@ -1,4 +1,4 @@
-"""Anybody's results file, scored."""
+"""Score anybody's results file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +24,13 @@ def evaluate_results(
     force: bool = False,
     show: Callable[[str], None] = print,
 ) -> ScoreSheet:
-    """Score a COCO results file, whoever wrote it, against an annotation file, by both engines.
+    """Score a COCO results file of any program against an annotation file, by both engines.
 
     evaluation.json and report.html go to `output_dir`, or beside the results. The report shows
-    images of the folder `images`, the annotations' own when None, as blanks where there are none;
-    scores need no image. The best `limit` detections of a class and image are scored, and the table
-    of scores is shown before they are saved. Raises UserError for a record that does not fit the
-    annotations, and, unless `force`, where one of the files is the user's.
+    images of the folder `images`, or of the annotations' own folder when None, and blanks for
+    missing ones; scores need no image. The best `limit` detections of a class and image are scored,
+    and the table of scores is shown before they are saved. Raises UserError for a record that does
+    not fit the annotations, and, unless `force`, if one of the files is the user's.
     """
     if limit < 10:
         raise UserError(f"--max-detections must be >= 10, got {limit}")

@@ -24,7 +24,7 @@ def draw_samples(batches: TrainBatches, dataset: CocoDataset, count: int, pictur
 
 
 def make_sample(batch: DetectionBatch, row: int, name: str, label_map: LabelMap) -> Sample:
-    """An image of a batch without its padding, with its boxes."""
+    """Take an image of a batch without its padding, with its boxes."""
     height, width = batch.sizes[row].tolist()
     pixels = batch.images[row, :, :height, :width].permute(1, 2, 0).numpy()
     shown = fitted(pixels)

@@ -1,4 +1,4 @@
-"""A trained detector out of its checkpoint, which holds its settings, label map and passport."""
+"""Read a trained detector from its checkpoint with settings, label map and passport."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TASK = DetectionConfig.task
 
 @dataclass(frozen=True)
 class SavedDetector(SavedNetwork[DetectionConfig, FasterRCNN]):
-    """A checkpoint of a detector with the settings that it is used with."""
+    """A checkpoint of a detector with the settings to use it with."""
 
     SETTINGS: ClassVar = DetectionConfig
 
     def make(self) -> FasterRCNN:
-        """The detector, for weights that are loaded afterwards."""
+        """Build the detector; weights are loaded afterwards."""
         classes = self.label_map.num_classes
         return build_faster_rcnn(self.config.model, classes, passport=self.passport)
 

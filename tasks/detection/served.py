@@ -1,4 +1,4 @@
-"""What the web page is told of an image's detections, in JSON's types."""
+"""An image's detections for the web page, in JSON's types."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tasks.detection.predict import ImageDetections
 
 
 def page_answer(found: ImageDetections, preview: tuple[int, int]) -> dict[str, Any]:
-    """All detections, by falling score: [x1, y1, x2, y2] in pixels of the image, score, label.
+    """List all detections, by falling score: [x1, y1, x2, y2] in pixels of the image, score, label.
 
     They do not depend on the (height, width) of the preview.
     """

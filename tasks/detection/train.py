@@ -23,7 +23,7 @@ from tasks.vision.settings import small_batch_warning
 
 
 def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, float]:
-    """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
+    """Train in an existing world, and score; all files go to run.output_dir."""
     launch.log.note("reading the annotations")
     train_set, val_set = read_both(launch, partial(read_split, config.data))
     batches = launch.on_every_rank(TrainBatches, train_set, config.data, launch.share)
@@ -57,7 +57,7 @@ def run(config: DetectionConfig, launch: Launch[DetectionConfig]) -> dict[str, f
 def describe_data(
     config: DetectionConfig, train_set: CocoDataset, val_set: CocoDataset, batches: TrainBatches
 ) -> list[str]:
-    """What was read, and what is odd about it."""
+    """Describe the data sets, with their notes."""
     lines = describe_both(train_set, val_set)
     lines += [f"warning: {text}" for text in batches.warnings]
     return lines + small_batch_warning(config.model, batches.micro_batch)

@@ -1,5 +1,5 @@
-"""How freed memory of the CPU is kept: by default the C library hands large blocks back, and faults
-them in anew.
+"""Keep freed CPU memory: by default the C library returns large blocks and page-faults them in
+again.
 """
 
 import ctypes
@@ -13,15 +13,14 @@ _STEP = 64 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Have the process reuse the large blocks that it frees; whether the C library is one that can
-    be told so.
+    """Make the process reuse the large blocks that it frees; True if the C library supports it.
 
-    A training step frees and takes hundreds of tensors of many MB. glibc gives each back to the
-    system at once, so that every page of the next one is a page fault, which costs a sixth of a
-    step of ResNet-18-FPN on two cores. Peak memory is about the same, but stays with the process:
-    it did not grow in training or evaluation, but may in a program that keeps a small block after
-    each large one that it frees, for the holes then fit nothing. Of glibc only, and not where the
-    user's MALLOC_ variables or another allocator (LD_PRELOAD) decide.
+    A training step frees and takes hundreds of tensors of many MB. glibc returns each to the system
+    at once, so that every page of the next one is a page fault. This costs a sixth of a step of
+    ResNet-18-FPN on two cores. Peak memory is about the same, but stays with the process. It did
+    not grow in training or evaluation. It may grow in a program that keeps a small block after each
+    large one that it frees, as nothing fits the holes. Only with glibc, and not if the user's
+    MALLOC_ variables or another allocator (LD_PRELOAD) decide.
     """
     chosen = any(name.startswith("MALLOC_") for name in os.environ) or "LD_PRELOAD" in os.environ
     if chosen or platform.libc_ver()[0] != "glibc":

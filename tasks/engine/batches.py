@@ -1,4 +1,4 @@
-"""What the engine knows of a task's batches, and the stream of them that training takes."""
+"""The engine's view of a task's batches, and the stream of batches for training."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from tasks.engine.wish import Stopped
 
 
 class Batch(Protocol):
-    """What the engine knows of a micro-batch: stacked tensors that move together."""
+    """The engine's view of a micro-batch: stacked tensors that move together."""
 
     @property
     def image_ids(self) -> Tensor:
@@ -22,8 +22,8 @@ class Batch(Protocol):
 
     @property
     def weight(self) -> float:
-        """What the batch's losses were divided by: its images, say, or its valid pixels; 0 where
-        there are none.
+        """The number that the batch's losses were divided by: its images, say, or its valid pixels;
+        may be 0.
 
         Known before the batch leaves the host. A step's losses are means over the weights of all
         ranks and micro-batches.
@@ -31,8 +31,8 @@ class Batch(Protocol):
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
-        """The same of losses that were divided by something else, by their names: those of a task,
-        in every batch."""
+        """The same for losses that were divided by another number, by name; every batch of a task
+        has the same names."""
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Self:
         """The batch on a device."""
@@ -45,13 +45,13 @@ class Batch(Protocol):
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """A `Batch` whose fields are tensors, of which row i is image i, or tuples of such; a task
-    derives its own.
+    """A `Batch` whose fields are tensors, or tuples of tensors; row i is image i. A task derives
+    its own.
 
     Losses are means over images; a task that divides them by something else replaces `weight`.
     """
 
-    if TYPE_CHECKING:  # a task declares it, with its other fields
+    if TYPE_CHECKING:  # a task declares it with its other fields
         image_ids: Tensor
 
     @property
@@ -61,7 +61,7 @@ class TensorBatch:
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
-        """None: all losses were divided by `weight`."""
+        """Empty: all losses were divided by `weight`."""
         return {}
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Self:
@@ -80,7 +80,7 @@ class TensorBatch:
 
 
 def _changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A field's tensor changed, or each of its tensors."""
+    """Change a field's tensor, or each tensor of a tuple."""
     return tuple(map(change, value)) if isinstance(value, tuple) else change(value)
 
 
@@ -89,7 +89,7 @@ class Batches(Protocol):
 
     @property
     def epoch_length(self) -> int:
-        """Steps in which every image is seen at least once."""
+        """Steps after which every image was seen at least once."""
 
     def start(self, step: int) -> Iterator[Batch]:
         """This rank's micro-batches from an optimiser step on, M for each step."""
@@ -97,23 +97,23 @@ class Batches(Protocol):
 
 @runtime_checkable
 class Positioned(Protocol):
-    """Batches that are read one after the other, so that a step does not say where its own begin.
+    """Batches that are read one after the other, so that the step does not give their position.
 
     Their positions are saved with a checkpoint, and a resumed run's `Launch` hands them back.
     """
 
     def position(self) -> Any:
-        """Where this rank's batches end that were taken so far, in JSON's types."""
+        """The position after this rank's last taken batch, in JSON's types."""
 
 
 def position_of(batches: Batches) -> Any:
-    """The position of this rank's batches; None where they have none."""
+    """Return the position of this rank's batches; None if they have none."""
     return batches.position() if isinstance(batches, Positioned) else None
 
 
 def gather_positions(position: Any, world: World) -> list[Any] | None:
-    """The position of every rank's batches; None where they have none, and on other ranks than
-    the first. Collective.
+    """Gather the position of every rank's batches on rank 0; None elsewhere, or if they have none.
+    Collective.
     """
     return None if position is None else world.gather(position)
 
@@ -124,7 +124,7 @@ class LossShares:
 
     usual: float
     named: Mapping[str, float] = field(default_factory=dict)
-    """Of losses that have weights of their own."""
+    """Factors of losses that have weights of their own."""
 
     def of(self, name: str) -> float:
         """The factor on a loss."""
@@ -139,7 +139,7 @@ class StepBatches:
 
     batches: tuple[Batch, ...]
     shares: tuple[LossShares, ...]
-    """Of each; the mean over ranks of a loss's sum over these is 1."""
+    """One for each; for a loss they sum to 1 in the mean over ranks."""
 
 
 class Feed:
@@ -153,8 +153,8 @@ class Feed:
     def take(self, accumulate: int) -> StepBatches:
         """The next step's micro-batches. Collective: ranks exchange their weights.
 
-        An image that cannot be read on any rank is a UserError on all of them, and so is Stopped a
-        stop that was asked for while a batch was waited for.
+        An image that cannot be read on one rank is a UserError on all ranks. Stopped, likewise, if
+        a stop was asked for while waiting for a batch.
         """
         batches: list[Batch] = []
         failure: Exception | None = None
@@ -176,7 +176,7 @@ class Feed:
         return StepBatches(tuple(batches), tuple(map(LossShares, usual, named)))
 
     def _named_shares(self, batches: Sequence[Batch]) -> list[dict[str, float]]:
-        """The shares of losses that have weights of their own, by micro-batch."""
+        """Compute the shares of losses that have weights of their own, by micro-batch."""
         names = list(batches[0].loss_weights)  # the same on every rank
         if not names:
             return [{} for _ in batches]
@@ -189,6 +189,6 @@ class Feed:
 
 
 def _shares(weights: Sequence[float], total: float, world: World) -> list[float]:
-    """What this rank's weights are of all ranks' mean."""
+    """Divide this rank's weights by the mean of all ranks' totals."""
     scale = world.size / total if total else 0.0
     return [weight * scale for weight in weights]

@@ -14,9 +14,10 @@ from tasks.files import check_writable
 
 
 def read_resumed(run: RunConfig, world: World, lock: RunLock) -> Checkpoint | None:
-    """The checkpoint that rank 0 resumes, on every rank; None where the run begins. Collective.
+    """Read the checkpoint to resume on every rank, as rank 0 chooses; None for a new run.
+    Collective.
 
-    UserError for a folder that cannot be written, that another run uses, or that not all ranks see.
+    UserError for a folder that is not writable, used by another run, or not seen by all ranks.
     """
     folder = Path(run.output_dir)
     with world.sharing_errors():

@@ -1,4 +1,4 @@
-"""A run that goes on from a checkpoint in another place: what of its folder comes along."""
+"""Copy files to the folder of a run that continues from a checkpoint in another place."""
 
 import json
 import shutil
@@ -16,17 +16,17 @@ def is_own(folder: Path, saved: Checkpoint) -> bool:
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """The checkpoints of a run that are in its folder."""
+    """List the checkpoints in a run's folder."""
     named = [folder / LAST, folder / BEST]
     return [*(path for path in named if path.exists()), *sorted(folder.glob("step_*.pt"))]
 
 
 def bring_over(saved: Checkpoint, folder: Path) -> None:
-    """Make a checkpoint the last one of a folder, so that a run that is killed before its first
-    save goes on from there.
+    """Make a checkpoint the last one of a folder, so that a run killed before its first save
+    continues from there.
 
-    Into another folder come its rows of metrics.jsonl too, and its best checkpoint. The last one is
-    written last: a folder that lacks it is refused.
+    For another folder, its rows of metrics.jsonl and its best checkpoint are copied too. The last
+    checkpoint is written last: a folder without it is refused.
     """
     if not is_own(folder, saved):
         _bring_best(saved, folder)

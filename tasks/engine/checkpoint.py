@@ -1,8 +1,8 @@
 """Training checkpoints: tensors and JSON only, written beside and renamed, with digests.
 
 A file holds texts (progress, metadata) and groups of tensors (model, ema, optimizer). The texts are
-read without the tensors, whose bytes are mapped into memory and read when they are used; what is
-used is compared with its digest first.
+read without the tensors. The tensors' bytes are mapped into memory and read when they are used,
+after comparison with their digest.
 """
 
 import json
@@ -51,13 +51,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint file whose texts were read; tensors are read when they are asked for."""
+    """A checkpoint file with its texts; tensors are read on first use."""
 
     path: Path
     progress: Progress
     metadata: dict[str, Any]
-    """What the task gave: task, config, label_map, passport, precision; and how many threads
-    there were."""
+    """Given by the task: task, config, label_map, passport, precision; and the number of
+    threads."""
     content: Mapping[str, Any]
     digests: Mapping[str, str] | None
     """Digest of each group; None in files of version 0.1.0, whose zip archive has checksums."""
@@ -69,7 +69,7 @@ class Checkpoint:
 
     @cached_property
     def model(self) -> dict[str, Tensor]:
-        """`state_dict()` of the trained model, on the CPU; UserError where it is not finite."""
+        """`state_dict()` of the trained model, on the CPU; UserError if it is not finite."""
         group = self._checked("model")
         if group is None:
             raise UserError(damaged(self.path, "it has no weights"))
@@ -77,7 +77,7 @@ class Checkpoint:
 
     @cached_property
     def ema(self) -> dict[str, Tensor] | None:
-        """Its moving average, where the run kept one."""
+        """Its moving average, if the run kept one."""
         return self._checked("ema")
 
     @cached_property
@@ -101,7 +101,7 @@ class Checkpoint:
         return self.content["optimizer"] is not None
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to use: the moving average where there is one, as that is what was scored."""
+        """The weights to use: the moving average if there is one, as that was scored."""
         return self.model if self.ema is None else self.ema
 
     def digest(self, group: str) -> str:
@@ -111,11 +111,11 @@ class Checkpoint:
         return self.digests[group]
 
     def _checked(self, group: str) -> dict[str, Any] | None:
-        """A group of tensors that is what was saved; UserError for a damaged one."""
+        """Return a group of tensors after checking its digest; UserError for a damaged one."""
         if self.digests is None:
             check_archive(self.path)
         elif digest_of(self.content[group]) != self.digests.get(group):
-            raise UserError(damaged(self.path, f"its {group} is not what was saved"))
+            raise UserError(damaged(self.path, f"its {group} differs from what was saved"))
         value: dict[str, Any] | None = self.content[group]
         if value is None:
             return None
@@ -164,10 +164,10 @@ class Checkpoints:
     def restore(
         self, model: nn.Module, ema: Ema | None, optimizer: torch.optim.Optimizer
     ) -> Progress:
-        """Load the resumed checkpoint into the run's parts; a fresh Progress where there is none.
+        """Load the resumed checkpoint into the run's parts; a new Progress without one.
 
-        UserError for a checkpoint of another network, or with a moving average where the run has
-        none or the other way round.
+        UserError for a checkpoint of another network, or if only one of checkpoint and run has a
+        moving average.
         """
         saved = self.resumed
         if saved is None:
@@ -184,7 +184,7 @@ class Checkpoints:
 def write_checkpoint(
     path: Path, progress: Progress, metadata: str, groups: Mapping[str, Group]
 ) -> None:
-    """Write a checkpoint file of metadata, which are JSON, and of the groups in `GROUPS`."""
+    """Write a checkpoint file of the metadata (JSON) and the groups in `GROUPS`."""
     texts = {"progress": progress.to_json(), "metadata": metadata}
     digests = {"texts": digest_of(texts)}
     digests |= {name: group.digest for name, group in groups.items()}
@@ -195,8 +195,8 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Open a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
-    was scored; UserError for what is none and for one that is damaged.
+    """Open a checkpoint file, or a run folder's best checkpoint, or its last one if none was
+    scored; UserError for a damaged file and for anything that is not a checkpoint.
     """
     file = find_checkpoint(Path(path))
     content = load_mapped(file)
@@ -214,7 +214,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 def _read_texts(
     file: Path, content: Mapping[str, Any], *, has_digests: bool
 ) -> tuple[dict[str, str] | None, Progress, dict[str, Any]]:
-    """Digests, progress and metadata; UserError where they are not what training writes."""
+    """Read digests, progress and metadata; UserError if training did not write them."""
     missing = [name for name in ("progress", "metadata", *GROUPS) if name not in content]
     if missing:
         raise UserError(damaged(file, f"it has no {few(missing)}"))
@@ -222,7 +222,7 @@ def _read_texts(
         digests = json.loads(content["digests"]) if has_digests else None
         texts = {name: content[name] for name in ("progress", "metadata")}
         if digests is not None and digests["texts"] != digest_of(texts):
-            raise ValueError("its metadata are not what was saved")
+            raise ValueError("its metadata differ from what was saved")
         progress = Progress.from_json(texts["progress"])
         metadata = json.loads(texts["metadata"])
         if not isinstance(metadata, dict):
@@ -234,15 +234,13 @@ def _read_texts(
 
 
 def is_checkpoint(path: str | Path) -> bool:
-    """Whether a path is a checkpoint file or the folder of a run, rather than bare weights or
-    nothing.
-    """
+    """Whether a path is a checkpoint file or a run's folder, not bare weights or a missing path."""
     path = Path(path)
     if path.is_dir():
         return any((path / name).is_file() for name in (BEST, LAST))
     try:
         content = load_mapped(path)
-    except UserError:  # its reader will say what is wrong
+    except UserError:  # reading it will report the error
         return path.is_file() and has_a_name_of_ours(path)
     return {"format", "progress", "metadata"} <= content.keys()
 
@@ -258,7 +256,7 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> 
         ]
         rule = f"{path} must hold the weights of this network"
         seen = f"{len(names)} tensors do not fit: {few(shapes, 3)}"
-        way_out = "leave model.* as it was trained with"
+        way_out = "keep the model.* settings that it was trained with"
         raise UserError(f"{rule}, but {seen}; {way_out}")
     module.load_state_dict(state)
 

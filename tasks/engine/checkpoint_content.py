@@ -1,4 +1,4 @@
-"""Content of checkpoints that training never writes: told from what it writes, and named."""
+"""Recognise and name checkpoint content that training never writes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,21 +20,21 @@ MAKERS = {
     "optimizer_states": "Lightning",
     "lr_scheduler": "torchvision's training scripts",
 }
-"""Entries by which the checkpoints of other programs are known."""
+"""Entries by which the checkpoints of other programs are recognised."""
 
 
 def other_format(content: Mapping[Any, Any]) -> tuple[str, str]:
-    """What a file of another format is, and the way out."""
+    """Describe a file of another format, and the way out."""
     if "format" in content and "progress" in content:
         return f"format {content['format']!r}", "update the toolkit"
     entries = few([repr(key) for key in content], 5) or "nothing"
     makers = [maker for key, maker in MAKERS.items() if key in content]
-    what = f"one of {makers[0]}" if makers else "a file"
+    what = f"a checkpoint of {makers[0]}" if makers else "a file"
     return f"{what} with {entries}", "model.weights takes weights"
 
 
 def refuse_odd_weights(weights: object, group: str, path: Path) -> None:
-    """Raise UserError for what is no state dict, and for values that are not finite."""
+    """Raise UserError for anything but a state dict of finite values."""
     rule = f"the {group} in {path} must be tensors by name"
     if not isinstance(weights, dict):
         raise UserError(f"{rule}, got {type(weights).__name__}")
@@ -47,7 +47,7 @@ def refuse_odd_weights(weights: object, group: str, path: Path) -> None:
 
 
 def refuse_odd_optimizer(state: object, path: Path) -> None:
-    """Raise UserError for what is no optimiser's state."""
+    """Raise UserError for anything that is not an optimiser's state."""
     values = state if isinstance(state, dict) else {}
     groups = values.get("param_groups")
     fits = isinstance(values.get("state"), dict) and isinstance(groups, list)
@@ -68,10 +68,10 @@ def _refuse_infinite(weights: Mapping[str, Tensor], path: Path) -> None:
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, state: Mapping[str, Any], path: Path
 ) -> None:
-    """Load an optimiser's state; UserError, naming the file, for that of other parameters.
+    """Load an optimiser's state; UserError, naming the file, if it belongs to other parameters.
 
     The hyperparameters stay those of the settings, which a resumed run keeps; the learning rate is
-    the file's, so that a run that has no step left saves what it has read.
+    the file's, so that a run with no step left saves what it read.
     """
     own = [_hyperparameters(group) for group in optimizer.param_groups]
     rule = f"{path} must hold the state of this run's optimiser"
@@ -102,5 +102,5 @@ def _fits(value: object, parameter: Tensor) -> bool:
 
 
 def _copied(leaf: Any) -> Any:
-    """A tensor of its own for an optimiser, which would take the file's mapped memory as it is."""
+    """Copy a tensor for an optimiser, which would otherwise use the file's mapped memory."""
     return leaf.clone() if isinstance(leaf, Tensor) else leaf

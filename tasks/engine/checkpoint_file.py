@@ -1,4 +1,4 @@
-"""Files that torch wrote, read without their tensors; damaged ones are told from other files."""
+"""Read files that torch wrote without their tensors; distinguish damaged ones from other files."""
 
 import re
 import shlex
@@ -22,16 +22,16 @@ _ZIP_DAMAGE = (
     struct.error,
     zlib.error,
 )
-"""What zipfile raises where bits of an archive are not what was written."""
+"""Errors that zipfile raises for a damaged archive."""
 
 
 def load_mapped(file: Path) -> dict[str, Any]:
-    """A file's content with its tensors mapped, not read; UserError for what is no such file."""
+    """Load a file with its tensors mapped, not read; UserError for any other file."""
     try:
         content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except PermissionError:
         raise
-    except Exception as error:  # whatever foreign bytes make torch's reader stumble over
+    except Exception as error:  # foreign bytes may raise anything in torch's reader
         if _was_whole_once(file):
             raise UserError(damaged(file, "it cannot be read")) from error
         what = f"which torch cannot read as tensors and JSON ({type(error).__name__})"
@@ -55,26 +55,26 @@ def check_archive(file: Path, name: str | None = None) -> None:
 
 
 def damaged(file: Path, what: str) -> str:
-    """What to tell of a damaged file, and which others of its run are whole."""
+    """Report a damaged file, and the intact ones of its run."""
     numbered = _numbered(file.parent)
     others = [path for path in (file.with_name(LAST), *numbered) if path != file]
     resumable = next(filter(_is_whole, others), None)  # the latest
     best = file.with_name(BEST)
     whole = [] if best == file or not _is_whole(best) else [best]
     told = [path.name for path in (resumable, *whole) if path is not None]
-    way_out = "use a copy, as no other checkpoint of its folder is whole"
+    way_out = "use a copy, as no other checkpoint of its folder is intact"
     if told:
-        way_out = f"{' and '.join(told)} beside it {'is' if len(told) == 1 else 'are'} whole"
+        way_out = f"{' and '.join(told)} beside it {'is' if len(told) == 1 else 'are'} intact"
     if resumable is not None and file.name != BEST:
         setting = shlex.quote(f"run.resume={resumable}")
-        way_out += f": {setting} goes on from there in another run.output_dir"
+        way_out += f": {setting} continues from there in another run.output_dir"
     elif whole:
         way_out += f": {shlex.quote(f'model.weights={best}')} starts from its weights"
     return f"the checkpoint {file} is damaged ({what}); {way_out}"
 
 
 def _numbered(folder: Path) -> list[Path]:
-    """The step_N.pt of a folder, latest first."""
+    """List the step_N.pt of a folder, latest first."""
     numbers: dict[int, Path] = {}
     for path in folder.glob("step_*.pt"):
         found = re.fullmatch(r"step_(\d+)\.pt", path.name)
@@ -105,5 +105,5 @@ def _was_whole_once(file: Path) -> bool:
 
 
 def has_a_name_of_ours(file: Path) -> bool:
-    """Whether a file is called as training calls its checkpoints."""
+    """Whether a file has the name of a checkpoint of training."""
     return re.fullmatch(rf"{LAST}|{BEST}|step_\d+\.pt", file.name) is not None

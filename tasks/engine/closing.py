@@ -1,4 +1,4 @@
-"""What a finished run prints."""
+"""Print the end of a finished run."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,15 +10,15 @@ from tasks.engine.run_files import SAMPLES
 from tasks.engine.stop import leaving_with
 
 Entry = tuple[str, object, str]
-"""A name, or nothing where it goes on; a file or a command; and what it is."""
+"""A name, or "" on a continued line; a file or a command; and a note on it."""
 
 
 class ImageFiles(Protocol):
-    """What is known of a data set whose images are files of a folder."""
+    """A data set whose images are files of a folder."""
 
     @property
     def path(self) -> Path:
-        """What messages call it."""
+        """Its name in messages."""
 
     @property
     def image_root(self) -> Path:
@@ -32,17 +32,17 @@ def tell_of_pictures(
     report: Callable[[Path], str],
     table: str,
 ) -> None:
-    """Make the report of a run that made pictures, and print its scores on a data set, where
-    everything is, and images to try it on; on the first rank.
+    """Make a run's report, and print its scores, its files, and images to try it on; on the first
+    rank.
 
-    `report(folder)` says where the report is, and `network` is what people call it.
+    `report(folder)` returns the report's place, and `network` is the word for the model.
     """
     if not launch.world.is_main:
         return
     folder = launch.output_dir
     launch.log.note("making the report")
     missing = f"stopped before the report was made; {command('report', folder)} makes it"
-    with leaving_with(f"{missing}, and all else is saved"):
+    with leaving_with(f"{missing}; everything else is saved"):
         report_file = report(folder)
     entries: list[Entry] = [
         ("Report", report_file, ""),
@@ -56,13 +56,13 @@ def tell_of_pictures(
 
 
 def samples_entry(folder: Path) -> list[Entry]:
-    """The picture of training images, where there is one."""
+    """List the picture of training images, if there is one."""
     picture = folder / SAMPLES
     return [("", picture, "training images as the network gets them")] if picture.exists() else []
 
 
 def closing_lines(data: object, table: str, entries: Sequence[Entry]) -> list[str]:
-    """The table of scores on a data set, where everything is, and what to try next."""
+    """Write the table of scores on a data set, the run's files, and what to try next."""
     lines = ["", f"Scores on {data}:", table, ""]
     for name, what, note in entries:
         lines.append(f"{name:<13}{what}{'  ' if note else ''}{note}")

@@ -1,4 +1,4 @@
-"""Command lines that are printed for people to type.  Imports no torch."""
+"""Command lines to print for people. Imports no torch."""
 
 import re
 import shlex
@@ -10,14 +10,14 @@ from pathlib import Path
 PROGRAM = "backbones"
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 """The scripts of a checkout, one for each command; an installed package has none."""
-IN_PYTHON = 'the same again with run={"resume": "auto"}'
+IN_PYTHON = 'the same call again with run={"resume": "auto"}'
 
 
 def command(name: str, *arguments: object, task: str | None = None) -> str:
-    """A command line of ours: `backbones NAME …`, or the script in tools/ where this process was
+    """Write a command line of ours: `backbones NAME …`, or the script in tools/ if this process was
     started through one.
 
-    `task` is how scripts call it, such as `det`; None for that of the started one.
+    `task` is its short name in scripts, such as `det`; None for that of the started script.
     """
     words = [str(argument) for argument in arguments]
     script = _script(name, Path(sys.argv[0]), task)
@@ -26,8 +26,8 @@ def command(name: str, *arguments: object, task: str | None = None) -> str:
 
 
 def program(name: str) -> str:
-    """How a program of this environment, or the one that was started, is typed: by its name, or by
-    its path where the name alone would not find it.
+    """Write a program of this environment, or the started one, by its name, or by its path if the
+    name alone would not find it.
     """
     started = Path(sys.argv[0])
     is_started = started.name == name and started.exists()
@@ -44,8 +44,8 @@ def python() -> str:
 
 
 def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The command line that continues this run, from `sys.orig_argv` and the environment that
-    torchrun set; words where the settings were given in Python.
+    """Write the command line that continues this run, from `sys.orig_argv` and torchrun's
+    environment; a sentence if the settings were given in Python.
     """
     kept = [argument for argument in arguments if not argument.startswith("run.resume=")]
     started = Path(kept[1] if len(kept) > 1 and kept[1] != "-u" else "".join(kept[2:3]))
@@ -67,8 +67,8 @@ def resume_command(arguments: Sequence[str], environment: Mapping[str, str]) -> 
 
 
 def _script(name: str, started: Path, task: str | None) -> Path | None:
-    """The script of a command, beside the one that was started: of the same task, `eval_det.py`
-    beside `train_det.py`, where there is one.
+    """Find the script of a command beside the started one: of the same task if there is one, such
+    as `eval_det.py` beside `train_det.py`.
     """
     if not _is_ours(started):
         return None
@@ -84,13 +84,13 @@ def _is_ours(script: Path) -> bool:
 
 
 def _shown(path: Path) -> str:
-    """A path, relative to the working directory if inside it."""
+    """Write a path, relative to the working directory if inside it."""
     inside = path.is_relative_to(Path.cwd())
     return str(path.relative_to(Path.cwd()) if inside else path)
 
 
 def _processes(environment: Mapping[str, str]) -> list[str]:
-    """torchrun's options for the same processes."""
+    """Write torchrun's options for the same processes."""
     options = ["--nproc-per-node", environment["LOCAL_WORLD_SIZE"]]
     if environment.get("GROUP_WORLD_SIZE", "1") == "1":
         return [*options, "--standalone"]  # takes a free port

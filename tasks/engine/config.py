@@ -4,9 +4,8 @@ Imports no torch. What a settings class may declare is in `setting_types.py`; `c
 files and overrides.
 
 A section is its default with the given values replaced, so that a task's own defaults survive. A
-settings class may have
-    UPGRADES: functions that turn nested values saved by an older version into the next one's;
-    REMOVED: dotted names of settings that are gone, with what to do instead.
+settings class may have UPGRADES: functions that turn nested values of a saved version into those of
+the next; REMOVED: dotted names of settings that are gone, with what to do instead.
 """
 
 import dataclasses
@@ -44,13 +43,13 @@ class UnknownSettingWarning(UserWarning):
 
 @dataclass(frozen=True)
 class _Source:
-    """Nested values and where they came from."""
+    """Nested values and their origin."""
 
     name: str
     values: Mapping[str, Any]
     saved: bool = False
     typed: bool = False
-    """Whether it is an override of the command line; all of those are equals."""
+    """Whether it is an override of the command line; these all have the same rank."""
 
 
 @dataclass
@@ -140,7 +139,7 @@ def _combine(default: Config, sources: Sequence[_Source]) -> Config:
         given = _upgraded(cls, source) if source.saved else source.values
         known = _without_unknown(cls, given, source)
         checked = _checked_section(cls, known, "", source)
-        if not source.saved:  # which holds every setting, those that do not count too
+        if not source.saved:  # a saved file holds every setting, also unused ones
             _make_room(cls, values, checked, source)
         _merge(values.nested, checked)
         values.origins.update({key: source for key, _ in flatten(checked)})
@@ -148,7 +147,7 @@ def _combine(default: Config, sources: Sequence[_Source]) -> Config:
 
 
 def _upgraded(cls: type["DataclassInstance"], source: _Source) -> Mapping[str, Any]:
-    """The values that this version would have saved."""
+    """Upgrade values to those that this version would have saved."""
     values = dict(source.values)
     version = values.pop(VERSION_KEY, 1)
     if type(version) is not int or version < 1:
@@ -162,7 +161,7 @@ def _upgraded(cls: type["DataclassInstance"], source: _Source) -> Mapping[str, A
 def _without_unknown(
     cls: type["DataclassInstance"], values: Mapping[str, Any], source: _Source
 ) -> dict[str, Any]:
-    """The values without keys that `cls` does not have: an error, or in a saved file a warning."""
+    """Drop keys that `cls` does not have, with an error, or in a saved file a warning."""
     names = set(setting_names(cls))
     unknown = [key for key, _ in flatten(values) if key not in names]
     if not unknown:
@@ -185,7 +184,7 @@ def _pruned(values: Mapping[str, Any], names: set[str], prefix: str) -> dict[str
 
 
 def _checked_section(cls: Any, values: object, prefix: str, source: _Source) -> dict[str, Any]:
-    """The given values of a section, each of the declared type; what is not given stays absent."""
+    """Convert the given values of a section to their declared types; missing ones stay missing."""
     if values is None:  # `section:` with nothing below it
         return {}
     if not isinstance(values, Mapping):
@@ -218,7 +217,7 @@ def _checked_value(hint: Any, value: object, key: str, source: _Source) -> Any:
 
 
 def _at_home(value: object) -> object:
-    """A text with the `~` that it begins with replaced by the home folder; all else as it is."""
+    """Replace the `~` at the beginning of a text by the home folder; other values stay."""
     if isinstance(value, str) and value.split("/")[0] == "~":
         return str(Path(value).expanduser())
     return value
@@ -253,7 +252,7 @@ def _look_up(values: Mapping[str, Any], key: str) -> Any:
 
 
 def _forget(values: dict[str, Any], key: str, nullable: bool) -> None:
-    """Take a setting out, or make it null where it may be, for the default may set it too."""
+    """Make a setting null if its type allows it, as the default may set it too, or remove it."""
     section, _, rest = key.partition(".")
     if rest:
         _forget(values.setdefault(section, {}), rest, nullable)
@@ -277,7 +276,7 @@ def _merge(values: dict[str, Any], newer: Mapping[str, Any]) -> None:
 def _build(
     default: Config, values: Mapping[str, Any], prefix: str, origins: Mapping[str, _Source]
 ) -> Config:
-    """The default with the given values replaced; a refused value names where it came from."""
+    """Replace the given values in the default; the error of a refused value names its origin."""
     arguments: dict[str, Any] = {}
     hints = field_types(type(default))
     for name, value in values.items():
@@ -295,7 +294,7 @@ def _build(
 
 
 def _set_in(message: str, prefix: str, origins: Mapping[str, _Source]) -> str:
-    """Where the settings that a message names were set, or else all of the section."""
+    """Return the origins of the settings that a message names, or of the whole section."""
     own = {key: source.name for key, source in origins.items() if key.startswith(prefix)}
     named = {key: name for key, name in own.items() if key in message}
     sources = dict.fromkeys((named or own).values())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The nested mapping in a YAML file; references such as ${oc.env:HOME} are resolved."""
+    """Read the nested mapping in a YAML file; references such as ${oc.env:HOME} are resolved."""
     if not path.is_file():
         raise UserError(f"a settings file must exist, got {path}; `backbones recipes` lists ours")
     try:
@@ -33,13 +33,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def yaml_text(values: Mapping[str, Any]) -> str:
-    """Nested plain values as the text of a YAML file, which `read_yaml` reads back."""
+    """Write nested plain values as the text of a YAML file; `read_yaml` reads it back."""
     text: str = OmegaConf.to_yaml(OmegaConf.create(_without_references(values)))
     return text
 
 
 def _without_references(value: Any) -> Any:
-    """The value with every `${` in its texts marked as no reference, by a backslash."""
+    """Escape every `${` in a value's texts by a backslash, so that it is not a reference."""
     if isinstance(value, Mapping):
         return {name: _without_references(below) for name, below in value.items()}
     if isinstance(value, list | tuple):
@@ -50,7 +50,7 @@ def _without_references(value: Any) -> Any:
 
 
 def parse_override(cls: type["DataclassInstance"], text: str) -> dict[str, Any]:
-    """The nested mapping of one `section.key=value`; a text stays as it was typed."""
+    """Parse one `section.key=value` as a nested mapping; a text stays as it was typed."""
     key, equals, typed = text.partition("=")
     if not equals or not all(part.isidentifier() for part in key.split(".")):
         raise UserError(f"an override must read section.key=value, got {text!r}")
@@ -75,6 +75,6 @@ def _parse_value(text: str, typed: str) -> Any:
 
 
 def _unquoted(typed: str) -> str:
-    """A text without the quotes that were typed around all of it."""
+    """Remove the quotes that were typed around a whole text."""
     quoted = len(typed) >= 2 and typed[0] == typed[-1] and typed[0] in "\"'"
     return typed[1:-1] if quoted else typed

@@ -12,7 +12,7 @@ from torch import Tensor
 def device_constant(
     values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Send fixed numbers to a device as a tensor, once a process and without waiting for it.
+    """Send fixed numbers to a device as a tensor, once per process and without waiting.
 
     All callers share the tensor, so none may write to it.
     """

@@ -1,4 +1,4 @@
-"""Pictures of a run's course."""
+"""Draw the course of a run."""
 
 import gc
 from collections.abc import Sequence
@@ -10,16 +10,15 @@ from tasks.panels import choose_panels, is_score_panel, line_labels, panel_headi
 
 ACROSS = 3  # panels in a row at most
 PANEL = (5.2, 3.4)  # inches
-DOTTED = 20  # points of a line up to which each is marked
-LOWEST_TOP = 1.0  # percent, where an axis of scores ends at least
+DOTTED = 20  # lines of at most this many points have markers
+LOWEST_TOP = 1.0  # percent, least upper end of an axis of scores
 
 
 def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw what was measured as PNG, a chart for each of `choose_panels`, scores in percent.
 
-    Nothing is drawn where nothing was measured. matplotlib's objects refer to each other in
-    circles, and with them 10 MB of pixels, which would wait for several pictures until Python
-    collects them by itself.
+    Nothing is drawn without measurements. matplotlib's objects refer to each other in circles and
+    hold 10 MB of pixels. Python would free these only after several pictures.
     """
     figure = make_figure(rows)
     if figure is not None:
@@ -30,7 +29,7 @@ def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def make_figure(rows: Sequence[dict[str, Any]]) -> Any:
-    """The picture as matplotlib has it; None where nothing was measured."""
+    """Draw the matplotlib figure; None if nothing was measured."""
     panels = list(choose_panels(rows).items())
     if not panels:
         return None
@@ -43,7 +42,7 @@ def make_figure(rows: Sequence[dict[str, Any]]) -> Any:
 
 
 def _lay_out(count: int) -> tuple[Any, list[Any]]:
-    """A figure with axes in rows that are all full: 5 stand as 3 and 2."""
+    """Make a figure whose rows of axes are all full: 5 stand as 3 and 2."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -66,7 +65,7 @@ def _lay_out(count: int) -> tuple[Any, list[Any]]:
 def _draw_panel(
     axes: Any, title: str, names: Sequence[str], rows: Sequence[dict[str, Any]]
 ) -> None:
-    """One chart; its axis of steps is set by the caller, as all have the same."""
+    """Draw one chart; the caller sets its axis of steps, which all charts share."""
     from matplotlib.ticker import MaxNLocator
 
     is_percent = is_score_panel(title)

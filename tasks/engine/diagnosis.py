@@ -1,5 +1,5 @@
-"""How long each stage of training takes for a batch, and which one limits.  A batch is that of an
-optimiser step.
+"""Time each stage of training for a batch, and find the slowest. A batch is that of an optimiser
+step.
 """
 
 import math
@@ -21,20 +21,20 @@ class Timing:
 
     seconds: float
     batches: int
-    """How many were timed."""
+    """Number of timed batches."""
 
     @property
     def ms(self) -> str:
-        """Milliseconds a batch, with their unit."""
+        """Milliseconds a batch, with the unit."""
         return f"{self.seconds * 1000:.1f} ms"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What limits a training."""
+    """The limiting stage of a training."""
 
     images: int
-    """Of a batch."""
+    """Images of a batch."""
     device: str
     cores: int
     stages: Mapping[str, float]
@@ -42,19 +42,19 @@ class Diagnosis:
     alone: Timing
     """All of loading, in one process without workers."""
     workers: int | None
-    """data.workers; None where batches are made without a loader that has any."""
+    """data.workers; None if batches are made without a loader."""
     loader: Timing
-    """Loading with these workers, while nothing else is done."""
+    """Loading with these workers and nothing else running."""
     copy: Timing
     """To the device."""
     model: Timing
-    """Forward, backward and update, of one batch again and again."""
+    """Forward, backward and update, repeated on one batch."""
     machine: Mapping[str, str] = field(default_factory=dict)
-    """What was chosen by the machine, by name, and why."""
+    """Choices made for this machine, by name, with reasons."""
 
     @property
     def verdict(self) -> str:
-        """Which stage limits, and the way out, in a sentence."""
+        """The limiting stage and the way out, in a sentence."""
         if self.loader.seconds > self._training_seconds:
             return self._loading_limits()
         if self.copy.seconds > self.model.seconds:
@@ -81,7 +81,7 @@ class Diagnosis:
 
     @property
     def _training_seconds(self) -> float:
-        """What the device spends on a batch."""
+        """Seconds of the device for a batch."""
         return self.copy.seconds + self.model.seconds
 
     def _loading_limits(self) -> str:
@@ -92,7 +92,9 @@ class Diagnosis:
         return f"loading limits: {seen}; {part}; {self._faster_loading(slowest)}"
 
     def _faster_loading(self, slowest: str) -> str:
-        """More workers where there are cores for them, or else less work in the slowest stage."""
+        """Advise more workers if there are cores for them, otherwise less work in the slowest
+        stage.
+        """
         less_work = FASTER.get(slowest, "train on fewer or smaller images a step")
         if self.workers is None:
             return less_work
@@ -100,12 +102,12 @@ class Diagnosis:
         needed = math.ceil(busy / self._training_seconds)
         if needed <= self.cores:
             return f"data.workers={needed} would keep up"
-        return f"to keep up takes {needed} workers, and there are {self.cores} cores: {less_work}"
+        return f"keeping up needs {needed} workers, but there are {self.cores} cores: {less_work}"
 
     def _model_limits(self) -> str:
         seen = f"it takes {self.model.ms} a batch, and {self._named_loader()} {self.loader.ms}"
         if self.workers == 0:
-            return f"the model limits: {seen}, in turn; data.workers=1 would load meanwhile"
+            return f"the model limits: {seen}, in turn; data.workers=1 would load in parallel"
         way_out = "only a faster device, a smaller network or smaller images help"
         return f"the model limits: {seen}; {way_out}"
 

@@ -1,4 +1,4 @@
-"""Digests of nested values with tensors, by which a damaged file is noticed."""
+"""Digests of nested values with tensors, to notice damaged files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from torch import Tensor
 
 
 def digest_of(value: object) -> str:
-    """SHA-256 of nested dicts, lists and tuples of tensors, numbers, texts and None, as hex.
+    """Compute the SHA-256 of nested dicts, lists and tuples of tensors, numbers, texts and None, as
+    hex.
 
     Names, order, types, shapes, strides and every bit of the tensors count.
     """
@@ -35,8 +36,8 @@ def _update(digest: Any, value: object) -> None:
 
 
 def _update_tensor(digest: Any, tensor: Tensor) -> None:
-    """Bytes in the order in which they lie in memory, where they lie without gaps."""
-    if tensor.layout is not torch.strided:  # which training never saves
+    """Return a tensor's bytes, in memory order if it is without gaps."""
+    if tensor.layout is not torch.strided:  # never saved by training
         digest.update(f"{tensor.layout}".encode())
         tensor = tensor.to_dense()
     digest.update(f"{tensor.dtype} {tuple(tensor.shape)} {tensor.stride()}".encode())

@@ -1,4 +1,4 @@
-"""The processes of a run as a value: made once from torchrun's environment and passed in."""
+"""The processes of a run as a value, made once from torchrun's environment and passed in."""
 
 import os
 import socket
@@ -18,14 +18,16 @@ from tasks.engine.rank_environment import Ranks, ranks_of
 from tasks.engine.wish import Stopped
 
 COLLECTIVE = timedelta(minutes=30)
-"""For which ranks wait in one; work of a single rank is waited for before it begins, by `Peers`."""
+"""Time limit of a collective. Work of a single rank is waited for before the collective, by
+`Peers`.
+"""
 START = "within 5 minutes of each other"
 
 
 @dataclass(frozen=True)
 class World:
-    """One process among `size`; objects travel over gloo, so that waiting for them never times a
-    GPU collective out.
+    """One process among `size`. Objects travel over gloo, so waiting for them never times out a GPU
+    collective.
     """
 
     rank: int
@@ -33,18 +35,18 @@ class World:
     size: int
     device: torch.device
     object_group: Any = field(default=None, repr=False, compare=False)
-    """The gloo process group; None for one process, and where the only group is one."""
+    """The gloo process group; None for one process, or if gloo is the only group."""
     peers: Peers | None = field(default=None, repr=False, compare=False)
-    """The other processes and their launcher; None for one process without any."""
+    """The other processes and their launcher; None for one process without launcher."""
 
     @classmethod
     def create(cls, device: str) -> "World":
-        """The world that torchrun's environment describes, or srun's, or a single process without
-        them.
+        """Make the world that the environment of torchrun or srun describes; without them a single
+        process.
 
-        `device` is `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`; each rank takes
-        the GPU of its local rank. UserError for a device that does not exist, and where not all
-        ranks start.
+        `device` is `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`; each rank takes the
+        GPU of its local rank. UserError for a device that does not exist, and if not all ranks
+        start.
         """
         ranks = ranks_of(os.environ)
         chosen = resolve_device(device, _gpu_of(ranks), ranks.size)
@@ -53,7 +55,7 @@ class World:
         if ranks.size == 1 and not ranks.hosted:
             return cls(ranks.rank, ranks.local_rank, ranks.size, chosen)
         if not (ranks.address and ranks.port):
-            rule = f"WORLD_SIZE={ranks.size} takes RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
+            rule = f"WORLD_SIZE={ranks.size} needs RANK, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"
             raise UserError(f"{rule}, got no MASTER_ADDR or MASTER_PORT; torchrun sets them all")
         object_group = None
         try:
@@ -70,7 +72,7 @@ class World:
         return self.rank == 0
 
     def gather(self, value: object) -> list[Any] | None:
-        """Every rank's picklable value, by rank, on rank 0; None elsewhere."""
+        """Gather every rank's picklable value, by rank, on rank 0; None elsewhere."""
         if self.size == 1:
             return [value]
         self.meet()
@@ -79,7 +81,7 @@ class World:
         return values
 
     def broadcast(self, value: Any) -> Any:
-        """Rank 0's picklable value on every rank."""
+        """Send rank 0's picklable value to every rank."""
         if self.size == 1:
             return value
         self.meet()
@@ -92,7 +94,7 @@ class World:
         return bool(self.largest(int(flag)))
 
     def largest(self, value: int) -> int:
-        """The largest of the ranks' values; every rank gets the same answer."""
+        """Return the largest of the ranks' values, on every rank."""
         if self.size == 1:
             return value
         values = torch.tensor([value])
@@ -100,7 +102,9 @@ class World:
         return int(values.item())
 
     def share_buffers(self, module: nn.Module) -> None:
-        """Give every rank rank 0's buffers: batch norm statistics follow each rank's own images."""
+        """Copy rank 0's buffers to every rank, as batch norm statistics follow each rank's own
+        images.
+        """
         if self.size > 1:
             for buffer in module.buffers():
                 dist.broadcast(buffer, src=0)
@@ -112,12 +116,12 @@ class World:
             dist.barrier(group=self.object_group)
 
     def meet(self) -> None:
-        """Wait until every rank is there, however long one works, for as long as all live."""
+        """Wait until every rank is here, without a time limit, while all of them live."""
         if self.peers is not None:
             self.peers.meet()
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """Sums over the ranks of some numbers, on every rank. Does not involve the device."""
+        """Sum numbers over the ranks, on every rank. Does not involve the device."""
         if self.size == 1:
             return list(values)
         sums = torch.tensor(values, dtype=torch.float64)
@@ -126,12 +130,12 @@ class World:
 
     @contextmanager
     def sharing_errors(self) -> Iterator[None]:
-        """Context that ends on every rank with the first error of any that a user can mend, as a
-        UserError, or with Stopped where any was asked to stop.
+        """Context that raises the first UserError of any rank on every rank, or Stopped if any rank
+        was asked to stop.
 
         Ranks must not communicate in it. A rank that failed alone would leave the others waiting
-        for it. Any other error is a fault of ours: it ends its own rank with its traceback, and
-        the launcher ends the others.
+        for it. Any other error is our bug: it ends its own rank with its traceback, and the
+        launcher ends the others.
         """
         failure: Exception | None = None
         try:
@@ -163,7 +167,7 @@ class World:
 
 
 def _join(ranks: Ranks, device: torch.device, peers: Peers) -> Any:
-    """Make torch's groups of all ranks; the one for objects, where it is not the only one."""
+    """Make torch's groups of all ranks; returns the group for objects unless it is the only one."""
     interface = gloo_interface(os.environ.get("NCCL_SOCKET_IFNAME"), socket.if_nameindex())
     if interface is not None:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
@@ -187,17 +191,15 @@ def _join(ranks: Ranks, device: torch.device, peers: Peers) -> Any:
 
 
 def _gpu_of(ranks: Ranks) -> int:
-    """The number of a rank's GPU among those that it sees: its own alone, with srun's
-    --gpus-per-task=1.
+    """Return the number of a rank's GPU among those it sees; with srun's --gpus-per-task=1 it sees
+    only its own.
     """
     alone = ranks.launcher == "srun" and torch.cuda.device_count() == 1
     return 0 if alone else ranks.local_rank
 
 
 def gloo_interface(wanted: str | None, present: Sequence[tuple[int, str]]) -> str | None:
-    """The first network interface that NCCL_SOCKET_IFNAME names, for gloo; None where it names
-    none.
-    """
+    """Return the first network interface in NCCL_SOCKET_IFNAME, for gloo; None if it names none."""
     if wanted is None or wanted.startswith("^"):
         return None
     exact = wanted.startswith("=")
@@ -209,17 +211,17 @@ def gloo_interface(wanted: str | None, present: Sequence[tuple[int, str]]) -> st
 
 
 def _not_together(ranks: Ranks, error: RuntimeError) -> str:
-    """What to tell where not all ranks find each other."""
+    """Report that not all ranks find each other."""
     rule = f"all {ranks.size} ranks must start {START} and meet at {ranks.address}:{ranks.port}"
     seen = f"rank {ranks.rank}, of {ranks.launcher or 'WORLD_SIZE'}, got: {str(error)[:200]}"
-    network = "where a machine has several networks, GLOO_SOCKET_IFNAME names the one"
+    network = "if a machine has several networks, GLOO_SOCKET_IFNAME selects one"
     alone = "RANK=0 WORLD_SIZE=1 trains as one process"
     return f"{rule}, but {seen}; {network}; {alone}"
 
 
 def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
-    """The torch device that a rank uses for the setting run.device; UserError names what
-    there is.
+    """Return a rank's torch device for the setting run.device; UserError names the available
+    ones.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -244,8 +246,8 @@ def resolve_device(name: str, local_rank: int, size: int) -> torch.device:
 
 
 def micro_batch_size(batch_size: int, ranks: int, accumulate: int) -> int:
-    """Images per rank and micro-batch for the global data.batch_size; UserError when they do not
-    come out even.
+    """Return the images per rank and micro-batch; UserError if the global data.batch_size does not
+    divide.
     """
     parts = ranks * accumulate
     if batch_size % parts:

@@ -1,6 +1,4 @@
-"""What limits the speed of a training: its stages, each timed by itself in a run that does not take
-place.
-"""
+"""Find what limits the speed of a training: time each stage by itself, without training."""
 
 import os
 import tempfile
@@ -36,16 +34,16 @@ WARM_STEPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much of each stage is timed."""
+    """Limits on the timing of each stage."""
 
     batches: int = 100
-    """At most."""
+    """Most batches."""
     seconds: float = 20.0
-    """After which no further batch is begun, once there are `least`."""
+    """No batch begins after this time, once `least` were timed."""
     least: int = 3
 
     def reached(self, batches: int, seconds: float) -> bool:
-        """Whether so much is enough."""
+        """Whether this many batches and seconds are enough."""
         return batches >= self.batches or (batches >= self.least and seconds >= self.seconds)
 
 
@@ -54,15 +52,15 @@ def diagnose(
     run: Callable[[Config, Launch[Config]], dict[str, float]],
     limits: Limits | None = None,
 ) -> Diagnosis:
-    """Time a task's stages: its `run` goes as far as training, which does not begin.
+    """Time a task's stages: its `run` goes as far as training, but does not train.
 
-    Nothing is written but to a temporary folder, and run.output_dir is not looked at. UserError
-    where there are several ranks.
+    Nothing is written but to a temporary folder, and run.output_dir is not looked at. UserError for
+    several ranks.
     """
     ranks = ranks_of(os.environ).size
     if ranks > 1:
         share = max(1, config.batch_size // ranks)
-        way_out = f"leave torchrun out, and give data.batch_size={share}, a rank's share"
+        way_out = f"leave torchrun out, and set data.batch_size={share}, one rank's share"
         raise UserError(f"--doctor times one process, got {ranks} ranks; {way_out}")
     with tempfile.TemporaryDirectory() as folder:
         unkept = replace(config.run, output_dir=folder, resume="never", samples=0)
@@ -73,7 +71,7 @@ def diagnose(
     raise AssertionError("a task's run must call launch.fit")
 
 
-class _Examined(Exception):  # noqa: N818  # no error: it leaves a task's route where training begins
+class _Examined(Exception):  # noqa: N818  # no error: it leaves a task's run before training
     def __init__(self, diagnosis: Diagnosis) -> None:
         super().__init__()
         self.diagnosis = diagnosis
@@ -84,7 +82,7 @@ def _examine(limits: Limits, training: Training, batches: Batches, _: Evaluate) 
 
 
 def examine(training: Training, batches: Batches, limits: Limits) -> Diagnosis:
-    """Time what training would do, in this process and in memory only; the weights stay."""
+    """Time the stages of training in this process and in memory only; weights are not changed."""
     note = training.log.note
     note(f"timing up to {limits.batches} batches of each stage, {limits.seconds:g} s each")
     machine = _describe_machine(training)
@@ -115,7 +113,7 @@ class _Loading:
     """Loading in this process."""
 
     batch: StepBatches
-    """The first one."""
+    """The first batch."""
     timing: Timing
     stages: dict[str, float]
     """Seconds a batch."""
@@ -146,7 +144,7 @@ def _load_with_workers(
 
 
 def _train(training: Training, batch: StepBatches, limits: Limits) -> tuple[Timing, Timing]:
-    """Time copies to the device, and steps on what lies there, at a learning rate of zero."""
+    """Time copies to the device, and steps on a copied batch at a learning rate of zero."""
     device = training.world.device
     optim = training.config.optim
     replica = training.objective.train()
@@ -174,7 +172,7 @@ def _train(training: Training, batch: StepBatches, limits: Limits) -> tuple[Timi
 
 
 def _time(call: Callable[[], object], training: Training, limits: Limits) -> Timing:
-    """Mean time of a call, the device's work included."""
+    """Measure the mean time of a call, including the device's work."""
     _wait_for(training.world.device)
     started = time.perf_counter()
     calls = 0
@@ -191,7 +189,7 @@ def _wait_for(device: torch.device) -> None:
 
 
 def _describe_machine(training: Training) -> dict[str, str]:
-    """Cores, threads and arithmetic, and why they were chosen."""
+    """Describe cores, threads and arithmetic, and why they were chosen."""
     free = free_cores(usable_cores())
     seen = "" if free is None else f"; {free:.1f} are free"
     precision = training.precision

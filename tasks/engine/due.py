@@ -1,4 +1,4 @@
-"""What is done now and then during training: log lines, checkpoints, evaluations."""
+"""Periodic work during training: log lines, checkpoints, evaluations."""
 
 import math
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tasks.written import score_text
 
 
 def report(training: Training, state: State, step: int, total: int, lr: float) -> None:
-    """Write the log row of a step: means since the last one, and what was masked."""
+    """Write the log row of a step: means since the last row, and masked steps."""
     _report_masked(training, state)
     means = state.losses.means(training.world)
     speed, seconds_per_step = state.speed.read(training.config.batch_size)
@@ -29,8 +29,8 @@ def report(training: Training, state: State, step: int, total: int, lr: float) -
 
 
 def files_due(step: int, run: RunConfig, total: int) -> tuple[str, ...]:
-    """Names of the checkpoints to write after a step; the last one is also written before every
-    evaluation.
+    """Return the names of the checkpoints to write after a step; last.pt is also written before
+    every evaluation.
     """
     numbered = (f"step_{step}.pt",) if run.keep_every and step % run.keep_every == 0 else ()
     saved = is_due(step, run.save_every, total) or is_due(step, run.eval_every, total)
@@ -38,9 +38,7 @@ def files_due(step: int, run: RunConfig, total: int) -> tuple[str, ...]:
 
 
 def save(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> Progress:
-    """Save the state after a step, once masked steps are reported; every rank leaves when the files
-    are there.
-    """
+    """Save the state after a step, once masked steps are reported. All ranks wait for the files."""
     _report_masked(training, state)
     progress = replace(progress, window=state.losses.totals(training.world))
     _write(training, state, progress, names)
@@ -50,8 +48,8 @@ def save(training: Training, state: State, progress: Progress, names: tuple[str,
 def score(
     training: Training, state: State, progress: Progress, evaluate: Evaluate, total: int
 ) -> Progress:
-    """Evaluate, log the scores and save them; the best checkpoint is replaced by a better one, and
-    neither NaN nor a score with a validation loss that is not finite is one.
+    """Evaluate, log the scores and save them; replace the best checkpoint if the score is better.
+    NaN is never better, nor is a score with a non-finite validation loss.
     """
     run = training.config.run
     scored = training.model if state.ema is None else state.ema.model
@@ -68,27 +66,29 @@ def score(
     training.log.note(_score_line(progress, run.best_metric, weights, better))
     training.log.draw()
     if better and training.on_best is not None and training.world.is_main:
-        training.on_best(scored)  # before the checkpoint says so: a run killed here comes again
+        training.on_best(scored)  # before the checkpoint records it: a run killed here repeats it
     _write(training, state, progress, (BEST, LAST) if better else (LAST,))
     return progress
 
 
 def forget_lost_best(training: Training, progress: Progress) -> Progress:
-    """The progress of a resumed run; without a best score where its checkpoint is not in the
-    folder, so that the best of what is to come is kept.
+    """Return the progress of a resumed run. It has no best score if the best checkpoint is missing,
+    so that the next best one is saved.
     """
     is_there = training.world.broadcast((training.checkpoints.folder / BEST).exists())
     if is_there or progress.best is None:
         return progress
     lost = f"{BEST} of step {progress.best_step} is not in {training.checkpoints.folder}"
-    training.log.note(f"warning: {lost}; the best of the evaluations to come takes its place")
+    training.log.note(f"warning: {lost}; the best of the following evaluations replaces it")
     return replace(progress, best=None, best_step=0)
 
 
 def _with_scores(progress: Progress, scores: dict[str, float], config: TaskSettings) -> Progress:
-    """Progress after an evaluation; of single classes the scores that decide something are kept."""
+    """Return the progress after an evaluation; per-class scores are kept only if they decide
+    something.
+    """
     best_metric = config.run.best_metric
-    value = scores[best_metric]  # one of its evaluator's names, as was checked at the start
+    value = scores[best_metric]  # one of its evaluator's names, checked at the start
     deciding = {name: scores[name] for name in config.deciding_scores}
     evaluation = Evaluation(progress.step, without_details(scores) | deciding)
     best = best_so_far(progress, best_metric)
@@ -107,8 +107,8 @@ def _with_scores(progress: Progress, scores: dict[str, float], config: TaskSetti
 
 
 def _score_line(progress: Progress, best_metric: str, weights: str, better: bool) -> str:
-    """A line with the score that decides, the validation loss where there is one, and whose weights
-    were scored.
+    """Write a line with the deciding score, the validation loss if there is one, and the scored
+    weights.
     """
     text = f"{best_metric} {score_text(progress.scores[best_metric])}"
     if "val/loss" in progress.scores:
@@ -118,7 +118,7 @@ def _score_line(progress: Progress, best_metric: str, weights: str, better: bool
 
 
 def _report_masked(training: Training, state: State) -> None:
-    """Name the masked steps; UserError on every rank where too many came one after another."""
+    """Report the masked steps; UserError on every rank if too many were consecutive."""
     for line in state.losses.masked_steps(training.world, training.name_image):
         training.log.note(line)
     optim = training.config.optim
@@ -127,7 +127,7 @@ def _report_masked(training: Training, state: State) -> None:
         training.log.flush()
         raise UserError(
             f"fewer than optim.max_skipped={optim.max_skipped} updates in a row must be left out,"
-            f" got {in_a_row} whose gradients were not finite; lower optim.lr={optim.lr:g}, correct"
+            f" got {in_a_row} with non-finite gradients; lower optim.lr={optim.lr:g}, correct"
             " the images named above, or start from other weights"
         )
 
@@ -135,7 +135,7 @@ def _report_masked(training: Training, state: State) -> None:
 def _write(training: Training, state: State, progress: Progress, names: tuple[str, ...]) -> None:
     if training.world.is_main:
         folder = training.checkpoints.folder
-        if not folder.is_dir():  # made anew it would lack the run's other files
+        if not folder.is_dir():  # a new folder would lack the run's other files
             rule = f"run.output_dir={folder} must be there as long as the run"
             raise UserError(f"{rule}, but it has vanished; bring it back, and resume")
         try:
@@ -143,7 +143,7 @@ def _write(training: Training, state: State, progress: Progress, names: tuple[st
         except UserError as error:
             if not (folder / LAST).exists():
                 raise
-            way_out = "run.resume=auto goes on from it once that is mended"
-            raise UserError(f"{error}; the {LAST} that is there is whole, and {way_out}") from error
+            way_out = "run.resume=auto continues from it once that is corrected"
+            raise UserError(f"{error}; the existing {LAST} is intact, and {way_out}") from error
         training.log.flush()
     training.world.barrier()

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, hardware, commit and command line."""
+"""Record a run's versions, hardware, commit and command line."""
 
 import os
 import platform

@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class LossSums:
-    """Losses times the weights of their batches, and the sums of the weights, by name."""
+    """Losses times their batches' weights, and the sums of those weights, by name."""
 
     sums: dict[str, float] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class LossSums:
 
 @dataclass(frozen=True)
 class SetScores:
-    """What one data set gave."""
+    """The result on one data set."""
 
     scores: Mapping[str, float]
     """Names, `group/name` or a plain `name`, to numbers."""
     losses: Mapping[str, float]
-    """Mean losses by the names that the objective gives them."""
+    """Mean losses by the objective's names."""
 
 
 Score = Callable[[nn.Module, int, bool], SetScores]
@@ -51,7 +51,7 @@ class Evaluator:
     """How a model is scored on one data set."""
 
     names: Sequence[str]
-    """Of all the scores that it gives, without the losses."""
+    """Names of all its scores, without the losses."""
     score: Score
 
 
@@ -60,11 +60,11 @@ def evaluate_sets(
 ) -> Evaluate:
     """Join the evaluators of run.eval_sets, by the names of the sets, into what `fit` calls.
 
-    UserError for a set without an evaluator, and where none gives run.best_metric, or the score
-    that ends the warm-up.
+    UserError for a set without an evaluator, and if none gives run.best_metric or the score that
+    ends the warm-up.
     """
     unknown = [name for name in run.eval_sets if name not in available]
-    rule = f"run.eval_sets must be of {', '.join(available)} for this task"
+    rule = f"run.eval_sets must be among {', '.join(available)} for this task"
     require(not unknown, rule, run.eval_sets)
     evaluators = {name: available[name] for name in run.eval_sets}
     known: list[str] = []
@@ -107,12 +107,12 @@ def run_batches(
     world: World,
     compute: Callable[[B], tuple[R, Mapping[str, Tensor]]],
 ) -> tuple[list[R], LossSums]:
-    """This rank's results of every batch, and the sums of its losses. Collective.
+    """Compute this rank's results of every batch, and the sums of its losses. Collective.
 
-    `compute` is called without gradients with a batch on the device, and gives its result and its
-    losses, which may be none; ranks must not communicate in it. What a user can mend on one rank,
-    such as an image that cannot be read, is a UserError on all of them, and so is Stopped a stop
-    that is asked for. Losses of a batch of weight 0 do not count, whatever they are.
+    `compute` is called without gradients with a batch on the device. It returns its result and its
+    losses, which may be empty; ranks must not communicate in it. A UserError on one rank, such as
+    for an unreadable image, is raised on all of them, and so is Stopped. Losses of a batch of
+    weight 0 do not count.
     """
     results: list[R] = []
     sums: dict[str, Tensor] = {}
@@ -127,14 +127,14 @@ def run_batches(
             for name, loss in losses.items():
                 weight = on_host.loss_weights.get(name, on_host.weight)
                 term = loss.double() * weight
-                counted = term if weight else torch.zeros_like(term)  # not 0 x NaN
+                counted = term if weight else torch.zeros_like(term)  # avoids 0 x NaN
                 sums[name] = sums[name] + counted if name in sums else counted
                 weights[name] = weights.get(name, 0.0) + weight
     return results, LossSums({name: float(value) for name, value in sums.items()}, weights)
 
 
 def mean_losses(parts: Sequence[LossSums]) -> dict[str, float]:
-    """Losses over the weights of all ranks; nothing where none were computed."""
+    """Divide the losses by the weights of all ranks; empty if none were computed."""
     means: dict[str, float] = {}
     for name in dict.fromkeys(name for part in parts for name in part.sums):
         weight = sum(part.weights.get(name, 0.0) for part in parts)
@@ -149,10 +149,10 @@ def score_together(
     losses: LossSums,
     score: Callable[[list[R], dict[str, float]], SetScores],
 ) -> SetScores:
-    """What `score` makes, on the first rank, of every rank's results and of the mean losses; every
-    rank gets it. Collective.
+    """Call `score` on rank 0 with every rank's results and the mean losses, and return its result
+    on every rank. Collective.
 
-    Over gloo, as scoring may outlast a GPU collective's time limit.
+    Uses gloo, as scoring may take longer than a GPU collective's time limit.
     """
     gathered = world.gather((results, losses))
     found = SetScores({}, {})
@@ -164,7 +164,7 @@ def score_together(
 
 
 def mean_over_ranks(sums: LossSums, world: World) -> dict[str, float]:
-    """`mean_losses` of every rank's sums, on every rank. Collective."""
+    """Return `mean_losses` of every rank's sums, on every rank. Collective."""
     parts = world.gather(sums)
     means: dict[str, float] = world.broadcast(mean_losses(parts or []))
     return means
@@ -172,10 +172,9 @@ def mean_over_ranks(sums: LossSums, world: World) -> dict[str, float]:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is back in the mode it had.
+    """Context of evaluation mode without gradients; it restores every module's mode at its end.
 
-    Not inference mode: what the model caches in it could not take part in
-    training later.
+    Not inference mode: tensors that the model caches in it could not be used in training later.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -189,8 +188,8 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def scoring_process(run: RunConfig) -> Iterator[tuple[World, Precision]]:
-    """The world and the arithmetic of a process, or of one of torchrun's, that scores a saved
-    model.
+    """Context of the world and the arithmetic of a process, with or without torchrun, that scores a
+    saved model.
     """
     keep_freed_memory()
     world = World.create(run.device)

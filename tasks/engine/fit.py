@@ -1,5 +1,5 @@
-"""The training loop.  It reads downwards; what depends on time or on scores is a function of the
-number of finished steps and of the finished evaluations.
+"""The training loop. It reads downwards. Everything that depends on time or scores is a function of
+the number of finished steps and of the finished evaluations.
 """
 
 import os
@@ -46,20 +46,19 @@ from tasks.engine.training import (
 from tasks.engine.wish import Stopped
 
 TIMED_STEPS = 30
-"""Steps of a process after which schedule.minutes becomes steps."""
+"""Steps of a process after which schedule.minutes is turned into steps."""
 
 
 def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, float]:
-    """Train from the resumed checkpoint, if any, to the last step; the scores of the last
-    evaluation.
+    """Train from the resumed checkpoint, if any, to the last step; return the last evaluation's
+    scores.
 
-    `evaluate` is called on every rank with the model to score (the moving average where there is
-    one), in eval mode and without gradients, and gives every rank the same scores.
-    A resumed run ends with the weights of an uninterrupted one, bit for bit, while the number of
-    threads stays (sums over three or more ranks aside). SIGTERM, SIGINT and SIGHUP finish the
-    step, save, print the command that resumes and raise SystemExit; SIGUSR1 finishes the step,
-    saves and goes on. A stop does not wait for a batch that is late, nor for an evaluation, which
-    the resumed run makes.
+    `evaluate` is called on every rank with the model to score (the moving average if there is one),
+    in eval mode and without gradients, and returns the same scores on every rank. A resumed run
+    ends with the weights of an uninterrupted one, bit for bit, while the number of threads stays
+    (sums over three or more ranks aside). SIGTERM, SIGINT and SIGHUP finish the step, save, print
+    the command that resumes and raise SystemExit; SIGUSR1 finishes the step, saves and continues. A
+    stop does not wait for a late batch, nor for an evaluation: the resumed run makes it.
     """
     config, log = training.config, training.log
     state, feed, progress = _begin(training, batches)
@@ -77,7 +76,7 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
                 try:
                     with state.speed.paused():
                         progress = score(training, state, progress, evaluate, total)
-                except Stopped:  # what is scored was saved before
+                except Stopped:  # the scored state was saved before
                     _leave(training, progress, stop)
                 training.objective.train()
                 stopping = stop.agreed() is Wish.STOP
@@ -89,7 +88,7 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
             position = position_of(batches)
             try:
                 result, lr = _step(training, state, replica, feed, progress)
-            except Stopped:  # while a batch was waited for
+            except Stopped:  # while waiting for a batch
                 progress = _save(training, state, progress, (LAST,), position)
                 _leave(training, progress, stop)
             progress = replace(progress, step=progress.step + 1)
@@ -110,7 +109,7 @@ def fit(training: Training, batches: Batches, evaluate: Evaluate) -> dict[str, f
 
 
 def _begin(training: Training, batches: Batches) -> tuple[State, Feed, Progress]:
-    """Restore the run's state, or start afresh, and say what is about to happen."""
+    """Restore the run's state, or initialise it, and print what is about to happen."""
     model = training.model
     optim = training.config.optim
     optimizer = build_optimizer(model, optim)
@@ -154,7 +153,7 @@ def _announce(training: Training, progress: Progress) -> None:
 def _step(
     training: Training, state: State, replica: nn.Module, feed: Feed, progress: Progress
 ) -> tuple[StepResult, float]:
-    """Take one step; what it leaves on the device, and its learning rate."""
+    """Take one step; return its result on the device, and its learning rate."""
     config = training.config
     step = progress.step
     schedule = replace(config.schedule, steps=total_steps(config, progress))
@@ -169,8 +168,8 @@ def _step(
 def take_step(
     training: Training, state: State, replica: nn.Module, taken: StepBatches, step: int
 ) -> StepResult:
-    """Take the step after `step` finished ones, at the learning rate that is set; what it leaves on
-    the device.
+    """Take the step after `step` finished ones at the set learning rate; return its result on the
+    device.
     """
     config = training.config
     arithmetic = Arithmetic(
@@ -189,7 +188,7 @@ def take_step(
 
 
 def _count(training: Training, state: State, progress: Progress, result: StepResult) -> None:
-    """Add a finished step to the sums that the log reads."""
+    """Add a finished step to the sums for the log."""
     state.losses.add(progress.step, result)
     state.speed.count()
     training.log.advance()
@@ -198,7 +197,7 @@ def _count(training: Training, state: State, progress: Progress, result: StepRes
 
 
 def _follow_cores(training: Training, state: State, step: int) -> None:
-    """Take another number of threads where others left more or fewer cores free, and say so."""
+    """Change the number of threads, and say so, if more or fewer cores became free."""
     line = None if state.threads is None else state.threads.look()
     if line is not None:
         training.log.note(f"step {step}: {line}")
@@ -231,8 +230,8 @@ def _say_if_early(training: Training, progress: Progress, total: int) -> None:
 def _save(
     training: Training, state: State, progress: Progress, names: tuple[str, ...], position: Any
 ) -> Progress:
-    """Save the finished steps, with this rank's position in its batches; nothing before the first
-    step.
+    """Save after the finished steps, with this rank's position in its batches; nothing before the
+    first step.
     """
     if progress.step == 0:
         return progress
@@ -250,13 +249,13 @@ def _leave(training: Training, progress: Progress, stop: StopRequest) -> NoRetur
 
 
 def _farewell(training: Training, saved: Progress) -> str:
-    """What is said where the run did not stop in time, and is ended."""
+    """Write the message for a run that did not stop in time and is ended."""
     world = training.world
     who = "" if world.size == 1 else f"rank {world.rank} of {world.size}: "
     seconds = f"run.stop_within={training.config.run.stop_within:g} seconds"
     kept = f"from {LAST} of step {saved.step}" if saved.step else "nothing was saved yet, and"
     command = resume_command(sys.orig_argv, os.environ)
-    lost = f"not stopped within {seconds}, so what came after the last save is lost"
+    lost = f"not stopped within {seconds}, so everything after the last save is lost"
     return f"{who}{lost}; {kept} this continues:\n  {command}"
 
 

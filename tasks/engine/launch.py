@@ -1,6 +1,7 @@
-"""From settings to a finished run: processes, precision, where the weights come from, the folder.
+"""From settings to a finished run: processes, precision, source of the weights, folder.
 
-A task's `train.py` reads its data, builds its model and says how it is scored; all else is here.
+A task's `train.py` reads its data, builds its model and says how it is scored; everything else is
+here.
 """
 
 import json
@@ -48,7 +49,7 @@ Config = TypeVar("Config", bound=TaskSettings)
 Args = ParamSpec("Args")
 T = TypeVar("T")
 Loop = Callable[[Training, Batches, Evaluate], dict[str, float]]
-"""What is done once all is there: train, and return the scores of the last evaluation."""
+"""The last part of a run: train, and return the scores of the last evaluation."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class Launch(Generic[Config]):
     precision: Precision
     threads: ThreadChoice
     routes: Mapping[str, bool]
-    """Which of the timed routes are taken."""
+    """The chosen timed routes."""
     resumed: Checkpoint | None
-    """The run's last checkpoint, where it is resumed."""
+    """The run's last checkpoint, if it is resumed."""
     lock: RunLock
     """Of run.output_dir."""
     loop: Loop = fit
@@ -91,7 +92,7 @@ class Launch(Generic[Config]):
 
     @property
     def positions(self) -> list[Any] | None:
-        """Where each rank's batches go on, if the run is resumed and its checkpoint says so."""
+        """Where each rank's batches continue, if a resumed checkpoint gives it."""
         return None if self.resumed is None else self.resumed.progress.positions
 
     @property
@@ -100,12 +101,14 @@ class Launch(Generic[Config]):
         return self.resumed is None and self.world.is_main
 
     def on_every_rank(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
-        """Call something that a user's mistake may end on one rank, and then ends it on all."""
+        """Call a function on every rank; a UserError on one rank ends all of them."""
         with self.world.sharing_errors():
             return call(*args, **named)
 
     def once(self, call: Callable[Args, T], *args: Args.args, **named: Args.kwargs) -> T:
-        """What rank 0 makes of something that a user's mistake may end, on every rank."""
+        """Call a function on rank 0 and return its result on every rank; a UserError ends all of
+        them.
+        """
         with self.world.sharing_errors():
             made = call(*args, **named) if self.world.is_main else None
         shared: T = self.world.broadcast(made)
@@ -117,7 +120,9 @@ class Launch(Generic[Config]):
             self.log.note(line)
 
     def start(self, weights: str | None) -> Start:
-        """Where the weights come from: the run's own checkpoint, or the setting model.weights."""
+        """Return the source of the weights: the run's own checkpoint, or the setting
+        model.weights.
+        """
         if self.resumed is not None:
             return Start(self.resumed, resumed=True)
         return self.on_every_rank(Start.of, weights)
@@ -128,10 +133,11 @@ class Launch(Generic[Config]):
         weights: str | None,
         compiled: Callable[[Any], Sequence[nn.Module]] = lambda model: (),
     ) -> Any:
-        """Make the model, on rank 0 first, so that a download happens once; on its device.
+        """Make the model and move it to its device; on rank 0 first, so that a download happens
+        once.
 
-        `make` gives it with a line that says what was loaded; `compiled(model)` names the parts
-        that run.compile translates; UserError where that is asked for and there are none.
+        `make` returns it with a line about the loaded weights; `compiled(model)` lists the parts
+        for run.compile; UserError if that is set and there are none.
         """
         start = self.start(weights)
         with self.world.sharing_errors():
@@ -143,7 +149,7 @@ class Launch(Generic[Config]):
         model.to(self.world.device)
         if self.config.run.compile:
             parts = compiled(model)
-            rule = f"run.compile must be false for {self.config.task}, which has no part for it"
+            rule = f"run.compile must be false for {self.config.task}, which has nothing to compile"
             require(len(parts) > 0, rule, True)
             compile_parts(parts, graphs=self.config.run.cuda_graphs)
         return model
@@ -159,13 +165,12 @@ class Launch(Generic[Config]):
         on_best: Callable[[nn.Module], None] | None = None,
         samples: DrawSamples | None = None,
     ) -> dict[str, float]:
-        """Write the run's settings and train; the scores of the last evaluation.
+        """Write the run's settings and train; return the scores of the last evaluation.
 
-        `evaluators` are there by the names of data sets, of which run.eval_sets takes some.
-        `metadata` is what a checkpoint says of the model, in JSON's types: label_map, passport, and
-        `data`, which tells one data set from another. `on_best` is called on rank 0 with the scored
-        model each time that the best checkpoint was replaced. `samples` draws the first training
-        images, of a run that begins.
+        `evaluators` are by data set; run.eval_sets chooses among them. `metadata` describes the
+        model in a checkpoint, in JSON's types: label_map, passport, and `data`, which identifies
+        the data set. `on_best` is called on rank 0 with the scored model each time the best
+        checkpoint was replaced. `samples` draws the first training images of a new run.
         """
         config = replace_schedule(self.config, batches.epoch_length)
         evaluate = evaluate_sets(config.run, evaluators, config.schedule.warmup_metric)
@@ -184,7 +189,7 @@ class Launch(Generic[Config]):
         self.note(describe_length(config, batches.epoch_length))
         training = Training(
             model=model,
-            objective=objective.to(self.world.device),  # what it has besides the model
+            objective=objective.to(self.world.device),  # memory besides the model's
             config=config,
             checkpoints=checkpoints,
             log=self.log,
@@ -197,7 +202,7 @@ class Launch(Generic[Config]):
         return self.loop(training, batches, evaluate)
 
     def best_checkpoint(self) -> Path:
-        """The best checkpoint, or the last one where every score was nan."""
+        """Return the best checkpoint, or the last one if every score was nan."""
         best = self.output_dir / BEST
         return best if best.exists() else self.output_dir / LAST
 
@@ -206,7 +211,7 @@ class Launch(Generic[Config]):
             check_room(self.output_dir, model, self.config.optim, self.resumed)
 
     def _metadata(self, config: Config) -> dict[str, Any]:
-        """What every checkpoint says, whatever the task."""
+        """Return the metadata of every checkpoint, whatever the task."""
         return {
             "task": config.task,
             "config": to_saved(config),
@@ -216,7 +221,7 @@ class Launch(Generic[Config]):
         }
 
     def _choices(self) -> dict[str, object]:
-        """What this start decided by the machine, for environment.json."""
+        """Return this start's choices for the machine, for environment.json."""
         return {
             "threads": self.threads.number,
             "threads_because": self.threads.reason,
@@ -238,7 +243,7 @@ def launch(
 ) -> Run:
     """Train as one process, or one of torchrun's or srun's: `run` is a task's route to scores.
 
-    `sinks` receive what the run reports, besides its own; `loop` takes the place of training.
+    `sinks` receive the run's reports, besides its own sinks; `loop` replaces training.
     """
     keep_freed_memory()
     world = World.create(config.run.device)
@@ -255,7 +260,7 @@ def launch_in(
     sinks: Sequence[Sink] = (),
     loop: Loop = fit,
 ) -> Run:
-    """Train in a world that is there."""
+    """Train in an existing world."""
     folder = Path(config.run.output_dir)
     config = after_restart(config, world)
     sinks = [*make_trackers(config, world), *sinks]
@@ -271,7 +276,7 @@ def launch_in(
 def _prepare(
     config: Config, world: World, log: RunLog, lock: RunLock, loop: Loop
 ) -> Launch[Config]:
-    """Everything that is decided before the data are read."""
+    """Make every decision that comes before reading the data."""
     check_cuda_graphs(config, world)
     prepare_torch(config.run.seed, config.run.deterministic)
     check_output_dir(config.run, world, config)
@@ -288,7 +293,7 @@ def _prepare(
 
 
 def _parameters(model: nn.Module) -> str:
-    """How many parameters there are, and how many of them are trained."""
+    """Count the parameters, and those that are trained."""
     total = sum(parameter.numel() for parameter in model.parameters())
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     return f"{total / 1e6:.1f} million parameters, {trained / 1e6:.1f} million of them trained"

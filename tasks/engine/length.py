@@ -1,4 +1,4 @@
-"""How long a run is, and what it is too short for."""
+"""The length of a run, and settings that it is too short for."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -11,12 +11,12 @@ Config = TypeVar("Config", bound=TaskSettings)
 
 
 def replace_schedule(config: Config, epoch_length: int) -> Config:
-    """The settings with schedule.epochs as steps."""
+    """Return the settings with schedule.epochs turned into steps."""
     return replace(config, schedule=in_steps(config.schedule, epoch_length))
 
 
 def describe_length(config: TaskSettings, epoch_length: int) -> list[str]:
-    """The run's length in epochs, where it is known, and settings that it is too short for."""
+    """Report the run's length in epochs, if known, and settings that it is too short for."""
     run, schedule = config.run, config.schedule
     evaluations = UNKNOWN_STEPS if run.eval_every else 1
     lines: list[str] = []

@@ -1,7 +1,7 @@
-"""Batches read ahead by workers from plans, and dealt to ranks.
+"""Read batches ahead with workers, from plans, and deal them to ranks.
 
-A plan says which images make a batch and what is done with each, before any is read. It is a pure
-function of the step, so that neither restarts nor the number of workers and ranks change anything.
+A plan says which images make a batch and how each is prepared, before any is read. It is a pure
+function of the step, so restarts and the number of workers and ranks change nothing.
 """
 
 import os
@@ -27,10 +27,10 @@ from tasks.engine.waiting import (
 
 
 class Plan(Protocol):
-    """What is to be read for a global batch; its images lie in an order."""
+    """The plan of a global batch, whose images have an order."""
 
     def part(self, start: int, stop: int) -> Self:
-        """The plan of some of the images, with the padding of all."""
+        """Return the plan of some of the images, with the padding of all."""
 
 
 class CountedPlan(Plan, Protocol):
@@ -48,16 +48,16 @@ B = TypeVar("B")
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """Which part of every global batch a rank gets."""
+    """A rank's part of every global batch."""
 
     rank: int = 0
     ranks: int = 1
     accumulate: int = 1
     """Micro-batches a step and rank."""
     seed: int = 0
-    """Every random choice follows from it, the step and the image."""
+    """Seed; every random choice follows from it, the step and the image."""
     pin_memory: bool = False
-    """Whether batches lie in memory from which copies to a GPU do not block."""
+    """Whether batches are in page-locked memory, from which copies to a GPU do not block."""
 
     @classmethod
     def of(cls, world: World, *, accumulate: int = 1, seed: int = 0) -> "Share":
@@ -72,7 +72,7 @@ class Share:
         )
 
     def micro_batch(self, batch_size: int) -> int:
-        """Images of a micro-batch; UserError where data.batch_size does not divide."""
+        """Images of a micro-batch; UserError if data.batch_size does not divide."""
         return micro_batch_size(batch_size, self.ranks, self.accumulate)
 
 
@@ -81,7 +81,7 @@ class InThisProcess:
     """Loading without workers, whatever the settings say."""
 
     workers: int | None = None
-    """Those of the last loader that was to have some; None where none was used."""
+    """Workers that the last loader was configured with; None if no loader was used."""
 
 
 _without_workers: InThisProcess | None = None
@@ -89,7 +89,7 @@ _without_workers: InThisProcess | None = None
 
 @contextmanager
 def in_this_process() -> Iterator[InThisProcess]:
-    """Context in which every loader that begins to load does so without workers."""
+    """Context in which loaders start without workers."""
     global _without_workers
     outer = _without_workers
     _without_workers = InThisProcess()
@@ -104,18 +104,17 @@ class Loader(Generic[P, B]):
     """How plans become batches."""
 
     load: Callable[[P], B]
-    """Called in workers; it must be picklable, and what it raises as UserError ends training with
-    one line."""
+    """Called in workers. It must be picklable; a UserError from it ends training with one line."""
     workers: int
     share: Share = field(default_factory=Share)
     timeout: float = TIMEOUT
-    """Seconds that a batch of the workers is waited for."""
+    """Seconds to wait for a batch of the workers."""
 
     def batches(self, plans: Iterable[P]) -> Iterator[B]:
-        """The batches of the plans, in their order, read ahead by the workers.
+        """Yield the batches of the plans in order, read ahead by the workers.
 
-        The first UserError of a worker is raised here; any other error keeps its traceback. So is
-        a batch that does not come in time.
+        The first UserError of a worker is raised here; any other error keeps its traceback. A batch
+        that does not come in time is a UserError too.
         """
         workers = _allowed(self.workers)
         loader: DataLoader[Any] = DataLoader(
@@ -126,14 +125,14 @@ class Loader(Generic[P, B]):
             pin_memory=self.share.pin_memory,
             timeout=look_every(workers, self.timeout),
             worker_init_fn=_begin_worker,
-            # spares the global generator, from which torch would draw the workers' seeds
+            # torch would draw the workers' seeds from the global generator
             generator=torch.Generator(),
         )
         yield from _checked(loader, self.timeout)
 
     def training(self, plan: Callable[[int], P], step: int, batch_size: int) -> Iterator[B]:
-        """A rank's micro-batches from an optimiser step on, without end; `plan(step)` is that of
-        the global batch.
+        """Yield a rank's micro-batches from an optimiser step on, endlessly; `plan(step)` plans the
+        global batch.
         """
         return self.batches(_parts(plan, step, self.share, self.share.micro_batch(batch_size)))
 
@@ -169,7 +168,7 @@ class PlannedBatches(Generic[P, B]):
 
 
 class DealtBatches(Generic[C, B]):
-    """This rank's batches of some plans, which are dealt to the ranks in turn."""
+    """This rank's batches of plans that are dealt to the ranks in turn."""
 
     def __init__(self, loader: Loader[C, B], plans: Iterable[C]) -> None:
         self.loader = loader
@@ -190,8 +189,8 @@ class DealtBatches(Generic[C, B]):
 def read_in_turn(
     streams: Sequence[Iterable[B]], workers: int, share: Share, timeout: float = TIMEOUT
 ) -> Iterator[B]:
-    """The next item of each endless stream in turn: one stream for each worker, or one in all
-    where there are none. Streams must be picklable; errors are those of `Loader.batches`.
+    """Yield the next item of each endless stream in turn: one stream for each worker, or one
+    without workers. Streams must be picklable; errors are those of `Loader.batches`.
     """
     workers = _allowed(workers)
     loader: DataLoader[Any] = DataLoader(
@@ -207,7 +206,7 @@ def read_in_turn(
 
 
 def _checked(loader: "DataLoader[Any]", timeout: float) -> Iterator[Any]:
-    """What a loader gives, until it gives a failure or nothing any more."""
+    """Yield a loader's items until it ends or gives a failure, which is raised."""
     for item in patiently(loader, timeout) if loader.num_workers else loader:
         if isinstance(item, _Failure):
             raise UserError(item.message)
@@ -215,7 +214,7 @@ def _checked(loader: "DataLoader[Any]", timeout: float) -> Iterator[Any]:
 
 
 def _allowed(workers: int) -> int:
-    """The workers of a loader, or none inside `in_this_process`, which then knows how many."""
+    """Return the number of workers; 0 inside `in_this_process`, which records the number."""
     if _without_workers is None:
         return workers
     _without_workers.workers = workers
@@ -275,7 +274,7 @@ class _Streaming(IterableDataset[Any]):
 
 
 def _fitting(item: Any) -> Any:
-    """What a worker has made, which must fit into the memory that it goes through."""
+    """Check that a worker's batch fits into shared memory, and return it."""
     worker = get_worker_info()
     if worker is not None:
         refuse_unfit(item, worker.num_workers)
@@ -283,10 +282,10 @@ def _fitting(item: Any) -> Any:
 
 
 def _begin_worker(_worker: int) -> None:
-    """Prepare a worker: it outlives interrupts, and does not outlive a batch that it has lost.
+    """Prepare a worker: it ignores interrupts, and ends if it cannot hand over a batch.
 
-    Signals are left to the main process, which finishes its step with the batches that workers
-    still owe it.
+    Signals are left to the main process, which finishes its step with the workers' remaining
+    batches.
     """
     end_with_a_lost_batch()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

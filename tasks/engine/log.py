@@ -1,4 +1,4 @@
-"""What a run reports: rows to sinks, lines to people, and curves.png."""
+"""Reports of a run: rows to sinks, lines to people, and curves.png."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import suppress
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Sized)
 
 
 class RunLog:
-    """The reports of one run; only rank 0 makes any.  Use it as a context manager.
+    """The reports of one run; only rank 0 reports. Use it as a context manager.
 
     Lines can be printed at once; files are opened by `start`.
     """
@@ -46,7 +46,7 @@ class RunLog:
                 self.sinks.append(TensorBoard(self.folder / "tensorboard"))
             self.sinks += more
         for sink in self.sinks:
-            sink.scores = self.scores  # which grows
+            sink.scores = self.scores  # it grows
 
     def start(self, step: int, steps: int | None) -> None:
         """Begin training after `step` of `steps` (None: not known yet): drop later rows, open the
@@ -60,14 +60,14 @@ class RunLog:
         self.rows = [row for row in rows if row["step"] <= step]
         dropped = len(rows) - len(self.rows)
         if dropped:
-            self.note(f"{path}: {dropped} rows of steps after {step}, taken anew, are left out")
+            self.note(f"{path}: {dropped} rows after step {step} are left out and run again")
         for row in self.rows:
             self.learn_names(row)
         self._tell("start", step, self.rows)
         self.console.open_bar(step, steps)
 
     def set_total(self, steps: int) -> None:
-        """Say how long training will be, once that is known."""
+        """Set the length of training, once it is known."""
         self.steps = steps
         self.console.set_total(steps)
 
@@ -76,7 +76,7 @@ class RunLog:
         self.console.advance()
 
     def end_training(self) -> None:
-        """Take the progress bar away; evaluation and report have their own lines."""
+        """Remove the progress bar; evaluation and report have their own lines."""
         self.console.close_bar()
 
     def note(self, text: str) -> None:
@@ -87,8 +87,8 @@ class RunLog:
     def track(
         self, batches: Iterable[T], text: str, total: int, unit: str = "image"
     ) -> Iterator[T]:
-        """Yield the batches of a stage other than training, `total` units in all, and show how far
-        it is.
+        """Yield the batches of a stage other than training, `total` units in all, and show the
+        progress.
         """
         if not self.active:
             return iter(batches)
@@ -105,8 +105,8 @@ class RunLog:
         self.note(f"step {step}{of}  loss {row['loss']:.4g}  lr {row['lr']:.4g}  {speed}{left}")
 
     def learn_names(self, names: Iterable[str]) -> None:
-        """Take in what is measured, to tell scores from losses: parts of the training loss come
-        before those of the validation loss.
+        """Learn the names of measurements, to distinguish scores from losses: parts of the training
+        loss come before those of the validation loss.
         """
         if not self.names.issuperset(names):
             self.names.update(names)
@@ -114,9 +114,7 @@ class RunLog:
             self.scores.update(score_names(self.names))
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
-        """Add values to the row of a step, which makes a new row unless the last one is of that
-        step.
-        """
+        """Add values to the row of a step; a new row unless the last one is of that step."""
         if not self.active:
             return
         plain = plain_row(values)
@@ -128,13 +126,13 @@ class RunLog:
         self._tell("row", {"step": step, **plain}, self.rows[-1], is_new=is_new)
 
     def flush(self) -> None:
-        """Hand everything reported to the system, so that none is lost when the process is
-        killed.
-        """
+        """Flush all reports to the system, so that none is lost if the process is killed."""
         self._tell("flush")
 
     def draw(self) -> None:
-        """Redraw curves.png from the rows so far, and hand the pictures of the evaluation on."""
+        """Redraw curves.png from the rows so far, and send the evaluation's pictures to the
+        trackers.
+        """
         if not self.active or not self.rows:
             return
         curves = self.folder / "curves.png"
@@ -144,7 +142,7 @@ class RunLog:
         self.pictures.clear()
 
     def attempt(self, name: str, make: Callable[[], object], picture: Path | None = None) -> None:
-        """Make something that only decorates, whose failure must not end a run; a line tells it.
+        """Make an optional file; a failure is reported in a line and does not end the run.
 
         A `picture` that was made goes to the trackers at the next `draw`.
         """
@@ -156,7 +154,7 @@ class RunLog:
             self.note(f"warning: {name} was not made: {_reason(error)}")
 
     def _tell(self, what: str, *args: Any, **named: Any) -> None:
-        """Call a method of every sink; an optional one that fails is left out from then on."""
+        """Call a method of every sink; an optional sink that fails is left out from then on."""
         for sink in list(self.sinks):
             try:
                 getattr(sink, what)(*args, **named)
@@ -164,7 +162,7 @@ class RunLog:
                 if not sink.optional:
                     raise
                 self.sinks.remove(sink)
-                with suppress(Exception):  # it is told once
+                with suppress(Exception):  # it is reported once
                     sink.close()
                 name = type(sink).__name__
                 self.note(f"warning: {name} is left out: {_reason(error)}")
@@ -183,12 +181,12 @@ class RunLog:
 
 
 def _reason(error: Exception) -> str:
-    """What a user can mend in its own words; of anything else the kind of error too."""
+    """Return the text of a UserError; for any other error with its type."""
     return as_line(error) or f"{type(error).__name__}: {error}"
 
 
 def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as 0:04:10."""
+    """Write hours, minutes and seconds as 0:04:10."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""Losses since the last log line: sums on the device, and the steps that were masked."""
+"""Losses since the last log line: sums on the device, and masked steps."""
 
 from collections.abc import Callable, Mapping
 
@@ -22,13 +22,13 @@ class LossMeter:
         self.steps = int(saved.get("steps", 0))
         self.suspects: list[tuple[int, StepResult]] = []
         self.masked_in_a_row = 0
-        """Most masked steps one after another that the last call of `masked_steps` found; those at
-        the end of the call before count too."""
+        """Most consecutive masked steps that the last call of `masked_steps` found, continued from
+        the call before."""
         self._masked_at_the_end = 0
 
     @property
     def known_names(self) -> set[str]:
-        """Names of the losses, of this process or those that a resumed run had summed."""
+        """Return the names of the losses, of this process or of a resumed run's sums."""
         return {*self.names, *self.saved}
 
     def add(self, step: int, result: StepResult) -> None:
@@ -37,12 +37,12 @@ class LossMeter:
             self.names = (*result.names, "kept")
             self.sums = self._start(result.values.device)
         counted = torch.cat([result.values, torch.ones_like(result.masked)[None]])
-        self.sums += counted.masked_fill(result.masked > 0, 0.0)  # a product would keep NaN
+        self.sums += counted.masked_fill(result.masked > 0, 0.0)  # a product would stay NaN
         self.steps += 1
         self.suspects.append((step, result))
 
     def _start(self, device: torch.device) -> Tensor:
-        """Zeros, or the sums that a resumed run had; only these come from the host.
+        """Return zeros, or the sums of a resumed run; only these come from the host.
 
         Sums of other losses, of another version, are left out.
         """
@@ -52,8 +52,8 @@ class LossMeter:
         return torch.tensor([self.saved[name] for name in self.names], device=device)
 
     def totals(self, world: World) -> dict[str, float]:
-        """The sums, averaged over ranks, with the number of steps; rank 0's answer is the one to
-        use. Synchronises.
+        """Return the sums, averaged over ranks, with the number of steps; only rank 0's result is
+        valid. Synchronises.
         """
         if self.sums is None:
             return self.saved
@@ -62,8 +62,8 @@ class LossMeter:
         return own if rows is None else mean_rows(rows)
 
     def means(self, world: World) -> dict[str, float]:
-        """Means over the steps that were not masked, and `skipped`, the number that were; then
-        starts anew.
+        """Return the means over unmasked steps, and `skipped`, the number of masked ones; then
+        reset.
         """
         totals = self.totals(world)
         kept = totals.pop("kept")
@@ -75,7 +75,7 @@ class LossMeter:
         return means | {"skipped": steps - kept}
 
     def masked_steps(self, world: World, name_image: Callable[[int], str]) -> list[str]:
-        """A line for each masked step since the last call, with its images; none but on rank 0.
+        """Return a line for each masked step since the last call, with its images; only on rank 0.
         Synchronises.
         """
         suspects = self.suspects
@@ -109,8 +109,8 @@ class LossMeter:
 
 
 def _images(result: StepResult) -> tuple[list[int], list[int]]:
-    """Ids of the images in micro-batches whose loss was not finite, and of all images of the step,
-    on this rank.
+    """Return this rank's ids of the images in micro-batches with a non-finite loss, and of all
+    images of the step.
     """
     finite = result.finite.tolist()
     bad = [

@@ -1,6 +1,4 @@
-"""What the system says of its memory and of its processes.  Linux tells; elsewhere nothing is
-known.
-"""
+"""Read the system's memory and processes. Only on Linux; elsewhere nothing is known."""
 
 import os
 from dataclasses import dataclass
@@ -24,12 +22,12 @@ class Space:
 
 
 def megabytes(size: float) -> str:
-    """Bytes as text, such as 64 MB."""
+    """Write bytes as text, such as 64 MB."""
     return f"{size / 1e6:.3g} MB" if size < 1e9 else f"{size / 1e9:.3g} GB"
 
 
 def shared_memory() -> Space | None:
-    """The memory through which processes hand batches on."""
+    """Return the shared memory through which processes pass batches."""
     if not SHARED_MEMORY.is_dir():
         return None
     found = os.statvfs(SHARED_MEMORY)
@@ -37,7 +35,7 @@ def shared_memory() -> Space | None:
 
 
 def memory() -> Space | None:
-    """The machine's memory, swap apart."""
+    """Return the machine's memory without swap."""
     try:
         lines = (PROC / "meminfo").read_text().splitlines()
     except OSError:
@@ -48,18 +46,18 @@ def memory() -> Space | None:
 
 
 def state(process: int) -> str:
-    """The letter that says what a process does: R runs, S sleeps, D waits for a disk, T is stopped;
-    empty where there is no such process.
+    """Return the letter of a process's state: R runs, S sleeps, D waits for a disk, T is stopped;
+    empty if it does not exist.
     """
     try:
         text = (PROC / str(process) / "stat").read_text()
     except OSError:
         return ""
-    return text.rpartition(")")[2].split()[0]  # a name may hold blanks and brackets
+    return text.rpartition(")")[2].split()[0]  # a name may contain blanks and brackets
 
 
 def open_files(process: int) -> int:
-    """How many files a process has open; 0 where that is not known."""
+    """Count a process's open files; 0 if unknown."""
     try:
         return len(list((PROC / str(process) / "fd").iterdir()))
     except OSError:
@@ -67,7 +65,7 @@ def open_files(process: int) -> int:
 
 
 def most_open_files() -> int | None:
-    """How many files a process may have open, as `ulimit -n` says it."""
+    """Return the limit of open files, as of `ulimit -n`."""
     try:
         import resource
     except ImportError:  # Windows

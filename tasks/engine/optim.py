@@ -20,8 +20,8 @@ NORMS = (
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """SGD, AdamW, LAMB or NAdamW over the trainable parameters; those of normalisation layers, and
-    other biases if it is set, have a weight decay of their own.
+    """Build SGD, AdamW, LAMB or NAdamW over the trainable parameters. Normalisation layers have a
+    weight decay of their own, and so have other biases if it is set.
 
     The learning rate is set before every step from the schedule, so the one given here is not used.
     """
@@ -47,7 +47,7 @@ def takes_mask(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def _groups(module: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
-    """The trainable parameters by their weight decay; none of the groups is empty."""
+    """Group the trainable parameters by weight decay; no group is empty."""
     decayed, norms = split_parameters(module)
     groups: list[dict[str, Any]] = []
     if config.bias_weight_decay is not None:
@@ -64,7 +64,7 @@ def _groups(module: nn.Module, config: OptimConfig) -> list[dict[str, Any]]:
 
 
 def _of_timm(groups: list[dict[str, Any]], config: OptimConfig) -> torch.optim.Optimizer:
-    """LAMB or NAdamW, whose arithmetic is timm's."""
+    """Build timm's LAMB or NAdamW."""
     import timm.optim
 
     kind = timm.optim.Lamb if config.name == "lamb" else timm.optim.NAdamW
@@ -73,17 +73,15 @@ def _of_timm(groups: list[dict[str, Any]], config: OptimConfig) -> torch.optim.O
 
 
 def _start_momentum(optimizer: torch.optim.SGD, momentum: float) -> None:
-    """Start momentum at zero: torch would leave it uninitialised when the very first update is
-    masked.
-    """
+    """Start momentum at zero: torch would leave it uninitialised if the first update is masked."""
     for group in optimizer.param_groups if momentum else []:
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Trainable parameters outside and inside normalisation layers, each once, in the order of the
-    modules.
+    """List the trainable parameters outside and inside normalisation layers, each once, in module
+    order.
     """
     decayed: dict[nn.Parameter, None] = {}
     norms: dict[nn.Parameter, None] = {}
@@ -100,8 +98,8 @@ def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Par
 
 
 def peak_lr(config: OptimConfig, batch_size: int) -> float:
-    """Peak learning rate for a global batch size, linear from the one for `reference_batch` (Goyal
-    et al. 2017).
+    """Scale the peak learning rate linearly from `reference_batch` to a global batch size (Goyal et
+    al. 2017).
     """
     return config.lr * batch_size / config.reference_batch
 
@@ -110,8 +108,8 @@ class Ema:
     """Exponential moving average of a model's parameters and floating-point buffers, on the model's
     device.
 
-    It moves every so many steps. The decay of move t (from 0) is min(decay, (1 + t) / (10 + t)), so
-    that a short run is not an average of its start.
+    It moves every `ema_every` steps. The decay of move t (from 0) is min(decay, (1 + t) / (10 +
+    t)), so that a short run is not an average of its start.
     """
 
     def __init__(self, model: nn.Module, decay: float, every: int = 1) -> None:
@@ -121,8 +119,8 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move the average towards the weights that step `step`, from 0, ended with, if that is
-        due; does not synchronise.
+        """Move the average towards the weights after step `step`, counted from 0, if due; does not
+        synchronise.
         """
         if (step + 1) % self.every:
             return
@@ -136,8 +134,8 @@ class Ema:
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:
-    """Parameters and buffers, in a fixed order; frozen ones stay as they are when averaged with
-    themselves.
+    """List parameters and buffers in a fixed order; averaging frozen ones with themselves keeps
+    them.
     """
     return [*_detached(model.parameters()), *_detached(model.buffers())]
 

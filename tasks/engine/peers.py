@@ -1,4 +1,4 @@
-"""The other processes of a run: where they are met, and whether they live."""
+"""The other processes of a run: where they meet, and whether they live."""
 
 import os
 import signal
@@ -17,14 +17,14 @@ from tasks.engine.watchdog import end_process
 BEAT = 5.0
 """Seconds between two signs of life."""
 SILENT = 300.0
-"""Seconds after which a process without one is taken for dead."""
+"""Seconds without a sign of life after which a process counts as dead."""
 ANSWER = timedelta(seconds=60)
-"""In which the place of meeting must answer."""
+"""Time within which the place of meeting must answer."""
 LEFT = "left"
 PLACE = -1
-"""Stands for the place of meeting among the ranks that are looked after."""
+"""Stands for the place of meeting among the watched ranks."""
 LOST = 1
-"""Exit status of a process that lost another; torchrun may start all of them again."""
+"""Exit status of a process that lost another one; torchrun may start all of them again."""
 
 
 Seen = dict[int, tuple[str, float]]
@@ -32,11 +32,11 @@ Seen = dict[int, tuple[str, float]]
 
 
 class Peers:
-    """Where the processes of a run meet, and a thread that looks after the others.
+    """The place where a run's processes meet, and a thread that watches the others.
 
-    The first process looks after all, the others after the first, and each after its launcher. One
-    that has been silent for long ends the run: it would be waited for without end. Work of any
-    length on a living one does not.
+    The first process watches all, the others watch the first, and each its launcher. A process that
+    is silent for long ends the run, as the others would wait for it forever. Long work of a living
+    process does not.
     """
 
     def __init__(self, ranks: Ranks) -> None:
@@ -48,8 +48,8 @@ class Peers:
         hosts = ranks.rank == 0 and not ranks.hosted
         self.place = TCPStore(ranks.address, ranks.port, None, hosts, wait_for_workers=False)
         self.store = PrefixStore(f"restart_{ranks.restarts}", self.place)
-        """For torch's groups: those of an earlier start have addresses that are gone."""
-        # its own connection, as torch may wait for long with the other
+        """Prefix for torch's groups: groups of an earlier start have addresses that are gone."""
+        # its own connection, as torch may block the other for long
         own = TCPStore(ranks.address, ranks.port, None, False, ANSWER, wait_for_workers=False)
         self.life = PrefixStore(f"life_{ranks.restarts}", own)
         self.meetings = count()
@@ -58,9 +58,9 @@ class Peers:
         self.thread.start()
 
     def meet(self) -> None:
-        """Wait until every process has come to the same point, for as long as all of them live.
+        """Wait until every process has reached the same point, while all of them live.
 
-        UserError where one has left the run instead.
+        UserError if one has left the run instead.
         """
         number = next(self.meetings)
         key = f"meeting/{number}"
@@ -73,21 +73,21 @@ class Peers:
             if pause == 0.2 and there < self.ranks.size:
                 self._refuse_left()
         if self.ranks.rank == 0 and number > 1:
-            self.life.delete_key(f"meeting/{number - 2}")  # which all have left
+            self.life.delete_key(f"meeting/{number - 2}")  # all have left it
 
     def remember(self, key: str) -> None:
-        """Leave word for later starts by the same launcher."""
+        """Leave a note for later starts by the same launcher."""
         self.place.set(f"remembered/{key}", "yes")
 
     def remembers(self, key: str) -> bool:
-        """Whether an earlier start by the same launcher left word."""
+        """Whether an earlier start by the same launcher left a note."""
         return self.place.check([f"remembered/{key}"])
 
     def close(self) -> None:
         """Leave, so that nobody waits for a sign of life."""
         self.ended.set()
         self.thread.join()
-        with suppress(RuntimeError):  # the first process has left, and the place with it
+        with suppress(RuntimeError):  # the first process has left, and with it the place of meeting
             self.life.set(str(self.ranks.rank), LEFT)
 
     def _live(self) -> None:
@@ -104,7 +104,9 @@ class Peers:
                 seen.clear()
 
     def _look(self, beat: int, seen: Seen, now: float) -> str | None:
-        """Give a sign of life, and look for others'; a line if one is missing for too long."""
+        """Give a sign of life, and look for the others'; return a line if one is missing for too
+        long.
+        """
         others = range(self.ranks.size) if self.ranks.rank == 0 else range(1)
         try:
             self.life.set(str(self.ranks.rank), f"{beat} {self.name}")
@@ -122,31 +124,29 @@ class Peers:
         return f"{rule}: {who} ({seen_last}) gave {seconds}; run.resume=auto continues the run"
 
     def _refuse_left(self) -> None:
-        """Raise UserError where another process has left."""
+        """Raise UserError if another process has left."""
         left = [rank for rank in range(self.ranks.size) if self._sign(rank) == LEFT]
         if left:
             rule = "all ranks of a run must go on together"
-            raise UserError(f"{rule}, but rank {left[0]} has ended; its own lines say why")
+            raise UserError(f"{rule}, but rank {left[0]} has ended; its own output says why")
 
     def _sign(self, rank: int) -> str:
         key = str(rank)
         return self.life.get(key).decode() if self.life.check([key]) else ""
 
     def _end_orphan(self) -> None:
-        """Stop as by a signal once the launcher is gone, which would have done so."""
+        """Stop as by a signal once the launcher is gone, as it can no longer send one."""
         if self.ranks.launcher != "torchrun" or self.parent is None:
             return
         if os.getppid() != self.parent:
             self.parent = None
-            line = f"\nrank {self.ranks.rank}: torchrun has ended, so that this process stops too\n"
+            line = f"\nrank {self.ranks.rank}: torchrun has ended, so this process stops too\n"
             os.write(2, line.encode())
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 def silent(found: Mapping[int, str], seen: Seen, now: float) -> int | None:
-    """The process whose sign of life has been the same for too long; `seen` is brought up to
-    date.
-    """
+    """Find a process whose sign of life has not changed for too long; updates `seen`."""
     for rank, sign in found.items():
         last = seen.get(rank)
         if last is None or last[0] != sign or sign == LEFT:

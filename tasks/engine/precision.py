@@ -1,6 +1,4 @@
-"""Which arithmetic the network runs in: bf16 autocast where the hardware is faster in bf16, fp32
-otherwise.
-"""
+"""The network's arithmetic: bf16 autocast if the hardware is faster in bf16, otherwise fp32."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,7 +30,7 @@ class Precision:
 
     @classmethod
     def resolve(cls, name: PrecisionName, device: torch.device) -> "Precision":
-        """`auto` is bf16 where the device is faster in it; bf16 asked for elsewhere is emulated and
+        """`auto` is bf16 if the device is faster in it; bf16 on another device is emulated and
         slow.
 
         fp32 means IEEE fp32: TF32, which torch allows in cuDNN's convolutions by default, is
@@ -50,7 +48,7 @@ class Precision:
 
     @classmethod
     def agreed(cls, name: PrecisionName, world: World) -> "Precision":
-        """The arithmetic of every rank of a run: where `auto` depends on a timing, rank 0's
+        """Agree on the arithmetic of every rank of a run: if `auto` depends on a timing, rank 0's
         counts.
         """
         own = cls.resolve(name, world.device)
@@ -58,14 +56,12 @@ class Precision:
         return replace(agreed, reason=own.reason if own == agreed else "as rank 0 chose")
 
     def autocast(self) -> torch.autocast:
-        """Context in which convolutions and matrix products run in bf16, or in fp32 where that was
-        resolved.
-        """
+        """Context in which convolutions and matrix products run in the resolved arithmetic."""
         return torch.autocast(self.device_type, dtype=torch.bfloat16, enabled=self.name == "bf16")
 
 
 def check_precision(name: str) -> None:
-    """Raise UserError for what `Precision.resolve` does not take."""
+    """Raise UserError for a name that `Precision.resolve` does not accept."""
     if name not in get_args(PrecisionName):
         raise UserError(f"precision must be auto, bf16 or fp32, got {name!r}")
 
@@ -74,8 +70,8 @@ def prefers_bf16(device: torch.device) -> bool:
     """Whether a GPU multiplies bf16 natively, or a Linux CPU can (AVX512-BF16, AMX) and was
     measured to be faster so.
 
-    A CPU may have the instructions and run them no faster than fp32's. Other processes do not turn
-    the timing, which counts the processor time of one thread.
+    A CPU may have the instructions without being faster in them. Other processes do not disturb the
+    timing: it counts the processor time of one thread.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -83,21 +79,21 @@ def prefers_bf16(device: torch.device) -> bool:
 
 
 def explain_auto(device: torch.device) -> str:
-    """Why `prefers_bf16` says so of a device."""
+    """Explain the answer of `prefers_bf16` for a device."""
     if device.type == "cuda":
         verb = "multiplies" if prefers_bf16(device) else "does not multiply"
         return f"the GPU {verb} bf16"
     flags = cpu_flags() & BF16_FLAGS
     if not flags:
         return f"the CPU has none of {', '.join(sorted(BF16_FLAGS))}"
-    times = f"{bf16_speed_up():.1f} times as fast as in fp32, and {WORTH_IT} is worth it"
+    times = f"{bf16_speed_up():.1f} times as fast as in fp32; from {WORTH_IT} on it pays"
     return f"the CPU has {', '.join(sorted(flags))} and convolves {times}"
 
 
 @cache
 def bf16_speed_up() -> float:
-    """How many times faster than in fp32 the CPU convolves in bf16; some tenths of a second, once
-    a process.
+    """Measure how many times faster the CPU convolves in bf16 than in fp32; takes some tenths of a
+    second, once per process.
     """
     return speed_up(_convolution(torch.float32), _convolution(torch.bfloat16))
 
@@ -111,7 +107,7 @@ def _convolution(dtype: torch.dtype) -> Callable[[], torch.Tensor]:
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Instruction sets of the first CPU; empty where the system is not Linux."""
+    """Read the instruction sets of the first CPU; empty if the system is not Linux."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     return frozenset(flags.partition(":")[2].split())

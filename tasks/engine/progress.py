@@ -1,4 +1,4 @@
-"""How far a run is, in JSON's types."""
+"""The progress of a run, in JSON's types."""
 
 import dataclasses
 import json
@@ -21,31 +21,31 @@ class Progress:
     evaluated: int = 0
     """Steps that the last finished evaluation saw."""
     scores: dict[str, float] = field(default_factory=dict)
-    """What that evaluation gave."""
+    """Scores of that evaluation."""
     best: float | None = None
-    """Value of `best_metric` that the best checkpoint has."""
+    """The best checkpoint's value of `best_metric`."""
     best_step: int = 0
     """Steps that the best checkpoint has seen."""
     best_metric: str = ""
-    """What `best` is a value of; empty in files of 0.1.0, which do not say."""
+    """Name of the score in `best`; empty in files of version 0.1.0."""
     window: dict[str, float] = field(default_factory=dict)
     """Loss sums since the last log line."""
     history: tuple[Evaluation, ...] = ()
     """The finished evaluations."""
     total_steps: int | None = None
-    """Length of the run where schedule.minutes was turned into steps."""
+    """Length of the run, if schedule.minutes was turned into steps."""
     positions: list[Any] | None = None
-    """Where each rank's batches go on, if the steps alone do not say."""
+    """Where each rank's batches continue, if the steps alone do not tell."""
 
     def to_json(self) -> str:
-        """The text that `from_json` reads back to an equal value."""
+        """Write a text that `from_json` reads back to an equal value."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Progress":
-        """What `to_json` wrote, in this version or another; unknown names are a warning.
+        """Read the text of `to_json`, of this version or another; unknown names are a warning.
 
-        ValueError for what it never writes.
+        ValueError for content that it never writes.
         """
         values: dict[str, Any] = json.loads(text)
         if not isinstance(values, dict):
@@ -98,12 +98,12 @@ _KINDS: Mapping[str, Callable[[object], bool]] = {
     "total_steps": lambda value: value is None or _is_count(value),
     "positions": lambda value: value is None or isinstance(value, list),
 }
-"""What each value must be."""
+"""Check of each value."""
 
 
 def best_so_far(progress: Progress, metric: str) -> float | None:
-    """The value that the best checkpoint has of a metric, which a resume may have changed; None
-    where there is none, or nobody knows.
+    """Return the best checkpoint's value of a metric, which a resume may have changed; None if
+    there is none or it is unknown.
     """
     if progress.best_metric in ("", metric):
         return progress.best
@@ -112,9 +112,9 @@ def best_so_far(progress: Progress, metric: str) -> float | None:
 
 
 def without_details(scores: Mapping[str, float]) -> dict[str, float]:
-    """The scores without those of single classes, such as box/AP/cat below box/AP.
+    """Leave out per-class scores, such as box/AP/cat below box/AP.
 
-    A class's own name may have slashes.
+    A class's name may contain slashes.
     """
     return {name: score for name, score in scores.items() if not _is_detail(name, scores)}
 

@@ -1,5 +1,4 @@
-"""Random numbers that are counted, not carried: each is a hash of the numbers that name it, so no
-state is saved.
+"""Random numbers without state: each is a hash of the numbers that name it, so nothing is saved.
 
 The hash is the finaliser of splitmix64 (Steele, Lea and Flood 2014) in 64-bit arithmetic that wraps
 around; numpy and torch, CPU and GPU give the same bits.  B images, N numbers.
@@ -21,7 +20,7 @@ Integers = TypeVar("Integers", Tensor, npt.NDArray[np.int64])
 
 
 class Stream(IntEnum):
-    """What random numbers are for. Numbers of one key in different streams are independent."""
+    """Purposes of random numbers. Numbers of one key in different streams are independent."""
 
     ANCHORS = 0
     PROPOSALS = 1
@@ -36,7 +35,7 @@ class Stream(IntEnum):
 
 
 def _signed(value: int) -> int:
-    """The int64 that has the bits of an unsigned 64-bit integer."""
+    """Return the int64 with the bits of an unsigned 64-bit integer."""
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
@@ -46,28 +45,28 @@ SECOND = _signed(0x94D049BB133111EB)
 
 
 def scramble(numbers: Integers) -> Integers:
-    """Hash int64 numbers one to one; shifts are logical, which int64 needs a mask for."""
+    """Hash int64 numbers one to one; a mask makes int64's shifts logical."""
     numbers = (numbers ^ ((numbers >> 30) & ((1 << 34) - 1))) * FIRST
     numbers = (numbers ^ ((numbers >> 27) & ((1 << 37) - 1))) * SECOND
     return numbers ^ ((numbers >> 31) & ((1 << 33) - 1))
 
 
 def mix_keys(seed: int, step: int, images: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Keys (N,) in [0, 2**63) named by (seed, step, image): one for each of `images` (N,)."""
+    """Hash (seed, step, image) to keys (N,) in [0, 2**63), one for each of `images` (N,)."""
     key = np.zeros(1, dtype=np.int64)
     for part in (np.array([seed], dtype=np.int64), np.array([step], dtype=np.int64), images):
-        key = scramble((key + GOLDEN) ^ part)  # the order of the three counts
+        key = scramble((key + GOLDEN) ^ part)  # the order of the three matters
     return key & ((1 << 63) - 1)
 
 
 def mix_key(seed: int, step: int, image: int) -> int:
-    """A key in [0, 2**63) named by three whole numbers; the same as `mix_keys` gives."""
+    """Hash three whole numbers to a key in [0, 2**63), as `mix_keys` does."""
     return int(mix_keys(seed, step, np.array([image], dtype=np.int64))[0])
 
 
 def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
-    """Numbers (B, count) float32 in [0, 1), multiples of 2**-24, that depend on the key (B,) int64
-    and `stream` alone.
+    """Draw numbers (B, count) float32 in [0, 1), multiples of 2**-24, from keys (B,) int64 and
+    `stream` alone.
 
     Runs on the keys' device without synchronising. Different purposes of one image take different
     streams.
@@ -85,8 +84,8 @@ def uniform(keys: Tensor, stream: int, count: int) -> Tensor:
 def seed_forward(seed: int, step: int, micro_batch: int, rank: int) -> None:
     """Seed torch's own generators, of the CPU and of GPUs, for one forward pass in training.
 
-    Dropout and drop path then depend on these four numbers alone, so that a resumed run draws what
-    an uninterrupted one did.
+    Dropout and drop path then depend on these four numbers alone, so that a resumed run draws the
+    same numbers as an uninterrupted one.
     """
     key = mix_key(seed, step, micro_batch)
     torch.manual_seed(mix_key(key, Stream.FORWARD, rank))
@@ -94,8 +93,8 @@ def seed_forward(seed: int, step: int, micro_batch: int, rank: int) -> None:
 
 @contextmanager
 def keeping_random_states() -> Iterator[None]:
-    """Context after which the generators of Python, numpy and torch's CPU go on as if nothing had
-    been drawn, which the functions of a user may do.
+    """Context that restores the generators of Python, numpy and torch's CPU at its end, as a user's
+    functions may draw from them.
     """
     python = random.getstate()
     legacy = np.random.get_state()
@@ -116,7 +115,7 @@ def prepare_torch(seed: int, deterministic: bool) -> None:
     """
     torch.manual_seed(seed)
     if deterministic:
-        # what cuBLAS asks for to be reproducible
+        # required by cuBLAS to be reproducible
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.deterministic = True

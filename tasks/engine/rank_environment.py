@@ -1,4 +1,4 @@
-"""Which of a run's processes this is, as torchrun or SLURM says it in the environment."""
+"""This process's place among a run's processes, from the environment of torchrun or SLURM."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from resnet_backbones.errors import UserError
 
 FIRST_PORT, PORTS = 20000, 20000
-"""Of which a SLURM job takes one by its number."""
+"""First port and number of ports; a SLURM job takes one by its number."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +19,18 @@ class Ranks:
     """Number on this machine."""
     size: int = 1
     address: str = ""
-    """Of the machine of the first."""
+    """Address of the first process's machine."""
     port: int = 0
     restarts: int = 0
     """How often torchrun has started all of them again."""
     launcher: str = ""
     """`torchrun`, `srun`, or nothing."""
     hosted: bool = False
-    """Whether the launcher is there to be met, so that rank 0 need not be."""
+    """Whether the launcher provides the place of meeting, so that rank 0 does not."""
 
 
 def ranks_of(environment: Mapping[str, str]) -> Ranks:
-    """The process that torchrun, or else srun, has started; a single one without them."""
+    """Read the process that torchrun, or otherwise srun, has started; a single one without them."""
     if "RANK" in environment or "WORLD_SIZE" in environment:
         return _by_name(environment)
     tasks = environment.get("SLURM_STEP_NUM_TASKS", environment.get("SLURM_NTASKS", "1"))
@@ -40,7 +40,7 @@ def ranks_of(environment: Mapping[str, str]) -> Ranks:
 
 
 def first_host(names: str) -> str:
-    """The first machine of SLURM's short form, such as gpu003 of `gpu[003-007,9],cpu1`."""
+    """Return the first machine of SLURM's short form, such as gpu003 of `gpu[003-007,9],cpu1`."""
     found = re.match(r"([^,\[]+)(?:\[([^\],-]+)[^\]]*\])?([^,\[]*)", names)
     if found is None:
         raise UserError(f"SLURM_NODELIST must name machines, got {names!r}; set MASTER_ADDR")
@@ -48,7 +48,7 @@ def first_host(names: str) -> str:
 
 
 def _by_name(environment: Mapping[str, str]) -> Ranks:
-    """What torchrun sets, or people by hand."""
+    """Read what torchrun sets, or people set by hand."""
     size = int(environment.get("WORLD_SIZE", "1"))
     elastic = "TORCHELASTIC_RUN_ID" in environment
     return Ranks(
@@ -64,7 +64,7 @@ def _by_name(environment: Mapping[str, str]) -> Ranks:
 
 
 def _of_slurm(environment: Mapping[str, str], size: int) -> Ranks:
-    """What srun sets for each of its tasks."""
+    """Read what srun sets for each of its tasks."""
     names = environment.get("SLURM_STEP_NODELIST", environment.get("SLURM_NODELIST", ""))
     names = names or environment.get("SLURM_JOB_NODELIST", "")
     job = int(environment.get("SLURM_JOB_ID", environment.get("SLURM_JOBID", "0")))

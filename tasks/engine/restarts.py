@@ -1,4 +1,4 @@
-"""Runs that torchrun starts again, as `--max-restarts` asks it to."""
+"""Runs that torchrun starts again, with `--max-restarts`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +12,14 @@ Config = TypeVar("Config", bound=TaskSettings)
 
 
 def note_begun(folder: Path, world: World) -> None:
-    """Leave word with torchrun that a folder is this run's."""
+    """Leave a note with torchrun that a folder belongs to this run."""
     if world.is_main and world.peers is not None:
         world.peers.remember(str(folder.absolute()))
 
 
 def after_restart(config: Config, world: World) -> Config:
-    """The settings, with run.resume=auto where torchrun has begun the run before and starts it
-    again; a folder that another run has used stays refused.
+    """Return the settings, with run.resume=auto if torchrun starts this run again. A folder that
+    another run has used stays refused.
     """
     folder = Path(config.run.output_dir)
     peers = world.peers

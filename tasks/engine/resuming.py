@@ -1,4 +1,4 @@
-"""What a resumed run continues from, and what it must have in common with it."""
+"""The checkpoint that a resumed run continues from, and what both must have in common."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 BY_THEIR_RATES = "schedule."
-"""What the names of settings begin with that are compared by the learning rates that they make."""
+"""Prefixes of settings that are compared by the resulting learning rates."""
 KEPT = ("schedule.minutes", "schedule.warmup_metric")
-"""Those of them that must stay: the length in minutes was measured, and a checkpoint keeps the
-scores that decided."""
+"""Settings among them that must stay: the length in minutes was measured, and a checkpoint keeps
+the deciding scores."""
 DATA_WORDS = {
     "images": "number of images",
     "objects": "number of objects",
@@ -31,11 +31,11 @@ DATA_WORDS = {
     "masks": "masks",
 }
 VAL = "val"
-"""Under which the data say what is known of the validation split."""
+"""Key of the validation split in a checkpoint's data."""
 
 
 def path_to_resume(run: RunConfig) -> Path | None:
-    """The checkpoint that the settings continue from; None where the run starts anew."""
+    """Find the checkpoint that the settings continue from; None for a new run."""
     if run.resumed_file is not None:
         return Path(run.resumed_file)
     last = Path(run.output_dir) / LAST
@@ -43,17 +43,17 @@ def path_to_resume(run: RunConfig) -> Path | None:
 
 
 def refuse_other_settings(saved: Checkpoint, config: TaskSettings) -> None:
-    """Raise UserError where the settings are not those of the checkpoint's run.
+    """Raise UserError if the settings are not those of the checkpoint's run.
 
-    Settings declared with `may_change` are free. Those of the schedule are where no finished step
-    had another learning rate; they are compared once schedule.epochs is steps.
+    Settings declared with `may_change` may differ. Those of the schedule may if no finished step
+    had another learning rate; they are compared once schedule.epochs is turned into steps.
     """
     old = settings_of(saved, type(config))
     changes = list(_changes(old, config))
     if changes:
         rule = "a resumed run must keep its settings"
         seen = f"{saved.path} was started with {'; '.join(changes)}"
-        way_out = "give the old values, or another run.output_dir to start anew"
+        way_out = "give the old values, or start a new run in another run.output_dir"
         raise UserError(f"{rule}, but {seen}; {way_out}")
     if config.schedule.epochs is None and config.schedule.minutes is None:
         _refuse_past_the_end(saved, config.schedule.steps)
@@ -61,8 +61,8 @@ def refuse_other_settings(saved: Checkpoint, config: TaskSettings) -> None:
 
 
 def refuse_other_run(saved: Checkpoint, metadata: Mapping[str, Any]) -> None:
-    """Raise UserError where a checkpoint is of another task, other classes or other data than the
-    run, of which `metadata` tells.
+    """Raise UserError if a checkpoint has another task, other classes or other data than the run's
+    `metadata`.
     """
     for key in ("task", "label_map"):
         before = saved.metadata.get(key)
@@ -79,14 +79,14 @@ def refuse_other_run(saved: Checkpoint, metadata: Mapping[str, Any]) -> None:
 
 
 def _refuse_other_data(saved: Checkpoint, now: object) -> None:
-    """Compare what is known of both; files of older versions say less."""
+    """Compare the entries that both have; files of older versions have fewer."""
     before = saved.metadata.get("data")
     if not isinstance(before, Mapping) or not isinstance(now, Mapping):
         return
     changes = list(_other_data(before, now, "training"))
     old_val = _of_val(before)
     new_val = _of_val(now)
-    if old_val.get("limit") == new_val.get("limit"):  # which may change
+    if old_val.get("limit") == new_val.get("limit"):  # these may change
         changes += _other_data(old_val, new_val, "validation")
     if changes:
         rule = "a resumed run must keep its data"
@@ -96,7 +96,7 @@ def _refuse_other_data(saved: Checkpoint, now: object) -> None:
 
 
 def _of_val(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is known of the validation split."""
+    """Return the entries of the validation split."""
     known = data.get(VAL)
     return known if isinstance(known, Mapping) else {}
 
@@ -109,14 +109,14 @@ def _other_data(before: Mapping[str, Any], now: Mapping[str, Any], split: str) -
 
 
 def start_anew(saved: Checkpoint) -> str:
-    """How another run begins with what a checkpoint's run has learnt."""
+    """Say how to start another run from a checkpoint's weights."""
     best = saved.path.parent / BEST
     weights = best if best.exists() else saved.path
     return f"start another run from its weights: model.weights={weights} run.output_dir=NEW"
 
 
 def _changes(saved: "DataclassInstance", config: "DataclassInstance") -> Iterator[str]:
-    """Each setting that differs from the saved ones and must not, whatever the learning rates."""
+    """List the changed settings that must stay, whatever the learning rates."""
     old: dict[str, Any] = dict(flatten(to_dict(saved)))
     new: dict[str, Any] = dict(flatten(to_dict(config)))
     free = set(changeable(config))
@@ -138,7 +138,7 @@ def _refuse_past_the_end(saved: Checkpoint, steps: int) -> None:
 
 
 def _refuse_other_rates(saved: Checkpoint, old: TaskSettings, new: TaskSettings) -> None:
-    """Raise UserError where a finished step would have had another learning rate."""
+    """Raise UserError if a finished step would have had another learning rate."""
     if old.schedule == new.schedule:
         return
     for step in range(saved.step):
@@ -153,13 +153,13 @@ def _refuse_other_rates(saved: Checkpoint, old: TaskSettings, new: TaskSettings)
 
 
 def _different(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """The settings of the schedule that differ."""
+    """List the changed settings of the schedule."""
     for name, before in old.items():
         if before != new[name]:
             yield f"schedule.{name}={new[name]} (was {before})"
 
 
 def _factor(step: int, progress: Progress, config: TaskSettings) -> float:
-    """Factor on the peak learning rate that settings give the step after `step` finished ones."""
+    """Return the settings' factor on the peak learning rate after `step` finished steps."""
     history = [one for one in progress.history if one.step <= step]
     return lr_factor(step, history, config.schedule, config.run.best_metric)

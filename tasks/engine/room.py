@@ -1,4 +1,4 @@
-"""Room for the checkpoints of a run, asked for before it begins."""
+"""Check the disk space for a run's checkpoints before it begins."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ from tasks.engine.settings import OptimConfig
 from tasks.files import check_writable
 
 MOMENTS = {"sgd": 1, "adamw": 2, "lamb": 2, "nadamw": 2}
-"""Tensors of the size of a parameter that an optimiser keeps for it."""
+"""Number of tensors that an optimiser keeps for each parameter."""
 
 
 def check_room(
     folder: Path, model: nn.Module, optim: OptimConfig, resumed: Checkpoint | None
 ) -> None:
-    """Raise UserError where a run's folder takes no file, or has no room for the last checkpoint,
-    beside which the next one is written, and the best one.  Numbered ones do not count.
+    """Raise UserError if a run's folder is not writable, or has no room for two last checkpoints,
+    as the next one is written beside it, and the best one. Numbered ones do not count.
     """
-    if resumed is not None and resumed.path.parent == folder:  # the others are there already
+    if resumed is not None and resumed.path.parent == folder:  # the others exist already
         needed = resumed.path.stat().st_size
     else:
         needed = 2 * _bytes_of_last(model, optim) + _bytes_of_best(model, optim)

@@ -1,4 +1,4 @@
-"""How a run ended, as a file in its folder says to whoever looks later.  Imports no torch."""
+"""How a run ended, as a file in its folder. Imports no torch."""
 
 import json
 from contextlib import suppress
@@ -25,7 +25,7 @@ class Ending:
 
 
 def note_ending(folder: Path, error: BaseException | None) -> None:
-    """Write down how a run ends; where the disk takes no file, nobody is told."""
+    """Write down how a run ends; a file that cannot be written is left out silently."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     ending = Ending("finished", "", now)
     if isinstance(error, SystemExit | KeyboardInterrupt):
@@ -33,19 +33,19 @@ def note_ending(folder: Path, error: BaseException | None) -> None:
     elif error is not None:
         line = as_line(error) if isinstance(error, Exception) else None
         ending = Ending("failed", line or f"{type(error).__name__}: {error}", now)
-    if not folder.is_dir():  # it has vanished, and made anew it would lack the run
+    if not folder.is_dir():  # the folder has vanished, and a new one would lack the run
         return
     with suppress(OSError, UserError):
         write_text(folder / ENDED, json.dumps(asdict(ending)) + "\n")
 
 
 def forget_ending(folder: Path) -> None:
-    """Remove what an earlier process of the run wrote."""
+    """Remove the file of an earlier process of the run."""
     (folder / ENDED).unlink(missing_ok=True)
 
 
 def read_ending(folder: Path) -> Ending | None:
-    """How the run ended; None where nothing says so."""
+    """Read how the run ended; None without a file."""
     try:
         return Ending(**json.loads((folder / ENDED).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -1,4 +1,6 @@
-"""Names of the files in a run's folder, and what checkpoint a path stands for.  No torch here."""
+"""Names of the files in a run's folder, and the checkpoint that a path stands for. Imports no
+torch.
+"""
 
 from pathlib import Path
 
@@ -25,16 +27,16 @@ MADE = (
     "tensorboard",
     WEIGHTS,
 )
-"""What a run leaves besides settings and checkpoints; which of them depends on the task."""
+"""Files of a run besides settings and checkpoints; they depend on the task."""
 OURS = "ours:"
-"""What the names of checkpoints begin with that come with the package."""
+"""Prefix of the names of checkpoints that come with the package."""
 SHIPPED = Path(__file__).resolve().parents[1] / "zoo"
-"""Where those are."""
+"""Their folder."""
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The file that a checkpoint's path, a run's folder or `ours:NAME` stands for; UserError where
-    there is none.
+    """Find the checkpoint file for a path, a run's folder or `ours:NAME`; UserError if it does not
+    exist.
     """
     if is_shipped(path):
         return _shipped(str(path).removeprefix(OURS))
@@ -53,7 +55,7 @@ def is_shipped(path: str | Path) -> bool:
 
 
 def shipped_checkpoint(source: str) -> Path | None:
-    """The file of a whole network that comes with the package; None for any other source."""
+    """Find the file of a whole network that comes with the package; None for any other source."""
     file = SHIPPED / f"{source.removeprefix(OURS)}.pt"
     return file if source.startswith(OURS) and file.is_file() else None
 

@@ -1,6 +1,4 @@
-"""The folder of a run: refused when used, checked when resumed, and given its settings and
-environment.
-"""
+"""The folder of a run: refuse a used one, check a resumed one, write settings and environment."""
 
 import json
 import os
@@ -40,10 +38,10 @@ def prepare_output_dir(
     config: TaskSettings,
     choices: Mapping[str, object] | None = None,
 ) -> Path:
-    """Check `run.output_dir`, bring over what is resumed from another place, and write config.yaml
-    and environment.json, which `choices`, made by the machine, go into. Collective.
+    """Check `run.output_dir`, copy the files of a run resumed from another place, and write
+    config.yaml and environment.json with the machine's `choices`. Collective.
 
-    Call it when nothing else can be refused, so that a mistaken start leaves no used folder behind.
+    Call it after all other checks, so that a mistaken start leaves no used folder behind.
     """
     folder = check_output_dir(run, world, config)
     with world.sharing_errors():
@@ -73,7 +71,7 @@ def _refuse(folder: Path, run: RunConfig, config: TaskSettings) -> None:
 
 
 def _refuse_used(folder: Path, rule: str) -> None:
-    """Raise UserError where a folder holds a run, or what is left of one."""
+    """Raise UserError if a folder holds a run or parts of one."""
     saved = sorted(path.name for path in folder.glob("step_*.pt"))
     names = [CONFIG, METRICS, LAST, BEST, *saved]
     used = [name for name in names if (folder / name).exists()]
@@ -85,16 +83,16 @@ def _refuse_used(folder: Path, rule: str) -> None:
     if LAST in used:
         way_out = "run.resume=auto continues that run, or "
     elif not {BEST, *saved} & set(used):
-        way_out = "run.resume=auto starts that run anew, as it saved nothing, or "
+        way_out = "run.resume=auto starts that run again, as it saved nothing, or "
     raise UserError(f"{rule}, {seen}; {way_out}choose another folder")
 
 
 def _refuse_target(folder: Path, saved: Checkpoint) -> None:
-    """Raise UserError where a checkpoint cannot be continued in a folder: it holds another run, or
-    later checkpoints of the same, which would be overwritten.
+    """Raise UserError if a checkpoint cannot be continued in a folder: it holds another run, or
+    later checkpoints of the same run, which would be overwritten.
     """
     if not saved.is_resumable:
-        rule = f"run.resume takes a {LAST} or step_N.pt, with the optimiser's state"
+        rule = f"run.resume needs a {LAST} or step_N.pt, with the optimiser's state"
         way_out = f"start another run from its weights: model.weights={saved.path}"
         raise UserError(f"{rule}, got {saved.path}, which has none; {way_out}")
     if not is_own(folder, saved):
@@ -112,7 +110,7 @@ def _refuse_target(folder: Path, saved: Checkpoint) -> None:
 
 
 def _step_of(path: Path) -> int | None:
-    """Finished steps of a checkpoint; None where it cannot be read."""
+    """Return a checkpoint's finished steps; None if it cannot be read."""
     try:
         return read_checkpoint(path).step
     except UserError:
@@ -120,27 +118,27 @@ def _step_of(path: Path) -> int | None:
 
 
 def _refuse_lost(folder: Path) -> None:
-    """Raise UserError where a run was saved, and what it is resumed from is not there."""
+    """Raise UserError if a run was saved, but its last checkpoint is missing."""
     saved = [path.name for path in folder.glob("step_*.pt")]
     if (folder / BEST).exists():
         saved.append(BEST)
     last = folder / LAST
     if not saved and not last.is_symlink():
         return
-    rule = f"run.resume=auto takes the {LAST} of {folder}"
+    rule = f"run.resume=auto needs the {LAST} of {folder}"
     seen = f"the folder has {', '.join(sorted(saved)) or 'no checkpoint'}, and no {LAST}"
     way_out = "put it back"
     if last.is_symlink():
-        seen = f"it is a link to {last.readlink()}, where no file is"
+        seen = f"it is a link to {last.readlink()}, which does not exist"
         way_out = "mount that disk or put it back"
     raise UserError(f"{rule}, but {seen}; {way_out}, or choose another run.output_dir")
 
 
 def _refuse_the_users(folder: Path) -> None:
-    """Raise UserError where a folder that no run has used holds a file that a run would replace."""
+    """Raise UserError if a folder is not a run's but holds a file that a run would replace."""
     theirs = [name for name in MADE if os.path.lexists(folder / name)]
     if theirs and not (folder / CONFIG).exists():
-        seen = f"got {folder}, which no run has used and which holds {', '.join(theirs)}"
+        seen = f"got {folder}, which is not a run's folder but holds {', '.join(theirs)}"
         raise UserError(f"run.output_dir must be unused, {seen}; choose another folder")
 
 

@@ -22,11 +22,11 @@ _HELD = (errno.EACCES, errno.EAGAIN)
 
 
 class RunLock:
-    """The lock of a run's folder, which rank 0 holds from before it writes until it has left.
+    """The lock of a run's folder. Rank 0 holds it from before it writes until it leaves.
 
-    It is the system's lock of a file and ends with the process however that ends; loader workers do
-    not inherit it. The file, which says who holds it, is left behind by a process that is killed.
-    Windows has no such locks, and nothing is locked there.
+    It is the system's lock of a file and ends with the process in any case; loader workers do not
+    inherit it. The file names the holder; a killed process leaves it behind. Windows has no such
+    locks, so nothing is locked there.
     """
 
     def __init__(self, folder: Path, *, active: bool) -> None:
@@ -49,15 +49,15 @@ class RunLock:
             self.file.close()
 
     def check(self) -> None:
-        """Take the lock of a folder that has been used; UserError where another run has it.
+        """Take the lock of a folder that has been used; UserError if another run has it.
 
-        Makes neither folder nor file.
+        Creates neither folder nor file.
         """
         if (self.folder / LOCK).exists():
             self.acquire()
 
     def acquire(self) -> None:
-        """Take the lock, unless it is held already; UserError where another run has it."""
+        """Take the lock, unless it is held already; UserError if another run has it."""
         if sys.platform == "win32" or not self.active or self.file is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ class RunLock:
     def _refusal(self, file: IO[str], error: OSError) -> UserError:
         where = f"run.output_dir={self.folder}"
         if error.errno not in _HELD:
-            rule = f"{where} must be on a disk with locks, got {error}"
+            rule = f"{where} must be on a disk that supports file locks, got {error}"
             return UserError(f"{rule}; choose another folder")
         file.seek(0)
         holder = file.read().strip() or "another process"
@@ -91,18 +91,18 @@ class RunLock:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who has the lock of a folder, as its file says."""
+    """The holder of a folder's lock, from its file."""
 
     process: int
     host: str
     lives: bool | None
-    """Whether the process is there; None where this machine cannot tell."""
+    """Whether the process exists; None if this machine cannot tell."""
 
 
 def holder_of(folder: Path) -> Holder | None:
-    """Who has the lock of a folder, or had it and was killed; None for nobody.
+    """Read the holder of a folder's lock, also one that was killed; None without a holder.
 
-    The lock is not touched, but for one that this very process holds, which is lost.
+    The lock is not touched, except that a lock held by this process is lost.
     """
     try:
         text = (folder / LOCK).read_text(encoding="utf-8")
@@ -117,12 +117,12 @@ def holder_of(folder: Path) -> Holder | None:
     if lives is None and is_here:
         lives = _is_running(process)
     if lives is False and not is_here:
-        lives = None  # shared disks may keep locks to each machine
+        lives = None  # on shared disks locks may hold on one machine only
     return Holder(process, found[2], lives)
 
 
 def _is_locked(path: Path) -> bool | None:
-    """Whether a process has the system's lock of a file; None where nobody can ask."""
+    """Whether a process has the system's lock of a file; None if the system cannot tell."""
     if sys.platform != "linux":
         return None
     form = "hhqqi"  # struct flock: type, whence, start, length, process
@@ -136,7 +136,7 @@ def _is_locked(path: Path) -> bool | None:
 
 
 def _is_running(process: int) -> bool:
-    """Whether a process of this machine is there."""
+    """Whether a process exists on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What training is about to see, drawn before its first step."""
+"""Draw training images before the first step."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from tasks.engine.settings import RunConfig
 P = TypeVar("P", bound=Plan)
 B = TypeVar("B")
 DrawSamples = Callable[[int, Path], object]
-"""(how many images, the picture to write) -> nothing of use."""
+"""(number of images, the picture to write) -> unused."""
 
 
 def draw_samples(draw: DrawSamples, run: RunConfig, log: RunLog) -> None:
-    """Draw `run.samples` images into the run's folder, of which training then knows nothing.
+    """Draw `run.samples` images into the run's folder, without any effect on training.
 
-    It only decorates: where it fails a line tells it.
+    A failure is only reported in a line.
     """
     picture = Path(run.output_dir) / SAMPLES
 
@@ -34,8 +34,6 @@ def draw_samples(draw: DrawSamples, run: RunConfig, log: RunLog) -> None:
 def first_batches(
     plan: Callable[[int], P], load: Callable[[P], B], batch_size: int, count: int
 ) -> Iterator[B]:
-    """Load the first `count` images of training, in this process, in batches of the steps that they
-    are of.
-    """
+    """Load the first `count` images of training in this process, in the batches of their steps."""
     for step in range(-(-count // batch_size)):
         yield load(plan(step).part(0, min(batch_size, count - step * batch_size)))

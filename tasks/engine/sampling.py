@@ -1,5 +1,5 @@
-"""Which images make up the batch of a step: a pure function, so that resuming and any number of
-ranks need no state.
+"""Choose the images of a step's batch by a pure function, so that resuming and any number of ranks
+need no state.
 
 N images; an epoch is `batches_per_epoch(N, batch_size)` steps and epochs follow each other without
 end.
@@ -18,7 +18,7 @@ Indices = npt.NDArray[np.int64]
 Factors = npt.NDArray[np.float64]
 _BATCH_ORDER = (
     1 << 62
-)  # offsets that keep the hashes of batches and repeats apart from those of images
+)  # offsets that separate the hashes of batches and repeats from those of images
 _REPEAT_ORDER = 1 << 61
 _REPEAT_START = 3 << 61
 
@@ -36,13 +36,13 @@ def global_batch(
     seed: int,
     repeats: Factors | None = None,
 ) -> Indices:
-    """Indices (batch_size,) of the images of a step, over all ranks and micro-batches.
+    """Choose the images (batch_size,) of a step by index, over all ranks and micro-batches.
 
     `groups` (N,) says what each image may share a batch with (portrait or landscape, say). An epoch
-    is shuffled and cut into batches of one group each; what is left of the groups makes mixed
-    batches, and the last of those is filled from the start of the shuffle. A data set smaller than
-    a batch repeats itself within it. With `repeats` (N,), each >= 1, an image comes so often in an
-    epoch, rounded up or down at random such that the mean is in proportion to it.
+    is shuffled and cut into batches of one group each; the rest of the groups makes mixed batches,
+    and the last of those is filled from the start of the shuffle. A data set smaller than a batch
+    repeats itself within it. With `repeats` (N,), each >= 1, an image comes that often in an epoch.
+    Fractions are rounded up or down at random, so that the mean is proportional.
     """
     if len(groups) == 0:
         raise UserError(
@@ -61,7 +61,8 @@ def global_batch(
 def repeated_batch(
     step: int, groups: npt.NDArray[np.integer], batch_size: int, seed: int, repeats: int
 ) -> tuple[Indices, Indices]:
-    """`global_batch` with every image so many times, and which time it is (batch_size,), from 0.
+    """Choose as `global_batch`, but with `repeats` copies of each image; also returns the
+    number of each copy (batch_size,), from 0.
 
     The copies of an image lie far apart, so that ranks get different ones. Where the batch does not
     divide, some images come once less.
@@ -75,8 +76,8 @@ def repeated_batch(
 def _epoch_plan(
     packed_groups: bytes, packed_repeats: bytes | None, batch_size: int, seed: int, epoch: int
 ) -> Indices:
-    """Batches (batches, batch_size) of an epoch; the arrays come as bytes because a cache needs
-    hashable arguments.
+    """Make the batches (batches, batch_size) of an epoch; arrays are passed as bytes because a
+    cache needs hashable arguments.
     """
     groups = np.frombuffer(packed_groups, dtype=np.int32)
     order = np.argsort(
@@ -98,7 +99,7 @@ def _epoch_plan(
 
 
 def _filled(mixed: Indices, order: Indices, batch_size: int) -> Indices:
-    """The left-over images and, from the start of the shuffle, as many more as make whole batches
+    """Return the left-over images, filled up to whole batches from the start of the shuffle,
     without repeating.
     """
     missing = -len(mixed) % batch_size
@@ -108,10 +109,10 @@ def _filled(mixed: Indices, order: Indices, batch_size: int) -> Indices:
 
 
 def _repeated(order: Indices, repeats: Factors, batch_size: int, seed: int, epoch: int) -> Indices:
-    """The images as often as they are to come, (batches * batch_size,), shuffled.
+    """Repeat the images by their factors, (batches * batch_size,), shuffled.
 
-    Systematic sampling: the images, in the order of the shuffle, lie on a line, each as long as its
-    factor; points at equal distances, the first at random, choose them.
+    Systematic sampling: the shuffled images lie on a line, each as long as its factor. Points at
+    equal distances choose among them; the first point is random.
     """
     slots = batches_per_epoch(len(order), batch_size, repeats) * batch_size
     ends = np.cumsum(repeats[order])  # (N,)

@@ -1,4 +1,4 @@
-"""A finished run read back: its checkpoint and settings, for evaluation and prediction."""
+"""Read a finished run's checkpoint and settings, for evaluation and prediction."""
 
 import json
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ Config = TypeVar("Config", bound="DataclassInstance")
 
 @dataclass(frozen=True)
 class SavedRun(Generic[Config]):
-    """A checkpoint with the settings that its model is used with."""
+    """A checkpoint with the settings to use its model with."""
 
     checkpoint: Checkpoint
     config: Config
     overrides: tuple[str, ...]
-    """Those that changed the checkpoint's settings."""
+    """Overrides that changed the checkpoint's settings."""
 
     @property
     def path(self) -> Path:
@@ -33,7 +33,7 @@ class SavedRun(Generic[Config]):
         return self.checkpoint.path
 
     def describe(self) -> dict[str, object]:
-        """What an evaluation says of the model and of the settings that it is used with."""
+        """Describe the model and its settings for an evaluation."""
         weights = "ema" if self.checkpoint.has_ema else "model"
         return {
             "checkpoint": str(self.path),
@@ -45,22 +45,22 @@ class SavedRun(Generic[Config]):
         }
 
     def evaluation_folder(self, given: str | Path | None) -> Path:
-        """Where an evaluation is written: `evaluation/` beside the checkpoint unless a folder is
-        given, so that the files of the training itself stay as they are.
+        """Return the folder of an evaluation: `evaluation/` beside the checkpoint unless one is
+        given, so that the training's own files stay as they are.
         """
         return evaluation_folder(self.path.parent, given)
 
 
 def evaluation_folder(run: str | Path, given: str | Path | None) -> Path:
-    """Where an evaluation is written: below the folder of a run, unless a folder is given."""
+    """Return the folder of an evaluation: below the folder of a run, unless one is given."""
     return Path(run) / "evaluation" if given is None else Path(given)
 
 
 def read_run(
     path: str | Path, cls: type[Config], task: str, overrides: Sequence[str] = ()
 ) -> SavedRun[Config]:
-    """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where none
-    was scored.
+    """Read a checkpoint file, or a run folder's best checkpoint, or its last one if none was
+    scored.
 
     `overrides` such as `data.val.limit=100` change its settings. UserError for a checkpoint of
     another task.
@@ -72,8 +72,8 @@ def read_run(
 
 
 def _found_where_started(config: "DataclassInstance", run: Path) -> list[str]:
-    """Overrides for the paths of data that are not here, and are in the folder where a run was
-    started.
+    """Return overrides for data paths that are missing here, but exist in the folder where the run
+    was started.
     """
     found: list[str] = []
     for name, value in flatten(to_dict(config)):
@@ -85,10 +85,10 @@ def _found_where_started(config: "DataclassInstance", run: Path) -> list[str]:
 
 
 def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config:
-    """The settings that a checkpoint of a task was trained with."""
+    """Read the settings that a task's checkpoint was trained with."""
     seen = checkpoint.metadata.get("task")
     if seen != task:
-        what = "of no task that it names" if seen is None else f"of {seen}"
+        what = "that names no task" if seen is None else f"of {seen}"
         rule = f"{checkpoint.path} must be a checkpoint of {task}"
         take_out = command("export-weights", checkpoint.path, "OUT.safetensors")
         raise UserError(f"{rule}, got one {what}; `{take_out}` takes out its backbone's weights")
@@ -96,7 +96,7 @@ def saved_config(checkpoint: Checkpoint, cls: type[Config], task: str) -> Config
 
 
 def settings_of(checkpoint: Checkpoint, cls: type[Config]) -> Config:
-    """The settings in a checkpoint, of whatever task it is."""
+    """Read the settings in a checkpoint of any task."""
     values = saved_metadata(checkpoint, "config")
     if not isinstance(values, dict):
         rule = f"the config in {checkpoint.path} must be settings by name"
@@ -105,7 +105,7 @@ def settings_of(checkpoint: Checkpoint, cls: type[Config]) -> Config:
 
 
 def saved_metadata(checkpoint: Checkpoint, name: str) -> Any:
-    """An entry of a checkpoint's metadata; UserError where it has none."""
+    """Return an entry of a checkpoint's metadata; UserError if it is missing."""
     if name not in checkpoint.metadata:
-        raise UserError(f"{checkpoint.path} must say its {name}, which it does not; train again")
+        raise UserError(f"{checkpoint.path} must state its {name}, but does not; train again")
     return checkpoint.metadata[name]

@@ -1,4 +1,5 @@
-"""What depends on time or on scores, as pure functions of the step and the finished evaluations.
+"""Pure functions of the step and the finished evaluations, for everything that depends on time or
+scores.
 
 Resuming needs no scheduler state: a checkpoint keeps the evaluations.
 """
@@ -16,25 +17,25 @@ class Evaluation:
     """A finished evaluation."""
 
     step: int
-    """Optimiser steps that its weights had seen."""
+    """Optimiser steps of its weights."""
     scores: Mapping[str, float]
-    """Flat names to numbers, those of single classes left out that decide nothing."""
+    """Flat names to numbers; per-class scores only if they decide something."""
 
 
 History = Sequence[Evaluation]
-"""The finished evaluations of a run, in their order."""
+"""The finished evaluations of a run, in order."""
 
 
 def lr_factor(step: int, history: History, config: ScheduleConfig, metric: str) -> float:
-    """Factor in (0, 1] on the peak learning rate for the step after `step` finished ones.
+    """Compute the factor in (0, 1] on the peak learning rate after `step` finished steps.
 
-    Warm-up rises linearly from `warmup_factor` to 1; a short run needs it no less than a long one,
-    so its length does not follow `steps`, but it takes a third of them at most. Milestones are
-    stated for `reference_steps` and scale with `steps`; `step` decays by `gamma` at each of them,
-    `cosine` is half a cosine over all steps, or over those after the warm-up, `poly` a power of the
-    share of steps that are left, as mmengine's PolyLR, and `plateau` decays by `gamma` each time
-    `metric` did not rise in `plateau_evaluations` evaluations. With
-    `warmup_until` the warm-up is a constant that a score ends.
+    Warm-up rises linearly from `warmup_factor` to 1; a short run needs it as much as a long one, so
+    its length does not scale with `steps`, but is at most a third of them. Milestones are stated
+    for `reference_steps` and scale with `steps`; `step` decays by `gamma` at each of them, `cosine`
+    is half a cosine over all steps, or over those after the warm-up, `poly` a power of the share of
+    steps that are left, as mmengine's PolyLR, and `plateau` decays by `gamma` each time `metric`
+    did not rise in `plateau_evaluations` evaluations. With `warmup_until` the warm-up is a constant
+    that a score ends.
     """
     if config.warmup_until is None:
         warm_up = _warm_up(step, config)
@@ -50,7 +51,9 @@ def lr_factor(step: int, history: History, config: ScheduleConfig, metric: str) 
 
 
 def evaluations_without_rise(history: History, metric: str) -> int:
-    """Number of evaluations since the one that first had the highest score; nan is no score."""
+    """Count the evaluations since the first one with the highest score; nan does not count as a
+    score.
+    """
     count = 0
     for risen in _rises(history, metric):
         count = 0 if risen else count + 1
@@ -58,19 +61,19 @@ def evaluations_without_rise(history: History, metric: str) -> int:
 
 
 def is_due(step: int, every: int, total: int) -> bool:
-    """Whether something done every so many steps, and at the end, is due after `step` finished
+    """Whether something done every `every` steps, and at the end, is due after `step` finished
     ones; 0 is end only.
     """
     return step > 0 and (step == total or (every > 0 and step % every == 0))
 
 
 def in_steps(config: ScheduleConfig, epoch_length: int) -> ScheduleConfig:
-    """Turn `epochs` into steps, of which an epoch has `epoch_length`; other schedules stay."""
+    """Turn `epochs` into steps, `epoch_length` for each; other schedules stay."""
     if config.epochs is None:
         return config
     steps = round(config.epochs * epoch_length)
     if steps < 1:
-        rule = f"schedule.epochs must make at least one step, of which an epoch has {epoch_length}"
+        rule = f"schedule.epochs must make at least one step, where an epoch has {epoch_length}"
         raise UserError(f"{rule}, got {config.epochs}")
     return replace(config, steps=steps, epochs=None)
 
@@ -98,7 +101,7 @@ def _warm_up_steps(config: ScheduleConfig) -> float:
 
 
 def _warm_up_by_score(history: History, config: ScheduleConfig, metric: str) -> float:
-    """The constant factor until an evaluation was good enough."""
+    """Return the constant factor until an evaluation is good enough."""
     until = config.warmup_until
     assert until is not None
     for evaluation in history:

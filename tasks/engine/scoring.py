@@ -1,4 +1,4 @@
-"""What scoring networks takes besides a network and a data set: in a training, or by itself."""
+"""The surroundings of scoring a network on a data set: in a training, or by itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasks.outputs import Outputs
 
 T = TypeVar("T", bound=Sized)
 Saving = Callable[[str], AbstractContextManager[None]]
-"""(table of scores) -> the context in which they are saved."""
+"""(table of scores) -> context in which the scores are saved."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Scoring:
     precision: Precision
     log: RunLog
     output_dir: Path | None = None
-    """Receives the files; None where none are kept."""
+    """Folder for the files; None to keep none."""
     about: Mapping[str, object] = field(default_factory=dict)
-    """What evaluation.json says besides."""
+    """Further content of evaluation.json."""
     shows: bool = False
-    """Whether scores are printed here, before they are saved; a training prints its own."""
+    """Whether scores are printed here before they are saved; a training prints its own."""
 
     @classmethod
     def of(cls, launch: Launch[Any], name: str) -> Scoring:
-        """That of a training, on the data set of a name; `val` leaves files in run.output_dir."""
+        """Make that of a training, for a data set by name; `val` writes files to run.output_dir."""
         return cls(
             launch.world,
             launch.precision,
@@ -55,21 +55,19 @@ class Scoring:
 
     @property
     def batch_size(self) -> int:
-        """Images that are run together; that only helps on a GPU."""
+        """Images in a batch; more than one only helps on a GPU."""
         return 4 if self.world.device.type == "cuda" else 1
 
     def track(
         self, batches: Iterable[T], data: object, total: int, unit: str = "image"
     ) -> Iterator[T]:
-        """Yield this rank's batches of a data set, `total` units in all, and show how far it is."""
+        """Yield this rank's batches of a data set, `total` units in all, and show the progress."""
         ours = "" if self.world.size == 1 else f", the share of one of {self.world.size} ranks"
         return self.log.track(batches, f"scoring {data}{ours}", total, unit)
 
     @contextmanager
     def saving(self, table: str) -> Iterator[None]:
-        """Context in which an evaluation is saved, before which its scores are shown, or where it
-        fails.
-        """
+        """Context in which an evaluation is saved; shows its scores before, or if saving fails."""
         if self.shows:
             self.log.note(f"\n{table}\n")
         try:
@@ -80,7 +78,7 @@ class Scoring:
             raise
 
     def draw(self, name: str, draw: Callable[[Path], object]) -> None:
-        """Have the first rank draw a picture into the folder, where files are kept."""
+        """Draw a picture into the folder on the first rank, if files are kept."""
         if self.world.is_main and self.output_dir is not None:
             picture = self.output_dir / name
             self.log.attempt(name, lambda: draw(picture), picture)
@@ -94,10 +92,11 @@ def scoring_in(
     outputs: Outputs,
     results: str,
 ) -> Iterator[Scoring]:
-    """The process, or one of torchrun's, that scores a saved network, with files in a folder.
+    """Context of a process, with or without torchrun, that scores a saved network, with files in a
+    folder.
 
-    What it says of the evaluation is `about`, the device and the arithmetic. UserError on every
-    rank where one of the files, `results` among them, is there and `outputs` does not own it.
+    evaluation.json gets `about`, the device and the arithmetic. UserError on every rank if one of
+    the files, `results` included, exists and `outputs` does not own it.
     """
     files = [folder / name for name in ("evaluation.json", results, "report.html")]
     with scoring_process(run) as (world, precision):

@@ -1,4 +1,4 @@
-"""Settings as text for `--help`: name, value, type and what it means.  Imports no torch."""
+"""Settings as text for `--help`: name, value, type and meaning. Imports no torch."""
 
 import ast
 import dataclasses
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def describe(config: "DataclassInstance", prefix: str = "") -> str:
-    """Every setting with its value in `config`, its type and the text below its declaration.
+    """Describe every setting: its value in `config`, its type and the text below its declaration.
 
     A section that is null is shown with its own defaults.
     """
@@ -36,9 +36,9 @@ def describe(config: "DataclassInstance", prefix: str = "") -> str:
 
 
 def field_documents(cls: type) -> dict[str, str]:
-    """The string below each field's declaration, base classes included.
+    """Read the string below each field's declaration, including base classes.
 
-    They are read from the source files, which an installed package has too.
+    They come from the source files; an installed package has these too.
     """
     documents: dict[str, str] = {}
     for owner in reversed(cls.__mro__):
@@ -54,7 +54,7 @@ def field_documents(cls: type) -> dict[str, str]:
 
 
 def show(value: object) -> str:
-    """A value as it is typed on the command line."""
+    """Write a value as one types it on the command line."""
     if isinstance(value, tuple):
         return f"[{','.join(show(item) for item in value)}]"
     if isinstance(value, float):

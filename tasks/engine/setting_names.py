@@ -1,4 +1,4 @@
-"""Dotted names of settings, and what a wrong one may stand for.  Imports no torch."""
+"""Dotted names of settings, and suggestions for wrong ones. Imports no torch."""
 
 import dataclasses
 import difflib
@@ -35,11 +35,11 @@ ABSENT = {
     "gpus": "torchrun --nproc-per-node N starts N GPUs, run.device names one",
     "pretrained": "model.weights names the weights to start from",
 }
-"""What is no setting here, though others have it: what to do instead."""
+"""Settings of other programs that do not exist here, and what to do instead."""
 
 
 def setting_names(cls: type["DataclassInstance"], prefix: str = "") -> Iterator[str]:
-    """Dotted names of all sections and settings."""
+    """List the dotted names of all sections and settings."""
     for name, hint in field_types(cls).items():
         yield f"{prefix}{name}"
         section = section_type(hint)
@@ -48,7 +48,7 @@ def setting_names(cls: type["DataclassInstance"], prefix: str = "") -> Iterator[
 
 
 def declared_type(cls: type["DataclassInstance"], key: str) -> Any:
-    """Declared type of the setting with a dotted name; None where there is no such setting."""
+    """Return the declared type of a setting by dotted name; None if it does not exist."""
     section, _, rest = key.partition(".")
     hint = field_types(cls).get(section)
     if not rest:
@@ -58,7 +58,7 @@ def declared_type(cls: type["DataclassInstance"], key: str) -> Any:
 
 
 def excluded_by(cls: type["DataclassInstance"], key: str) -> list[str]:
-    """Dotted names of the settings that a setting takes the place of, in both directions."""
+    """List the dotted names of settings that a setting replaces, in both directions."""
     section, _, name = key.rpartition(".")
     owner = section_type(declared_type(cls, section)) if section else cls
     if owner is None:
@@ -69,10 +69,10 @@ def excluded_by(cls: type["DataclassInstance"], key: str) -> list[str]:
 
 
 def unknown_setting(cls: type["DataclassInstance"], key: str, source: str) -> str:
-    """What to tell of a key that is no setting: what became of it, or the nearest right name."""
+    """Report a key that is not a setting: what became of it, or the nearest right name."""
     removed: Mapping[str, str] = getattr(cls, "REMOVED", {})
     if key in removed:
-        return f"{key} is no setting any more, seen in {source}; {removed[key]}"
+        return f"{key} is not a setting any more, seen in {source}; {removed[key]}"
     names = list(setting_names(cls))
     last = key.rpartition(".")[2]
     instead = ABSENT.get(last)
@@ -82,7 +82,7 @@ def unknown_setting(cls: type["DataclassInstance"], key: str, source: str) -> st
 
 
 def _nearest(key: str, names: Sequence[str]) -> str:
-    """What a wrong name may stand for: the same last part elsewhere, a similar one, its section."""
+    """Suggest names for a wrong one: the same last part elsewhere, a similar one, its section."""
     section, _, last = key.rpartition(".")
     parts = {name: name.rpartition(".") for name in names}
     siblings = {parts[name][2]: name for name in names if parts[name][0] == section}

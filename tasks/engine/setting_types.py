@@ -1,4 +1,4 @@
-"""What a setting may be: the declared types of fields, and values as them.  Imports no torch.
+"""The types of settings: declared types of fields, and values of these types. Imports no torch.
 
 A settings class is a frozen dataclass whose fields are bool, int, float, str, Literal, tuples of
 those, any of those or None, another settings class, or another settings class or None.
@@ -16,13 +16,15 @@ _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: 
 
 
 def field_types(cls: type["DataclassInstance"]) -> dict[str, Any]:
-    """Declared type of each field, in the order of declaration."""
+    """Return the declared type of each field, in the order of declaration."""
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def section_type(hint: Any) -> type["DataclassInstance"] | None:
-    """The settings class that a field declares, alone or with None; None for a plain value."""
+    """Return the settings class that a field declares, alone or with None; None for a plain
+    value.
+    """
     for choice in _choices(hint):
         if isinstance(choice, type) and dataclasses.is_dataclass(choice):
             return choice
@@ -40,7 +42,7 @@ def takes_text(hint: Any) -> bool:
 
 
 def convert(hint: Any, value: object) -> tuple[bool, object]:
-    """Whether `value` is of a declared type, and what it becomes.
+    """Check whether `value` has a declared type, and return it as that type.
 
     Whole numbers serve as numbers, and a single value as a list of one.
     """
@@ -52,7 +54,7 @@ def convert(hint: Any, value: object) -> tuple[bool, object]:
 
 
 def expected(hint: Any) -> str:
-    """A declared type in words."""
+    """Write a declared type in words."""
     choices = _choices(hint)
     if len(choices) > 1:
         return " or ".join(expected(choice) for choice in choices)
@@ -88,7 +90,7 @@ def _convert_one(hint: Any, value: object) -> tuple[bool, object]:
 
 
 def _convert_tuple(hints: tuple[Any, ...], value: object) -> tuple[bool, object]:
-    """The same for `tuple[X, ...]` and `tuple[X, Y]`."""
+    """Convert for `tuple[X, ...]` and `tuple[X, Y]`."""
     items = list(value) if isinstance(value, list | tuple) else [value]
     item_types = [hints[0]] * len(items) if hints[-1] is Ellipsis else list(hints)
     if len(items) != len(item_types):

@@ -1,6 +1,6 @@
 """Settings that every task shares: optimiser, schedule and run. Imports no torch.
 
-The defaults are those of no task: each states its own in its settings class.
+The defaults belong to no task: each task states its own in its settings class.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXCLUDES = "excludes"
 MAY_CHANGE = "may_change"
-TIMEOUT = 300.0  # seconds that a batch of a loader's processes is waited for
+TIMEOUT = 300.0  # seconds to wait for a batch of a loader's processes
 
 
 def require(condition: bool, rule: str, value: object) -> None:
@@ -25,20 +25,20 @@ def require(condition: bool, rule: str, value: object) -> None:
 
 
 def may_change(default: T, *, unless: str | None = None) -> T:
-    """Declare a setting that a resumed run may change, for it does not change what is learnt.
+    """Declare a setting that a resumed run may change, as it does not affect the trained weights.
 
-    `unless` names a property of the task's settings; where that is true the setting must stay.
+    `unless` names a property of the task's settings; if that is true the setting must stay.
     """
     return field(default=default, metadata={MAY_CHANGE: unless or True})
 
 
 def excluding(default: T, *names: str) -> T:
-    """Declare a setting that takes the place of others in its section."""
+    """Declare a setting that replaces others in its section."""
     return field(default=default, metadata={EXCLUDES: names})
 
 
 def changeable(config: "DataclassInstance", prefix: str = "") -> Iterator[str]:
-    """Dotted names of the settings that a run resumed with `config` may change."""
+    """List the dotted names of settings that a run resumed with `config` may change."""
     yield from _changeable(config, config, prefix)
 
 
@@ -108,7 +108,7 @@ class OptimConfig:
         inside = all(0 <= beta < 1 for beta in self.betas)
         require(inside, "optim.betas must be two numbers in [0, 1)", self.betas)
         fits = not self.nesterov or (self.name == "sgd" and self.momentum > 0)
-        require(fits, "optim.nesterov=true takes optim.name=sgd with momentum", self.name)
+        require(fits, "optim.nesterov=true needs optim.name=sgd with momentum", self.name)
         require(self.ema_every >= 1, "optim.ema_every must be >= 1", self.ema_every)
         inside = self.ema_decay is None or 0 < self.ema_decay < 1
         require(inside, "optim.ema_decay must be in (0, 1) or null", self.ema_decay)
@@ -147,8 +147,8 @@ class ScheduleConfig:
     warmup_factor: float = 0.001
     """Learning-rate factor at step 0."""
     decay_after_warmup: bool = False
-    """Start `cosine` where the warm-up ends, as torchvision's references do; otherwise the two are
-    multiplied."""
+    """Start `cosine` at the end of the warm-up, as torchvision's references do; otherwise the two
+    are multiplied."""
     warmup_until: float | None = None
     """Keep the rate at `warmup_factor` until an evaluation's `warmup_metric` reaches this value (He
     et al. 2016, ResNet-110); null for a linear warm-up."""
@@ -173,10 +173,10 @@ class ScheduleConfig:
         require(self.plateau_evaluations >= 1, rule, self.plateau_evaluations)
         require(self.warmup_steps >= 0, "schedule.warmup_steps must be >= 0", self.warmup_steps)
         alone = self.warmup_until is None or self.warmup_steps == 0
-        rule = "schedule.warmup_until takes schedule.warmup_steps=0"
+        rule = "schedule.warmup_until needs schedule.warmup_steps=0"
         require(alone, rule, self.warmup_steps)
         fits = self.warmup_metric is None or self.warmup_until is not None
-        rule = "schedule.warmup_metric takes schedule.warmup_until"
+        rule = "schedule.warmup_metric needs schedule.warmup_until"
         require(fits, rule, self.warmup_metric)
         rule = "schedule.warmup_factor must be in (0, 1]"
         require(0 < self.warmup_factor <= 1, rule, self.warmup_factor)
@@ -184,27 +184,27 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Where and how a run is carried out; what is learnt depends on seed, precision and patience
-    alone, in its last bits on threads, and with schedule.name=plateau or schedule.warmup_until on
-    when it is scored and by what."""
+    """Where and how a run is carried out. The weights depend on seed, precision and patience alone,
+    and in their last bits on threads. With schedule.name=plateau or schedule.warmup_until they also
+    depend on when a run is scored and by what."""
 
     output_dir: str = may_change("runs/default")
     """Folder for everything that the run writes."""
     device: str = may_change("auto")
-    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`."""
+    """`auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto` is bf16 autocast where the hardware is faster in bf16, otherwise fp32; a CPU is timed
-    at the start, by the processor time of one thread."""
+    """`auto` is bf16 autocast if the hardware is faster in bf16, otherwise fp32; a CPU is timed at
+    the start, by the processor time of one thread."""
     threads: int | Literal["auto"] = may_change("auto")
     """CPU threads of each process. `auto` takes OMP_NUM_THREADS if it is set, otherwise the number
     of free cores, also while it trains; a number is kept."""
     compile: bool = may_change(False)
     """Compile the convolutions with torch.compile, once for each padded image size. It takes
-    minutes and pays on GPUs."""
+    minutes and is worth it on GPUs."""
     cuda_graphs: bool = may_change(False)
-    """Replay the compiled convolutions as CUDA graphs, one for each padded size. It pays where a
-    GPU waits for the host to launch kernels, so with few images a step. Needs run.compile, a GPU
-    and optim.accumulate=1."""
+    """Replay the compiled convolutions as CUDA graphs, one for each padded size. It helps if a GPU
+    waits for the host to launch kernels, so with few images a step. Needs run.compile, a GPU and
+    optim.accumulate=1."""
     seed: int = 0
     """Every random choice follows from this number, the step and the image."""
     deterministic: bool = may_change(False)
@@ -232,8 +232,8 @@ class RunConfig:
     patience: int | None = may_change(None)
     """Evaluations without a better `best_metric` after which training stops; null for never."""
     stop_within: float = may_change(25.0)
-    """Seconds from a stop signal to the end of the run, saved or not; torchrun and SLURM kill what
-    is left after 30."""
+    """Seconds from a stop signal to the end of the run, saved or not; torchrun and SLURM kill the
+    rest after 30."""
     resume: str = may_change("never")
     """`auto` continues the run in `output_dir` from its last checkpoint, or starts it if there is
     none. The path of a last.pt or step_N.pt continues from that file, in an unused `output_dir` or
@@ -243,7 +243,7 @@ class RunConfig:
         require(0 <= self.seed < 1 << 63, "run.seed must be in [0, 2**63)", self.seed)
         fits = self.threads == "auto" or self.threads >= 1
         require(fits, "run.threads must be auto or >= 1", self.threads)
-        rule = "run.cuda_graphs=true takes run.compile=true"
+        rule = "run.cuda_graphs=true needs run.compile=true"
         require(self.compile or not self.cuda_graphs, rule, self.compile)
         require(self.eval_every >= 0, "run.eval_every must be >= 0", self.eval_every)
         distinct = len(set(self.eval_sets)) == len(self.eval_sets)
@@ -264,16 +264,16 @@ class RunConfig:
 
     @property
     def resumed_file(self) -> str | None:
-        """The path of the checkpoint that is to be resumed, where the settings name one."""
+        """The path of the checkpoint to resume, if the settings name one."""
         return None if self.resume in ("never", "auto") else self.resume
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSettings:
-    """What the engine knows of a task's settings; a task's dataclass derives from it."""
+    """The engine's view of a task's settings; a task's dataclass derives from it."""
 
     STEP_MEMORY: ClassVar[str] = "raise optim.accumulate, or lower data.batch_size"
-    """Which settings to change where a step does not fit into memory."""
+    """Settings to change if a step does not fit into memory."""
     SCORING_MEMORY: ClassVar[str] = "use fewer or smaller images"
     """The same for an evaluation."""
 
@@ -290,18 +290,18 @@ class TaskSettings:
 
     @property
     def depends_on_micro_batches(self) -> bool:
-        """Whether another number of micro-batches of the same step would train other weights, as
-        with batch norm, dropout, or a loss whose normaliser sees one micro-batch.
+        """Whether the number of micro-batches of a step affects the weights, as with batch norm,
+        dropout, or a loss normalised within one micro-batch.
         """
         return True
 
     @property
     def deciding_scores(self) -> tuple[str, ...]:
-        """Names of the scores that decide what is learnt or kept."""
+        """Names of the scores that affect the weights or the choice of the best ones."""
         metric = self.schedule.warmup_metric
         return (self.run.best_metric,) if metric is None else (self.run.best_metric, metric)
 
     @property
     def follows_scores(self) -> bool:
-        """Whether what is learnt depends on when evaluations take place and on what they score."""
+        """Whether the weights depend on when evaluations take place and on what they score."""
         return self.schedule.name == "plateau" or self.schedule.warmup_until is not None

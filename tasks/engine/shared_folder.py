@@ -1,4 +1,4 @@
-"""Whether all ranks see the folder of a run."""
+"""Check that all ranks see a run's folder."""
 
 import secrets
 import socket
@@ -11,13 +11,13 @@ from tasks.engine.distributed import World
 from tasks.engine.run_files import LAST
 
 NEAR, FAR = 1.0, 45.0
-"""Seconds after which a file must be seen, on the machine that wrote it and on others: NFS may keep
-a folder's old listing for 30."""
+"""Seconds within which a file must be visible, on the machine that wrote it and on others: NFS may
+keep a folder's old listing for 30."""
 
 
 def refuse_unshared(folder: Path, world: World) -> None:
-    """Raise UserError on every rank where not all see what rank 0 writes into a folder, which it
-    makes. Collective; does nothing for one process.
+    """Raise UserError on every rank if not all see a file that rank 0 writes into a folder. Creates
+    the folder. Collective; does nothing for one process.
     """
     if world.size == 1:
         return
@@ -37,7 +37,7 @@ def refuse_unshared(folder: Path, world: World) -> None:
 
 
 def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world: World) -> None:
-    """Raise UserError on every rank where they do not all see the same last checkpoint."""
+    """Raise UserError on every rank if they do not all see the same last checkpoint."""
     seen = "none" if resumed is None else f"one of step {resumed.step}"
     answers = world.broadcast(world.gather(seen))
     others = [rank for rank, answer in enumerate(answers) if answer != answers[0]]
@@ -48,7 +48,7 @@ def refuse_different_folders(output_dir: Path, resumed: Checkpoint | None, world
 
 
 def _write(folder: Path) -> tuple[str, str]:
-    """A file's name that no other start has, and the machine that wrote it."""
+    """A file name unique to this start, and the machine that wrote the file."""
     path = folder / f".shared-{secrets.token_hex(8)}"
     folder.mkdir(parents=True, exist_ok=True)
     path.touch()
@@ -56,12 +56,12 @@ def _write(folder: Path) -> tuple[str, str]:
 
 
 def _appears(path: Path, seconds: float) -> bool:
-    """Whether a file is there, or comes."""
+    """Whether a file exists or appears in time."""
     latest = time.monotonic() + seconds
     while not path.exists():
         if time.monotonic() > latest:
             return False
         time.sleep(0.1)
         if path.parent.is_dir():
-            list(path.parent.iterdir())  # has a network's disk look anew
+            list(path.parent.iterdir())  # makes a network disk read the folder again
     return True

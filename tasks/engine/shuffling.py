@@ -1,8 +1,9 @@
-"""An endless stream in shuffled order, with a buffer whose content is counted, not carried.
+"""Shuffle an endless stream with a buffer whose content follows from a count, so that no state is
+saved.
 
-The stream is cut into blocks of N items. While one block goes out in an order of its own, the next
-comes in, item for item, so that N items are held at any time. Which ones follows from the number of
-items that have gone out.
+The stream is cut into blocks of N items. While one block goes out in its own order, the next comes
+in, item for item, so that N items are held at any time. The number of items that went out
+determines which ones.
 """
 
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ T = TypeVar("T")
 class ShuffleBuffer(Generic[T]):
     """N items of a stream.
 
-    `taken` items have gone out before. The stream begins with its first item, or where some have
-    gone out, with what was then the `oldest` one: at most 2 N items before the next to come in.
+    `taken` items have gone out before. The stream begins with its first item. If some have gone
+    out, it begins with the `oldest` one held then: at most 2 N items before the next to come in.
     """
 
     def __init__(self, stream: Iterator[T], size: int, key: int, taken: int = 0) -> None:
@@ -29,7 +30,7 @@ class ShuffleBuffer(Generic[T]):
         self.key = key
         self.taken = taken
         self.held: dict[int, T] = {}
-        """Items by their numbers in the stream, the oldest first."""
+        """Items by number in the stream, the oldest first."""
         block, done = divmod(taken, size)
         self.order = self._order(block)
         gone = set(self.order[:done].tolist())
@@ -41,7 +42,7 @@ class ShuffleBuffer(Generic[T]):
             self.next += 1
 
     def take(self) -> T:
-        """The next item; another one comes in."""
+        """Return the next item, and take in another one."""
         block, place = divmod(self.taken, self.size)
         if place == 0:
             self.order = self._order(block)
@@ -53,10 +54,10 @@ class ShuffleBuffer(Generic[T]):
 
     @property
     def oldest(self) -> T:
-        """The item with which the stream of a buffer begins that goes on from here."""
+        """The item with which the stream of a resumed buffer must begin."""
         return next(iter(self.held.values()))
 
     def _order(self, block: int) -> npt.NDArray[np.int64]:
-        """Numbers (N,) of a block's items as they go out."""
+        """Return the numbers (N,) of a block's items in the order in which they go out."""
         keys = mix_keys(self.key, block, np.arange(self.size))
         return block * self.size + np.argsort(keys, kind="stable")

@@ -13,34 +13,34 @@ from tasks.files import write_text, writing
 from tasks.metrics_file import Row
 
 T = TypeVar("T")
-PATIENCE = 20.0  # seconds without a line after which a long stage says how far it is
+PATIENCE = 20.0  # seconds without a line after which a long stage prints its progress
 
 
 class Sink:
-    """Receives what a run reports; override what is needed. Only rank 0 has sinks."""
+    """Receives a run's reports; override the methods you need. Only rank 0 has sinks."""
 
     optional = True
-    """Whether the run goes on without this sink where it fails."""
+    """Whether the run continues without this sink if it fails."""
     scores: Set[str] = frozenset()
-    """Names of the scores in the rows so far, which are shares of 1; the log sets it."""
+    """Names of the scores, which are shares of 1, in the rows so far; the log sets it."""
 
     def start(self, step: int, rows: list[Row]) -> None:
-        """Begin after `step` finished steps, with the rows so far; later ones are void."""
+        """Begin after `step` finished steps, with the rows so far; later rows are discarded."""
 
     def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
-        """Take what was added to the row of a step, and that whole row; both have the step."""
+        """Receive the values added to a step's row, and the whole row; both contain the step."""
 
     def picture(self, file: Path, step: int) -> None:
-        """Take a picture file that was drawn anew after a step."""
+        """Receive a picture file that was redrawn after a step."""
 
     def flush(self) -> None:
-        """Hand everything to the system, so that none is lost when the process is killed."""
+        """Flush everything to the system, so that nothing is lost if the process is killed."""
 
     def close(self) -> None:
         """End the reports."""
 
     def shown(self, row: Row) -> dict[str, float]:
-        """The numbers of a row as people read them, scores in percent; without its step."""
+        """Return a row's numbers for people, scores in percent; without the step."""
         numbers: dict[str, float] = {}
         for name, value in row.items():
             if name != "step" and isinstance(value, int | float):
@@ -49,7 +49,7 @@ class Sink:
 
 
 class MetricsFile(Sink):
-    """metrics.jsonl: a JSON object a line, a line a step."""
+    """metrics.jsonl: one JSON object a line, one line a step."""
 
     optional = False
 
@@ -63,11 +63,11 @@ class MetricsFile(Sink):
         self._rewrite()
 
     def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
-        """Append a row, or write all of them again where the last one changed."""
+        """Append a row, or write all rows again if the last one changed."""
         if not is_new:
             self._rewrite()
             return
-        with writing(self.path), self.path.open("r+") as file:  # made anew it would lack rows
+        with writing(self.path), self.path.open("r+") as file:  # a new file would lack rows
             file.seek(0, os.SEEK_END)
             file.write(_line(whole))
 
@@ -84,9 +84,9 @@ class MetricsFile(Sink):
 class TensorBoard(Sink):
     """Scalars for `tensorboard --logdir`, scores in percent.
 
-    A resumed run writes its points anew, as TensorBoard reads files in the order of the clock times
-    in their names, and would lose points where the clock went back. The last row of the earlier
-    process is held until it is whole: a run killed in an evaluation scores its step again.
+    A resumed run writes its points again: TensorBoard reads files by the clock times in their
+    names, and would lose points if the clock went back. The last row of the earlier process is held
+    until it is complete: a run killed in an evaluation scores its step again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -95,7 +95,7 @@ class TensorBoard(Sink):
         self.held: Row = {}
 
     def start(self, step: int, rows: list[Row]) -> None:
-        """Replace the files of earlier processes by one with the rows so far."""
+        """Replace earlier processes' files by one with the rows so far."""
         from torch.utils.tensorboard.writer import SummaryWriter
 
         for earlier in self.folder.glob("events.out.tfevents.*"):
@@ -106,7 +106,7 @@ class TensorBoard(Sink):
         self.held = dict(rows[-1]) if rows else {}
 
     def row(self, added: Row, whole: Row, *, is_new: bool) -> None:
-        """Add the new numbers, and before another row what was held."""
+        """Add the new numbers, after the held row if this is another one."""
         if self.held and not is_new:
             self.held.update(added)
             return
@@ -114,7 +114,7 @@ class TensorBoard(Sink):
         self._add(added)
 
     def flush(self) -> None:
-        """Hand the points to the system."""
+        """Flush the points to the system."""
         self._release()
         self.writer.flush()
 
@@ -154,18 +154,18 @@ class Console:
             self.bar.update()
 
     def set_total(self, steps: int) -> None:
-        """Give a bar of unknown length its length."""
+        """Set the length of a bar of unknown length."""
         if self.bar is not None:
             self.bar.total = steps
 
     def close_bar(self) -> None:
-        """End the bar, so that none stands at its end while other work goes on."""
+        """Close the bar, so that no finished bar stays while other work goes on."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
 
     def note(self, text: str) -> None:
-        """Print a line, above the bar where there is one."""
+        """Print a line, above the bar if there is one."""
         if self.bar is not None:
             self.bar.write(text)
         else:
@@ -179,7 +179,7 @@ class Console:
         unit: str = "image",
         size: Callable[[T], int] = lambda item: 1,
     ) -> Iterator[T]:
-        """Yield the items of a stage, each of `size(item)` units, and show how far it is."""
+        """Yield the items of a stage, each of `size(item)` units, and show the progress."""
         if shows_a_bar():
             yield from _with_a_bar(items, text, total, unit, size)
             return
@@ -206,14 +206,14 @@ def _with_a_bar(
 
 
 def shows_a_bar() -> bool:
-    """Whether progress goes to a terminal; containers may have one of no columns or lines, in which
-    a bar would be invisible.
+    """Whether progress goes to a terminal of some size; in containers it may have no columns or
+    lines, and a bar would be invisible.
     """
     return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
 
 
 def plain_row(values: Mapping[str, Any]) -> Row:
-    """Values for JSON, which knows no NaN: null stands for one."""
+    """Convert values for JSON, which has no NaN: null stands for it."""
     return {key: _plain(value) for key, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""How fast training is."""
+"""Measure the speed of training."""
 
 import contextlib
 import time
@@ -38,7 +38,7 @@ class SpeedMeter:
         return time.perf_counter() - self.began
 
     def seconds_per_step(self) -> float:
-        """Mean over the steps after the first WARM_STEPS."""
+        """Mean seconds of the steps after the first WARM_STEPS."""
         return (self.elapsed() - self.warm) / max(1, self.counted - WARM_STEPS)
 
     @contextlib.contextmanager
@@ -51,8 +51,8 @@ class SpeedMeter:
         self.began += duration
 
     def read(self, batch_size: int) -> tuple[dict[str, float], float]:
-        """`images_per_s` and `data_share` of the time, and the seconds a step took; then starts
-        anew.
+        """Return `images_per_s`, the `data_share` of the time, and the seconds per step; then
+        reset.
         """
         seconds = max(time.perf_counter() - self.started, 1e-9)
         waited = self.feed.seconds_waited - self.waited_before

@@ -1,4 +1,4 @@
-"""Training and validation split of a data set, read on every rank."""
+"""Read the training and validation split of a data set on every rank."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,11 +10,11 @@ from tasks.engine.resuming import VAL
 
 
 class DataSet(Protocol):
-    """What is known of a data set of any task."""
+    """The common part of the data sets of all tasks."""
 
     @property
     def path(self) -> Path:
-        """What messages call it."""
+        """Its name in messages."""
 
     @property
     def label_map(self) -> Any:
@@ -26,15 +26,16 @@ class DataSet(Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was corrected or left out."""
+        """Notes on data that were corrected or left out."""
 
 
 D = TypeVar("D", bound=DataSet)
 
 
 def read_both(launch: Launch[Any], read: Callable[..., D]) -> tuple[D, D]:
-    """Both splits of `read(split, label_map=…, check_sizes=…, check_command=…)`, the validation
-    split with the training split's labels; one rank a machine checks the files. Collective.
+    """Read both splits with `read(split, label_map=…, check_sizes=…, check_command=…)`, the
+    validation split with the training split's labels. One rank of each machine checks the files.
+    Collective.
     """
     given = {"check_sizes": launch.world.local_rank == 0, "check_command": command("check")}
     with launch.world.sharing_errors():
@@ -43,7 +44,7 @@ def read_both(launch: Launch[Any], read: Callable[..., D]) -> tuple[D, D]:
 
 
 def describe_both(train_set: DataSet, val_set: DataSet) -> list[str]:
-    """What was read, and what is odd about it."""
+    """Describe the data sets, with their notes."""
     lines = [f"train {train_set.path}: {train_set.contents}"]
     lines.append(f"val {val_set.path}: {val_set.contents}")
     return lines + [f"warning: {text}" for text in (*train_set.warnings, *val_set.warnings)]
@@ -54,10 +55,10 @@ def describe_splits(
     val: Callable[[], Mapping[str, Any]],
     val_limit: int | None = None,
 ) -> dict[str, Any]:
-    """What a checkpoint says of the data, from what makes each split's fingerprint; a resume on
-    others is refused.
+    """Describe the data for a checkpoint, by each split's fingerprint; resuming on other data is
+    refused.
 
-    `val_limit` is the number of validation images that the settings ask for; where a resume changes
+    `val_limit` is the number of validation images that the settings ask for; if a resume changes
     it, the validation splits are not compared.
     """
     return {**train(), VAL: {**val(), "limit": val_limit}}

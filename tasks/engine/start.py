@@ -1,4 +1,4 @@
-"""Where a model's weights come from when a training begins."""
+"""The source of a model's weights at the start of a training."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from tasks.engine.run_files import shipped_checkpoint
 
 @dataclass(frozen=True)
 class Start:
-    """Where a model's weights come from: a checkpoint, or else backbone weights or none."""
+    """The source of a model's weights: a checkpoint, otherwise backbone weights or none."""
 
     checkpoint: Checkpoint | None
     resumed: bool = False
@@ -16,7 +16,7 @@ class Start:
 
     @classmethod
     def of(cls, weights: str | None) -> "Start":
-        """Where the weights of the setting model.weights are."""
+        """Find the weights of the setting model.weights."""
         if weights is None:
             return cls(None)
         path = shipped_checkpoint(weights) or weights

@@ -1,5 +1,4 @@
-"""One optimiser step without a device-to-host synchronisation, and the sums that the log reads now
-and then.
+"""One optimiser step without a device-to-host synchronisation, and its result for the log.
 
 M micro-batches a step and rank, B images each, L named losses.
 """
@@ -23,14 +22,14 @@ from tasks.engine.precision import Precision
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step leaves on the device, to be read when the log is due."""
+    """A step's result on the device, read when the log is due."""
 
     names: tuple[str, ...]
     """Names of `values`: the L losses, their sum and the gradient norm before clipping."""
     values: Tensor
     """(L + 2,) fp32."""
     masked: Tensor
-    """() fp32: 1 where a gradient was not finite, so that the update was left out, else 0."""
+    """() fp32: 1 if a gradient was not finite and the update was left out, otherwise 0."""
     finite: Tensor
     """(M,) bool: whether the loss of each micro-batch of this rank was finite."""
     image_ids: tuple[Tensor, ...]
@@ -47,8 +46,8 @@ class Arithmetic:
 
 
 class RunningStatistics:
-    """The statistics of the batch norms in training; a step whose update is masked must not leave
-    its mark on them.
+    """The statistics of the batch norms in training; a step with a masked update must not change
+    them.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -68,7 +67,7 @@ class RunningStatistics:
             torch._foreach_copy_(self.kept, self.current)
 
     def restore_where(self, masked: Tensor) -> None:
-        """Put the remembered ones back where `masked` is 1; does not synchronise."""
+        """Restore the remembered ones if `masked` is 1; does not synchronise."""
         for current, kept in zip(self.current, self.kept, strict=True):
             current.copy_(torch.where(masked > 0, kept, current))
 
@@ -81,7 +80,7 @@ def train_step(
     arithmetic: Arithmetic,
     seeds: Callable[[int], None],
 ) -> StepResult:
-    """Add up the gradients of M micro-batches, average them over ranks, clip them, and update where
+    """Add up the gradients of M micro-batches, average them over ranks, clip them, and update if
     they are finite.
 
     `seeds(micro_batch)` seeds torch's generators before each forward pass.
@@ -109,7 +108,9 @@ def train_step(
 def _backward(
     objective: nn.Module, batch: Batch, share: LossShares, arithmetic: Arithmetic
 ) -> dict[str, Tensor]:
-    """Add the gradient of a micro-batch's part of the step's loss; its parts of the named ones."""
+    """Add the gradient of a micro-batch's part of the step's loss; return its parts of the named
+    losses.
+    """
     begin_batch()
     with arithmetic.precision.autocast():
         losses: dict[str, Tensor] = objective(batch)
@@ -119,8 +120,8 @@ def _backward(
 
 
 def _gradients_stay_local(objective: nn.Module, local: bool) -> AbstractContextManager[None]:
-    """Context in which DDP does not average gradients over ranks: all but the last micro-batch of a
-    step.
+    """Context in which DDP does not average gradients over ranks, for all but the last micro-batch
+    of a step.
     """
     if local and isinstance(objective, DistributedDataParallel):
         return objective.no_sync()
@@ -129,11 +130,11 @@ def _gradients_stay_local(objective: nn.Module, local: bool) -> AbstractContextM
 
 @torch.no_grad()
 def _update(optimizer: torch.optim.Optimizer, clip_norm: float | None) -> tuple[Tensor, Tensor]:
-    """Clip and apply the gradients; the norm before clipping () and whether it was not finite () as
-    0 or 1.
+    """Clip and apply the gradients; return the norm before clipping () and 1 if it was not finite,
+    otherwise 0 ().
 
-    The fused optimisers take `found_inf` as a tensor and leave weights and state alone where it is
-    1. The others are not called then, so that for them the host waits for the flag.
+    The fused optimisers take `found_inf` as a tensor and change nothing if it is 1. The others must
+    not be called then, so for them the host waits for the flag.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -158,7 +159,9 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 @contextlib.contextmanager
 def explain_out_of_memory(what: str, way_out: str) -> Iterator[None]:
-    """Turn running out of memory in `what` into a UserError that names the settings to change."""
+    """Context that turns running out of memory in `what` into a UserError with the settings to
+    change.
+    """
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -170,5 +173,5 @@ def explain_out_of_memory(what: str, way_out: str) -> Iterator[None]:
 
 
 def mean_rows(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The mean of each key over dicts with the same keys."""
+    """Average each key over dicts with the same keys."""
     return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}

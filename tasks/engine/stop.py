@@ -16,15 +16,17 @@ from tasks.engine.watchdog import Watchdog
 from tasks.engine.wish import ask_for_stop
 
 ENDING, SAVING = [signal.SIGTERM, signal.SIGINT], list[int]()
-if sys.platform != "win32":  # which has no others
+if sys.platform != "win32":  # Windows has no others
     ENDING.append(signal.SIGHUP)
     SAVING.append(signal.SIGUSR1)
 ONE_REQUEST = 1.0
-"""Seconds in which the same request may come twice, from a group's signal and from a parent's."""
+"""Seconds within which the same request may come twice, by a signal to the group and by the
+parent's.
+"""
 
 
 class Wish(IntEnum):
-    """What a run is asked for; of several ranks' the largest counts."""
+    """The request to a run; over several ranks the largest counts."""
 
     NOTHING = 0
     SAVE = 1
@@ -33,19 +35,19 @@ class Wish(IntEnum):
 
 
 class StopRequest:
-    """Context in which signals are remembered instead of obeyed: SIGTERM, SIGINT and SIGHUP ask for
-    a stop, SIGUSR1 for a save.
+    """Context that records signals instead of obeying them: SIGTERM, SIGINT and SIGHUP request a
+    stop, SIGUSR1 a save.
 
     A run that has not stopped after `within` seconds is ended without a save, whatever it waits
     for. A second Ctrl-C, or another signal a second later, stops a single process at once; under
-    torchrun it is ignored, as torchrun itself repeats signals. SIGHUP stays ignored where `nohup`
+    torchrun it is ignored, as torchrun itself repeats signals. SIGHUP stays ignored if `nohup`
     started the process.
     """
 
     def __init__(self, world: World, within: float = RunConfig.stop_within) -> None:
         self.world = world
         self.farewell: Callable[[], str] = lambda: "not stopped in time, and ended"
-        """What is said where the run is ended without a save."""
+        """Makes the message of a run that is ended without a save."""
         self.received: int | None = None
         self.asked_at = 0.0
         self.is_save_asked_for = False
@@ -87,7 +89,7 @@ class StopRequest:
             ask_for_stop(True)
             if self.world.is_main:
                 # print is not safe in a handler
-                os.write(2, b"\nstopping once what is being done is finished and saved\n")
+                os.write(2, b"\nstopping once the current work is finished and saved\n")
 
     def _obey_at_once(self, number: int) -> None:
         """Leave, unless it is the same request again."""
@@ -97,8 +99,8 @@ class StopRequest:
             raise SystemExit(128 + number)
 
     def agreed(self) -> Wish:
-        """What any rank was asked for; every rank must ask at the same point of the step. A save
-        is asked for once.
+        """Return the request to any rank; every rank must call it at the same point of the step. A
+        save is returned once.
         """
         own = Wish.SAVE if self.is_save_asked_for else Wish.NOTHING
         self.is_save_asked_for = False
@@ -107,13 +109,15 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """128 plus the signal, as shells report it; SIGTERM's for a rank that received none."""
+        """Exit status: 128 plus the signal, as in shells; SIGTERM's for a rank that received
+        none.
+        """
         return 128 + (self.received or signal.SIGTERM)
 
 
 @contextmanager
 def leaving_with(line: str) -> Iterator[None]:
-    """Context in which a signal that ends a run does so at once, with a line that says what is
+    """Context in which a stop signal ends the run at once, with a line that says what is
     missing.
     """
 
@@ -132,7 +136,7 @@ def leaving_with(line: str) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Context in which SIGINT interrupts, also where the shell has it ignored in the background."""
+    """Context in which SIGINT interrupts, even if a shell made a background process ignore it."""
     ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     if not ignored:
         yield
@@ -145,9 +149,9 @@ def interruptible() -> Iterator[None]:
 
 
 def _is_left_alone(number: int) -> bool:
-    """Whether the process was started to outlive its terminal.
+    """Whether the process was started to outlive its terminal, as with nohup.
 
-    SIGINT is obeyed all the same, as shells have whatever they start in the background ignore it.
+    An ignored SIGINT does not count, as shells make all background processes ignore it.
     """
     ignored = signal.getsignal(number) == signal.SIG_IGN
     return sys.platform != "win32" and number == signal.SIGHUP and ignored

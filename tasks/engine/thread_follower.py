@@ -1,4 +1,4 @@
-"""The number of threads of a training follows the cores that other processes leave free."""
+"""Adapt a training's number of threads to the cores that other processes leave free."""
 
 import os
 import time
@@ -12,12 +12,12 @@ from tasks.cores import ROOT, CoreTimes, nearest, read_core_times, seconds_of_ch
 from tasks.engine.threads import ThreadChoice
 
 FOLLOW_SECONDS = 10.0
-"""Time between two looks."""
+"""Seconds between two readings."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the cores and our processes have done so far."""
+    """Times of the cores and of our processes so far."""
 
     at: float
     cores: CoreTimes
@@ -26,7 +26,7 @@ class Reading:
 
 
 def take_reading(system: Path = ROOT) -> Reading | None:
-    """A reading of now; None where the system does not say."""
+    """Take a reading; None if the system does not provide it."""
     cores = read_core_times(system)
     if cores is None:
         return None
@@ -39,8 +39,8 @@ def take_reading(system: Path = ROOT) -> Reading | None:
 class ThreadFollower:
     """Follows the free cores while a run of run.threads=auto trains.
 
-    The cores that we got and those that idled are what there is for us. It takes two looks in a
-    row, so that a neighbour's short work changes nothing.
+    The cores that we used and the idle ones are available to us. A change needs two readings in a
+    row, so that another process's short work changes nothing.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class ThreadFollower:
         self.wish = self.number
 
     def look(self) -> str | None:
-        """A line about the new number of threads, which is set; None where it stays."""
+        """Set a new number of threads and return a line about it; None if it stays."""
         if self.last is None or time.monotonic() - self.last.at < FOLLOW_SECONDS:
             return None
         return self.judge()
 
     def judge(self) -> str | None:
-        """The same, however little time went by."""
+        """Judge now, however little time went by since the last reading."""
         before, now = self.last, self.read()
         self.last = now
         if before is None or now is None:
@@ -74,7 +74,7 @@ class ThreadFollower:
         return None if number == self.number else self._change(number, got, idle)
 
     def _fitting(self, got: float, idle: float) -> int:
-        """The number of threads for which there are cores."""
+        """Return the number of threads for which there are cores."""
         if nearest(got + idle) < self.number:
             return max(1, nearest(got + idle))
         return min(self.limit, max(self.number, nearest(self.number + idle)))
@@ -88,8 +88,8 @@ class ThreadFollower:
 
 
 def _milder(first: int, second: int, number: int) -> int:
-    """What two wishes in a row have in common: the one nearer to the present number where both are
-    on the same side of it, or else that number.
+    """Combine two wishes in a row: the one nearer to the present number if both lie on the same
+    side of it, otherwise that number.
     """
     if max(first, second) < number:
         return max(first, second)

@@ -1,7 +1,7 @@
-"""How many threads a process computes with: what the user said, or as many as there are free cores.
+"""Choose the number of threads of a process: the user's number, or the number of free cores.
 
-The sums of batch norms and of weights' gradients depend on the number in their last bits, so a
-number that was given never changes, and a resumed run begins with the one it was saved with.
+The sums of batch norms and of weights' gradients depend on the number in their last bits. So a
+given number never changes, and a resumed run begins with the one it was saved with.
 """
 
 import os
@@ -28,9 +28,9 @@ from tasks.engine.distributed import World, resolve_device
 ThreadsSetting = int | Literal["auto"]
 GIVEN = "OMP_NUM_THREADS"
 LOOK_SECONDS = 0.3
-"""How long the cores are watched before a run begins."""
+"""Seconds of watching the cores before a run begins."""
 OF_TORCH = torch.get_num_threads()
-"""What torch takes by itself, or was told to: one thread for each core that is not a twin."""
+"""Torch's own or configured number: one thread for each physical core."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ThreadChoice:
     number: int
     reason: str
     limit: int
-    """The most that `auto` takes."""
+    """Most threads that `auto` may choose."""
     follows: bool = False
     """Whether training may change it."""
 
@@ -67,8 +67,8 @@ def choose_threads(
 def _choose_here(
     setting: ThreadsSetting, world: World, recorded: int | None, system: Path
 ) -> ThreadChoice:
-    """The choice of this process; several ranks keep the number that they begin with, and a
-    process that computes on a GPU is not measured.
+    """Choose for this process. Several ranks keep their first number, and a process that computes
+    on a GPU is not measured.
     """
     usable = usable_cores(system) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     limit = max(1, min(usable, OF_TORCH))
@@ -91,7 +91,7 @@ def _choose_here(
 
 
 def use_threads(choice: ThreadChoice) -> None:
-    """Let this process compute with so many threads."""
+    """Let this process compute with this many threads."""
     if torch.get_num_threads() != choice.number:
         torch.set_num_threads(choice.number)
 
@@ -103,7 +103,7 @@ def settle_threads(device: str) -> None:
 
 
 def describe_cores(system: Path = ROOT) -> str:
-    """How many cores the process may use, and what limits them."""
+    """Describe how many cores the process may use, and what limits them."""
     cores = len(allowed_cpus())
     quota = core_quota(system)
     words = "1 core" if cores == 1 else f"{cores} cores"
@@ -117,10 +117,10 @@ def free_cores(
     cpus: frozenset[int] | None = None,
     win: Callable[[int, float], int] = won_cores,
 ) -> float | None:
-    """How many of the allowed cores are idle, watched for a moment; where that are fewer than are
-    wanted, how many make way where we work. None where the system does not say.
+    """Count the idle ones of the allowed cores for a moment. If they are fewer than wanted, count
+    the cores that make way for us. None if the system does not tell.
 
-    Whether others make way, by their priority, session or control group, no file tells.
+    No file tells whether other processes make way, by priority, session or control group.
     """
     before = read_core_times(system, cpus)
     wait(LOOK_SECONDS)
@@ -135,7 +135,7 @@ def free_cores(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Context in which torch takes one thread."""
+    """Context in which torch uses one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,5 +1,5 @@
-"""How much faster one way of computing is than an equal one, timed on the machine that will
-do it.
+"""Time how much faster one way of computing is than an equal one, on the machine that will do
+it.
 """
 
 import time
@@ -12,8 +12,7 @@ from tasks.engine.distributed import World
 from tasks.engine.threads import one_thread
 
 WORTH_IT = 1.1
-"""Speed-up from which the special way is taken; below it lies within the noise of a short
-timing."""
+"""Least speed-up for the special way; a smaller one is within the noise of a short timing."""
 
 ROUNDS = 40
 
@@ -22,37 +21,37 @@ Seconds = Callable[[Callable[[], object]], float]
 
 @dataclass(eq=False)
 class TimedRoute:
-    """A way of computing that is taken where it was measured to be faster.
+    """A way of computing that is used if it was measured to be faster.
 
-    Two ways of equal value differ in the last bits, so that a process decides once, and a run once
-    for all its ranks and resumes.
+    Two equal ways differ in the last bits. So a process decides once, and a run decides once for
+    all its ranks and resumes.
     """
 
     measure: Callable[[], float]
     """Its speed-up on a CPU."""
     taken: bool | None = None
-    """Whether it is taken; None where nothing asked yet."""
+    """Whether it is used; None before the first question."""
 
     def is_worth_it(self) -> bool:
-        """Whether it is taken; decides where nothing asked yet."""
+        """Whether it is used; decides at the first question."""
         if self.taken is None:
             self.taken = self.measure() >= WORTH_IT
         return self.taken
 
 
 TIMED_ROUTES: dict[str, TimedRoute] = {}
-"""Every timed route of what was imported, by a name that checkpoints keep."""
+"""Every timed route of the imported modules, by a name that checkpoints keep."""
 
 
 def timed_route(name: str, measure: Callable[[], float]) -> TimedRoute:
-    """Make a timed route known to the runs of this process."""
+    """Register a timed route for the runs of this process."""
     TIMED_ROUTES[name] = TimedRoute(measure)
     return TIMED_ROUTES[name]
 
 
 def agree_on_routes(world: World, kept: Mapping[str, bool]) -> dict[str, bool]:
-    """Decide every timed route for all ranks: as a resumed run `kept` it, or else as rank 0
-    measures. Collective; a GPU takes none of them.
+    """Decide every timed route for all ranks: as a resumed run `kept` it, otherwise as rank 0
+    measures. Collective; a GPU uses none of them.
     """
     if world.device.type != "cpu":
         return {}
@@ -67,8 +66,8 @@ def agree_on_routes(world: World, kept: Mapping[str, bool]) -> dict[str, bool]:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Processor seconds of this thread in one call, without gradients; waiting for other processes
-    does not count.
+    """Measure this thread's processor seconds in one call, without gradients; waiting for other
+    processes does not count.
     """
     with torch.no_grad():
         started = time.thread_time()
@@ -79,11 +78,11 @@ def seconds(call: Callable[[], object]) -> float:
 def speed_up(
     plain: Callable[[], object], special: Callable[[], object], timer: Seconds = seconds
 ) -> float:
-    """How many times faster `special` is than `plain` in one thread: best of many in turn, after
-    one call of each to warm up.
+    """Measure how many times faster `special` is than `plain` in one thread: the best of many calls
+    in turn, after one call of each to warm up.
 
-    Another process can disturb the caches of any few calls in a row, and a disturbed call is never
-    the best.
+    Another process may disturb the caches during a few calls in a row, but a disturbed call is
+    never the best.
     """
     with one_thread():
         timer(plain), timer(special)

@@ -1,8 +1,8 @@
-"""Trackers besides TensorBoard that the setting run.trackers names: W&B and MLflow.
+"""Trackers of the setting run.trackers besides TensorBoard: W&B and MLflow.
 
-Where they send to, and who is asked, are their own settings, in the environment: WANDB_PROJECT,
-WANDB_MODE, MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, …  A resumed run goes on in the same run of
-a tracker, by the name that the run's folder keeps.
+Their destination and account are their own settings, in the environment: WANDB_PROJECT, WANDB_MODE,
+MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, … A resumed run continues the same run of a tracker, by
+the name kept in the run's folder.
 """
 
 import importlib.util
@@ -26,18 +26,18 @@ from tasks.files import write_text
 from tasks.metrics_file import Row
 
 NAMES = ".trackers.json"
-"""File in a run's folder: what each tracker calls the run."""
+"""File in a run's folder with each tracker's name of the run."""
 PROJECT = "resnet-backbones"
-"""Project of W&B and experiment of MLflow, where the environment names none."""
-PATIENCE = 60  # seconds that a tracker is waited for at the start and at the end
-_PARAMETERS = 100  # of MLflow in one call
-_LONGEST = 500  # characters of a parameter, which every store of MLflow takes
+"""Project of W&B and experiment of MLflow, if the environment names none."""
+PATIENCE = 60  # seconds to wait for a tracker at the start and at the end
+_PARAMETERS = 100  # parameters of MLflow in one call
+_LONGEST = 500  # characters of a parameter that every store of MLflow accepts
 
 
 def make_trackers(config: TaskSettings, world: World) -> list[Sink]:
-    """The trackers of a run other than TensorBoard; nothing is opened yet.
+    """Make the trackers of a run other than TensorBoard; nothing is opened yet.
 
-    Collective: UserError on every rank where the package of one is not installed.
+    Collective: UserError on every rank if the package of one is not installed.
     """
     names = [name for name in config.run.trackers if name in _OURS]
     with world.sharing_errors():
@@ -60,7 +60,7 @@ class WeightsAndBiases(Sink):
         self.run: Any = None
 
     def start(self, step: int, rows: list[Row]) -> None:
-        """Begin a run of W&B, or go on in the one that this run has."""
+        """Begin a run of W&B, or continue this run's own."""
         import wandb
 
         known = _name_of(self.folder, "wandb")
@@ -75,7 +75,7 @@ class WeightsAndBiases(Sink):
             config=dict(self.settings),
             settings=wandb.Settings(console="off", **patience),
         )
-        self.run.define_metric("*", step_metric="step")  # its own steps cannot go back
+        self.run.define_metric("*", step_metric="step")  # W&B's own steps cannot go back
         _keep_name(self.folder, "wandb", name)
         for row in rows if known is None else ():
             self.row(row, row, is_new=True)
@@ -106,8 +106,8 @@ class MLflow(Sink):
         self.name = ""
 
     def start(self, step: int, rows: list[Row]) -> None:
-        """Begin a run of MLflow, or go on in the one that this run has."""
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # a training waits for it
+        """Begin a run of MLflow, or continue this run's own."""
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # training waits for it
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         import mlflow
 
@@ -163,7 +163,7 @@ def _require(name: str) -> None:
 
 
 def _experiment(client: Any) -> str:
-    """The experiment that runs belong to."""
+    """Return the experiment that runs belong to."""
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
     found = client.get_experiment_by_name(name)
     experiment: str = client.create_experiment(name) if found is None else found.experiment_id
@@ -171,7 +171,7 @@ def _experiment(client: Any) -> str:
 
 
 def _parameters(settings: Mapping[str, Any]) -> Iterator[list[Any]]:
-    """The settings as MLflow's parameters, as many together as it takes."""
+    """Send the settings as MLflow's parameters, in calls of the allowed size."""
     from mlflow.entities import Param
 
     pairs = [(name, str(value)[:_LONGEST]) for name, value in flatten(dict(settings))]
@@ -181,14 +181,14 @@ def _parameters(settings: Mapping[str, Any]) -> Iterator[list[Any]]:
 
 
 def _allowed(name: str) -> str:
-    """A name as MLflow takes it; classes may be called anything."""
+    """Convert a name to one that MLflow accepts; classes may have any name."""
     plain = re.sub(r"[^\w.\- :/]", "_", name)
     parts = [part if part.strip(".") else "_" for part in plain.split("/")]
     return posixpath.join(*parts)[:250]
 
 
 def _name_of(folder: Path, tracker: str) -> str | None:
-    """What a tracker calls the run in a folder; None before its first start."""
+    """Read a tracker's name of the run in a folder; None before its first start."""
     name = _read_names(folder).get(tracker)
     return name if isinstance(name, str) else None
 

@@ -1,4 +1,4 @@
-"""What the training loop is given, and what it changes."""
+"""The inputs of the training loop, and the state that it changes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ UNKNOWN_STEPS = 1 << 40
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, and what it is trained with."""
+    """The model, and everything that it is trained with."""
 
     model: nn.Module
     objective: nn.Module
-    """`objective(batch)` gives named losses, each divided by the batch's weight, and finite where
-    that is 0 (a sum over `max(weight, 1)` is); contains the model."""
+    """`objective(batch)` returns named losses, each divided by the batch's weight, and finite if
+    that is 0, as a sum over `max(weight, 1)` is. It contains the model."""
     config: TaskSettings
     checkpoints: Checkpoints
     log: RunLog
@@ -42,14 +42,14 @@ class Training:
     precision: Precision
     threads: ThreadChoice
     name_image: Callable[[int], str] = str
-    """Turns an image id into words for reports."""
+    """Describes an image id in reports."""
     on_best: Callable[[nn.Module], None] | None = None
     """Called on rank 0 with the scored model when the best checkpoint was replaced."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What training changes in place."""
+    """The state that training changes in place."""
 
     optimizer: torch.optim.Optimizer
     ema: Ema | None
@@ -57,7 +57,7 @@ class State:
     losses: LossMeter
     speed: SpeedMeter
     threads: ThreadFollower | None = None
-    """None where their number stays."""
+    """None if the number of threads is fixed."""
 
 
 def total_steps(config: TaskSettings, progress: Progress) -> int:
@@ -68,7 +68,7 @@ def total_steps(config: TaskSettings, progress: Progress) -> int:
 
 
 def evaluation_is_due(progress: Progress, run: RunConfig, total: int) -> bool:
-    """Whether the finished steps are to be scored, and have not been."""
+    """Whether the finished steps must be scored and were not yet."""
     return is_due(progress.step, run.eval_every, total) and progress.evaluated < progress.step
 
 
@@ -80,7 +80,9 @@ def patience_is_over(progress: Progress, run: RunConfig) -> bool:
 
 
 def may_be_the_last(progress: Progress, run: RunConfig, total: int) -> bool:
-    """Whether training ends with the evaluation of the finished steps, if that is no better."""
+    """Whether training ends with the evaluation of the finished steps if its score is not
+    better.
+    """
     if progress.step >= total:
         return True
     waiting = evaluations_without_rise(progress.history, run.best_metric)

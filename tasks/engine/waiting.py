@@ -1,4 +1,4 @@
-"""Waiting for batches of a loader's processes, but not for ever, nor against a wish to stop."""
+"""Wait for batches of a loader's processes, with a time limit and an eye on requests to stop."""
 
 import atexit
 import multiprocessing
@@ -29,29 +29,29 @@ from tasks.engine.machine import (
 from tasks.engine.wish import leave_if_asked
 
 LOOK_EVERY = 2.0
-"""Seconds after which a wait looks whether it goes on."""
+"""Seconds between two checks during a wait."""
 READ_AHEAD = 2
-"""Batches that torch has each worker make ahead."""
+"""Batches that torch lets each worker make ahead."""
 LITTLE_MEMORY = 200e6
 TIMED_OUT = "DataLoader timed out"
-"""What torch's error begins with."""
+"""Beginning of torch's error."""
 MORE_SHARED_MEMORY = "give the container more, as `docker run --shm-size=8g` does"
 
 
 class LoaderWarning(UserWarning):
-    """Something that may end a loader later."""
+    """Warns of something that may end a loader later."""
 
 
 def look_every(workers: int, timeout: float) -> float:
-    """The time-out in seconds to make a DataLoader with, whose batches `patiently` waits for."""
+    """Return the time-out in seconds for a DataLoader that is read by `patiently`."""
     return min(LOOK_EVERY, timeout) if workers else 0.0
 
 
 def patiently(loader: "DataLoader[Any]", timeout: float) -> Iterator[Any]:
-    """What a loader gives.
+    """Yield a loader's batches.
 
-    UserError where its workers give nothing for `timeout` seconds, in which this process was not
-    suspended itself; Stopped where a stop is asked for meanwhile.
+    UserError if its workers give nothing for `timeout` seconds, not counting time in which this
+    process was suspended; Stopped if a stop is requested meanwhile.
     """
     free = shared_memory()
     before = set(multiprocessing.active_children())
@@ -73,8 +73,8 @@ def patiently(loader: "DataLoader[Any]", timeout: float) -> Iterator[Any]:
 
 
 def refuse_unfit(item: Any, workers: int) -> None:
-    """Raise UserError in a worker whose batch does not fit into shared memory: torch would lose it,
-    and the main process would wait for it.
+    """Raise UserError in a worker if its batch does not fit into shared memory: torch would lose
+    it, and the main process would wait for it.
     """
     space = shared_memory()
     size = size_of(item)
@@ -85,8 +85,8 @@ def refuse_unfit(item: Any, workers: int) -> None:
 
 
 def end_with_a_lost_batch() -> None:
-    """Have this worker end where a batch cannot be handed over: it would print a traceback and go
-    on, and the main process would wait for the batch.
+    """Make this worker end if a batch cannot be handed over. Otherwise it would print a traceback
+    and continue, and the main process would wait for the batch.
     """
     Queue._on_queue_feeder_error = staticmethod(_end_worker)  # type: ignore[attr-defined]
 
@@ -98,7 +98,7 @@ def _end_worker(error: Exception, _batch: object) -> None:
 
 
 def size_of(item: Any) -> int:
-    """Bytes of the tensors in a batch."""
+    """Count the bytes of the tensors in a batch."""
     if isinstance(item, Tensor):
         return item.nbytes
     if isinstance(item, list | tuple):
@@ -113,7 +113,7 @@ def size_of(item: Any) -> int:
 def _next(
     items: Iterator[Any], patience: float, workers: Sequence[BaseProcess], limit: float
 ) -> Any:
-    """The next item; time in which this process was suspended does not count."""
+    """Return the next item; time in which this process was suspended does not count."""
     waited = 0.0
     while True:
         try:
@@ -128,14 +128,14 @@ def _next(
 
 
 def _why_nothing_comes(workers: Sequence[BaseProcess], limit: float) -> str:
-    """One line that names what is most likely amiss, and the way out."""
+    """Write a line with the most likely cause, and the way out."""
     rule = f"a batch must come from the loader's processes within data.timeout={limit:g} seconds"
     pids = [worker.pid for worker in workers if worker.pid is not None]
     states = {pid: state(pid) for pid in pids}
     stopped = [pid for pid in pids if states[pid] in STOPPED]
     if stopped:
         seen = f"process {stopped[0]} is stopped (state {states[stopped[0]]})"
-        way_out = f"`kill -CONT {stopped[0]}` has one go on; data.workers=0 needs none"
+        way_out = f"`kill -CONT {stopped[0]}` lets it continue; data.workers=0 uses no such process"
         return f"{rule}, but {seen}; {way_out}"
     files = max(map(open_files, pids), default=0)
     most = most_open_files()
@@ -148,17 +148,17 @@ def _why_nothing_comes(workers: Sequence[BaseProcess], limit: float) -> str:
 
 
 def _way_out(shared: Space | None) -> str:
-    """What to do where batches do not come, by what there is little of."""
+    """Advise what to do if batches do not come, by the scarce resource."""
     free = memory()
     if free is not None and free.free < LITTLE_MEMORY:
         return "lower data.workers or data.batch_size, or allow more memory"
     if shared is not None and shared.total < 1e9:
         return f"{MORE_SHARED_MEMORY}, lower data.workers, or take data.workers=0"
-    return "where the disk is slow, raise data.timeout; data.workers=0 reads in the main process"
+    return "if the disk is slow, raise data.timeout; data.workers=0 reads in the main process"
 
 
 def _warn_of_little(item: Any, workers: int, space: Space | None) -> None:
-    """Warn where the batches that are read ahead may not fit into shared memory."""
+    """Warn if the batches that are read ahead may not fit into shared memory."""
     size = size_of(item)
     needed = workers * READ_AHEAD * size
     if space is None or needed <= space.free:
@@ -170,14 +170,14 @@ def _warn_of_little(item: Any, workers: int, space: Space | None) -> None:
 
 
 def _continue_stopped(workers: Iterable[BaseProcess]) -> None:
-    """Let the stopped ones go on, as torch asks its workers to end and waits for them."""
+    """Continue stopped workers, as torch asks its workers to end and waits for them."""
     for worker in workers:
         if worker.pid is not None and state(worker.pid) in STOPPED:
             os.kill(worker.pid, signal.SIGCONT)
 
 
 def _kill_unanswering() -> None:
-    """Kill workers that will not end when asked, as Python waits for them at its end."""
+    """Kill workers that do not end when asked, as Python waits for them at exit."""
     workers = [child for child in multiprocessing.active_children() if child.daemon]
     stuck = [child for child in workers if child.pid and state(child.pid) in (*STOPPED, "D")]
     if stuck:
@@ -186,4 +186,4 @@ def _kill_unanswering() -> None:
         worker.kill()
 
 
-atexit.register(_kill_unanswering)  # runs before multiprocessing's own, which was there earlier
+atexit.register(_kill_unanswering)  # runs before multiprocessing's own, registered earlier

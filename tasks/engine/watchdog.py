@@ -1,4 +1,4 @@
-"""Ending a process that was asked to stop and does not, whatever it waits for."""
+"""End a process that was asked to stop and does not, whatever it waits for."""
 
 import multiprocessing
 import os
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 
 class Watchdog:
-    """A thread that hears of signals at once, also while the main thread waits in a library and
+    """A thread that receives signals at once, even while the main thread waits in a library and
     Python's own handlers do not run.
 
     `seconds` after the first of `numbers` it prints `farewell()` and ends the process.
@@ -26,7 +26,7 @@ class Watchdog:
         self.farewell = farewell
 
     def start(self) -> None:
-        """Begin to listen; call it in the main thread."""
+        """Begin to watch signals; call it in the main thread."""
         self.ear, self.mouth = socket.socketpair()
         self.mouth.setblocking(False)
         self.previous = signal.set_wakeup_fd(self.mouth.fileno(), warn_on_full_buffer=False)
@@ -34,9 +34,9 @@ class Watchdog:
         self.thread.start()
 
     def stop(self) -> None:
-        """Listen no more; call it in the main thread."""
+        """Stop watching signals; call it in the main thread."""
         signal.set_wakeup_fd(self.previous, warn_on_full_buffer=False)
-        self.mouth.shutdown(socket.SHUT_RDWR)  # closing is not enough where a fork has it too
+        self.mouth.shutdown(socket.SHUT_RDWR)  # closing is not enough if a fork has it too
         self.thread.join()
         self.mouth.close()
         self.ear.close()

@@ -1,6 +1,6 @@
-"""What a run does just now, from the files in its folder.  Imports no torch.
+"""The status of a run, from the files in its folder. Imports no torch.
 
-Nothing is asked of the run itself, so that it may be on another machine with the same disk.
+The run itself is not contacted, so it may be on another machine with the same disk.
 """
 
 import json
@@ -24,18 +24,18 @@ UNSEEN = "on a machine that cannot be seen from here"
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What is known of a run."""
+    """The status of a run."""
 
     folder: Path
     state: str
     """`running`, `finished`, `stopped`, `failed` or `killed`."""
     detail: str
-    """Who runs it, or why it ended."""
+    """The process that runs it, or why it ended."""
     started: str
-    """When, and on what; empty where nobody knows."""
+    """Start time and device; empty if unknown."""
     step: int
     total: int | None
-    """Steps in all; None where time decides, or nobody knows."""
+    """Steps in all; None if time decides, or if unknown."""
     trained: Row
     """The last row of a training: loss, lr, images_per_s, data_share."""
     seconds_left: float | None
@@ -46,7 +46,7 @@ class Status:
 
     @property
     def is_running(self) -> bool:
-        """Whether more may come."""
+        """Whether the run may continue."""
         return self.state == RUNNING
 
     def lines(self) -> list[str]:
@@ -88,7 +88,7 @@ class Status:
 
 
 def read_status(folder: Path) -> Status:
-    """What a run does; UserError for a folder that is none of a run."""
+    """Read the status of a run; UserError for a folder that is not a run's."""
     if not (folder / CONFIG).is_file():
         rule = f"a run's folder must hold its {CONFIG}, got {folder}"
         raise UserError(f"{rule}; name run.output_dir, after the run has read its data")
@@ -124,7 +124,7 @@ def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _state(folder: Path, rows: Sequence[Row], total: int | None) -> tuple[str, str]:
-    """What the run does, and who or why."""
+    """Determine the state of a run, with its process or reason."""
     holder = holder_of(folder)
     if holder is not None:
         who = f"process {holder.process} on {holder.host}"
@@ -144,13 +144,13 @@ def _state(folder: Path, rows: Sequence[Row], total: int | None) -> tuple[str, s
 
 
 def _way_on(folder: Path) -> str:
-    """How such a run is continued."""
+    """Say how such a run is continued."""
     kept = (folder / LAST).exists()
     return "run.resume=auto continues it" if kept else "it has saved nothing yet"
 
 
 def _started(folder: Path) -> str:
-    """When the last process of the run began, on what."""
+    """Say when the run's last process began, and on which device."""
     try:
         starts = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
         last = starts[-1]
@@ -162,12 +162,12 @@ def _started(folder: Path) -> str:
 
 
 def _last_with(rows: Sequence[Row], name: str) -> Row:
-    """The last row that has a value; empty where none has."""
+    """Find the last row that has a value; empty if none has."""
     return next((row for row in reversed(rows) if row.get(name) is not None), {})
 
 
 def _seconds_left(steps: int, trained: Row, data: Mapping[str, Any]) -> float | None:
-    """Time for the steps that are left, at the present speed; evaluations come on top."""
+    """Estimate the time for the remaining steps at the present speed, without evaluations."""
     speed = trained.get("images_per_s")
     size = data.get("batch_size")
     if not speed or not isinstance(size, int):
@@ -176,7 +176,7 @@ def _seconds_left(steps: int, trained: Row, data: Mapping[str, Any]) -> float | 
 
 
 def _score(rows: Sequence[Row], name: str | None) -> str:
-    """The last value of a score, and the best where that is another."""
+    """Write the last value of a score, and the best one if that is another."""
     scored = [row for row in rows if name is not None and row.get(name) is not None]
     if name is None or not scored:
         return ""
@@ -189,5 +189,5 @@ def _score(rows: Sequence[Row], name: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text without characters that would steer a terminal."""
+    """Remove the control characters from a text."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)

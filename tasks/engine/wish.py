@@ -1,10 +1,8 @@
-"""Whether the run in this process was asked to stop, for what would otherwise wait or go on for
-long.
-"""
+"""Whether the run in this process was asked to stop; long waits and long work check it."""
 
 
-class Stopped(Exception):  # noqa: N818  # no error: it leaves what is not worth finishing
-    """A stop was asked for, and what was being done was left unfinished."""
+class Stopped(Exception):  # noqa: N818  # no error: it leaves unfinished work
+    """A stop was requested, and the current work was left unfinished."""
 
 
 _is_asked_for = False
@@ -17,6 +15,6 @@ def ask_for_stop(wanted: bool) -> None:
 
 
 def leave_if_asked() -> None:
-    """Raise Stopped where the run is to stop; call it where nothing that counts would be lost."""
+    """Raise Stopped if the run is to stop; call it where no work that counts would be lost."""
     if _is_asked_for:
         raise Stopped

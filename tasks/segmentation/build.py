@@ -1,5 +1,5 @@
-"""The segmenter that a training starts with: of its own checkpoint, of another one, of weights, or
-of none.
+"""Build the segmenter that training starts with: from its own checkpoint, another one, weights, or
+from scratch.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tasks.vision.settings_semantic import SemanticModelConfig
 def make_segmenter(
     config: SemanticModelConfig, label_map: LabelMap, start: Start
 ) -> tuple[SegmentationNetwork, str]:
-    """The segmenter on the CPU, and a line that says what was loaded.
+    """Build the segmenter on the CPU, and a line about the loaded weights.
 
-    A run that is resumed loads nothing here: the training loop restores its checkpoint.
+    A resumed run loads nothing here: the training loop restores its checkpoint.
     """
     classes = label_map.num_classes
     checkpoint = start.checkpoint

@@ -1,4 +1,4 @@
-"""Check the data that the settings of a training name.  Imports no torch."""
+"""Check the data of a training's settings. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tasks.segmentation.sources import source_of
 
 
 def _look(words: Sequence[str]) -> Checked:
-    """Look through the splits that a folder, or settings, name: a file and overrides, or either."""
+    """Check the splits of a folder, or of settings: a file, overrides, or both."""
     config = config_of_words(SegmentationConfig, words)
     data = config.data
 
@@ -30,5 +30,5 @@ def _look(words: Sequence[str]) -> Checked:
 
 
 check_data = CheckByHand(
-    _look, "folders of masks do not have; mend or remove the files that are named"
+    _look, "folders of masks do not have; repair or remove the files that are named"
 )

@@ -1,4 +1,4 @@
-"""Are the files that the settings name there?  Imports no torch, so that it answers at once."""
+"""Check that the files of the settings exist. Imports no torch, so that it answers at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tasks.vision.check_weights import check_weights
 
 
 def check_files(config: SegmentationConfig) -> None:
-    """Raise UserError where a split's images or labels, listing what was tried, or the weights are
-    not there.
+    """Raise UserError if a split's images or labels, or the weights, do not exist; lists the tried
+    paths.
     """
     locate_semantic(source_of(config.data, "train"))
     locate_semantic(source_of(config.data, "val"))

@@ -64,7 +64,7 @@ class SegmentationEvaluator:
         parts: Sequence[SemanticResults],
         means: Mapping[str, float],
     ) -> SetScores:
-        """The scores of all ranks' results, which are written."""
+        """Compute the scores of all ranks' results, and write them."""
         everything = merge(parts)
         scores = semantic_scores(everything.confusion, self.dataset.label_map)
         found = SetScores(scores, means)
@@ -74,7 +74,7 @@ class SegmentationEvaluator:
         return found
 
     def _run(self, model: SegmentationNetwork) -> tuple[SemanticResults, LossSums]:
-        """This rank's counts and summed losses."""
+        """Compute this rank's counts and summed losses."""
         scoring = self.scoring
         batches = scored_batches(self.dataset, self.config, scoring.share, scoring.batch_size)
         network = for_inference(model, bf16=scoring.precision.name == "bf16")
@@ -122,6 +122,6 @@ class SegmentationEvaluator:
 def make_evaluator(
     name: str, dataset: SemanticDataset, launch: Launch[SegmentationConfig]
 ) -> Evaluator:
-    """How a training scores the data set of a name."""
+    """Make the evaluator of a training for a data set by name."""
     score = SegmentationEvaluator(dataset, launch.config, Scoring.of(launch, name))
     return Evaluator(score_names(dataset.label_map), score)

@@ -35,7 +35,7 @@ from tasks.vision.settings import whole_split
 from tasks.vision.settings_semantic import SemanticModelConfig
 
 Build = Callable[[LabelMap], tuple[SegmentationNetwork, str]]
-"""Makes the network for classes, with a line that says what was loaded."""
+"""Makes the network for classes, with a line about the loaded weights."""
 
 
 def evaluate_checkpoint(
@@ -48,11 +48,11 @@ def evaluate_checkpoint(
     """Score a checkpoint or a run's best one on the validation split of its settings with
     `overrides`.
 
-    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise count
-    more. Under torchrun the ranks share the images, and only rank 0 gets the report. pixels.npz and
-    evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so that those of
-    the training itself stay as they are. UserError where one of them is a file of the user, unless
-    `force`.
+    An override of data.root replaces the checkpoint's data.val.* too, which would otherwise take
+    precedence. Under torchrun the ranks share the images, and only rank 0 gets the report.
+    pixels.npz and evaluation.json go to `output_dir`, or to `evaluation/` beside the checkpoint, so
+    that the training's own files stay as they are. UserError if one of them is a file of the user,
+    unless `force`.
     """
     saved = SavedSegmenter.read(path, whole_split(overrides))
     config = saved.config
@@ -70,9 +70,8 @@ def evaluate_settings(
 ) -> ScoreSheet | None:
     """Score the whole network that model.weights names on the validation split of the settings.
 
-    Classes are matched by name, or by their order where the weights name none. The auxiliary head
-    does not count, which labels nothing. Files go to `output_dir`, or to run.output_dir's
-    evaluation/.
+    Classes are matched by name, or by their order if the weights name none. The auxiliary head is
+    ignored, as it labels nothing. Files go to `output_dir`, or to run.output_dir's evaluation/.
     """
     weights = weights_to_score(config.model.weights, config.run)
     folder = evaluation_folder(config.run.output_dir, output_dir)
@@ -90,8 +89,8 @@ def evaluate_settings(
 
 
 def _whole_network(config: SemanticModelConfig, weights: str) -> tuple[LabelMap | None, Build, str]:
-    """The classes that weights name, None where they name none, how their network is built, and
-    the hash of the weights.
+    """Return the classes that weights name (None if they name none), a builder of their network,
+    and the hash of the weights.
     """
     start = Start.of(weights)
     if start.checkpoint is not None:

@@ -44,22 +44,22 @@ class ImageSegments(ImageResult):
 
     @property
     def shares(self) -> dict[str, float]:
-        """Share of the image's pixels of each class that it has, the largest first."""
+        """Return each present class's share of the image's pixels, the largest first."""
         counts = np.bincount(self.labels.ravel(), minlength=self.label_map.num_classes)
         present = [label for label in np.argsort(-counts, kind="stable").tolist() if counts[label]]
         total = self.labels.size
         return {self.label_map.names[label]: int(counts[label]) / total for label in present}
 
     def plot(self) -> Pixels:
-        """The image with its classes' colours over it: (H, W, 3) uint8, RGB."""
+        """Draw the classes' colours over the image: (H, W, 3) uint8, RGB."""
         return draw_labels(self.pixels, self.labels, self.label_map)
 
     def save_labels(self, path: str | Path) -> None:
-        """Write a PNG whose values are the labels, which its palette shows in colours."""
+        """Write a PNG with the labels as values; its palette shows them in colours."""
         save_index_png(self.labels, self.label_map, path)
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
-        """Records of a COCO-Stuff results file, one for each class that the image has."""
+        """Make the records of a COCO-Stuff results file, one for each class in the image."""
         records: list[dict[str, Any]] = []
         for label in np.unique(self.labels).tolist():
             category = self.label_map.category_ids[label]
@@ -70,17 +70,17 @@ class ImageSegments(ImageResult):
 
 @dataclass(frozen=True)
 class Segmenter(ImagePredictor[ImageSegments]):
-    """A network with what it needs around it; call it on images."""
+    """A network with its pre- and postprocessing; call it on images."""
 
     model: SegmentationNetwork
-    """As `for_inference` makes it, to be run under `precision.autocast()`: in bf16 its weights are
+    """Network from `for_inference`, to be run under `precision.autocast()`: in bf16 its weights are
     bf16."""
     label_map: LabelMap
     config: SegmentationConfig
-    """How images are decoded and resized, as in the evaluation of training, and `test`."""
+    """Decoding and resizing of images, as in the evaluation of training, and `test`."""
     precision: Precision
     batch_size: int = 4
-    """Most images that are run together; only images of one size ever are."""
+    """Most images in a batch; a batch has images of one size only."""
 
     @property
     def exif(self) -> Exif:
@@ -88,8 +88,8 @@ class Segmenter(ImagePredictor[ImageSegments]):
         return self.config.data.exif
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[ImageSegments]:
-        """The labels of each decoded image, in their order; neighbours of one size are run
-        together. Each refers to its pixels, which live as long as it does.
+        """Yield the labels of each decoded image, in order; neighbours of one size are run
+        together. Each result keeps its pixels in memory.
         """
         for alike in runs_of_one_shape(images, self.batch_size):
             yield from self._segment(alike)
@@ -103,7 +103,7 @@ class Segmenter(ImagePredictor[ImageSegments]):
             yield ImageSegments(labels, label_map=self.label_map, image=pixels, exif=self.exif)
 
     def _view(self, images: Sequence[Pixels], scale: float) -> View:
-        """Images of one size at a factor of the test size, on the network's device."""
+        """Resize images of one size to a factor of the test size, on the network's device."""
         data = self.config.data
         placement = scaled_placement((images[0].shape[0], images[0].shape[1]), data, scale)
         placed = [placement.of_image(pixels, data.resize_filter) for pixels in images]
@@ -120,11 +120,11 @@ def load_segmenter(
     *,
     overrides: Sequence[str] = (),
 ) -> Segmenter:
-    """The segmenter of a checkpoint file or a run's folder (its best checkpoint), ready to be
+    """Load the segmenter of a checkpoint file or a run's folder (its best checkpoint), ready to be
     called.
 
     `device` is auto, cpu, cuda or cuda:N; `overrides` such as `test.window=1024` replace the
-    checkpoint's settings. UserError says what is wrong with an argument or the file.
+    checkpoint's settings. UserError for a wrong argument or file.
     """
     check_precision(precision)
     place = resolve_device(device, 0, 1)

@@ -1,4 +1,4 @@
-"""Labels of image files, as overlays and index PNGs."""
+"""Label image files; write overlays and index PNGs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.vision.prediction import outputs_of, results_of_files
 
 OVERLAY = "_overlay.jpg"
 LABELS = "_labels.png"
-NAMED = 3  # of the classes with most pixels
+NAMED = 3  # number of classes with most pixels
 
 
 def predict_files(
@@ -27,11 +27,11 @@ def predict_files(
     outputs: Outputs = PREDICT,
 ) -> tuple[str, ...]:
     """Write NAME_overlay.jpg and NAME_labels.png for every image in files and folders, and
-    classes.json, which names the labels; returns what went wrong.
+    classes.json, which names the labels; returns the errors.
 
     Pictures keep their places below a source folder. A file that cannot be decoded is left out, and
-    its error is returned; a source without images, and `score`, are a UserError, and so is a file
-    that is there and that `outputs` does not own.
+    its error is returned; a source without images, and `score`, are a UserError, and so is an
+    existing file that `outputs` does not own.
     """
     if score is not None:
         raise UserError(f"--score is for detections, got {score} for a segmenter; leave it out")

@@ -27,7 +27,7 @@ def draw_samples(
 
 
 def make_sample(batch: SegmentationBatch, row: int, name: str, label_map: LabelMap) -> Sample:
-    """An image of a batch without its padding, with its labels; classes by falling area."""
+    """Take an image of a batch without its padding, with its labels; classes by falling area."""
     height, width = batch.sizes[row].tolist()
     shown = fitted(batch.images[row, :, :height, :width].permute(1, 2, 0).numpy())
     labels = batch.labels[row, :height, :width].numpy()

@@ -1,4 +1,4 @@
-"""A trained segmenter out of its checkpoint, which holds its settings, classes and passport."""
+"""Read a trained segmenter from its checkpoint with settings, classes and passport."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TASK = SegmentationConfig.task
 
 @dataclass(frozen=True)
 class SavedSegmenter(SavedNetwork[SegmentationConfig, SegmentationNetwork]):
-    """A checkpoint of a segmenter with the settings that it is used with."""
+    """A checkpoint of a segmenter with the settings to use it with."""
 
     SETTINGS: ClassVar = SegmentationConfig
 
     def make(self) -> SegmentationNetwork:
-        """The segmenter, for weights that are loaded afterwards."""
+        """Build the segmenter; weights are loaded afterwards."""
         classes = self.label_map.num_classes
         return build_segmenter(self.config.model, classes, passport=self.passport)
 

@@ -1,4 +1,4 @@
-"""What the web page is told of an image's labels, in JSON's types."""
+"""An image's labels for the web page, in JSON's types."""
 
 from typing import Any
 
@@ -10,8 +10,9 @@ from tasks.segmentation.predict import ImageSegments
 
 
 def page_answer(found: ImageSegments, preview: tuple[int, int]) -> dict[str, Any]:
-    """Two PNGs, and each class's share of the pixels: `indices`, to be kept, whose palette shows
-    the labels of the image, and `labels`, of the preview's (height, width), whose grays they are.
+    """Return two PNGs and each class's share of the pixels. `indices`, for download, has the
+    image's labels in the colours of a palette; `labels`, of the preview's (height, width), has them
+    as grays.
     """
     indices = Image.fromarray(found.labels)
     indices.putpalette(palette(found.label_map).tobytes())

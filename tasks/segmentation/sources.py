@@ -1,4 +1,4 @@
-"""Where the settings say that a split is.  Imports no torch."""
+"""Find a split by the settings. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tasks.vision.settings_semantic import SemanticDataConfig
 
 
 def source_of(config: SemanticDataConfig, split: Split) -> SemanticSource:
-    """Where a split is, and how its labels are read."""
+    """Return the place of a split, and how its labels are read."""
     own = config.split(split)
     return SemanticSource(
         root=config.root,

@@ -23,7 +23,7 @@ from tasks.vision.settings import small_batch_warning
 
 
 def run(config: SegmentationConfig, launch: Launch[SegmentationConfig]) -> dict[str, float]:
-    """Train in a world that is there, and score; all that the run makes goes to run.output_dir."""
+    """Train in an existing world, and score; all files go to run.output_dir."""
     launch.log.note("reading the lists of images and labels")
     train_set, val_set = read_both(launch, partial(read_split, config.data))
     config.loss.check_classes(train_set.label_map.num_classes)

@@ -1,7 +1,7 @@
-"""A trained network as the web page sees it: bytes of an image in, an answer in JSON's types out.
+"""A trained network for the web page: bytes of an image in, an answer in JSON's types out.
 
-Its predictions run one at a time, in one thread: torch makes threads of its own for each that calls
-it.
+Predictions run one at a time, in one thread, as torch makes its own threads for each thread that
+calls it.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from tasks.labels import LabelMap
 from tasks.report.images import data_url, thumbnail
 
 PREVIEW = 1600
-"""Pixels of the longer side of what the page shows."""
+"""Pixels of the longer side of the page's picture."""
 LARGEST = 50_000_000
-"""Pixels of an image, which are some 150 MB once it is decoded."""
+"""Most pixels of an image, about 150 MB after decoding."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class Served:
     """A network that answers the page."""
 
     name: str
-    """What people call it: the run."""
+    """Its name for people: the run."""
     task: str
     label_map: LabelMap
     score: float
-    """From which on the page shows what was found, at first."""
+    """Initial score threshold on the page."""
     predictor: Any
-    """Has `read` and `stream`, as `tasks.vision.prediction.ImagePredictor`."""
+    """A predictor with `read` and `stream`, as `tasks.vision.prediction.ImagePredictor`."""
     page_answer: Callable[[Any, tuple[int, int]], dict[str, Any]]
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def describe(self) -> dict[str, Any]:
-        """What the page says of the network before it sees an image."""
+        """Describe the network to the page."""
         ids = self.label_map.category_ids
         classes: list[dict[str, Any]] = []
         for label, name in enumerate(self.label_map.names):
@@ -47,7 +47,7 @@ class Served:
         return {"name": self.name, "task": self.task, "score": self.score, "classes": classes}
 
     def answer(self, image: bytes) -> dict[str, Any]:
-        """What the network finds in an image file; UserError for what is none, and for one that is
+        """Predict on an image file; UserError for a file that is not an image, and for one that is
         too large.
         """
         return self.worker.submit(self._answer, image).result()
@@ -56,7 +56,7 @@ class Served:
         try:
             _check_size(image)
             pixels = self.predictor.read(image)
-        except DataError as error:  # it names bytes, and its way out is about data sets
+        except DataError as error:  # its sentence names bytes, and its way out is about data sets
             reason = error.rule.partition(": ")[2]
             way_out = "choose a JPEG, a PNG or another image"
             raise UserError(f"the image cannot be decoded ({reason}); {way_out}") from error
@@ -72,8 +72,8 @@ class Served:
 
 
 def _check_size(image: bytes) -> None:
-    """UserError for a file that would become too many pixels; they are counted in its header."""
-    with opened(image, "ignore") as header:  # turning it upright may decode it
+    """Raise UserError for a file of too many pixels, by its header."""
+    with opened(image, "ignore") as header:  # rotating it upright may decode it
         height, width = header.size
     if height * width > LARGEST:
         rule = f"an image must have at most {LARGEST // 1_000_000} million pixels"

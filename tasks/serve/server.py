@@ -1,8 +1,8 @@
-"""The web server of the page: Python's own, for one person at this machine.
+"""The web server of the page: Python's own, for one user of this machine.
 
-A page of another site must not reach it through the person's browser.  So the name that the browser
-asks for must be this machine's (another name could be led here, "DNS rebinding"), what is sent must
-come from our own page, and as bytes, which other sites' pages may not send unasked.
+A page of another site must not reach it through the user's browser. So the requested host must be
+this machine's name (another name could be pointed here, "DNS rebinding"). Uploads must come from
+our own page, and as bytes, which other sites' pages may not send unasked.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ FILES = {
     "/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
     "/saving.js": ("saving.js", "text/javascript; charset=utf-8"),
 }
-"""All that is served of files, by its address."""
+"""All served files, by address."""
 BYTES = "application/octet-stream"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -44,15 +44,15 @@ HEADERS = {
 }
 TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 DRAINED = 8
-"""Times the largest upload: so much more is read of one that is too large, and thrown away, as a
-browser hears the answer only after it has sent all."""
+"""Times the largest upload: this much of a too large upload is read and thrown away, as a browser
+reads the answer only after it has sent everything."""
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page of a network; `server_close` ends its thread of predictions too."""
+    """Serves the page of a network; `server_close` also ends its prediction thread."""
 
     daemon_threads = True
-    allow_reuse_port = False  # two servers would share a port unnoticed
+    allow_reuse_port = False  # otherwise two servers could share a port unnoticed
 
     def __init__(self, served: Served, host: str, port: int, most_bytes: int) -> None:
         self.served = served
@@ -62,7 +62,7 @@ class PageServer(ThreadingHTTPServer):
 
     @property
     def is_local(self) -> bool:
-        """Whether no other machine can reach it."""
+        """Whether only this machine can reach it."""
         return _is_loopback(str(self.server_address[0]))
 
     @property
@@ -72,7 +72,7 @@ class PageServer(ThreadingHTTPServer):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Show what went wrong, unless a browser only went away."""
+        """Show an error, unless a browser only disconnected."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -83,9 +83,9 @@ class PageServer(ThreadingHTTPServer):
 
 
 def open_server(served: Served, host: str, port: int | None, most_bytes: int) -> PageServer:
-    """Take a port: the one that was asked for, or else the usual one or any that is free.
+    """Take the requested port, otherwise the usual one, otherwise any free one.
 
-    UserError where the one that was asked for is taken, and for what is no address of this machine.
+    UserError if the requested one is taken, and for a host that is not an address of this machine.
     """
     tried = PORT if port is None else port
     try:
@@ -99,7 +99,7 @@ def open_server(served: Served, host: str, port: int | None, most_bytes: int) ->
 
 
 def _can_bind(host: str) -> bool:
-    """Whether a host is this machine's, as some port of it is free."""
+    """Whether a host is this machine's, tested by opening any free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         try:
@@ -118,7 +118,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    """Whether a host is a number, which no name server can lead elsewhere, or localhost."""
+    """Whether a host is a number, which no name server can redirect, or localhost."""
     try:
         return host == "localhost" or bool(ipaddress.ip_address(host))
     except ValueError:
@@ -126,7 +126,7 @@ def _is_address(host: str) -> bool:
 
 
 class _RefusedError(Exception):
-    """What is answered to a request that is not for us."""
+    """The answer to a request that we refuse."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60  # seconds without a byte
 
     def do_GET(self) -> None:
-        """Answer with a file of the page, or with what the network is."""
+        """Answer with a file of the page, or with the network's description."""
         try:
             self._check_host()
             self._get()
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json({"error": refusal.text}, refusal.status)
 
     def do_POST(self) -> None:
-        """Answer an image with what is in it."""
+        """Answer an image with its predictions."""
         try:
             self._check_host()
             self._check_origin()
@@ -172,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.server.served.answer(image)
         except UserError as error:
             raise _RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-        except Exception as error:  # of ours: it is shown where the server runs, which goes on
+        except Exception as error:  # our bug: it is shown in the terminal, and the server continues
             traceback.print_exc()
             text = f"the network failed ({type(error).__name__}); the terminal says more"
             raise _RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, text) from error
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(HTTPStatus.FORBIDDEN, text)
 
     def _check_origin(self) -> None:
-        """Refuse what another site's page sends."""
+        """Refuse requests of another site's page."""
         origin = self.headers.get("Origin", f"http://{self.headers['Host']}")
         site = self.headers.get("Sec-Fetch-Site", "same-origin")
         if origin != f"http://{self.headers['Host']}" or site not in ("same-origin", "none"):
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"images are sent as {BYTES}")
 
     def _read_body(self) -> bytes:
-        """The image that is sent; a refusal where it is too large or has no length."""
+        """Read the uploaded image; refuse it if it is too large or has no length."""
         text = self.headers.get("Content-Length", "")
         if not (text.isascii() and text.isdigit()):
             raise _RefusedError(HTTPStatus.LENGTH_REQUIRED, "an image must be sent with its length")
@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(TOO_LARGE, f"{rule}; --max-upload allows more")
         body = self.rfile.read(length)
         if len(body) < length:
-            raise _RefusedError(HTTPStatus.BAD_REQUEST, "the image was not sent to its end")
+            raise _RefusedError(HTTPStatus.BAD_REQUEST, "the image was not sent completely")
         return body
 
     def _drain(self, count: int) -> None:
@@ -237,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
-            self.close_connection = True  # the browser went away
+            self.close_connection = True  # the browser disconnected
 
     def log_message(self, format: str, *values: Any) -> None:
-        """Say nothing; requests are the page's business."""
+        """Log nothing for requests."""

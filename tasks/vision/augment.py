@@ -1,4 +1,4 @@
-"""albumentations on an image and what lies on it, with every draw named by a key.
+"""Apply albumentations to an image with its boxes and masks; a key determines every random draw.
 
 H, W before and h, w after the augmentation; n objects of an image, m of them kept.
 """
@@ -25,27 +25,28 @@ Mask = NDArray[Any]  # (H, W) of bools, or of indices in a type that OpenCV has:
 
 @dataclass(frozen=True)
 class Targets:
-    """What is augmented together, by name; None is what there is none of."""
+    """Targets that are augmented together, by name; None for missing ones."""
 
     image: NDArray[np.uint8]
     """(H, W, 3)."""
     boxes: NDArray[np.float64] | None = None
     """(n, 4) as x1, y1, x2, y2 in pixels."""
     masks: tuple[Mask, ...] | None = None
-    """Of objects or of the whole image, (H, W) each."""
+    """Masks of objects or of the whole image, (H, W) each."""
 
 
 def build_augmenter(file: str | None, color_jitter: float) -> Augmenter | None:
-    """The augmentation in the file data.augment, then data.color_jitter; None where neither is set.
+    """Load the augmentation in the file data.augment, then data.color_jitter; None if neither is
+    set.
 
-    Boxes are left out by the file's own bbox_params too. Raises UserError where data.augment is not
-    a file that albumentations can load, and naming a transform that makes images of another kind.
+    The file's own bbox_params leave out boxes too. Raises UserError if albumentations cannot load
+    data.augment, and for a transform that makes images of another kind, by its name.
     """
     if file is None and color_jitter == 0:
         return None
-    # it asks the network for newer versions otherwise
+    # otherwise it looks for newer versions online
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    # loader workers run side by side already
+    # loader workers already run in parallel
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     transforms: dict[str, Any] = {}
     limits: dict[str, float] = {}
@@ -68,7 +69,7 @@ def _color_jitter(strength: float) -> Any:
 
 
 class Augmenter:
-    """albumentations transforms in a row, and the settings that ask for them.
+    """A sequence of albumentations transforms, and the settings that name them.
 
     `limits` are albumentations' min_area, min_visibility … of boxes.
     """
@@ -86,10 +87,10 @@ class Augmenter:
     def __call__(self, targets: Targets, key: int) -> tuple[Targets, NDArray[np.int64]]:
         """Augment the targets; the same key gives the same result, whatever was drawn before.
 
-        Returns them, and which of the n boxes the m that are left come from (m,). Boxes are clipped
-        to the image; those without an area are left out. Masks come back all, in their order.
-        Raises UserError where the transforms of data.augment fail, and where any make anything but
-        uint8 images of three channels and finite boxes.
+        Returns them, and for the m boxes that are left their places among the n (m,). Boxes are
+        clipped to the image; those without an area are left out. All masks are returned, in order.
+        Raises UserError if the transforms of data.augment fail, or make anything but uint8 images
+        of three channels and finite boxes.
         """
         named: dict[str, Any] = {"image": targets.image}
         if targets.boxes is not None:
@@ -121,9 +122,9 @@ class Augmenter:
             result: dict[str, Any] = pipeline(**named)
         except MemoryError:
             raise
-        except Exception as error:  # whatever the user's transforms raise for an image
+        except Exception as error:  # the user's transforms may raise anything
             if FILE not in self.settings:
-                raise  # ours cannot fail
+                raise  # our own cannot fail
             height, width = named["image"].shape[:2]
             reason = " ".join(str(error).split())
             raise UserError(
@@ -153,13 +154,13 @@ class Augmenter:
             )
 
     def _named(self) -> str:
-        """The settings in use, for errors."""
+        """Name the settings in use, for errors."""
         return " and ".join(self.settings)
 
 
 def _compose(transforms: Sequence[Any], limits: Mapping[str, float] | None) -> Any:
-    """A pipeline of copies of the transforms, since each belongs to one; of boxes too where limits
-    are given.
+    """Make a pipeline of copies of the transforms, since each belongs to one pipeline; with boxes
+    if limits are given.
     """
     import albumentations
 
@@ -173,17 +174,17 @@ def _compose(transforms: Sequence[Any], limits: Mapping[str, float] | None) -> A
             **limits,
         )
     with warnings.catch_warnings():
-        # transforms of colours alone are welcome
+        # transforms of colours alone are fine
         warnings.filterwarnings("ignore", "Got processor for bboxes, but no transform")
         return albumentations.Compose(copy.deepcopy(list(transforms)), bbox_params=box_params)
 
 
 def _without_bools(mask: Mask) -> Mask:
-    """The mask in a type that OpenCV has."""
+    """Convert a mask to a type that OpenCV supports."""
     return mask.view(np.uint8) if mask.dtype == np.bool_ else mask
 
 
 def _restored_masks(augmented: Sequence[Mask], given: Sequence[Mask]) -> tuple[Mask, ...]:
-    """The masks in the types that they were given in."""
+    """Convert the masks back to their original types."""
     pairs = zip(augmented, given, strict=True)
     return tuple(np.asarray(after).astype(before.dtype) for after, before in pairs)

@@ -1,4 +1,4 @@
-"""The user's own transforms: a pipeline that albumentations.save has written."""
+"""Load the user's own transforms: a pipeline written by albumentations.save."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from resnet_backbones.errors import UserError
 
 FILE = "data.augment"  # the setting that names the user's own transforms
 _KEPT = ("min_area", "min_visibility", "min_width", "min_height", "max_accept_ratio")
-_DRAWS = 8  # of the pipeline, since some transforms are chosen by chance
-_SIDE = 256  # pixels of the picture that is tried
+_DRAWS = 8  # runs of the pipeline, since some transforms are chosen at random
+_SIDE = 256  # pixels of the test picture
 
 
 def load_transforms(path: Path) -> Any:
     """Load the file, and try it on a picture.
 
-    Raises UserError for what albumentations cannot load, and naming the transform that makes
-    anything but uint8 images of three channels.
+    Raises UserError if albumentations cannot load it, and for a transform that makes anything but
+    uint8 images of three channels, by its name.
     """
     import albumentations
 
@@ -29,7 +29,7 @@ def load_transforms(path: Path) -> Any:
         loaded = albumentations.load(path, data_format="json" if path.suffix == ".json" else "yaml")
     except MemoryError:
         raise
-    except Exception as error:  # whatever a file of any content makes albumentations raise
+    except Exception as error:  # albumentations may raise anything for foreign content
         raise UserError(
             f"{FILE} must be a .json or .yaml file written by albumentations.save, cannot"
             f" load {path}: {error}"
@@ -39,7 +39,7 @@ def load_transforms(path: Path) -> Any:
 
 
 def kept_boxes(loaded: Any) -> dict[str, float]:
-    """The limits below which the pipeline leaves boxes out, by the names of its bbox_params."""
+    """Return the limits below which the pipeline leaves boxes out, by bbox_params names."""
     processor = getattr(loaded, "processors", {}).get("bboxes")
     if processor is None:
         return {}
@@ -48,7 +48,7 @@ def kept_boxes(loaded: Any) -> dict[str, float]:
 
 
 def _try(loaded: Any, path: Path) -> None:
-    """Raise UserError where the pipeline, all of it applied, makes images of another kind."""
+    """Raise UserError if the whole pipeline makes images of another kind."""
     certain = _certain(loaded)
     for seed in range(_DRAWS):
         made = _made(certain, seed)
@@ -64,7 +64,7 @@ def _try(loaded: Any, path: Path) -> None:
 
 
 def _certain(transform: Any) -> Any:
-    """A copy of a transform that is always applied, and all that it holds."""
+    """Copy a transform so that it is always applied, with everything that it contains."""
     changed = copy.deepcopy(transform)
     changed.p = 1.0
     for part in _parts(changed):
@@ -73,21 +73,21 @@ def _certain(transform: Any) -> Any:
 
 
 def _parts(transform: Any) -> Iterator[Any]:
-    """All that a pipeline holds, at any depth."""
+    """Yield everything in a pipeline, at any depth."""
     for part in getattr(transform, "transforms", ()):
         yield part
         yield from _parts(part)
 
 
 def _leaves(transform: Any) -> list[Any]:
-    """The transforms themselves, at any depth."""
+    """Yield the transforms themselves, at any depth."""
     if not hasattr(transform, "transforms"):
         return [transform]
     return [part for part in _parts(transform) if not hasattr(part, "transforms")]
 
 
 def _made(transform: Any, seed: int) -> Any:
-    """What a transform makes of a picture; None where it cannot take this one."""
+    """Apply a transform to a picture; None if it cannot take this one."""
     import albumentations
 
     picture = np.random.default_rng(seed).integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8)
@@ -96,12 +96,12 @@ def _made(transform: Any, seed: int) -> Any:
         return pipeline(image=picture)["image"]
     except MemoryError:
         raise
-    except Exception:  # a crop that is larger, or one that needs boxes: told when images are read
+    except Exception:  # a larger crop, or one that needs boxes: reported when images are read
         return None
 
 
 def _is_picture(made: Any) -> bool:
-    """Whether an image is uint8 with three channels; a transform that took none may make any."""
+    """Whether an image is uint8 with three channels; an unusable picture (None) counts as one."""
     if made is None:
         return True
     shape = tuple(getattr(made, "shape", ()))

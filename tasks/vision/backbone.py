@@ -1,4 +1,4 @@
-"""The backbone that settings describe, and the one in a checkpoint of any task."""
+"""Build the backbone of the settings, or take the one in a checkpoint of any task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.engine.environment import find_commit
 from tasks.vision.saved import read_passport
 from tasks.vision.settings import BackboneConfig
 
-_PART = "backbone."  # of the names of networks that have a backbone among other parts
+_PART = "backbone."  # prefix in networks that have a backbone among other parts
 
 
 def build_from_config(
@@ -29,11 +29,11 @@ def build_from_config(
     *,
     output_stride: OutputStride = 32,
 ) -> Backbone:
-    """Build the backbone with its weights: those of the settings, or what was `found` instead.
+    """Build the backbone with the weights of the settings, or with the `found` ones.
 
-    Given a passport, without any: the caller then loads a whole network's weights, made for that
-    preprocessing. Raises UserError where weights are of another network or model.stride_in, and for
-    what `create_backbone` refuses.
+    With a passport it loads none: the caller then loads a whole network's weights, made for that
+    preprocessing. Raises UserError if weights are of another network or model.stride_in, or if
+    `create_backbone` refuses the settings.
     """
     assert passport is None or found is None
     options = make_options(config.backbone, config.options.given())
@@ -69,10 +69,10 @@ def build_from_config(
 
 
 def backbone_source(checkpoint: Checkpoint) -> Source:
-    """The backbone's weights in a checkpoint of any task, with their passport.
+    """Return the backbone's weights in a checkpoint of any task, with their passport.
 
-    They are the moving average's where the checkpoint has one. A classifier's head is there too,
-    as in files of weights; UserError for a checkpoint that says nothing of its preprocessing.
+    They are the moving average's if the checkpoint has one. A classifier's head is included, as in
+    files of weights; UserError for a checkpoint without preprocessing.
     """
     state = checkpoint.weights()
     own = {name.removeprefix(_PART): x for name, x in state.items() if name.startswith(_PART)}
@@ -84,7 +84,7 @@ def backbone_source(checkpoint: Checkpoint) -> Source:
 
 
 def trained_passport(checkpoint: Checkpoint) -> Passport:
-    """The passport in a checkpoint, whose recipe says how its weights were trained."""
+    """Return the passport in a checkpoint; its recipe says how the weights were trained."""
     passport = read_passport(checkpoint)
     task = checkpoint.metadata.get("task")
     return replace(passport, recipe=f"{task}, {checkpoint.step} steps from {passport.source}")
@@ -93,8 +93,8 @@ def trained_passport(checkpoint: Checkpoint) -> Passport:
 def write_backbone(backbone: Backbone, checkpoint: Checkpoint, path: str | Path) -> str:
     """Write a network's backbone with the passport of its checkpoint to a .safetensors file.
 
-    The weights are the moving average's where the checkpoint has one. Returns the Python that reads
-    them.
+    The weights are the moving average's if the checkpoint has one. Returns the Python code that
+    reads them.
     """
     save_weights(path, backbone, trained_passport(checkpoint), commit=find_commit() or "")
     return f"read it with resnet_backbones.load_backbone({str(path)!r})"
@@ -117,8 +117,8 @@ class NamesABackbone(Protocol):
 
 
 def refuse_other_backbone(old: NamesABackbone, new: NamesABackbone, path: str) -> None:
-    """Raise UserError for weights of another backbone, whose tensors may fit all the same, and for
-    group norms in place of others or the other way round.
+    """Raise UserError for weights of another backbone, as their tensors may fit by chance, and if
+    only one of both has group norms.
     """
     pairs = (
         ("model.backbone", old.backbone, new.backbone),
@@ -132,11 +132,11 @@ def refuse_other_backbone(old: NamesABackbone, new: NamesABackbone, path: str) -
 
 
 def _kind_of_norm(config: NamesABackbone) -> str:
-    """Batch, synchronised and frozen norms have the same tensors and meanings."""
+    """Batch, synchronised and frozen norms have the same tensors with the same meanings."""
     return "group" if config.norm == "group" else "batch"
 
 
 def _check_stride(passport: Passport, config: BackboneConfig) -> None:
-    if passport.stride_in != config.stride_in:  # the weights would fit all the same
+    if passport.stride_in != config.stride_in:  # the weights would still fit
         rule = "model.stride_in must be what the weights were trained with"
         raise UserError(f"{rule}, {passport.stride_in}, got {config.stride_in}")

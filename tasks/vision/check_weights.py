@@ -1,4 +1,4 @@
-"""Are the weights that model.weights names there?  Imports no torch, so that it answers at once."""
+"""Check that the weights of model.weights exist. Imports no torch, so that it answers at once."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from resnet_backbones.zoo.catalogue import PREFIX, find_weights
 from tasks.engine.run_files import LAST, shipped_checkpoint
 from tasks.engine.settings import RunConfig
 
-_ELSEWHERE = ("torchvision:", "timm:")  # what these name is known once torch is imported
+_ELSEWHERE = ("torchvision:", "timm:")  # these names are checked once torch is imported
 
 
 def weights_to_score(weights: str | None, run: RunConfig) -> str:
-    """The weights that settings name to be scored without a run; UserError where they name none, or
-    some that are not there.
+    """Return the weights to score without a run; UserError if the settings name none, or if they do
+    not exist.
     """
     if weights is None:
-        rule = "the settings of a recipe are scored with model.weights=FILE"
-        raise UserError(f"{rule}, got none; a run is scored by its folder")
+        rule = "model.weights=FILE must name weights if settings are scored without a run"
+        raise UserError(f"{rule}, got none; to score a run, give its folder")
     check_weights(weights, run)
     return weights
 
 
 def check_weights(weights: str | None, run: RunConfig) -> None:
-    """Raise UserError where the weights are not there, unless the run is resumed without them."""
+    """Raise UserError if the weights do not exist, unless the run is resumed without them."""
     last = Path(run.output_dir) / LAST
     continues = run.resume == "auto" and last.exists()
     resumed = continues or run.resumed_file is not None

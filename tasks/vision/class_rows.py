@@ -1,4 +1,4 @@
-"""Which weights of a network belong to single classes."""
+"""Weights of a network that belong to single classes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ClassRows:
-    """A tensor whose rows are those of one class after another."""
+    """A tensor with the rows of one class after another."""
 
     per_class: int
     """Rows of each class."""
     background: Literal["last", "none"]
-    """Where the background's rows are."""
+    """Place of the background's rows."""

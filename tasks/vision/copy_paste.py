@@ -1,5 +1,5 @@
-"""Objects of one image pasted over another (Ghiasi et al. 2021, "Simple Copy-Paste"): their masks,
-or else their boxes.
+"""Paste objects of one image over another (Ghiasi et al. 2021, "Simple Copy-Paste"): their masks,
+otherwise their boxes.
 
 Sizes are (height, width); boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects of an
 image.
@@ -19,8 +19,8 @@ from tasks.engine.randomness import Stream, mix_keys
 from tasks.vision.padding import Size
 
 MOST_PASTED = 100
-"""Objects of an image at most that are pasted, so that a crowded one takes no minutes."""
-_LEAST_VISIBLE = 0.1  # share of an object; those of which less is left to see are dropped
+"""Most objects of an image that are pasted, as a crowded image would take minutes."""
+_LEAST_VISIBLE = 0.1  # share of an object; those with a smaller visible part are dropped
 
 Box = NDArray[np.float32]  # (4,)
 Mask = NDArray[np.bool_]  # (h, w)
@@ -40,19 +40,19 @@ class Prepared:
     crowd: NDArray[np.bool_]
     """(n,)."""
     masks: Sequence[Mask | None] | None = None
-    """Of each object, None for one that has no mask; None where nobody asked for masks."""
+    """Of each object, None for one without mask; None if no masks were requested."""
 
     def mask_of(self, index: int) -> Mask | None:
-        """The mask of an object, if it has one."""
+        """Return the mask of an object, if it has one."""
         return None if self.masks is None else self.masks[index]
 
 
 def paste_objects(target: Prepared, source: Prepared, key: int) -> Prepared:
-    """Paste about half of the source's objects over the target, which of them decided by the key;
-    at most MOST_PASTED.
+    """Paste about half of the source's objects over the target, at most MOST_PASTED; the key
+    decides which.
 
     Crowds of the source stay behind. Objects of the target shrink to their visible part, boxes and
-    masks alike, or are dropped where too little of them is left; its crowds keep their boxes.
+    masks alike, or are dropped if too little of them is left; its crowds keep their boxes.
     """
     boxes = _clipped(source.boxes, (target.image.shape[1], target.image.shape[2]))
     chosen = _chosen(source, boxes, key)
@@ -76,13 +76,13 @@ def paste_objects(target: Prepared, source: Prepared, key: int) -> Prepared:
 
 
 def _clipped(boxes: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
-    """Boxes that start inside an image, cut at its right and lower border."""
+    """Cut boxes that start inside an image at its right and lower border."""
     height, width = size
     return np.minimum(boxes, np.array([width, height] * 2, dtype=np.float32))
 
 
 def _chosen(source: Prepared, boxes: NDArray[np.float32], key: int) -> NDArray[np.int64]:
-    """Which of the source's objects are pasted, given their boxes inside the target, by index."""
+    """Choose the source's objects to paste, by index, given their boxes inside the target."""
     keys = mix_keys(key, Stream.PASTE, np.arange(len(boxes)))  # (n,)
     large = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=1)
     chosen = np.flatnonzero((keys % 2 == 0) & large & ~source.crowd)
@@ -93,7 +93,7 @@ def _chosen(source: Prepared, boxes: NDArray[np.float32], key: int) -> NDArray[n
 def _painted(
     target: Prepared, source: Prepared, boxes: NDArray[np.float32], chosen: NDArray[np.int64]
 ) -> tuple[Tensor, Mask]:
-    """A copy of the target's image with the chosen objects over it, and the pixels they cover."""
+    """Copy the target's image with the chosen objects over it, and return the covered pixels."""
     image = target.image.clone()
     covered = np.zeros(image.shape[1:], dtype=np.bool_)
     for index in chosen.tolist():
@@ -107,7 +107,7 @@ def _painted(
 
 
 def _visible_box(box: Box, mask: Mask | None, covered: Mask) -> Box | None:
-    """The smallest box around what is not covered of an object; None where that is too little."""
+    """Return the smallest box around an object's visible part; None if that is too small."""
     rows, columns = _pixels(box)
     shape = _shape(mask, rows, columns)
     visible = shape & ~covered[rows, columns]
@@ -129,7 +129,9 @@ def _merged_masks(
     chosen: NDArray[np.int64],
     covered: Mask,
 ) -> tuple[Mask | None, ...] | None:
-    """Masks of the target's objects that are left, where not covered, and of the pasted ones."""
+    """Return the masks of the remaining target objects, where not covered, and of the pasted
+    ones.
+    """
     if target.masks is None:
         return None
     height, width = covered.shape
@@ -144,7 +146,7 @@ def _merged_masks(
 
 
 def _on_image(mask: Mask, size: Size) -> Mask:
-    """A mask on an image of another size, whose upper left corner is its own."""
+    """Place a mask at the upper left corner of an image of another size."""
     placed = np.zeros(size, dtype=np.bool_)
     part = mask[: size[0], : size[1]]
     placed[: part.shape[0], : part.shape[1]] = part
@@ -152,14 +154,14 @@ def _on_image(mask: Mask, size: Size) -> Mask:
 
 
 def _pixels(box: Box) -> tuple[slice, slice]:
-    """Rows and columns of a box in whole pixels, outwards."""
+    """Return the rows and columns of a box, rounded outwards to whole pixels."""
     left, top = np.floor(box[:2]).astype(int).tolist()
     right, bottom = np.ceil(box[2:]).astype(int).tolist()
     return slice(top, bottom), slice(left, right)
 
 
 def _shape(mask: Mask | None, rows: slice, columns: slice) -> Mask:
-    """The part of a mask in a box, or all of the box where there is no mask."""
+    """Return the part of a mask in a box, or the whole box without a mask."""
     if mask is not None:
         return mask[rows, columns]
     return np.ones((rows.stop - rows.start, columns.stop - columns.start), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""Weights of other libraries under our names."""
+"""Convert weights of other libraries to our names."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from resnet_backbones.errors import UserError
 def rename_tensors(
     state: Mapping[str, Tensor], prefixes: Sequence[tuple[str, str]], whose: str
 ) -> dict[str, Tensor]:
-    """The tensors in channels_last, each name's prefix replaced: of pairs (theirs, ours), by the
-    first that it begins with.
+    """Return the tensors in channels_last, each name's prefix replaced by the first matching pair
+    (theirs, ours).
 
-    Raises UserError with the first name that begins with none, and `whose` the weights must be.
+    Raises UserError with the first name that matches none, saying `whose` the weights must be.
     """
     renamed: dict[str, Tensor] = {}
     for name, value in state.items():

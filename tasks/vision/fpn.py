@@ -16,13 +16,13 @@ class FeaturePyramid(nn.Module):
 
     Every map has its input's size. `extra` adds one coarser level, of every second cell of the
     coarsest (`max_pool`; Lin et al. 2017, footnote 2), or `none`. Without `smooth` there are no 3x3
-    convolutions at the end, as in segmentation_models_pytorch. `levels` says what comes out.
+    convolutions at the end, as in segmentation_models_pytorch. `levels` describes the output.
     """
 
     levels: tuple[FeatureLevel, ...]
-    """All maps."""
+    """All output maps."""
     merged_levels: tuple[FeatureLevel, ...]
-    """Those that are merged from an input, which are all but the extra one."""
+    """Maps that are merged from an input: all but the extra one."""
 
     def __init__(
         self,
@@ -75,16 +75,15 @@ class FeaturePyramid(nn.Module):
 
 
 def _coarser(level: FeatureLevel) -> FeatureLevel:
-    """The level after one: p6 after p5."""
+    """Return the level after another one: p6 after p5."""
     return FeatureLevel(f"p{int(level.name[1:]) + 1}", level.channels, 2 * level.stride)
 
 
 def _add_upsampled(coarse: Tensor, fine: Tensor) -> Tensor:
-    """The finer map (B, C, H, W) plus the coarser one, upsampled to its real size, which may be
-    odd, by neighbours.
+    """Add the coarser map, upsampled by nearest neighbours, to the finer map (B, C, H, W), whose
+    size may be odd.
 
-    Without gradients a map of half the size is added to the finer one in place, which with
-    gradients would be slow.
+    Without gradients a map of half the size is added in place; with gradients that would be slow.
     """
     height, width = coarse.shape[-2:]
     if not torch.is_grad_enabled() and fine.shape[-2:] == (2 * height, 2 * width):

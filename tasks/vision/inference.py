@@ -1,4 +1,4 @@
-"""What makes any task's network ready to run, besides folded norms."""
+"""Make any task's network ready to run, besides folding norms."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import nn
 
 
 def use_bf16_weights(model: nn.Module, kept_fp32: Collection[nn.Module] = ()) -> None:
-    """Make the weights bf16, in place, that autocast would make bf16 for each batch; those of
+    """Convert in place the weights that autocast would convert to bf16 for each batch; those of
     `kept_fp32` stay.
     """
     for module in model.modules():
-        # others, such as standardised convolutions, compute with their weights first
+        # others, such as standardised convolutions, change their weights first
         if type(module) in (nn.Conv2d, nn.Linear) and module not in kept_fp32:
             module.to(torch.bfloat16)

@@ -1,4 +1,4 @@
-"""Start a network from another one that was trained on other classes."""
+"""Initialise a network from one that was trained on other classes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tasks.labels import LabelMap
 from tasks.vision.class_rows import ClassRows
 
 SCRATCH = "weights: none, training starts from scratch (model.weights=null)"
-"""What is said of a network that starts from no other."""
+"""Line for a network that starts from scratch."""
 
 _COUNTER = "num_batches_tracked"
 
 
 class HasClassRows(Protocol):
-    """A network that says which of its tensors have rows for each class."""
+    """A network that names its tensors with rows for each class."""
 
     def class_rows(self) -> Mapping[str, ClassRows]:
         """Those tensors, by their names in the state dict."""
@@ -30,15 +30,15 @@ class HasClassRows(Protocol):
         """All tensors by name."""
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> object:
-        """Take over tensors by name."""
+        """Load tensors by name."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was loaded from another network."""
+    """The result of loading another network."""
 
     what: str
-    """The kind of network, as people call it."""
+    """The word for the kind of network."""
     loaded: int
     """Tensors that were loaded whole."""
     kept: tuple[str, ...]
@@ -70,12 +70,11 @@ def load_pretrained(
     what: str,
     settings: str,
 ) -> LoadReport:
-    """Load all tensors but those with rows for each class, and of these the rows of classes that
+    """Load all tensors without rows for each class; of the others, load the rows of classes that
     have the same name in both label maps.
 
-    `what` is the kind of network, such as "detector". Raises UserError listing the tensors of
-    another shape, those that are missing, or those that are not finite; `settings` is the way out
-    that it ends with for the first two.
+    `what` is the kind of network, such as "detector". Raises UserError listing tensors of another
+    shape, missing ones, or non-finite ones; `settings` is the way out for the first two.
     """
     own = model.state_dict()
     class_rows = model.class_rows()
@@ -106,7 +105,7 @@ def load_pretrained(
 def _misfits(
     names: Sequence[str], state: Mapping[str, Tensor], own: Mapping[str, Tensor]
 ) -> list[str]:
-    """What is wrong with tensors that must be there with the same shape."""
+    """List the errors of tensors that must exist with the same shape."""
     return [
         f"{name}: {_shape(state.get(name))}, needs {_shape(own[name])}"
         for name in names
@@ -115,7 +114,7 @@ def _misfits(
 
 
 def _refuse_infinite(state: Mapping[str, Tensor], names: Sequence[str], what: str) -> None:
-    """Raise UserError where tensors that are about to be loaded are not finite."""
+    """Raise UserError if tensors to be loaded are not finite."""
     bad = [name for name in names if not is_finite(state[name])]
     if bad:
         rule = f"model.weights must be a {what} with finite values"
@@ -126,7 +125,7 @@ def _refuse_infinite(state: Mapping[str, Tensor], names: Sequence[str], what: st
 def _class_misfits(
     names: Mapping[str, ClassRows], state: Mapping[str, Tensor], own: Mapping[str, Tensor]
 ) -> list[str]:
-    """What is wrong with tensors of which only the number of rows may differ."""
+    """List the errors of tensors that may differ only in the number of rows."""
     return [
         f"{name}: {_shape(state.get(name))}, needs rows of {_shape(own[name])[1:]}"
         for name in names
@@ -137,7 +136,7 @@ def _class_misfits(
 def _merged_rows(
     own: Tensor, source: Tensor, per_class: int, pairs: Sequence[tuple[int, int]]
 ) -> Tensor:
-    """A copy of `own` with the rows of some classes from `source`, by (class there, class here)."""
+    """Copy `own` with the rows of some classes from `source`, by (class there, class here)."""
     merged = own.clone()
     classes = merged.view(-1, per_class, *own.shape[1:])
     source_classes = source.view(-1, per_class, *source.shape[1:])

@@ -1,4 +1,4 @@
-"""Padded sizes: few, so that little is compiled and allocated anew.
+"""Pad images to few sizes, so that little is compiled and allocated again.
 
 Sizes are (height, width) in pixels.
 """
@@ -15,7 +15,8 @@ _FINE_PADDING = 256  # pixels up to which padded sides are multiples of the divi
 
 
 def padded_side(side: int, divisor: int, longest: int) -> int:
-    """Padded side in training: one of few, all multiples of `divisor`, coarser above 256 pixels.
+    """Return the padded side in training: one of few, all multiples of `divisor`, coarser above 256
+    pixels.
 
     No side is padded beyond `longest`, the recipe's longest side, rounded up to the divisor.
     """
@@ -24,17 +25,17 @@ def padded_side(side: int, divisor: int, longest: int) -> int:
 
 
 def padded_objects(count: int) -> int:
-    """Padded number of objects of an image: the next power of two, at least 8."""
+    """Return the padded number of objects of an image: the next power of two, at least 8."""
     return max(LEAST_OBJECTS, 1 << (count - 1).bit_length()) if count else LEAST_OBJECTS
 
 
 def round_up(value: int, divisor: int) -> int:
-    """Next multiple of `divisor`."""
+    """Return the next multiple of `divisor`."""
     return -(-value // divisor) * divisor
 
 
 def largest_size(sizes: Iterable[Size]) -> Size:
-    """The smallest size that holds all of `sizes`."""
+    """Return the smallest size that holds all of `sizes`."""
     heights, widths = zip(*sizes, strict=True)
     return max(heights), max(widths)
 

@@ -1,4 +1,4 @@
-"""What is done with one image in space: resized, cropped, flipped.
+"""Place one image: resize, crop, flip.
 
 Sizes are (height, width) in pixels; boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects
 of an image.
@@ -37,18 +37,18 @@ class Crop:
 
 @dataclass(frozen=True)
 class Placement:
-    """What is done with one image, in the order of the fields; decided before any pixel is read."""
+    """The operations on one image, in the order of the fields; decided before any pixel is read."""
 
     size: Size
-    """After resizing."""
+    """Size after resizing."""
     crop: Crop | None = None
-    """What is kept of the resized image; None for all."""
+    """Kept part of the resized image; None for all."""
     flip: bool = False
-    """Whether left and right change places."""
+    """Whether the image is flipped horizontally."""
 
     @property
     def final_size(self) -> Size:
-        """Size of what is kept."""
+        """Size of the kept part."""
         rows, columns = self._kept()
         return rows.stop - rows.start, columns.stop - columns.start
 
@@ -61,7 +61,7 @@ class Placement:
     def of_boxes(
         self, boxes: NDArray[np.float64], original_size: Size
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Place boxes of an image of `original_size`, and clip them to what is kept.
+        """Place boxes of an image of `original_size`, and clip them to the kept part.
 
         Returns all n boxes, and which of them (n,) still have an area as float32.
         """
@@ -78,8 +78,8 @@ class Placement:
         return clipped, np.all(sides > _LEAST_SIDE, axis=1)
 
     def of_mask(self, mask: NDArray[Value]) -> NDArray[Value]:
-        """Place a mask (H, W) of bools or of indices as (h, w): each pixel takes the value of the
-        nearest one.
+        """Place a mask (H, W) of bools or of indices as (h, w): each pixel takes the value of its
+        nearest neighbour.
         """
         rows, columns = self._kept()
         nearest_rows = _nearest(mask.shape[0], self.size[0])[rows]
@@ -90,8 +90,8 @@ class Placement:
         return placed
 
     def fitted(self, original_size: Size) -> Placement:
-        """The placement of an image whose shape is not the planned one: no larger than planned, and
-        with a crop that lies inside it.
+        """Adapt the placement to an image of another shape than planned: no larger than planned,
+        with its crop inside.
         """
         size = fitted_size(original_size, self.size)
         if self.crop is None:
@@ -101,7 +101,7 @@ class Placement:
         return replace(self, size=size, crop=replace(self.crop, top=top, left=left))
 
     def _kept(self) -> tuple[slice, slice]:
-        """Rows and columns of the resized image that are kept."""
+        """Return the kept rows and columns of the resized image."""
         height, width = self.size
         crop = self.crop or Crop(0, 0, self.size)
         rows = slice(crop.top, min(crop.top + crop.size[0], height))
@@ -111,7 +111,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """Which image is read and what is done with it; all chance is in here."""
+    """An image to read and its operations; it contains all random choices."""
 
     index: int
     """Position in the data set."""
@@ -123,12 +123,12 @@ class ImagePlan:
 
 
 def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding) -> Size:
-    """Size with the shorter side `short_edge`, or less where the longer would pass `long_edge`; at
-    least 1 pixel.
+    """Return the size with the shorter side `short_edge`, or less if the longer would exceed
+    `long_edge`; at least 1 pixel.
 
     `half_up` is detectron2's `ResizeShortestEdge.get_output_shape`, `floor` torchvision's
     `GeneralizedRCNNTransform`, each with its own order of operations, so that floating-point
-    rounding is theirs too.
+    rounding agrees too.
     """
     height, width = size
     if rounding == "floor":
@@ -151,11 +151,11 @@ def resized_size(size: Size, short_edge: int, long_edge: int, rounding: Rounding
 def jittered(
     size: Size, target: Size, factor: float, draws: tuple[float, float]
 ) -> tuple[Size, Crop]:
-    """Size that fits into `factor` times the target, and the crop of the target's size that two
-    draws in [0, 1) place in it.
+    """Return the size that fits into `factor` times the target, and a crop of the target's size,
+    placed in it by two draws in [0, 1).
 
-    detectron2's `ResizeScale` and `FixedSizeCrop`, but for the crop's place, of which those draw
-    one number only.
+    As detectron2's `ResizeScale` and `FixedSizeCrop`, except that those draw one number only for
+    the crop's place.
     """
     scale = min(target[0] * factor / size[0], target[1] * factor / size[1])
     height = max(1, round(size[0] * scale))
@@ -166,7 +166,7 @@ def jittered(
 
 
 def fitted_size(size: Size, limit: Size) -> Size:
-    """The largest size of the same shape, to the pixel, that is no larger than `limit`."""
+    """Return the largest size of the same shape, to the pixel, that is no larger than `limit`."""
     scale = min(limit[0] / size[0], limit[1] / size[1])
     height = min(limit[0], max(1, round(size[0] * scale)))
     width = min(limit[1], max(1, round(size[1] * scale)))
@@ -176,9 +176,9 @@ def fitted_size(size: Size, limit: Size) -> Size:
 def resize(pixels: NDArray[np.uint8], size: Size, resize_filter: ResizeFilter) -> Tensor:
     """Resize pixels (H, W, 3) to (3, h, w) uint8; `antialias` is PIL's bilinear filter to within 1.
 
-    Pixels that have the size already are not copied.
+    Pixels of that size are not copied.
     """
-    # torch tells channels_last by all strides, that of the batch too, and is faster in it
+    # torch recognises channels_last by all strides, including the batch's, and is faster in it
     image = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)  # (1, 3, H, W)
     if pixels.shape[:2] == size:
         return image[0]
@@ -188,5 +188,5 @@ def resize(pixels: NDArray[np.uint8], size: Size, resize_filter: ResizeFilter) -
 
 
 def _nearest(old: int, new: int) -> NDArray[np.int64]:
-    """The nearest of `old` pixels to each of `new` ones that span the same length, (new,)."""
+    """Find the nearest of `old` pixels to each of `new` ones that span the same length, (new,)."""
     return ((np.arange(new) + 0.5) * (old / new)).astype(np.int64)

@@ -1,8 +1,8 @@
-"""How settings draw images, place them and make batches of them, before any is read.
+"""Draw images, place them and group them into batches by the settings, before any is read.
 
-N images, B of a batch; sizes are (height, width) in pixels.  Every random choice follows from the
-seed, the step and the image's position in the batch, so that neither restarts nor the number of
-workers and ranks change anything.
+N images, B of a batch; sizes are (height, width) in pixels. Every random choice follows from the
+seed, the step and the image's position in the batch, so restarts and the number of workers and
+ranks change nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,19 +21,19 @@ from tasks.vision.placement import ImagePlan, Placement, jittered, resized_size
 from tasks.vision.settings import ImageDataConfig
 
 DRAWS = 5
-"""Numbers that a placement in training is drawn from: the edge, the flip, and the scale, top and
+"""Count of random numbers for a placement in training: the edge, the flip, and the scale, top and
 left of the jitter."""
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """What makes a batch."""
+    """The plan of a batch."""
 
     images: tuple[ImagePlan, ...]  # (B,)
     padded_size: Size  # H and W
 
     def part(self, start: int, stop: int) -> Self:
-        """The plan of some of the images, with the padding of all."""
+        """Return the plan of some of the images, with the padding of all."""
         return replace(self, images=self.images[start:stop])
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class DrawnImage:
-    """An image of a batch that is trained on."""
+    """An image of a training batch."""
 
     index: int  # of the N images
     key: int  # names its random draws in this step
@@ -51,18 +51,17 @@ class DrawnImage:
 
 @dataclass(frozen=True)
 class DrawnBatches:
-    """The images of every step's global batch: position p of it is the same image with the same
-    draws whatever the ranks and micro-batches. Portrait and landscape are not mixed where that can
-    be avoided.
+    """The images of every step's global batch: position p has the same image with the same draws
+    whatever the ranks and micro-batches. Portrait and landscape are not mixed if possible.
     """
 
     sizes: NDArray[np.int32]  # (N, 2)
     batch_size: int
     seed: int
     repeats: NDArray[np.float64] | None = None
-    """(N,) how often an epoch has each image."""
+    """(N,) how often each image occurs in an epoch."""
     draws: int = DRAWS
-    """Numbers that are drawn for each image."""
+    """Count of numbers that are drawn for each image."""
 
     @property
     def epoch_length(self) -> int:
@@ -70,7 +69,7 @@ class DrawnBatches:
         return batches_per_epoch(len(self.sizes), self.batch_size, self.repeats)
 
     def __call__(self, step: int) -> list[DrawnImage]:
-        """The images (B,) of a step, over all ranks and micro-batches."""
+        """Choose the images (B,) of a step, over all ranks and micro-batches."""
         groups = self._portrait
         indices = global_batch(step, groups, self.batch_size, self.seed, self.repeats)
         keys = mix_keys(self.seed, step, np.arange(self.batch_size))  # (B,)
@@ -84,14 +83,14 @@ class DrawnBatches:
 
 
 def draw_numbers(keys: NDArray[np.int64], count: int) -> list[list[float]]:
-    """Numbers (B, count) in [0, 1) that place images by their keys (B,)."""
+    """Draw numbers (B, count) in [0, 1) to place images, by their keys (B,)."""
     draws: list[list[float]]
     draws = uniform(torch.from_numpy(keys), Stream.PLACEMENT, count).tolist()
     return draws
 
 
 def draw_placement(original: Size, draws: Sequence[float], config: ImageDataConfig) -> Placement:
-    """Placement in training of an image by DRAWS numbers, each in [0, 1)."""
+    """Place an image in training by DRAWS numbers, each in [0, 1)."""
     edges = config.short_edge
     size = _resized(original, edges[int(draws[0] * len(edges))], config)
     flip = draws[1] < config.flip
@@ -106,12 +105,12 @@ def draw_placement(original: Size, draws: Sequence[float], config: ImageDataConf
 
 
 def evaluation_placement(original: Size, config: ImageDataConfig) -> Placement:
-    """Placement of an image in evaluation and prediction."""
+    """Place an image in evaluation and prediction."""
     return Placement(_resized(original, config.test_short_edge, config))
 
 
 def scaled_placement(original: Size, config: ImageDataConfig, scale: float) -> Placement:
-    """Placement in evaluation at a factor of the test size."""
+    """Place an image in evaluation at a factor of the test size."""
     if scale == 1:
         return evaluation_placement(original, config)
     edges = (round(scale * config.test_short_edge), round(scale * config.long_edge))
@@ -120,7 +119,9 @@ def scaled_placement(original: Size, config: ImageDataConfig, scale: float) -> P
 
 
 def training_padding(sizes: Iterable[Size], config: ImageDataConfig) -> Size:
-    """Padded size of a training batch: one of few, so that little is compiled and allocated."""
+    """Return the padded size of a training batch: one of few, so that little is compiled and
+    allocated.
+    """
     height, width = largest_size(sizes)
     divisor = config.size_divisor
     longest = config.long_edge
@@ -128,7 +129,7 @@ def training_padding(sizes: Iterable[Size], config: ImageDataConfig) -> Size:
 
 
 def evaluation_padding(sizes: Iterable[Size], config: ImageDataConfig) -> Size:
-    """Padded size of a batch in evaluation: the next multiples of data.size_divisor."""
+    """Return the padded size of a batch in evaluation: the next multiples of data.size_divisor."""
     height, width = largest_size(sizes)
     return round_up(height, config.size_divisor), round_up(width, config.size_divisor)
 
@@ -136,11 +137,11 @@ def evaluation_padding(sizes: Iterable[Size], config: ImageDataConfig) -> Size:
 def same_size_batches(
     placements: Sequence[Placement], config: ImageDataConfig, batch_size: int
 ) -> Iterator[tuple[Size, list[int]]]:
-    """Batches of at most `batch_size` images of one padded size, as that size and positions among
-    the N placements; the largest size comes first.
+    """Group the N placements into batches of at most `batch_size` images of one padded size, as
+    that size and positions; the largest size comes first.
 
-    An image's padding, and with it what a network makes of it, then depends neither on its
-    neighbours nor on batch size and ranks.
+    So an image's padding, and with it the network's output, does not depend on its neighbours, the
+    batch size or the ranks.
     """
     by_size: dict[Size, list[int]] = {}
     for position, placement in enumerate(placements):

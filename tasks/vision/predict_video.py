@@ -1,4 +1,4 @@
-"""What a network finds in videos, as an annotated video and a JSON file for each."""
+"""Predict on videos: write an annotated video and a JSON file for each."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from tasks.vision.video import Video, VideoWriter, opened_video
 
 ANNOTATED, RECORDS = "_annotated.mp4", "_predictions.json"
 Track = Callable[[Iterable[ImageResult], str, int, str], Iterator[ImageResult]]
-"""(results, what they are of, how many there are, their unit) -> the same, with progress shown."""
+"""(results, their title, their number, their unit) -> the results, with progress shown."""
 
 
 def predict_videos(
@@ -27,10 +27,10 @@ def predict_videos(
     report: Callable[[str], None] = print,
     outputs: Outputs = PREDICT,
 ) -> tuple[str, ...]:
-    """Write NAME_annotated.mp4 and NAME_predictions.json for every video; returns what went wrong.
+    """Write NAME_annotated.mp4 and NAME_predictions.json for every video; returns the errors.
 
-    What has a score below `score` is left out. A file that cannot be decoded is left out, and its
-    error is returned. UserError where a file is there that `outputs` does not own.
+    Results with a score below `score` are left out. A file that cannot be decoded is left out, and
+    its error is returned. UserError if a file exists that `outputs` does not own.
     """
     problems: list[str] = []
     places = outputs_of(list(files), Path(output_dir), ANNOTATED)
@@ -49,7 +49,7 @@ def predict_videos(
 
 
 def _predict(predictor: Any, video: Video, output: Path, score: float, track: Track) -> int:
-    """Write the two files of a video; how many frames it has."""
+    """Write the two files of a video, and return its number of frames."""
     records = _Records(video, predictor.label_map)
     results = predictor.stream(video.frames())
     with VideoWriter(output, video.rate) as writer:
@@ -66,7 +66,7 @@ def _records_beside(output: Path) -> Path:
 
 
 class _Records:
-    """COCO's lists, each frame being an image."""
+    """COCO's lists, with each frame as an image."""
 
     def __init__(self, video: Video, label_map: LabelMap) -> None:
         pairs = zip(label_map.category_ids, label_map.names, strict=True)

@@ -1,4 +1,4 @@
-"""Image files through a network that takes many images of one shape at a time."""
+"""Run image files through a network, many images of one shape at a time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tasks.labels import LabelMap
 
 @dataclass(frozen=True, kw_only=True)
 class ImageResult:
-    """What a network makes of an image; a task derives its own, and says how it is drawn."""
+    """A network's result on an image; a task derives its own with its drawing."""
 
     label_map: LabelMap
     """The network's classes."""
     image: ImageSource = field(repr=False)
-    """What was given to the network: a path, or the very object, which is read again when it is
-    drawn, so that results of many files hold none of their pixels."""
+    """The network's input: a path, or the object itself. It is read again for drawing, so that
+    results of many files hold no pixels."""
     exif: Exif = "apply"
     """How the image was decoded."""
 
@@ -36,11 +36,11 @@ class ImageResult:
         return decode(self.image, self.exif)
 
     def above(self, score: float) -> Self:
-        """The result without what has a lower score; all of it, where there are no scores."""
+        """Return the result without lower scores; all of it, if there are no scores."""
         return self
 
     def plot(self) -> Pixels:
-        """The image with what was found: (H, W, 3) uint8, RGB."""
+        """Draw the result into the image: (H, W, 3) uint8, RGB."""
         raise NotImplementedError
 
     def to_records(self, image_id: int | str) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ class ImageResult:
         raise NotImplementedError
 
     def save(self, path: str | Path) -> None:
-        """Write what `plot` draws to a picture file of the kind that its ending says."""
+        """Write the picture of `plot` to a file; its ending gives the format."""
         save_picture(self.plot(), path)
 
 
@@ -56,9 +56,9 @@ Result = TypeVar("Result", bound=ImageResult)
 
 
 class ImagePredictor(Generic[Result]):
-    """A trained network that is called on an image, for a result, or on a list of them.
+    """A trained network: call it on an image for a result, or on a list of them.
 
-    Tasks say how pixels become results, in `stream`, and how files are decoded, in `exif`.
+    Tasks define in `stream` how pixels become results, and in `exif` how files are decoded.
     """
 
     @overload
@@ -66,10 +66,10 @@ class ImagePredictor(Generic[Result]):
     @overload
     def __call__(self, images: Sequence[ImageSource]) -> list[Result]: ...
     def __call__(self, images: ImageSource | Sequence[ImageSource]) -> Result | list[Result]:
-        """The result of one image, or of each in a list or tuple.
+        """Return the result of one image, or of each in a list or tuple.
 
         An image is a path, the bytes of a file, a PIL image, or an array (H, W) or (H, W, 3), RGB,
-        of uint8. UserError for anything else and for files that cannot be decoded.
+        of uint8. UserError for anything else, and for files that cannot be decoded.
         """
         if isinstance(images, list | tuple):
             return self._predict_all(images)
@@ -81,14 +81,16 @@ class ImagePredictor(Generic[Result]):
         raise NotImplementedError
 
     def stream(self, images: Iterable[Pixels]) -> Iterator[Result]:
-        """The result of each decoded image, in their order.
+        """Yield the result of each decoded image, in order.
 
-        Each refers to its pixels, which live as long as it does.
+        Each result keeps its pixels in memory.
         """
         raise NotImplementedError
 
     def read(self, image: ImageSource) -> Pixels:
-        """The pixels of an image, decoded as in training; UserError for what is none."""
+        """Decode the pixels of an image as in training; UserError for anything that is not an
+        image.
+        """
         if not isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
             raise UserError(
                 "an image must be a path, the bytes of a file, a PIL image or a uint8 array of"
@@ -104,7 +106,7 @@ class ImagePredictor(Generic[Result]):
 
 
 def save_picture(pixels: Pixels, path: str | Path) -> None:
-    """Write pixels (H, W, 3) to a picture file of the kind that its ending says."""
+    """Write pixels (H, W, 3) to a picture file; its ending gives the format."""
     form = Image.registered_extensions().get(Path(path).suffix.lower(), "")
     if form not in Image.SAVE:
         raise UserError(f"a picture must end in .jpg or .png, got {path}")
@@ -113,7 +115,7 @@ def save_picture(pixels: Pixels, path: str | Path) -> None:
 
 
 def runs_of_one_shape(images: Iterable[Pixels], most: int) -> Iterator[list[Pixels]]:
-    """Yield neighbours of one shape together, at most so many."""
+    """Yield neighbours of one shape together, at most `most`."""
     for _, alike in groupby(images, key=lambda pixels: pixels.shape):
         while run := list(islice(alike, most)):
             yield run
@@ -125,9 +127,9 @@ def results_of_files(
     stream: Callable[[Iterable[Pixels]], Iterator[Result]],
     problems: list[str],
 ) -> Iterator[tuple[Path, Result]]:
-    """Yield each file with what `stream` makes of its pixels.
+    """Yield each file with the result of its pixels.
 
-    A file that cannot be read is left out, and what is wrong with it added to `problems`.
+    A file that cannot be read is left out, and its error is added to `problems`.
     """
     waiting: deque[Path] = deque()  # read, without a result yet
 
@@ -146,8 +148,8 @@ def results_of_files(
 
 
 def is_time_to_write(done: int) -> bool:
-    """Whether the results so far are written: those of a killed process are then half there, and
-    all the writing takes no longer than the last one twice.
+    """Whether to write the results so far. A killed process then keeps at least half of them, and
+    all writing together takes at most twice as long as the last one.
     """
     return done & (done - 1) == 0  # a power of two
 
@@ -155,9 +157,9 @@ def is_time_to_write(done: int) -> bool:
 def outputs_of(sources: Sequence[Path], folder: Path, ending: str) -> dict[Path, Path]:
     """Choose the file in `folder` to write for each image in files and folders.
 
-    It is called NAME`ending`, and keeps its place below a source folder. What lies in `folder` is
-    left out where that is inside the source, as an earlier prediction wrote it. UserError for a
-    source without images, and where `folder` is a source.
+    It is named NAME`ending`, and keeps its place below a source folder. If `folder` is inside the
+    source, its files are left out, as an earlier prediction wrote them. UserError for a source
+    without images, and if `folder` is a source.
     """
     outputs: dict[Path, Path] = {}
     taken: set[Path] = set()
@@ -174,7 +176,7 @@ def outputs_of(sources: Sequence[Path], folder: Path, ending: str) -> dict[Path,
 
 
 def _images_of(source: Path, folder: Path) -> list[Path]:
-    """The images of a file or folder, but for those in `folder` where it is inside."""
+    """List the images of a file or folder, without those in `folder`, which may be inside."""
     files = find_images(source)
     if not source.is_dir() or not folder.resolve().is_relative_to(source.resolve()):
         return files

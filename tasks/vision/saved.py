@@ -1,4 +1,4 @@
-"""What the checkpoint of a network with a backbone says besides its task and settings."""
+"""Content of a checkpoint of a network with a backbone, besides task and settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
-    """A checkpoint of a network with the settings that it is used with; a task derives its own."""
+    """A checkpoint of a network with the settings to use it with; a task derives its own."""
 
     SETTINGS: ClassVar[type[Any]]
     """The class of the task's settings."""
@@ -35,20 +35,20 @@ class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
 
     @classmethod
     def read(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
-        """Read a checkpoint file, or of a run's folder the best checkpoint, or the last one where
-        none was scored. `overrides` such as `run.precision=fp32` change its settings.
+        """Read a checkpoint file, or a run folder's best checkpoint, or its last one if none was
+        scored. `overrides` such as `run.precision=fp32` change its settings.
         """
         saved = read_run(path, cls.SETTINGS, cls.SETTINGS.task, overrides)
         label_map, passport = read_metadata(saved.checkpoint)
         return cls(saved.checkpoint, saved.config, saved.overrides, label_map, passport)
 
     def make(self) -> Network:
-        """The network of the settings, for weights that are loaded afterwards."""
+        """Build the network of the settings; weights are loaded afterwards."""
         raise NotImplementedError
 
     def build(self, device: torch.device) -> Network:
-        """The network on a device, in evaluation mode; UserError where the settings are of another
-        one.
+        """Load the network on a device, in evaluation mode; UserError if the settings are of
+        another one.
         """
         try:
             model = self.make()
@@ -59,13 +59,13 @@ class SavedNetwork(SavedRun[Config], Generic[Config, Network]):
 
 
 def network_metadata(backbone: Backbone, label_map: LabelMap) -> dict[str, Any]:
-    """Classes and preprocessing, as JSON can hold them."""
+    """Return classes and preprocessing in JSON's types."""
     passport = json.loads(backbone.passport.to_json())
     return {"label_map": label_map.to_json(), "passport": passport}
 
 
 def read_metadata(checkpoint: Checkpoint) -> tuple[LabelMap, Passport]:
-    """Classes and preprocessing; UserError for a checkpoint that does not say them."""
+    """Read classes and preprocessing; UserError for a checkpoint without them."""
     content = saved_metadata(checkpoint, "label_map")
     try:
         label_map = LabelMap.from_json(content)
@@ -75,7 +75,7 @@ def read_metadata(checkpoint: Checkpoint) -> tuple[LabelMap, Passport]:
 
 
 def read_passport(checkpoint: Checkpoint) -> Passport:
-    """Preprocessing; UserError for a checkpoint that does not say it."""
+    """Read the preprocessing; UserError for a checkpoint without it."""
     text = json.dumps(saved_metadata(checkpoint, "passport"))
     try:
         return Passport.from_json(text)

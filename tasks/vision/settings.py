@@ -20,7 +20,7 @@ class SplitConfig:
 
     @property
     def is_named(self) -> bool:
-        """Whether its files are set, and not to be looked for."""
+        """Whether its files are set, so that none are looked for."""
         return self.images is not None or self.annotations is not None
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class ValSplitConfig(SplitConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDataConfig:
-    """Images of a data set: where they are, how they are resized, augmented and batched."""
+    """Images of a data set: their place, resizing, augmentation and batches."""
 
     root: str | None = may_change(None)  # a data set may move; the checkpoint knows its classes
     """Data set in COCO's layout: train2017/ and annotations/instances_train2017.json, or the same
@@ -66,7 +66,7 @@ class ImageDataConfig:
     """Probability of a horizontal flip in training."""
     scale_jitter: tuple[float, float] | None = None
     """Large-scale jitter in training: scale the resized image by a random factor from this range,
-    and crop what exceeds the target size at a random place; detectron2 uses [0.1, 2.0]."""
+    and crop to the target size at a random place; detectron2 uses [0.1, 2.0]."""
     scale_jitter_side: int | None = None
     """Target size of large-scale jitter: the side of a square in pixels (detectron2: 1024); null
     for the resized size."""
@@ -87,7 +87,7 @@ class ImageDataConfig:
     """Loader processes per rank; 0 loads in the main process."""
     timeout: float = may_change(TIMEOUT)
     """Seconds to wait for a batch of the loader processes before the run ends with an error that
-    says what they wait for; not used with 0 workers."""
+    says what is waited for; not used with 0 workers."""
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size must be >= 1", self.batch_size)
@@ -133,7 +133,7 @@ class ImageDataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptionsConfig:
-    """What a family of backbones can be asked for; null is its default."""
+    """Options of a family of backbones; null is its default."""
 
     shortcut: Literal["A", "A_centred", "B", "C"] | None = None
     """Shortcuts where a block changes the shape: zero padding (A) or a projection (B); C projects
@@ -165,7 +165,7 @@ class OptionsConfig:
     small images."""
 
     def given(self) -> dict[str, Any]:
-        """Those that are set, by name."""
+        """Return the options that are set, by name."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -177,7 +177,7 @@ class BackboneConfig:
     backbone: str = "resnet50"
     """A registered backbone; a wrong name is answered with the list."""
     weights: str | None = None
-    """Where training starts: a run, a checkpoint, a file of weights, `torchvision:…`, `timm:…`,
+    """Weights to start from: a run, a checkpoint, a file of weights, `torchvision:…`, `timm:…`,
     `ours:…`, or null for scratch."""
     norm: Literal["auto", "batch", "frozen", "sync", "group"] = "auto"
     """Backbone normalisation; `auto` is frozen with weights and batch without."""
@@ -198,7 +198,7 @@ class BackboneConfig:
 
 
 def small_batch_warning(model: BackboneConfig, micro_batch: int) -> list[str]:
-    """A line where batch norms learn from too few images at a time (Wu and He 2018, fig. 1)."""
+    """Return a warning if batch norms see too few images at a time (Wu and He 2018, fig. 1)."""
     if not model.learns_batch_norm or micro_batch >= 8:
         return []
     seen = f"batch norm sees {micro_batch} images at a time"
@@ -207,7 +207,7 @@ def small_batch_warning(model: BackboneConfig, micro_batch: int) -> list[str]:
 
 
 def whole_split(overrides: Sequence[str]) -> list[str]:
-    """The overrides, with the settings gone that would count more than another data set's."""
+    """Return the overrides, without settings that would take precedence over another data set's."""
     if any(override.startswith("data.root=") for override in overrides):
         return [
             *(f"data.val.{name}=null" for name in ("images", "annotations", "limit")),

@@ -19,7 +19,7 @@ class SemanticDataConfig(ImageDataConfig):
     data.val.*, whose `annotations` is a JSON file or a folder of masks."""
     labels: Literal["auto", "panoptic", "instances", "masks"] = "auto"
     """Kind of annotations: COCO's panoptic or instances JSON, or PNG masks whose values are
-    classes; `auto` takes the first of these that is there."""
+    classes; `auto` takes the first of these that exists."""
     classes: str | None = None
     """Classes. For masks: camvid, ade20k, cityscapes, voc, coco_stuff, or a file of names (.txt,
     .yaml or .json); null looks for one beside the data. For panoptic JSON: all, things, or stuff
@@ -41,7 +41,7 @@ class SemanticDataConfig(ImageDataConfig):
         rule = "data.crop_largest_class must be in (0, 1]"
         require(0 < self.crop_largest_class <= 1, rule, self.crop_largest_class)
         alone = self.crop_largest_class == 1 or self.crop is not None
-        rule = "data.crop_largest_class takes data.crop"
+        rule = "data.crop_largest_class needs data.crop"
         require(alone, rule, self.crop_largest_class)
         alone = self.crop is None or self.scale_jitter_side is None
         rule = "data.scale_jitter_side must be null with data.crop"
@@ -50,13 +50,13 @@ class SemanticDataConfig(ImageDataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticHeadConfig:
-    """What turns a backbone's maps into logits of every class."""
+    """The head: turns a backbone's maps into logits of every class."""
 
     kind: HeadKind = "fpn"
     """`fpn` is the semantic FPN (Kirillov et al. 2019); `fcn` and `deeplabv3` are torchvision's
     heads; `deeplabv3plus` is Chen et al. 2018."""
     norm: HeadNorm = "group"
-    """Normalisation in the head: `group` has 32 groups, fewer where fewer divide the channels;
+    """Normalisation in the head: `group` has 32 groups, or fewer if 32 do not divide the channels;
     torchvision's files need batch or sync."""
     dropout: float = 0.0
     """Probability of dropping a channel in training (Dropout2d, as in mmsegmentation and smp):
@@ -96,7 +96,7 @@ class SemanticHeadConfig:
         require(dilated, rule, self.atrous_rates)
 
     def check_micro_batch(self, images: int) -> None:
-        """Raise UserError where a batch norm would see a single value: DeepLab's, of the pooled
+        """Raise UserError if a batch norm would see a single value, as DeepLab's of the pooled
         map.
         """
         pooled = self.kind in ("deeplabv3", "deeplabv3plus") and self.norm == "batch"
@@ -116,7 +116,7 @@ class SemanticModelConfig(BackboneConfig):
 
     @property
     def backbone_stride(self) -> Literal[8, 16, 32]:
-        """`output_stride`, settled."""
+        """`output_stride`, with null resolved."""
         if self.output_stride is not None:
             return self.output_stride
         return 32 if self.head.kind == "fpn" else 8
@@ -124,7 +124,7 @@ class SemanticModelConfig(BackboneConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """What a network that gives every pixel a class minimises: a weighted sum."""
+    """The loss of a network that gives every pixel a class: a weighted sum."""
 
     cross_entropy: float = 1.0
     """Weight of the cross-entropy, a mean over labelled pixels."""
@@ -134,8 +134,8 @@ class LossConfig:
     """Leave out pixels whose true class has at least this probability (online hard example mining;
     mmsegmentation: 0.7); null keeps all."""
     hard_least: int | None = None
-    """Hardest pixels of each image that are kept all the same (mmsegmentation: 100,000 a batch);
-    the mean is then over an image's kept pixels, and over images."""
+    """Number of hardest pixels of each image that are kept anyway (mmsegmentation: 100,000 a
+    batch); the mean is then over an image's kept pixels, and over images."""
     dice: float = 0.0
     """Weight of the Dice loss of each image's classes (Milletari et al. 2016)."""
     lovasz: float = 0.0
@@ -152,10 +152,10 @@ class LossConfig:
         whole = self.hard_least is None or self.hard_least >= 1
         require(whole, "loss.hard_least must be >= 1 or null", self.hard_least)
         fits = self.hard_least is None or self.hard_below is not None
-        require(fits, "loss.hard_least takes loss.hard_below", self.hard_least)
+        require(fits, "loss.hard_least needs loss.hard_below", self.hard_least)
 
     def check_classes(self, count: int) -> None:
-        """Raise UserError where there is not one weight for each class."""
+        """Raise UserError if there is not one weight for each class."""
         if self.class_weights is not None:
             rule = f"loss.class_weights must name {count} weights, one for each class"
             require(len(self.class_weights) == count, rule, self.class_weights)
@@ -163,17 +163,17 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TestConfig:
-    """How an image's labels are found."""
+    """How an image is labelled at test."""
 
-    __test__: ClassVar = False  # no test of pytest's
+    __test__: ClassVar = False  # not a pytest class
 
     flip: bool = may_change(False)
     """Average probabilities with those of the mirror image."""
     scales: tuple[float, ...] = may_change((1.0,))
     """Average probabilities over the image at these factors of its test size."""
     window: int | None = may_change(None)
-    """Side in pixels, a multiple of 32, of windows that slide over images which are larger: memory
-    then follows it instead of the image; null for whole images."""
+    """Side in pixels, a multiple of 32, of windows that slide over larger images. Memory then
+    depends on the window, not on the image; null for whole images."""
     overlap: float = may_change(0.25)
     """Smallest overlap of neighbouring windows, as a share of a window."""
 
@@ -184,5 +184,5 @@ class TestConfig:
         require(fits, "test.window must be a multiple of 32, or null", self.window)
         require(0 <= self.overlap < 1, "test.overlap must be in [0, 1)", self.overlap)
         alone = self.window is None or (not self.flip and self.scales == (1.0,))
-        rule = "test.window takes test.flip=false and test.scales=[1.0]"
+        rule = "test.window needs test.flip=false and test.scales=[1.0]"
         require(alone, rule, (self.flip, self.scales))

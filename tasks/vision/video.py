@@ -1,4 +1,4 @@
-"""Video files, read and written by OpenCV, which albumentations brings along.
+"""Read and write video files with OpenCV, which is installed with albumentations.
 
 Frames are (H, W, 3) uint8 RGB.
 """
@@ -18,12 +18,12 @@ from tasks.images import Pixels
 
 SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"))
 CODEC = "mp4v"
-"""MPEG-4, which every build of OpenCV writes."""
+"""MPEG-4: every build of OpenCV writes it."""
 USUAL_RATE = 25.0
 
 
 def is_video(path: str | Path) -> bool:
-    """Whether a file's ending is one of videos."""
+    """Whether a file has the ending of a video."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
@@ -36,10 +36,10 @@ class Video:
     rate: float
     """Frames a second."""
     count: int
-    """Frames as the file says, which may be wrong; 0 where it does not."""
+    """Number of frames according to the file, which may be wrong; 0 if it gives none."""
 
     def frames(self) -> Iterator[Pixels]:
-        """Its frames; DataError where there is none."""
+        """Yield its frames; DataError if there are none."""
         number = 0
         while True:
             there, pixels = self.capture.read()
@@ -53,9 +53,9 @@ class Video:
 
 @contextmanager
 def opened_video(path: Path) -> Iterator[Video]:
-    """Open a video file; DataError for what is none, UserError without OpenCV."""
+    """Open a video file; DataError for any other file, UserError without OpenCV."""
     cv2 = _opencv()
-    if not path.is_file():  # OpenCV takes addresses and patterns too
+    if not path.is_file():  # OpenCV also opens addresses and patterns
         raise DataError(f"video file {path} does not exist", "correct the path")
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     try:
@@ -69,7 +69,7 @@ def opened_video(path: Path) -> Iterator[Video]:
 
 
 class VideoWriter:
-    """An .mp4 that appears complete or not at all; used as a context manager."""
+    """An .mp4 that appears complete or not at all; use it as a context manager."""
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path = path
@@ -90,7 +90,7 @@ class VideoWriter:
             if not self.writer.isOpened():
                 raise UserError(
                     f"OpenCV must be able to write {self.path}, but it cannot; its build lacks"
-                    f" {CODEC}, or the folder takes no file"
+                    f" {CODEC}, or the folder is not writable"
                 )
         self.writer.write(np.ascontiguousarray(padded[:, :, ::-1]))
         self.count += 1
@@ -108,7 +108,7 @@ class VideoWriter:
             self.partial.unlink(missing_ok=True)
 
     def _publish(self) -> None:
-        """Give the video its name; UserError where it is cut off, which OpenCV does not tell."""
+        """Give the video its name; UserError if it is cut off, which OpenCV does not report."""
         capture = _opencv().VideoCapture(str(self.partial))
         count = int(capture.get(_opencv().CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()
@@ -118,7 +118,7 @@ class VideoWriter:
 
 
 def _even(pixels: Pixels) -> Pixels:
-    """Pixels with the last row and column repeated to an even number, as videos want it."""
+    """Repeat the last row and column of pixels to an even number, as videos require it."""
     height, width = pixels.shape[:2]
     return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 

@@ -152,7 +152,7 @@ def test_an_ensemble_of_other_classes_is_refused(
     trained: Path, photos: Path, theirs: tuple[torch.nn.Module, Path], tmp_path: Path
 ) -> None:
     more = f"test.ensemble=[{trained}]"
-    with pytest.raises(UserError, match=r"test\.ensemble takes classifiers of the same classes"):
+    with pytest.raises(UserError, match=r"test\.ensemble needs classifiers of the same classes"):
         evaluate_settings(settings(photos, theirs[1], more), tmp_path)
 
 

@@ -14,7 +14,7 @@ def test_a_prediction_keeps_files_of_the_user(
     words = ("predict", trained, folders / "val", "--out", tmp_path, "--device", "cpu")
     answer = commands(*words)
     assert answer.status == 2
-    assert f"{tmp_path / name} must be free" in answer.error
+    assert f"{tmp_path / name} must be unused" in answer.error
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
     assert commands(*words, "--force").status == 0
     assert commands(*words).status == 0
@@ -39,7 +39,7 @@ def test_an_evaluation_keeps_files_of_the_user(
     (tmp_path / name).write_text("mine")
     answer = commands("eval", trained, "--out", tmp_path)
     assert answer.status == 2
-    assert f"{tmp_path / name} must be free" in answer.error
+    assert f"{tmp_path / name} must be unused" in answer.error
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 

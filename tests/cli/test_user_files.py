@@ -128,8 +128,8 @@ def test_a_file_of_ours_that_was_edited_is_the_users(commands: Commands, home: P
     answer = commands(*words)
     assert answer.status == 2
     assert answer.error == (
-        "error: new.json must be free, or as this command left it, but it is none that this command"
-        " wrote; choose another place, or --force replaces it\n"
+        "error: new.json must be unused, or unchanged since this command wrote it, but it was not"
+        " written by this command; choose another place, or --force replaces it\n"
     )
 
 
@@ -146,9 +146,7 @@ def test_what_another_command_wrote_is_kept(commands: Commands, home: Path) -> N
     assert commands("convert", "csv", "b.csv", "new.json").status == 0
     answer = commands("check", ".", "gt.json", "--fix", "new.json")
     assert answer.status == 2
-    assert "new.json must be free, or as this command left it, but it was written by `convert`" in (
-        answer.error
-    )
+    assert "since this command wrote it, but it was written by `convert`" in (answer.error)
 
 
 def test_pictures_of_another_score_are_kept(commands: Commands, home: Path) -> None:
@@ -158,7 +156,7 @@ def test_pictures_of_another_score_are_kept(commands: Commands, home: Path) -> N
     answer = commands(*words, "--score=0.9")
     assert answer.status == 2
     assert "found/b_detections.jpg is to be made with " in answer.error
-    assert "--score 0.9, but is there already, made with " in answer.error
+    assert "--score 0.9, but exists already, made with " in answer.error
     assert files_in(home / "found") == before
     assert commands(*words, "--score=0.9", "--force").status == 0
 

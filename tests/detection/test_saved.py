@@ -90,6 +90,6 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     Checkpoints(tmp_path, {"config": {}}).save(("last.pt",), Progress(), model, None, optimizer)
     with pytest.raises(
         UserError,
-        match="must be a checkpoint of detection, got one of no task that it names",
+        match="must be a checkpoint of detection, got one that names no task",
     ):
         SavedDetector.read(tmp_path)

@@ -142,7 +142,7 @@ def test_hyperparameters_are_those_of_the_settings(tmp_path: Path) -> None:
     [
         (
             {"state_dict": {}, "pytorch-lightning_version": "2"},
-            "one of Lightning with",
+            "a checkpoint of Lightning with",
         ),
         ({1: 2, "a": torch.zeros(1)}, "a file with 1, 'a'"),
         ({}, "a file with nothing"),

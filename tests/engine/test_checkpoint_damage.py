@@ -92,8 +92,8 @@ def test_a_truncated_file(saved: Path, share: float, tmp_path: Path) -> None:
         shutil.copy(saved / "step_2.pt", tmp_path / f"step_{step}.pt")
     (tmp_path / "step_11.pt").touch()  # damaged too
     shutil.copy(saved / "best.pt", tmp_path)
-    whole = "step_10.pt and best.pt beside it are whole"
-    way_out = f"{whole}: run.resume={tmp_path}/step_10.pt goes on from there in another run"
+    whole = "step_10.pt and best.pt beside it are intact"
+    way_out = f"{whole}: run.resume={tmp_path}/step_10.pt continues from there in another run"
     with pytest.raises(UserError, match=rf"last\.pt is damaged \(.*\); {way_out}"):
         everything(read_checkpoint(tmp_path / "last.pt"))
 
@@ -109,7 +109,7 @@ def test_a_damaged_file_of_another_name_is_called_so_too(saved: Path, tmp_path: 
     whole = (saved / "last.pt").read_bytes()
     (tmp_path / "kept.pt").write_bytes(whole[: len(whole) // 2])
     shutil.copy(saved / "best.pt", tmp_path)
-    way_out = "best.pt beside it is whole: model.weights=.*/best.pt starts from its weights"
+    way_out = "best.pt beside it is intact: model.weights=.*/best.pt starts from its weights"
     with pytest.raises(UserError, match=rf"kept\.pt is damaged \(.*\); {way_out}"):
         everything(read_checkpoint(tmp_path / "kept.pt"))
 
@@ -143,7 +143,7 @@ def test_the_texts_are_read_without_the_tensors(saved: Path, tmp_path: Path) -> 
     checkpoint = read_checkpoint(tmp_path / "last.pt")
     assert checkpoint.metadata["task"] == "toy"
     assert checkpoint.progress == PROGRESS
-    message = r"last\.pt is damaged \(its model is not what was saved\); step_2\.pt beside it is"
+    message = r"last\.pt is damaged \(its model differs from what was saved\); step_2\.pt beside"
     with pytest.raises(UserError, match=message):
         _ = checkpoint.model
 

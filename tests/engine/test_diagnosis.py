@@ -50,12 +50,12 @@ def test_where_cores_are_too_few_the_slowest_stage_is_to_do_less(
     stages: dict[str, float], way_out: str
 ) -> None:
     verdict = diagnosis(load=80, model=16, stages=stages).verdict
-    assert f"to keep up takes 10 workers, and there are 8 cores: {way_out}" in verdict
+    assert f"keeping up needs 10 workers, but there are 8 cores: {way_out}" in verdict
 
 
 def test_without_workers_loading_and_the_model_take_turns() -> None:
     verdict = diagnosis(load=20, model=45, workers=0).verdict
-    assert verdict.endswith("loading 20.0 ms, in turn; data.workers=1 would load meanwhile")
+    assert verdict.endswith("loading 20.0 ms, in turn; data.workers=1 would load in parallel")
 
 
 def test_no_workers_are_advised_where_there_is_no_loader() -> None:

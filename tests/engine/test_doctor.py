@@ -186,7 +186,7 @@ def test_several_ranks_are_refused(
     colour: ModuleType, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    message = "times one process, got 2 ranks; leave torchrun out, and give data.batch_size=2,"
+    message = "times one process, got 2 ranks; leave torchrun out, and set data.batch_size=2,"
     with pytest.raises(UserError, match=message):
         examined(colour, images)
 

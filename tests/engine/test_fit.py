@@ -171,7 +171,9 @@ def test_masked_steps_in_a_row_end_a_run(
 ) -> None:
     """Also those that a log line parts; one is written every two steps."""
     monkeypatch.setenv("POISON", poison)
-    with pytest.raises(UserError, match=f"got {most} whose gradients .* lower optim.lr=0.05"):
+    with pytest.raises(
+        UserError, match=f"got {most} with non-finite gradients; lower optim.lr=0.05"
+    ):
         train(toy, tmp_path, f"optim.max_skipped={most}")
     assert len(steps(tmp_path)) < 12
 
@@ -266,7 +268,7 @@ def test_a_best_metric_that_no_evaluation_gives_is_refused_at_the_start(
 def test_a_set_that_the_task_does_not_score_is_refused_at_the_start(
     toy: ModuleType, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"run.eval_sets must be of val for this task, got .*train"):
+    with pytest.raises(UserError, match=r"eval_sets must be among val for this task, got .*train"):
         train(toy, tmp_path, "run.eval_sets=[val,train]")
 
 

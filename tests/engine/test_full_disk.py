@@ -123,6 +123,6 @@ def test_a_folder_that_vanishes_is_not_made_anew(train: Train, tmp_path: Path) -
 def test_a_folder_with_files_of_the_user_is_no_runs(train: Train, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("my notes")
     for resume in ("run.resume=never", AUTO):
-        with pytest.raises(UserError, match=r"no run has used and which holds report\.html"):
+        with pytest.raises(UserError, match=r"not a run.s folder but holds report\.html"):
             train(tmp_path, resume)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

@@ -72,11 +72,11 @@ def test_cuda_graphs_are_refused_where_they_cannot_be() -> None:
     cpu, gpu = (World(0, 0, 1, torch.device(name)) for name in ("cpu", "cuda"))
     asked = DetectionConfig(run=RunConfig(compile=True, cuda_graphs=True))
     check_cuda_graphs(asked, gpu)
-    with pytest.raises(UserError, match="takes a GPU, got cpu"):
+    with pytest.raises(UserError, match="needs a GPU, got cpu"):
         check_cuda_graphs(asked, cpu)
     with pytest.raises(UserError, match=r"optim.accumulate=1, got 2"):
         check_cuda_graphs(replace(asked, optim=OptimConfig(accumulate=2)), gpu)
-    with pytest.raises(UserError, match=r"run.cuda_graphs=true takes run.compile=true"):
+    with pytest.raises(UserError, match=r"run.cuda_graphs=true needs run.compile=true"):
         RunConfig(cuda_graphs=True)
 
 

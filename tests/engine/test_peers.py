@@ -67,7 +67,7 @@ def test_whoever_is_there_waits_for_the_other(two: tuple[Peers, Peers]) -> None:
 
 def test_nobody_waits_for_who_has_left(two: tuple[Peers, Peers]) -> None:
     two[1].close()
-    with pytest.raises(UserError, match="rank 1 has ended; its own lines say why"):
+    with pytest.raises(UserError, match="rank 1 has ended; its own output says why"):
         two[0].meet()
 
 

@@ -43,7 +43,7 @@ def test_the_reason_names_what_was_found(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset({"avx2", "avx512_bf16"}))
     monkeypatch.setattr(precision, "bf16_speed_up", lambda: 2.04)
     assert Precision.resolve("auto", CPU).reason == (
-        "the CPU has avx512_bf16 and convolves 2.0 times as fast as in fp32, and 1.1 is worth it"
+        "the CPU has avx512_bf16 and convolves 2.0 times as fast as in fp32; from 1.1 on it pays"
     )
     assert Precision.resolve("fp32", CPU).reason == "run.precision=fp32"
 

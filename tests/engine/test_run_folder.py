@@ -44,8 +44,8 @@ def test_a_fresh_folder_gets_settings_and_environment(toy: ModuleType, tmp_path:
 @pytest.mark.parametrize(
     ("name", "way_out"),
     [
-        ("config.yaml", "starts that run anew"),
-        ("metrics.jsonl", "starts that run anew"),
+        ("config.yaml", "starts that run again"),
+        ("metrics.jsonl", "starts that run again"),
         ("last.pt", "continues"),
     ],
 )
@@ -163,7 +163,7 @@ def test_a_lost_last_checkpoint_is_not_taken_for_a_new_run(
     toy: ModuleType, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_text("")
-    with pytest.raises(UserError, match=f"takes the last.pt of .* has {name}, and no last.pt; put"):
+    with pytest.raises(UserError, match=f"needs the last.pt of .* has {name}, and no last.pt; put"):
         prepare(toy, tmp_path, "run.resume=auto")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -172,7 +172,7 @@ def test_a_last_checkpoint_on_a_disk_that_is_not_there_is_named(
     toy: ModuleType, tmp_path: Path
 ) -> None:
     (tmp_path / "last.pt").symlink_to("/elsewhere/last.pt")
-    with pytest.raises(UserError, match=r"link to /elsewhere/last\.pt, where no file is; mount"):
+    with pytest.raises(UserError, match=r"/elsewhere/last\.pt, which does not exist; mount"):
         prepare(toy, tmp_path, "run.resume=auto")
 
 

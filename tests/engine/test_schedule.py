@@ -103,7 +103,7 @@ def test_evaluations_without_a_better_score(scores: tuple[float, ...], count: in
 def test_epochs_become_steps() -> None:
     assert in_steps(ScheduleConfig(epochs=2.5), 8) == ScheduleConfig(steps=20)
     assert in_steps(ScheduleConfig(steps=7), 8) == ScheduleConfig(steps=7)
-    with pytest.raises(UserError, match=r"at least one step, of which an epoch has 8, got 0\.05"):
+    with pytest.raises(UserError, match=r"at least one step, where an epoch has 8, got 0\.05"):
         in_steps(ScheduleConfig(epochs=0.05), 8)
 
 
@@ -135,7 +135,7 @@ def test_warm_up_ends_with_a_score(scores: tuple[float, ...], factor: float) -> 
 
 
 def test_warm_up_by_a_score_takes_no_steps() -> None:
-    with pytest.raises(UserError, match=r"warmup_until takes schedule\.warmup_steps=0, got 5"):
+    with pytest.raises(UserError, match=r"warmup_until needs schedule\.warmup_steps=0, got 5"):
         ScheduleConfig(steps=100, warmup_until=0.2, warmup_steps=5)
 
 

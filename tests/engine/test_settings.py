@@ -184,7 +184,7 @@ def test_a_runs_config_yaml_is_a_saved_file(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_is_gone_says_so() -> None:
-    with pytest.raises(UserError, match=r"model\.fast is no setting any more, .*by itself"):
+    with pytest.raises(UserError, match=r"model\.fast is not a setting any more, .*by itself"):
         load_config(DetectionConfig, None, ["model.fast=false"])
 
 

@@ -79,7 +79,7 @@ def test_a_run_that_python_started_is_continued_in_python() -> None:
         ["python", "-m", "ipykernel", "-f", "k.json"],
         ["python"],
     ):
-        assert resume_command(arguments, {}) == 'the same again with run={"resume": "auto"}'
+        assert resume_command(arguments, {}) == 'the same call again with run={"resume": "auto"}'
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_torchvisions_file_scores_as_when_it_is_loaded_by_hand(
 ) -> None:
     answer = score(commands, masks, file, tmp_path, **DEEPLAB)
     assert answer.status == 0, answer.error
-    assert "it does not name its 3 classes, which are taken in their order" in answer.output
+    assert "it does not name its 3 classes; those of the data are assumed" in answer.output
     truth = np.stack([draw("val", number)[1] for number in range(COUNTS["val"])])
     found = logits_by_hand(theirs).argmax(dim=1).numpy()
     assert len(np.unique(found)) == len(COLOURS)
@@ -103,14 +103,14 @@ def test_what_has_no_rows_for_the_classes_is_refused(
 ) -> None:
     weights: object = file
     changes = dict(DEEPLAB)
-    expected = "got none; a run is scored by its folder"
+    expected = "got none; to score a run, give its folder"
     if kind == "none":
         weights = "null"
     elif kind == "classes":
         root = shutil.copytree(masks, tmp_path / "masks")
         (root / "classes.txt").write_text("ground\nblue\nred\ngreen\n")
         masks = root
-        expected = "must have the 4 classes of the data, got 3, which it does not name; set data."
+        expected = "must have the 4 classes of the data, got 3 without names; set data."
     else:
         weights = tmp_path / "backbone.pth"
         torch.save(create_backbone("resnet18").state_dict(), weights)

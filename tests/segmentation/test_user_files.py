@@ -21,7 +21,7 @@ def test_a_prediction_keeps_files_of_the_user(
     words = ("predict", trained, image, "--out", tmp_path, "--device", "cpu")
     answer = commands(*words)
     assert answer.status == 2
-    assert f"{tmp_path / name} must be free" in answer.error
+    assert f"{tmp_path / name} must be unused" in answer.error
     assert {path.name for path in tmp_path.iterdir()} == {name, image.name}
     assert (tmp_path / name).read_text() == "mine"
     assert commands(*words, "--force").status == 0
@@ -35,7 +35,7 @@ def test_an_evaluation_keeps_files_of_the_user(
     (tmp_path / name).write_text("mine")
     answer = commands("eval", trained, "--out", tmp_path)
     assert answer.status == 2
-    assert f"{tmp_path / name} must be free" in answer.error
+    assert f"{tmp_path / name} must be unused" in answer.error
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 

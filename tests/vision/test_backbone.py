@@ -56,7 +56,7 @@ def test_a_checkpoint_without_a_passport_is_refused(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     Checkpoints(tmp_path, {"task": "colour"}).save(("last.pt",), Progress(), model, None, optimizer)
-    with pytest.raises(UserError, match="must say its passport, which it does not"):
+    with pytest.raises(UserError, match="must state its passport, but does not"):
         backbone_source(read_checkpoint(tmp_path))
 
 

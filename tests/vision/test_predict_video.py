@@ -73,7 +73,7 @@ def test_a_file_of_the_user_is_kept(tmp_path: Path, name: str) -> None:
     clip = write_video(tmp_path / "clip.mp4", FRAMES)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text("mine")
-    with pytest.raises(UserError, match=f"{name} must be free"):
+    with pytest.raises(UserError, match=f"{name} must be unused"):
         predict_videos(Network(detections), [clip], tmp_path / "out", score=0.5, track=follow)
     assert [file.read_text() for file in (tmp_path / "out").iterdir()] == ["mine"]
 

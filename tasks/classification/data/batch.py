@@ -1,4 +1,4 @@
-"""What a classifier is trained and scored on.  B images, H x W pixels."""
+"""Batches for training and scoring a classifier. B images, H x W pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.engine.batches import TensorBatch
 
 @dataclass(frozen=True)
 class ClassificationBatch(TensorBatch):
-    """Images of one size, and what is still to be done with them on the device."""
+    """Images of one size, with operations to be done on the device."""
 
     images: Tensor
     """(B, 3, H, W) uint8."""
@@ -21,15 +21,13 @@ class ClassificationBatch(TensorBatch):
     image_ids: Tensor
     """(B,) int64, places in the data set + 1."""
     missing: Tensor
-    """(B,) int64: the id of the image that should have been here and cannot be read, else 0; its
-    neighbour takes its place."""
+    """(B,) int64: the id of the unreadable image that a neighbour replaces here, otherwise 0."""
     tint: Tensor
     """(B, 3) float32, added to the pixels, white being 1."""
     erased: Tensor
     """(B, 4) int64: a rectangle (x1, y1, x2, y2) that becomes the mean colour; zeros for none."""
     blend: Tensor
-    """(B,) float32: how much of an image is its own; the rest is its partner's, the image before
-    it."""
+    """(B,) float32: an image's own share; the rest is its partner's, the image before it."""
     pasted: Tensor
     """(B, 4) int64: a rectangle that is its partner's; zeros for none."""
 

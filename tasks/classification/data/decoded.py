@@ -1,4 +1,4 @@
-"""Class images that are decoded once and live on the training device.
+"""Class images that are decoded once and kept on the training device.
 
 N images of H x W pixels, B of them in a micro-batch.
 """
@@ -38,7 +38,7 @@ class DecodedImages:
     pixels: Tensor
     """(N, H, W, 3) uint8, on the training device."""
     labels: Tensor
-    """(N,) int64, there too."""
+    """(N,) int64, on the same device."""
 
 
 def decode_all(
@@ -93,9 +93,9 @@ class DecodedBatches:
         share: Share,
         colour: tuple[int, int, int],
     ) -> DecodedBatches:
-        """The batches of a data set, whose images get a border of a colour.
+        """Make the batches of a data set; its images get a border of a colour.
 
-        UserError where no square of augment.size fits into them.
+        UserError if no square of augment.size fits into them.
         """
         augment = config.augment
         pad = augment.pad if augment.crop == "padded" else 0
@@ -109,7 +109,7 @@ class DecodedBatches:
 
     @property
     def epoch_length(self) -> int:
-        """Steps in which as many images are shown as there are."""
+        """Steps that show as many images as there are."""
         return batches_per_epoch(len(self.decoded.images), self.config.batch_size)
 
     def start(self, step: int) -> Iterator[ClassificationBatch]:
@@ -124,13 +124,13 @@ class DecodedBatches:
             step += 1
 
     def plan(self, step: int) -> Plan:
-        """The images of a step's global batch, and their keys."""
+        """Choose the images of a step's global batch, and their keys."""
         images = len(self.decoded.images)
         size = self.config.batch_size
         return draw_plan(step, images, size, self.share.seed, self.config.augment)
 
     def batch(self, plan: Plan) -> ClassificationBatch:
-        """The images of a plan, cut out and flipped on the device."""
+        """Cut out and flip the images of a plan on the device."""
         config = self.config.augment
         device = self.padded.device
         places = torch.from_numpy(plan.places)
@@ -152,7 +152,7 @@ class DecodedBatches:
 
 @dataclass(frozen=True)
 class ScoredDecoded:
-    """This rank's part of a decoded data set that is scored, each image once over all ranks."""
+    """This rank's part of a decoded data set for scoring; over all ranks each image comes once."""
 
     decoded: DecodedImages
     config: ClassificationConfig
@@ -180,8 +180,8 @@ class ScoredDecoded:
 
 
 def cut_squares(padded: Tensor, rows: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
-    """Squares (B, 3, size, size) of the images in some rows (B,) of `padded`, by draws (B, 3) in
-    [0, 1): whether it is flipped, its left and its top. In the centre where config.crop says so.
+    """Cut squares (B, 3, size, size) from the images in rows (B,) of `padded`, by draws (B, 3) in
+    [0, 1) for flip, left and top; from the centre if config.crop says so.
     """
     size = config.size
     height, width = padded.shape[1:3]
@@ -200,11 +200,11 @@ def cut_squares(padded: Tensor, rows: Tensor, draws: Tensor, config: AugmentConf
 
 
 def _seen(pixels: Tensor, view: View, images: ClassImages) -> Tensor:
-    """What a view shows of images (B, H, W, 3) that are not resized."""
+    """Cut a view from images (B, H, W, 3) that are not resized."""
     height, width = pixels.shape[1:3]
     side = view.crop
     if view.resize not in (None, min(height, width)) or (side or 0) > min(height, width):
-        rule = "data.decoded=true takes test.resize=null and test.crop no larger than the images"
+        rule = "data.decoded=true needs test.resize=null and test.crop no larger than the images"
         seen = f"test.resize={view.resize} and test.crop={side} for {width}x{height}"
         raise UserError(
             f"{rule}, got {seen} in {images.path}; lower them, or set data.decoded=false"
@@ -218,7 +218,7 @@ def _seen(pixels: Tensor, view: View, images: ClassImages) -> Tensor:
 
 
 def _with_border(pixels: Tensor, pad: int, colour: tuple[int, int, int]) -> Tensor:
-    """Images (N, H, W, 3) with `pad` pixels of a colour around each."""
+    """Pad images (N, H, W, 3) with `pad` pixels of a colour."""
     if pad == 0:
         return pixels
     planes = [
@@ -230,6 +230,6 @@ def _with_border(pixels: Tensor, pad: int, colour: tuple[int, int, int]) -> Tens
 def _sizes_differ(
     images: ClassImages, first: int, size: tuple[int, ...], other: int, its: tuple[int, ...]
 ) -> UserError:
-    rule = "data.decoded=true takes images of one size"
+    rule = "data.decoded=true needs images of one size"
     seen = f"{size[1]}x{size[0]} in {images.name(first)} and {its[1]}x{its[0]} in"
     return UserError(f"{rule}, got {seen} {images.name(other)}; set data.decoded=false")

@@ -1,4 +1,4 @@
-"""What is drawn for a training batch, before any pixel is read.
+"""Random draws for a training batch, before any pixel is read.
 
 Everything is a function of (seed, step, image, repetition).  B images, R repetitions of each.
 """
@@ -31,7 +31,7 @@ LIGHTING_COLOURS = np.array(
     )
 )
 _TRIES = 10
-_REPETITION = 1 << 40  # keeps the keys of an image's repetitions apart
+_REPETITION = 1 << 40  # separates the keys of an image's repetitions
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Mix:
     """How all images of a step are mixed with their partners."""
 
     blend: float = 1.0
-    """How much of each image is its own."""
+    """Share of each image that is its own."""
     pasted: Box = NO_BOX
-    """What is its partner's."""
+    """Rectangle that is its partner's."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Plan:
     mix: Mix
 
     def part(self, start: int, stop: int) -> Plan:
-        """The plan of some of the images."""
+        """Return the plan of some of the images."""
         return Plan(self.places[start:stop], self.keys[start:stop], self.mix)
 
 
 def draw_plan(step: int, images: int, batch_size: int, seed: int, config: AugmentConfig) -> Plan:
-    """The plan of a step's global batch, of a data set of so many images."""
+    """Plan a step's global batch, of a data set with `images` images."""
     groups = np.zeros(images, dtype=np.int64)
     places, repetition = repeated_batch(step, groups, batch_size, seed, config.repeats)
     keys = mix_keys(seed, step, places + _REPETITION * repetition)
@@ -68,10 +68,9 @@ def draw_plan(step: int, images: int, batch_size: int, seed: int, config: Augmen
 
 
 def draw_mix(key: int, config: AugmentConfig) -> Mix:
-    """Mixup's or CutMix's numbers of a step; one of the two at random where both are set.
+    """Draw mixup's or CutMix's numbers of a step; one of the two at random if both are set.
 
-    CutMix's rectangle is torchvision's: its centre lies anywhere, and what reaches past the border
-    is left out.
+    CutMix's rectangle is torchvision's: its centre lies anywhere, and it is cut at the border.
     """
     if not config.mixes:
         return Mix()
@@ -90,7 +89,7 @@ def draw_mix(key: int, config: AugmentConfig) -> Mix:
 
 
 def draw_erased(keys: Indices, config: AugmentConfig) -> Tensor:
-    """A rectangle (B, 4) for each image, of random erasing or of cutout."""
+    """Draw a rectangle (B, 4) for each image, for random erasing or cutout."""
     if config.cutout:
         return _cutouts(keys, config)
     if not config.erase:
@@ -103,7 +102,7 @@ def draw_erased(keys: Indices, config: AugmentConfig) -> Tensor:
 
 
 def draw_tints(keys: Indices, config: AugmentConfig) -> Tensor:
-    """A colour (B, 3) for each image, to be added to its pixels: AlexNet's lighting."""
+    """Draw a colour (B, 3) for each image, to be added to its pixels: AlexNet's lighting."""
     tints = torch.zeros((len(keys), 3))
     if config.lighting == 0:
         return tints
@@ -115,7 +114,7 @@ def draw_tints(keys: Indices, config: AugmentConfig) -> Tensor:
 
 
 def _cutouts(keys: Indices, config: AugmentConfig) -> Tensor:
-    """Squares whose centres lie anywhere in the images (DeVries and Taylor 2017)."""
+    """Draw squares with centres anywhere in the images (DeVries and Taylor 2017)."""
     centres = uniform(torch.from_numpy(keys), Stream.ERASE, 2) * config.size  # (B, 2)
     first = centres.long() - config.cutout // 2
     corners = torch.cat((first, first + config.cutout), dim=1)
@@ -123,7 +122,7 @@ def _cutouts(keys: Indices, config: AugmentConfig) -> Tensor:
 
 
 def _erasing(draw: np.random.Generator, config: AugmentConfig) -> Box:
-    """torchvision's RandomErasing: 2 to 33 % of the area, of a ratio from 0.3 to 3.3."""
+    """Draw torchvision's RandomErasing: 2 to 33 % of the area, with a ratio from 0.3 to 3.3."""
     if draw.random() >= config.erase:
         return NO_BOX
     size = config.size

@@ -1,4 +1,4 @@
-"""Class images that are decoded as they are needed, by worker processes.
+"""Class images that worker processes decode as needed.
 
 B images of a micro-batch, H x W pixels; places are those of images in their data set.
 """
@@ -27,12 +27,12 @@ from tasks.images import opened
 
 @dataclass(frozen=True)
 class TrainReader:
-    """From the plan of a micro-batch to its images; goes to workers."""
+    """Turns the plan of a micro-batch into its images; it is sent to workers."""
 
     images: ClassImages
     config: ClassificationConfig
     colour: tuple[int, int, int]
-    """The mean colour, for what no pixel fills."""
+    """The mean colour, for areas without pixels."""
 
     def __call__(self, plan: Plan) -> ClassificationBatch:
         """Decode, cut and augment the images."""
@@ -40,7 +40,7 @@ class TrainReader:
 
     @cached_property
     def squares(self) -> TrainSquares:
-        """What is cut out of the images."""
+        """Make the parts to cut from the images."""
         return TrainSquares(self.config, self.colour)
 
 
@@ -54,7 +54,7 @@ class FileBatches:
 
     @property
     def epoch_length(self) -> int:
-        """Steps in which as many images are shown as there are."""
+        """Steps that show as many images as there are."""
         return batches_per_epoch(len(self.reader.images), self.reader.config.batch_size)
 
     def start(self, step: int) -> Iterator[ClassificationBatch]:
@@ -65,7 +65,7 @@ class FileBatches:
         return self.unreadable.watched(loader.training(self.plan, step, config.batch_size))
 
     def plan(self, step: int) -> Plan:
-        """The images of a step's global batch, and their keys."""
+        """Choose the images of a step's global batch, and their keys."""
         config = self.reader.config
         images = len(self.reader.images)
         return draw_plan(step, images, config.batch_size, self.share.seed, config.augment)
@@ -78,23 +78,23 @@ class Places:
     places: Sequence[int]
 
     def part(self, start: int, stop: int) -> Places:
-        """Some of them."""
+        """Return some of them."""
         return Places(self.places[start:stop])
 
 
 @dataclass(frozen=True)
 class TestReader:
-    """From places to the views of their images; goes to workers."""
+    """Turns places into the views of their images; it is sent to workers."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # not a pytest class
 
     images: ClassImages
     config: ClassificationConfig
     views: tuple[View, ...]
-    """What is shown of each image, all of one size; V of them."""
+    """The V views of each image, all of one size."""
 
     def __call__(self, plan: Places) -> ClassificationBatch:
-        """The views of the images, an image's beside each other (B * V)."""
+        """Make the views of the images, an image's views in a row (B * V)."""
         squares = [square for place in plan.places for square in self._views(place)]
         owners = np.repeat(np.array(plan.places, dtype=np.int64), len(self.views))
         pixels, _, missing = stack_squares(squares, owners)
@@ -113,13 +113,13 @@ class TestReader:
 
 @dataclass(frozen=True)
 class ScoredFiles:
-    """This rank's part of a data set that is scored, each image once over all ranks."""
+    """This rank's part of a data set for scoring; over all ranks each image comes once."""
 
     reader: TestReader
     share: Share
     unreadable: Unreadable
     batch_size: int
-    """Images that are read together, most."""
+    """Most images that are read together."""
 
     def __iter__(self) -> Iterator[ClassificationBatch]:
         places = range(self.share.rank, len(self.reader.images), self.share.ranks)

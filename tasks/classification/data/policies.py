@@ -1,5 +1,5 @@
-"""Random operations on single images: albumentations', torchvision's and timm's, every draw named
-by a key.
+"""Random operations on single images, from albumentations, torchvision and timm; a key determines
+every draw.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tasks.images import Pixels
 from tasks.vision.augment import Targets, build_augmenter
 
 Operation = Callable[[Pixels, int], Pixels]
-"""(image (H, W, 3), key) -> one of the same size."""
+"""(image (H, W, 3), key) -> image of the same size."""
 
 
 def build_operations(config: AugmentConfig, colour: Sequence[int]) -> tuple[Operation, ...]:
-    """The operations that the settings ask for, in their order; `colour` fills what an operation
+    """Make the operations of the settings, in order; `colour` fills areas that an operation
     uncovers.
 
     UserError for a policy or a file that its library cannot read.
@@ -77,8 +77,8 @@ def _of_timm(
 
 @contextmanager
 def counted_generators(key: int) -> Iterator[None]:
-    """Context in which the generators of Python, NumPy and torch's CPU start from a key; then they
-    go on as if nothing had been drawn.
+    """Context in which the generators of Python, NumPy and torch's CPU start from a key; at its end
+    they are restored.
     """
     states = (random.getstate(), np.random.get_state(), torch.get_rng_state())
     random.seed(key)

@@ -1,4 +1,4 @@
-"""The images that the settings name.  N images."""
+"""Read the images that the settings name. N images."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tasks.labels import LabelMap
 
 _HOLDOUT = -1  # in place of the epoch, which counts from 0
 _SCORED = -2
-_ANY_SEED = 0  # trainings that differ by seed are scored on the same images
+_ANY_SEED = 0  # trainings with different seeds are scored on the same images
 
 
 @dataclass(frozen=True)
 class Sets:
-    """What is trained on, and what is scored."""
+    """The images for training and for scoring."""
 
     train: ClassImages | RemoteShards
     val: ClassImages
     train_scored: ClassImages | None
-    """Training images that are scored too, if the settings ask for it; None of a stream."""
+    """Training images that are scored too, if the settings say so; None for a stream."""
 
 
 def read_sets(config: DataConfig, seed: int) -> Sets:
-    """The training images, and the validation or held-out ones with the same classes.
+    """Read the training images, and the validation or held-out ones with the same classes.
 
-    UserError where there are none, and for a validation class that training has not. A stream's
+    UserError if there are none, and for a validation class that training does not have. A stream's
     labels count the classes of the validation images.
     """
     if config.streamed:
@@ -53,7 +53,7 @@ def read_sets(config: DataConfig, seed: int) -> Sets:
 
 
 def open_stream(config: DataConfig, label_map: LabelMap) -> RemoteShards:
-    """The training images at addresses; nothing is read yet."""
+    """Return the training images at addresses; nothing is read yet."""
     assert config.train is not None
     assert config.train_images is not None
     addresses = find_addresses(config.train)
@@ -64,14 +64,14 @@ def open_stream(config: DataConfig, label_map: LabelMap) -> RemoteShards:
 def read_split(
     config: DataConfig, split: Literal["train", "val"], label_map: LabelMap | None = None
 ) -> ClassImages:
-    """The images of a split, with the classes of `label_map` where it is given."""
+    """Read the images of a split, with the classes of `label_map` if given."""
     given = config.train if split == "train" else config.val
     path = locate_class_images(config.root, split, given)
     return read_class_images(path, split, label_map)
 
 
 def hold_out(images: ClassImages, count: int, seed: int) -> tuple[ClassImages, ClassImages]:
-    """All images but `count`, and these; drawn by the seed."""
+    """Split off `count` images, drawn by the seed; returns the others and these."""
     if count >= len(images):
         rule = f"data.holdout must leave images of {images.path} to train on"
         raise UserError(f"{rule}, which has {len(images)}, got {count}")

@@ -1,4 +1,4 @@
-"""What is cut out of training images, wherever they come from.
+"""Cut squares out of training images from any source.
 
 B images of a micro-batch, H x W pixels.
 """
@@ -31,26 +31,28 @@ from tasks.images import ImageSource, Pixels, opened
 from tasks.stages import AUGMENT, stage
 
 Square = Pixels | DataError
-"""An image as the network sees it, or why there is none."""
+"""An image as the network gets it, or the error of an unreadable one."""
 
 
 @dataclass(frozen=True)
 class TrainSquares:
-    """From the plan of a micro-batch to its images; goes to workers."""
+    """Turns the plan of a micro-batch into its images; it is sent to workers."""
 
     config: ClassificationConfig
     colour: tuple[int, int, int]
-    """The mean colour, for what no pixel fills."""
+    """The mean colour, for areas without pixels."""
 
     def batch(
         self, plan: Plan, labels: NDArray[np.int64], read: Callable[[int], ImageSource]
     ) -> ClassificationBatch:
-        """Decode, cut and augment the images, with labels (B,); `read(place)` gives one of them."""
+        """Decode, cut and augment the images, with labels (B,); `read(place)` returns one of
+        them.
+        """
         config = self.config.augment
         keys = torch.from_numpy(plan.keys)
         draws = uniform(keys, Stream.PLACEMENT, DRAWS).tolist()  # (B, DRAWS)
         rows = zip(plan.places.tolist(), plan.keys.tolist(), draws, strict=True)
-        with stage(AUGMENT):  # decoding counts for itself
+        with stage(AUGMENT):  # decoding is timed by itself
             squares = [self._square(read, place, key, numbers) for place, key, numbers in rows]
         pixels, source, missing = stack_squares(squares, plan.places)
         count = len(source)
@@ -66,7 +68,9 @@ class TrainSquares:
         )
 
     def cut(self, source: ImageSource, draws: Sequence[float]) -> Pixels:
-        """The square of an image by DRAWS numbers in [0, 1); DataError for an unreadable one."""
+        """Cut the square of an image by DRAWS numbers in [0, 1); DataError for an unreadable
+        one.
+        """
         config = self.config.augment
         with opened(source, self.config.data.exif) as image:
             if config.crop == "padded":
@@ -81,7 +85,7 @@ class TrainSquares:
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
-        """What is done with each square; made where it is used, as it cannot be sent there."""
+        """The operations on each square, made in the worker, as they cannot be sent there."""
         return build_operations(self.config.augment, self.colour)
 
     def __getstate__(self) -> dict[str, object]:
@@ -102,10 +106,10 @@ class TrainSquares:
 def stack_squares(
     squares: Sequence[Square], places: NDArray[np.int64]
 ) -> tuple[Tensor, NDArray[np.int64], Tensor]:
-    """Images (B, 3, H, W) uint8, in place of a missing one its nearest readable neighbour.
+    """Stack images (B, 3, H, W) uint8; the nearest readable neighbour replaces a missing one.
 
-    With them the rows that they come from (B,), and of the missing ones the ids (B,), else 0. All
-    black where no image is readable.
+    Also returns their source rows (B,), and the ids of the missing ones (B,), otherwise 0. All are
+    black if no image is readable.
     """
     source = np.arange(len(squares))
     missing = np.zeros(len(squares), dtype=np.int64)

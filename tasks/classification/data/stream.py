@@ -1,4 +1,4 @@
-"""Training images that come as a stream of shards, in an order that can be gone on with.
+"""Training images from a stream of shards, in an order that can be resumed.
 
 S shards.  The shards of all epochs lie in one row, those of each epoch shuffled. A lane is a worker
 of a rank; lane k of L reads numbers k, k + L, k + 2 L … of the row, and shuffles what it reads.
@@ -24,18 +24,18 @@ from tasks.engine.randomness import Stream, mix_key, mix_keys
 from tasks.engine.sampling import batches_per_epoch
 from tasks.engine.shuffling import ShuffleBuffer
 
-_SHARD_ORDER = 1 << 62  # keeps the hashes of shards, and below of lanes, apart from those of images
+_SHARD_ORDER = 1 << 62  # separates the hashes of shards, and below of lanes, from those of images
 _LANE_ORDER = 1 << 61
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a lane goes on."""
+    """The place where a lane continues."""
 
     taken: int = 0
-    """Images that it has given."""
+    """Number of images that it has given."""
     turn: int = 0
-    """Number in the row of shards of the one with the oldest image that it holds."""
+    """Number, in the row of shards, of the shard with its oldest held image."""
     sample: int = 0
     """Number of that image in its shard."""
 
@@ -47,7 +47,7 @@ class Streamed:
     turn: int
     sample: int
     place: int
-    """What stands for it among all images."""
+    """Its number among all images."""
     key: int
     """Every random choice of the image in this epoch follows from it."""
     label: int
@@ -56,22 +56,22 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Lane:
-    """The micro-batches of one worker, without end, each with where the lane then goes on; goes to
-    the worker.
+    """The endless micro-batches of one worker, each with the place where the lane continues; it is
+    sent to the worker.
     """
 
     shards: RemoteShards
     squares: TrainSquares
     share: Share
     number: int
-    """Of the lane among those of all ranks, 0..L-1."""
+    """Number of the lane among those of all ranks, 0..L-1."""
     lanes: int
     """L."""
     cursor: Cursor
     first: int
     """Number of its next micro-batch among the rank's."""
     every: int
-    """How far apart those are: the rank's workers."""
+    """Distance between those numbers: the rank's workers."""
 
     def __iter__(self) -> Iterator[tuple[ClassificationBatch, Cursor]]:
         config = self.squares.config
@@ -88,7 +88,7 @@ class Lane:
             yield batch, Cursor(buffer.taken, buffer.oldest.turn, buffer.oldest.sample)
 
     def _images(self) -> Iterator[Streamed]:
-        """The lane's images as they lie in its shards, from the cursor on."""
+        """Yield the lane's images as stored in its shards, from the cursor on."""
         first = self.cursor.sample
         for turn in count(self.cursor.turn, self.lanes):
             epoch, shard = shard_at(turn, len(self.shards.addresses), self.share.seed)
@@ -109,7 +109,7 @@ class Lane:
 
 
 def shard_at(turn: int, shards: int, seed: int) -> tuple[int, int]:
-    """The epoch and the shard with a number in the row of shards."""
+    """Return the epoch and the shard with a number in the row of shards."""
     epoch, place = divmod(turn, shards)
     keys = mix_keys(seed, epoch, _SHARD_ORDER + np.arange(shards))
     return epoch, int(np.argsort(keys, kind="stable")[place])
@@ -124,7 +124,7 @@ class StreamBatches:
     share: Share
     unreadable: Unreadable
     cursors: list[Cursor]
-    """Of this rank's lanes, after the batches that were taken."""
+    """Cursors of this rank's lanes, after the taken batches."""
 
     @classmethod
     def of(
@@ -135,9 +135,9 @@ class StreamBatches:
         unreadable: Unreadable,
         positions: Sequence[Any] | None,
     ) -> StreamBatches:
-        """The batches from the positions of all ranks on, or from the beginning.
+        """Continue the batches from the positions of all ranks, or start at the beginning.
 
-        UserError where there were other ranks or workers.
+        UserError if there were other ranks or workers.
         """
         workers = max(1, squares.config.data.workers)
         first = share.rank * workers
@@ -149,23 +149,21 @@ class StreamBatches:
 
     @property
     def epoch_length(self) -> int:
-        """Steps in which as many images are shown as data.train_images says there are."""
+        """Steps that show data.train_images images."""
         return batches_per_epoch(len(self.shards), self.squares.config.batch_size)
 
     def start(self, step: int) -> Iterator[ClassificationBatch]:
-        """This rank's micro-batches from an optimiser step on, and from the images on that are
-        next.
-        """
-        self.share.micro_batch(self.squares.config.batch_size)  # which must divide
+        """Yield this rank's micro-batches from an optimiser step and its next images on."""
+        self.share.micro_batch(self.squares.config.batch_size)  # the batch size must divide
         return self.unreadable.watched(self._batches(step * self.share.accumulate))
 
     def position(self) -> list[tuple[int, ...]]:
-        """The cursors of this rank's lanes, as numbers."""
+        """Return the cursors of this rank's lanes, as numbers."""
         return [astuple(cursor) for cursor in self.cursors]
 
     def _batches(self, first: int) -> Iterator[ClassificationBatch]:
-        """The micro-batches from a number on; lanes take turns, and workers begin with the lane
-        whose turn it is.
+        """Yield the micro-batches from a number on. Lanes take turns, beginning with the next
+        one.
         """
         workers = len(self.cursors)
         lanes = [self._lane(number) for number in range(first, first + workers)]
@@ -176,7 +174,7 @@ class StreamBatches:
             yield batch
 
     def _lane(self, micro_batch: int) -> Lane:
-        """The lane that makes a micro-batch, from there on."""
+        """Return the lane that makes a micro-batch, from there on."""
         workers = len(self.cursors)
         worker = micro_batch % workers
         return Lane(
@@ -192,10 +190,10 @@ class StreamBatches:
 
 
 def _check_lanes(positions: Sequence[Any], share: Share, workers: int) -> None:
-    """Raise UserError where the lanes of a rank, or the ranks, were not as many as now."""
+    """Raise UserError if the number of ranks, or of lanes per rank, has changed."""
     before = len(positions[0])
     if (len(positions), before) == (share.ranks, workers):
         return
-    rule = "a stream goes on with as many ranks and data.workers as it began with"
+    rule = "a stream must continue with as many ranks and data.workers as it began with"
     seen = f"{share.ranks} ranks of {workers} instead of {len(positions)} of {before}"
     raise UserError(f"{rule}, got {seen}; set them back, or choose another run.output_dir")

@@ -1,4 +1,4 @@
-"""Images that cannot be read: named, counted, and too many of them an error."""
+"""Report and count unreadable images; too many are an error."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tasks.images import Exif, decode
 
 @dataclass(frozen=True)
 class Unreadable:
-    """The unreadable images of a data set, as far as this process has met them."""
+    """The unreadable images of a data set that this process has met."""
 
     images: ClassImages | RemoteShards
     exif: Exif
     most: float
     """Largest share of the images that may be unreadable."""
     note: Callable[[str], None]
-    """Takes a line for people about each."""
+    """Prints a line about each."""
     found: set[int] = field(default_factory=set)
-    """Their places."""
+    """Places of the images."""
 
     def watched(self, stream: Iterator[ClassificationBatch]) -> Iterator[ClassificationBatch]:
-        """The same batches; UserError once too many images were missing in them."""
+        """Yield the same batches; UserError once too many of their images were unreadable."""
         for batch in stream:
             if bool(batch.missing.any()):
                 for image in set(batch.missing.tolist()):
@@ -36,7 +36,7 @@ class Unreadable:
             yield batch
 
     def add(self, place: int, reason: str | None = None) -> None:
-        """Name and count an image, the first time; UserError where it is one too many."""
+        """Report and count an image, the first time; UserError if it is one too many."""
         if place in self.found:
             return
         self.found.add(place)
@@ -45,7 +45,7 @@ class Unreadable:
         if len(self.found) > allowed:
             rule = f"at most data.unreadable={self.most:g} of {self.images.path}"
             seen = f"{len(self.found)} of {len(self.images)} are not, the last {reason}"
-            way_out = "mend or remove them, or raise data.unreadable"
+            way_out = "repair or remove them, or raise data.unreadable"
             raise UserError(f"{rule} may be unreadable, {allowed} images, but {seen}; {way_out}")
         self.note(f"left out, {len(self.found)} of at most {allowed}: {reason}")
 

@@ -1,4 +1,4 @@
-"""What of an image is shown to a classifier at test."""
+"""The views of an image that a classifier gets at test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CORNERS = ("top left", "top right", "bottom left", "bottom right", "center")
 
 @dataclass(frozen=True)
 class View:
-    """One look at an image."""
+    """One view of an image."""
 
     resize: int | None
     """Shorter side in pixels; None is the image's own."""
@@ -24,15 +24,15 @@ class View:
     flip: bool = False
 
     def of(self, image: Image.Image, config: TestConfig) -> Image.Image:
-        """What is seen."""
+        """Cut out the view."""
         pixels = resized_for_test(image, self.resize, config)
-        if self.flip:  # before the crop, as in torchvision, whose centers are rounded
+        if self.flip:  # before the crop, as in torchvision, which rounds the centre
             pixels = pixels.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return pixels if self.crop is None else crop_at(pixels, self.crop, self.corner)
 
 
 def views_of(config: TestConfig) -> list[tuple[View, ...]]:
-    """The views of every image, those of one size together."""
+    """Group the views of every image by size."""
     if config.views == "ten":
         five = [View(config.resize, config.crop, corner) for corner in CORNERS]
         return [(*five, *(replace(view, flip=True) for view in five))]

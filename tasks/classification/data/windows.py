@@ -1,4 +1,4 @@
-"""Which part of an image a classifier is shown, and how it is cut out.
+"""Choose and cut out the part of an image for a classifier.
 
 Sizes are (height, width) in pixels.
 """
@@ -23,9 +23,9 @@ from tasks.vision.placement import resize
 
 TRIES = 10
 DRAWS = 1 + 4 * TRIES
-"""Numbers that a window is drawn from: the flip, and area, ratio, top and left of each try."""
+"""Count of random numbers for a window: the flip, and area, ratio, top and left of each try."""
 SPARE = 2
-"""Side of what is decoded over that of what is shown, at least, where less than all is decoded."""
+"""Least ratio of decoded to shown side, if an image is decoded at a smaller scale."""
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -45,11 +45,11 @@ class Window:
     flip: bool
 
     def cut(self, image: OpenImage, side: int, interpolation: Interpolation) -> Pixels:
-        """Decode the image no larger than it takes, and give the square (side, side, 3)."""
+        """Decode the image no larger than needed, and return the square (side, side, 3)."""
         spare = min(self.width, self.height) / (SPARE * side)
         pixels = image.rgb(reduced=max(1, min(8, int(spare))))
         height, width = image.size
-        x = pixels.width / width  # 1, or less where it was decoded smaller
+        x = pixels.width / width  # 1, or less if it was decoded smaller
         y = pixels.height / height
         right = min((self.left + self.width) * x, pixels.width)
         bottom = min((self.top + self.height) * y, pixels.height)
@@ -64,10 +64,10 @@ def _resized(
     side: int,
     interpolation: Interpolation,
 ) -> Tensor:
-    """The square (3, side, side) that a box (x1, y1, x2, y2) of an image becomes.
+    """Resize a box (x1, y1, x2, y2) of an image to a square (3, side, side).
 
-    torch has PIL's bilinear filter, to within 1 of 255, and is three times as fast; it takes no
-    fractions of pixels.
+    torch has PIL's bilinear filter, to within 1 of 255, and is three times as fast; it does not
+    take fractions of pixels.
     """
     if interpolation == "bilinear" and all(edge == int(edge) for edge in box):
         return resize(np.array(pixels.crop(box)), (side, side), "antialias")
@@ -76,8 +76,9 @@ def _resized(
 
 
 def resized_window(size: Size, draws: Sequence[float], config: AugmentConfig) -> Window:
-    """The window of any area and ratio (Szegedy et al. 2015), with torchvision's rules: ten tries,
-    and then the largest centred one of an allowed ratio. `draws` are DRAWS numbers in [0, 1).
+    """Draw the window of random area and ratio (Szegedy et al. 2015), with torchvision's rules: ten
+    tries, and then the largest centred one of an allowed ratio. `draws` are DRAWS numbers in [0,
+    1).
     """
     height, width = size
     flip = draws[0] < config.flip
@@ -102,7 +103,9 @@ def resized_window(size: Size, draws: Sequence[float], config: AugmentConfig) ->
 
 
 def scaled_window(size: Size, draws: Sequence[float], config: AugmentConfig) -> Window:
-    """A square of the image whose shorter side is a whole number drawn from config.short_edge."""
+    """Draw a square of the image after resizing its shorter side to a number from
+    config.short_edge.
+    """
     flip, edge, top, left = draws[0], *draws[1:4]
     low, high = config.short_edge
     scaled = shorter_side_at(size, low + int(edge * (high - low + 1)))
@@ -118,7 +121,7 @@ def scaled_window(size: Size, draws: Sequence[float], config: AugmentConfig) -> 
 def padded_square(
     image: OpenImage, draws: Sequence[float], config: AugmentConfig, colour: Sequence[int]
 ) -> Pixels:
-    """A square of the image with config.pad pixels of a colour around it."""
+    """Draw a square of the image with config.pad pixels of a colour around it."""
     pixels = image.rgb()
     size = config.size
     room = (pixels.width + 2 * config.pad - size, pixels.height + 2 * config.pad - size)
@@ -138,7 +141,7 @@ def padded_square(
 
 
 def resized_for_test(pixels: Image.Image, resize: int | None, config: TestConfig) -> Image.Image:
-    """The whole image at its test size, with torchvision's rounding."""
+    """Take the whole image at its test size, with torchvision's rounding."""
     if resize is None:
         return pixels
     height, width = shorter_side_at((pixels.height, pixels.width), resize)
@@ -148,7 +151,7 @@ def resized_for_test(pixels: Image.Image, resize: int | None, config: TestConfig
 
 
 def crop_at(pixels: Image.Image, side: int, corner: str = "center") -> Image.Image:
-    """A square of the image; UserError where the image is smaller."""
+    """Take a square of the image; UserError if the image is smaller."""
     if min(pixels.size) < side:
         seen = f"{pixels.width}x{pixels.height}"
         way_out = f"set test.resize to at least {side}, or lower test.crop"
@@ -158,8 +161,8 @@ def crop_at(pixels: Image.Image, side: int, corner: str = "center") -> Image.Ima
 
 
 def corner_of(size: Size, side: int, corner: str) -> tuple[int, int]:
-    """Top and left of a square in an image: in its center, rounded as in torchvision, or at a
-    corner, such as "top left".
+    """Return top and left of a square in an image: in its centre, rounded as in torchvision, or at
+    a corner, such as "top left".
     """
     height, width = size
     if corner == "center":
@@ -170,8 +173,8 @@ def corner_of(size: Size, side: int, corner: str) -> tuple[int, int]:
 
 
 def shorter_side_at(size: Size, side: int) -> Size:
-    """A size of the same shape whose shorter side is that; the longer one is rounded down, as in
-    torchvision.
+    """Return a size of the same shape with this shorter side; the longer side is rounded down, as
+    in torchvision.
     """
     height, width = size
     if height < width:

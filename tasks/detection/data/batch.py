@@ -21,10 +21,10 @@ class DetectionBatch(TensorBatch):
 
     images: Tensor  # (B, C, H, W) uint8, channels_last; zero outside `sizes`
     sizes: Tensor  # (B, 2) int64: valid height and width inside the padding
-    scales: Tensor  # (B, 2) float32: resized over original side; of no use where training crops
+    scales: Tensor  # (B, 2) float32: resized over original side; unused if training crops
     original_sizes: Tensor  # (B, 2) int64: height and width of the decoded image
-    boxes: Tensor  # (B, G, 4) float32, crowd boxes included; zero where there is no object
-    labels: Tensor  # (B, G) int64 in 0..K-1; -1 where there is no object
+    boxes: Tensor  # (B, G, 4) float32, crowd boxes included; zero for padding
+    labels: Tensor  # (B, G) int64 in 0..K-1; -1 for padding
     crowd: Tensor  # (B, G) bool
     image_ids: Tensor  # (B,) int64: the data set's internal ids, from 1
     keys: Tensor  # (B,) int64: names the image's random draws in this step

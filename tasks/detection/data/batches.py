@@ -1,4 +1,4 @@
-"""Batches for detection, read ahead by workers: images and boxes resized by the recipe's rule,
+"""Read batches for detection ahead with workers: images and boxes are resized by the recipe's rule,
 padded and stacked.
 """
 
@@ -31,7 +31,7 @@ class _Load:
     segmentations: Sequence[FileId] | None = None
 
     def __call__(self, plan: Plan) -> DetectionBatch:
-        with stage(AUGMENT):  # but for decoding, which is a stage of its own
+        with stage(AUGMENT):  # without decoding, which is a stage of its own
             prepared = [
                 load(self.dataset, image, self.config, self.augmenter, self.segmentations)
                 for image in plan.images
@@ -42,7 +42,7 @@ class _Load:
 
 
 class TrainBatches(PlannedBatches[Plan, DetectionBatch]):
-    """Endless training batches of one rank."""
+    """Make the endless training batches of one rank."""
 
     plan: TrainPlans
 
@@ -50,7 +50,7 @@ class TrainBatches(PlannedBatches[Plan, DetectionBatch]):
         self, dataset: CocoDataset, config: DataConfig, share: Share | None = None
     ) -> None:
         share = share or Share()
-        share.micro_batch(config.batch_size)  # before what takes long is read
+        share.micro_batch(config.batch_size)  # before the slow reading
         plan = TrainPlans(dataset, config, share.seed)
         segmentations = read_segmentations(dataset) if config.copy_paste > 0 else None  # (M,)
         augmenter = build_augmenter(config.augment, config.color_jitter)
@@ -60,12 +60,12 @@ class TrainBatches(PlannedBatches[Plan, DetectionBatch]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to know of the images that are trained on."""
+        """Describe the training images."""
         return self.plan.warnings
 
 
 class ValBatches(DealtBatches[Plan, DetectionBatch]):
-    """Every image of a data set once, in batches of one padded size dealt to the ranks."""
+    """Yield every image of a data set once, in batches of one padded size dealt to the ranks."""
 
     def __init__(
         self,
@@ -80,8 +80,8 @@ class ValBatches(DealtBatches[Plan, DetectionBatch]):
 
 
 def collate_images(images: Sequence[NDArray[np.uint8]], config: DataConfig) -> DetectionBatch:
-    """A batch without targets from decoded images (H, W, 3), numbered from 1, resized and padded as
-    in evaluation.
+    """Make a batch without targets from decoded images (H, W, 3), numbered from 1, resized and
+    padded as in evaluation.
     """
     prepared = [without_objects(image, config) for image in images]
     sizes = [(item.image.shape[1], item.image.shape[2]) for item in prepared]

@@ -1,6 +1,6 @@
-"""Which images make a batch and what is done with each, before any is read.
+"""Plan the images of a batch and their operations, before any is read.
 
-N images to train on, M objects.
+N training images, M objects.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,19 +29,19 @@ from tasks.vision.planning import (
     training_padding,
 )
 
-_DRAWS = DRAWS + 2  # the placement, whether to paste, and what image
+_DRAWS = DRAWS + 2  # the placement, whether to paste, and which image
 
 
 @dataclass(frozen=True)
 class Plan(BatchPlan):
-    """What makes a batch of images with objects."""
+    """The plan of a batch of images with objects."""
 
     max_objects: int  # G
 
 
 class TrainPlans:
-    """The global batch of every step, of one padded size. Images without objects, crowds apart, are
-    left out unless data.keep_empty.
+    """The global batch of every step, of one padded size. Images without objects, not counting
+    crowds, are left out unless data.keep_empty.
     """
 
     def __init__(self, dataset: CocoDataset, config: DataConfig, seed: int) -> None:
@@ -67,7 +67,7 @@ class TrainPlans:
         return Plan(images, training_padding(sizes, self.config), padded_objects(most))
 
     def _image(self, drawn: DrawnImage) -> ImagePlan:
-        """What the draws choose for one image, and for one to paste from."""
+        """Turn draws into the plan of one image, and of one to paste from."""
         *placing, chance, choice = drawn.draws
         plan = self._placed(int(self.usable[drawn.index]), drawn.key, placing)
         if chance >= self.config.copy_paste:
@@ -82,7 +82,7 @@ class TrainPlans:
         return ImagePlan(index, key, draw_placement((height, width), draws, self.config))
 
     def _most_objects(self, image: ImagePlan) -> int:
-        """Objects that the image may end up with."""
+        """Count the objects that the image may end up with."""
         own = int(self.dataset.first[image.index + 1] - self.dataset.first[image.index])
         if image.paste is None:
             return own

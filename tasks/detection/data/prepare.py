@@ -1,4 +1,4 @@
-"""One image on its way into a batch: decoded, augmented, placed, its boxes with it.
+"""Prepare one image and its boxes for a batch: decode, augment, place.
 
 Sizes are (height, width); boxes are (x1, y1, x2, y2) in pixels, (n, 4) for the n objects of an
 image; M objects in the data set.
@@ -27,7 +27,7 @@ from tasks.vision.padding import Size
 from tasks.vision.placement import ImagePlan
 from tasks.vision.planning import evaluation_placement
 
-_UNMOVED = 0.01  # pixels that an augmentation of colours, by rounding, moves a box at most
+_UNMOVED = 0.01  # pixels; most that an augmentation of colours moves a box, by rounding
 
 
 def load(
@@ -37,10 +37,10 @@ def load(
     augmenter: Augmenter | None = None,
     segmentations: Sequence[FileId] | None = None,
 ) -> Prepared:
-    """Load the planned image from its file, with the objects of another where the plan says so.
+    """Load the planned image from its file, with pasted objects of another if planned.
 
-    `segmentations` (M,) are the data set's, for what is pasted. Raises UserError naming a file
-    that is missing, damaged, or of another size than its annotations say.
+    `segmentations` (M,) are the data set's, for pasted objects. Raises UserError naming a file that
+    is missing, damaged, or of another size than its annotations say.
     """
     prepared = _load_one(dataset, plan, config, augmenter)
     if plan.paste is None:
@@ -56,9 +56,9 @@ def _load_one(
     augmenter: Augmenter | None,
     segmentations: Sequence[FileId] | None = None,
 ) -> Prepared:
-    """Load the planned image without what is pasted; with masks where segmentations are given.
+    """Load the planned image without pasted objects; with masks if segmentations are given.
 
-    There are no masks where an augmentation moved what it was given. One that changes the image's
+    There are no masks if an augmentation moved objects. An augmentation that changes the image's
     size is fitted into the planned size.
     """
     pixels = _read_pixels(dataset, plan.index, config)
@@ -105,8 +105,8 @@ def without_objects(pixels: NDArray[np.uint8], config: DataConfig) -> Prepared:
 
 @dataclass(frozen=True)
 class PlacedMasks(Sequence[Mask | None]):
-    """The masks of some of the planned image's objects, each decoded and placed when it is asked
-    for, as few of a crowded image are; None for an object without.
+    """The masks of some of the planned image's objects. Each is decoded and placed on request, as a
+    crowded image needs few of them; None for an object without mask.
     """
 
     dataset: CocoDataset
@@ -135,7 +135,7 @@ class PlacedMasks(Sequence[Mask | None]):
 
 
 def _read_pixels(dataset: CocoDataset, index: int, config: DataConfig) -> NDArray[np.uint8]:
-    """Decode an image (H, W, 3); UserError where its size is not the annotated one."""
+    """Decode an image (H, W, 3); UserError if its size differs from the annotation."""
     path = dataset.image_path(index)
     pixels = decode(path, config.exif)
     annotated = tuple(dataset.sizes[index].tolist())
@@ -147,14 +147,14 @@ def _read_pixels(dataset: CocoDataset, index: int, config: DataConfig) -> NDArra
 def _augmented(
     augmenter: Augmenter, pixels: NDArray[np.uint8], boxes: NDArray[np.float64], key: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]]:
-    """Augment an image: its pixels, boxes (m, 4), and which of the n they are (m,)."""
+    """Augment an image; returns pixels, boxes (m, 4), and their places among the n boxes (m,)."""
     targets, kept = augmenter(Targets(pixels, boxes), key)
     assert targets.boxes is not None
     return targets.image, targets.boxes, kept
 
 
 def _differ(before: NDArray[np.float64], after: NDArray[np.float64], size: Size) -> bool:
-    """Whether an augmentation moved boxes, apart from clipping them to their image."""
+    """Whether an augmentation moved boxes, other than by clipping them to the image."""
     height, width = size
     clipped = np.clip(before, 0, [width, height] * 2)
     return not np.allclose(clipped, after, atol=_UNMOVED)

@@ -1,6 +1,4 @@
-"""The files that the settings name: are they there, and the data set of a split.  Imports
-no torch.
-"""
+"""Read the data set of a split that the settings name. Imports no torch."""
 
 from __future__ import annotations
 
@@ -21,11 +19,11 @@ def read_split(
     check_sizes: bool = True,
     check_command: str = "backbones check",
 ) -> CocoDataset:
-    """The images and objects of a split, with the labels of `label_map` if given.
+    """Read the images and objects of a split, with the labels of `label_map` if given.
 
-    `check_sizes=False` spares a rank the reading of image headers and masks that another one does;
-    data.check_sizes=false spares all. Raises UserError that says what is wrong with the paths or
-    the data, and that `check_command` tells more.
+    `check_sizes=False` skips image headers and masks on a rank if another one reads them;
+    data.check_sizes=false skips them on all. Raises UserError that says what is wrong with the
+    paths or the data, and that `check_command` lists more.
     """
     own = config.split(split)
     images, annotations = locate_split(config.root, split, own.images, own.annotations)

@@ -27,8 +27,8 @@ def cell_anchors(size: float, config: AnchorConfig, device: torch.device) -> Ten
 
 
 class AnchorGenerator:
-    """Anchors of a padded image size, made on the device each time: cheaper than keeping every
-    size's.
+    """Anchors of a padded image size, made on the device each time, as this is cheaper than keeping
+    those of every size.
     """
 
     def __init__(self, strides: Sequence[int], config: AnchorConfig) -> None:

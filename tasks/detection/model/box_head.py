@@ -93,9 +93,7 @@ class BoxHead(nn.Module):
         )
 
     def sample(self, proposals: Proposals, truth: GroundTruth) -> RoiSamples:
-        """Draw the proposals that `losses`, and those of other heads on the same boxes, learn
-        from.
-        """
+        """Draw the proposals for `losses`, and for other heads on the same boxes."""
         return sample_rois(proposals, truth, self.num_classes, self.config)
 
     def losses(self, features: Mapping[str, Tensor], rois: RoiSamples) -> Losses:
@@ -112,10 +110,10 @@ class BoxHead(nn.Module):
         return logits | offsets
 
     def expect_channels_last(self) -> None:
-        """Put `fc6_channels_last` in the place of fc6, with the column order of channels_last RoI
-        features, which it reads where they lie; for inference.
+        """Replace fc6 by `fc6_channels_last`, with the column order of channels_last RoI features,
+        so that these need no copy; for inference.
 
-        The other name keeps the weights from being taken for a trained detector's.
+        The other name prevents the weights from being loaded as a trained detector's.
         """
         if self.expects_channels_last:
             return

@@ -1,4 +1,4 @@
-"""What a detector returns.  B images, K detections of an image."""
+"""The output of a detector. B images, K detections of an image."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class FasterRCNN(nn.Module):
 
     @property
     def trunk(self) -> tuple[nn.Module, ...]:
-        """The parts that are convolutions, which torch.compile translates."""
+        """The convolutional parts, for torch.compile."""
         return self.backbone, self.pyramid, self.rpn
 
     def features(self, images: Tensor, sizes: Tensor) -> dict[str, Tensor]:
@@ -83,9 +83,10 @@ def build_faster_rcnn(
 ) -> FasterRCNN:
     """Build the detector that the settings describe, in channels_last.
 
-    Backbone weights are loaded, those that were `found` if given, and the rest is initialised. With
+    Backbone weights are loaded, the `found` ones if given, and the rest is initialised. With
     `passport`, nothing is loaded: the caller will load a whole detector's weights, made for that
-    preprocessing. Raises UserError where there is no class, and for what the backbone refuses.
+    preprocessing. Raises UserError if there is no class, and for settings that the backbone
+    refuses.
     """
     if num_classes < 1:
         raise UserError(

@@ -12,9 +12,9 @@ class GroundTruth:
     """The objects of a batch, and the keys that name the images' random draws."""
 
     boxes: Tensor
-    """(B, G, 4) float32 in pixels of the resized image; zero where there is no object."""
+    """(B, G, 4) float32 in pixels of the resized image; zero for padding."""
     labels: Tensor
-    """(B, G) int64 in 0..F-1; -1 where there is no object."""
+    """(B, G) int64 in 0..F-1; -1 for padding."""
     is_object: Tensor
     """(B, G) bool; false for padding and crowds."""
     crowd: Tensor

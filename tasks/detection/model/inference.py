@@ -1,4 +1,4 @@
-"""A detector made ready to detect."""
+"""Prepare a detector for inference."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tasks.vision.inference import use_bf16_weights
 
 
 def for_inference(model: FasterRCNN, *, bf16: bool = False) -> FasterRCNN:
-    """Copy a detector in evaluation mode, with everything done once that each batch would do again;
-    not for training.
+    """Copy a detector in evaluation mode, with all work done that batches would repeat; not for
+    training.
 
-    Constant norms are folded into their convolutions, and fc6 reads gathered RoI features where
-    they lie. With `bf16`, for use under autocast alone, the weights that it would make bf16 are.
-    Later changes of the model do not reach the copy.
+    Constant norms are folded into their convolutions, and fc6 reads gathered RoI features without a
+    copy. With `bf16`, for use under autocast alone, the weights are in bf16 where autocast would
+    convert them. Later changes of the model do not reach the copy.
     """
     copy = fold_norms(model)
     kept_fp32: set[nn.Module] = set()

@@ -41,8 +41,8 @@ def select_proposals(
     """Decode, clip and suppress each level's best boxes, then take the best of all levels.
 
     Per level: logits (B, A), offsets (B, A, 4), anchors (A, 4). `sizes` (B, 2) limits boxes to the
-    images. `training` chooses between the two sets of counts, and allows a GPU
-    `config.nms_passes`, which in training need not be exact. Without gradients.
+    images. `training` chooses between the two sets of counts, and lets a GPU use
+    `config.nms_passes`, as training needs no exact result. Without gradients.
     """
     pre_nms = config.train_pre_nms if training else config.test_pre_nms
     post_nms = config.train_post_nms if training else config.test_post_nms
@@ -63,5 +63,5 @@ def select_proposals(
     best, index = all_scores.topk(min(post_nms, all_scores.shape[1]), dim=1)
     valid = best > -torch.inf
     kept_boxes = torch.cat(boxes, dim=1).gather(1, index[..., None].expand(-1, -1, 4))
-    # padding may hold boxes that are no numbers
+    # padding may contain NaN boxes
     return Proposals(torch.where(valid[..., None], kept_boxes, 0), valid)

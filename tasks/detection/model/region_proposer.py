@@ -30,8 +30,8 @@ from tasks.vision.padding import Size
 class RegionProposer(nn.Module):
     """One 3x3 convolution shared by all levels, then objectness and box offsets of each anchor.
 
-    In training only the sampled anchors carry a loss, so where they are few, only they take part in
-    the backward pass.
+    In training only the sampled anchors enter the loss. If they are few, only they take part in the
+    backward pass.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RegionProposer(nn.Module):
     def losses(
         self, features: Mapping[str, Tensor], truth: GroundTruth, sizes: Tensor, padded_size: Size
     ) -> tuple[Losses, Proposals]:
-        """Compute `rpn/class` and `rpn/box`, and propose the boxes that the heads learn from."""
+        """Compute `rpn/class` and `rpn/box`, and propose the boxes for training the heads."""
         anchors = self._anchors(features, padded_size)
         all_anchors = torch.cat(anchors)[None]  # (1, A, 4)
         matches, sampled = self._sample(all_anchors, truth)
@@ -97,7 +97,7 @@ class RegionProposer(nn.Module):
         return losses, proposals
 
     def _sample(self, all_anchors: Tensor, truth: GroundTruth) -> tuple[Matches, SampledAnchors]:
-        """Match anchors (1, A, 4) to objects and draw those that carry a loss."""
+        """Match anchors (1, A, 4) to objects and draw those that enter the loss."""
         config = self.config
         matches = match(
             all_anchors,
@@ -119,11 +119,11 @@ class RegionProposer(nn.Module):
         return matches, sampled
 
     def _pyramid(self, features: Mapping[str, Tensor]) -> list[Tensor]:
-        """The maps (B, C, h, w) that this part looks at, fine to coarse."""
+        """Return the maps (B, C, h, w) that this part uses, fine to coarse."""
         return [features[level.name] for level in self.levels]
 
     def _anchors(self, features: Mapping[str, Tensor], padded_size: Size) -> tuple[Tensor, ...]:
-        """Anchors (h · w · R, 4) of each level."""
+        """Return the anchors (h · w · R, 4) of each level."""
         pyramid = self._pyramid(features)
         return self.anchors(padded_size, shapes_of(pyramid), pyramid[0].device)
 

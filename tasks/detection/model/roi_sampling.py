@@ -1,4 +1,4 @@
-"""The proposals that the heads learn from.
+"""Sample the proposals that train the heads.
 
 B images, G padded objects, S samples, F foreground classes; boxes are (x1, y1, x2, y2) in pixels of
 the resized image.
@@ -20,7 +20,7 @@ from tasks.engine.randomness import Stream
 
 @dataclass(frozen=True)
 class RoiSamples:
-    """Proposals drawn to carry losses, in S fixed slots an image, each with an object."""
+    """Proposals drawn for the losses, in S fixed slots an image, each with an object."""
 
     boxes: Tensor
     """(B, S, 4)."""

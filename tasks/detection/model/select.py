@@ -1,4 +1,6 @@
-"""The best boxes of the box head.  B images, K proposals, F foreground classes, D detections."""
+"""Select the best boxes of the box head. B images, K proposals, F foreground classes, D
+detections.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,7 @@ def _select(
     config: RoiConfig,
     offset_weights: OffsetWeights,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes (D, 4), scores (D,) and labels (D,) of one image."""
+    """Select boxes (D, 4), scores (D,) and labels (D,) of one image."""
     proposal, label = candidates.nonzero(as_tuple=True)
     score = scores[proposal, label]
     decoded = decode(offsets[proposal, label], boxes[proposal], offset_weights)

@@ -1,5 +1,5 @@
-"""Detector weights of torchvision under our names, so that its released detectors start a training
-here.
+"""Convert detector weights of torchvision to our names, so that training can start from its
+released detectors.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _PREFIXES = (
 
 
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict of a `torchvision.models.detection.fasterrcnn_resnet*_fpn` (not v2).
+    """Convert the state dict of a `torchvision.models.detection.fasterrcnn_resnet*_fpn` (not v2).
 
     torchvision puts the background first and gives it offsets; here it is last and has none. So
-    class c of torchvision becomes label c - 1. The released COCO_V1 weights want norms of epsilon
-    0, which a state dict cannot say: build the model with a passport of norm_eps=0. Raises
+    class c of torchvision becomes label c - 1. The released COCO_V1 weights need norms with epsilon
+    0, which a state dict does not contain: build the model with a passport of norm_eps=0. Raises
     UserError with the first name that has no place here.
     """
     converted = rename_tensors(state, _PREFIXES, "torchvision's fasterrcnn_resnet*_fpn")

@@ -42,8 +42,8 @@ def box_iou(first: Tensor, second: Tensor) -> Tensor:
 
 
 def intersection_over_first(first: Tensor, second: Tensor) -> Tensor:
-    """Divide intersection by the first boxes' own area (..., N, M): how much of each lies inside
-    each second one.
+    """Divide intersection by the first boxes' own area (..., N, M): the share of each that lies
+    inside each second box.
     """
     return intersection(first, second).div_(box_area(first)[..., :, None])
 
@@ -90,7 +90,7 @@ def clip_to_image(boxes: Tensor, sizes: Tensor) -> Tensor:
 
 
 def is_nonempty(boxes: Tensor, min_side: float) -> Tensor:
-    """Tell which boxes (..., 4) have both sides above 0 and not below `min_side` pixels, (...,)
+    """Find the boxes (..., 4) with both sides above 0 and at least `min_side` pixels, (...,)
     bool.
     """
     sides = boxes[..., 2:] - boxes[..., :2]

@@ -12,9 +12,8 @@ from tasks.detection.ops.kernels import linear_convolution
 def fully_connected(layer: nn.Linear, x: Tensor) -> Tensor:
     """Apply a layer to rows: (N, K) -> (N, O).
 
-    In fp32 on a CPU it is computed as a convolution where that was measured to be faster: some
-    CPUs' fp32 matrix products are slow where their convolutions are not, since MKL has no AVX-512
-    path for AMD's.
+    In fp32 on a CPU it is computed as a convolution if that was measured to be faster. On some CPUs
+    fp32 matrix products are slow and convolutions are not, as MKL has no AVX-512 path for AMD.
     """
     on_cpu = x.device.type == "cpu" and not routes.takes_gpu_route(x)
     fp32 = x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

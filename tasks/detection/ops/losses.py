@@ -1,4 +1,4 @@
-"""Masked sums that losses are made of.  B images, S samples an image."""
+"""Masked sums for losses. B images, S samples an image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Losses = dict[str, Tensor]
 def loss_normalizer(
     valid: Tensor, samples: int, normalizer: Literal["fixed", "sampled"]
 ) -> Tensor | int:
-    """What losses of samples in slots `valid` (B, S) are divided by.
+    """Compute the divisor of the losses of samples in slots `valid` (B, S).
 
-    `fixed` is `samples` an image, which is the same on every rank; `sampled` the slots that are
-    filled, at least 1.
+    `fixed` is `samples` an image, which is the same on every rank; `sampled` is the number of
+    filled slots, at least 1.
     """
     if normalizer == "fixed":
         return samples * len(valid)

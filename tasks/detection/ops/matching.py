@@ -24,7 +24,7 @@ temporaries."""
 
 @dataclass(frozen=True)
 class Matches:
-    """Which object each anchor belongs to, and whether it learns from it."""
+    """The object of each anchor, and whether the anchor is a positive, a negative or ignored."""
 
     objects: Tensor
     """(B, A) int64, the object of largest overlap, whatever the overlap."""
@@ -34,7 +34,7 @@ class Matches:
 
 @dataclass(frozen=True)
 class SampledAnchors:
-    """Anchors drawn to carry a loss, in S fixed slots an image."""
+    """Anchors drawn for the loss, in S fixed slots an image."""
 
     indices: Tensor
     """(B, S) int64 into the anchors."""
@@ -56,15 +56,14 @@ def match(
     ignore_iof: float | None = None,
     overlaps_at_once: int = OVERLAPS_AT_ONCE,
 ) -> Matches:
-    """Match anchors (B or 1, A, 4) to objects (B, G, 4), of which those marked by `is_object` (B,
-    G) count.
+    """Match anchors (B or 1, A, 4) to the objects (B, G, 4) that are marked by `is_object` (B, G).
 
     Overlap of at least `positive_iou` is positive, below `negative_iou` negative, between them
-    ignored. With `low_quality`, the anchors that overlap an object as much as any does are positive
-    too, but keep the object that they themselves overlap most (torchvision's and detectron2's
-    Matcher; Ren et al. 2015, 3.1.2). With `ignore_iof`, negatives of which that share lies in one
-    of the `crowd` boxes (B, G) are ignored. Memory stays below a few times 4 · overlaps_at_once
-    bytes: anchors are taken in chunks.
+    ignored. With `low_quality`, the best anchors of each object are positive too, but keep the
+    object that they themselves overlap most (torchvision's and detectron2's Matcher; Ren et al.
+    2015, 3.1.2). With `ignore_iof`, negatives with at least that share in one of the `crowd` boxes
+    (B, G) are ignored. Memory stays below a few times 4 · overlaps_at_once bytes: anchors are taken
+    in chunks.
     """
     chunk = max(1, overlaps_at_once // max(1, objects.shape[0] * objects.shape[1]))
     chunks = torch.split(anchors, chunk, dim=1)
@@ -92,7 +91,7 @@ def match(
 
 
 def _overlaps(anchors: Tensor, objects: Tensor, is_object: Tensor) -> Tensor:
-    """Compute the IoU (B, A, G); -1 for objects that are not there."""
+    """Compute the IoU (B, A, G); -1 for missing objects."""
     return box_iou(anchors, objects).masked_fill_(~is_object[:, None], -1.0)
 
 
@@ -101,8 +100,8 @@ def sample_anchors(
 ) -> SampledAnchors:
     """Draw `count` anchors an image: positives up to their fraction, uniformly, then negatives.
 
-    The draw follows from the image's key (B,) and `stream` alone: random keys and top-k, nothing to
-    read back. Counts are those of torchvision's BalancedPositiveNegativeSampler.
+    The draw depends only on the image's key (B,) and `stream`: random keys and top-k, without
+    reading back. Counts are those of torchvision's BalancedPositiveNegativeSampler.
     """
     draw = uniform(keys, stream, match_labels.shape[1])  # (B, A) in [0, 1)
     most = min(int(count * positive_fraction), match_labels.shape[1])

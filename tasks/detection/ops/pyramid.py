@@ -10,5 +10,5 @@ Shapes = tuple[tuple[int, int], ...]  # heights and widths of the levels, in cel
 
 
 def shapes_of(pyramid: Sequence[Tensor]) -> Shapes:
-    """Heights and widths of feature maps (B, C, h, w)."""
+    """Return the heights and widths of feature maps (B, C, h, w)."""
     return tuple((features.shape[2], features.shape[3]) for features in pyramid)

@@ -31,11 +31,11 @@ class RoiAlign:
 
     The routes: weighted sums of gathered cells, or on a GPU torchvision's kernel on all levels
     packed into one map. A GPU gathers too under the legacy rule, which reads zeros beyond a map's
-    edge, and where torch must be deterministic, for the kernel adds up gradients in any order.
+    edge, and if torch must be deterministic, as the kernel adds up gradients in arbitrary order.
     """
 
     levels: tuple[FeatureLevel, ...]
-    """Where features come from, fine to coarse; each stride is twice the one before."""
+    """Source levels, fine to coarse; each stride is twice the one before."""
     resolution: int
     """r."""
     sampling_ratio: int
@@ -58,7 +58,7 @@ class RoiAlign:
         return tuple(level.stride for level in self.levels)
 
     def gathers(self, tensor: Tensor) -> bool:
-        """Tell whether features on this tensor's device are gathered, and so are channels_last."""
+        """Whether features on this tensor's device are gathered, and so are channels_last."""
         if not self.aligned or not routes.takes_gpu_route(tensor):
             return True
         return torch.are_deterministic_algorithms_enabled()
@@ -79,7 +79,7 @@ def assign_levels(boxes: Tensor, strides: Sequence[int], rule: LevelRule) -> Ten
     """Assign each box to a level by its size, (...,) int64 in the order of `strides`: the level of
     stride 16 for 224 pixels, that of stride 8 for half (Lin et al. 2017, eq. 1).
 
-    The rules differ in where a small number keeps exact powers of two on their level: detectron2
+    The rules differ in the small number that keeps exact powers of two on their level: detectron2
     adds 1e-8 inside the logarithm, torchvision 1e-6 outside.
     """
     finest = round(math.log2(strides[0]))  # 2 for p2

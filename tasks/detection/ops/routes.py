@@ -1,4 +1,4 @@
-"""Which of an operation's equal routes is taken."""
+"""Choose among an operation's equal routes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 def takes_gpu_route(tensor: Tensor) -> bool:
-    """Tell whether operations on a tensor take the routes made for a GPU.
+    """Whether operations on a tensor take the routes made for a GPU.
 
-    Those never make the host wait for the device where a training step runs. A test replaces this
-    function to run them on a CPU, so it is called as `routes.takes_gpu_route`.
+    In a training step those never make the host wait for the device. A test replaces this function
+    to run them on a CPU, so it is called as `routes.takes_gpu_route`.
     """
     return tensor.device.type == "cuda"

@@ -1,4 +1,4 @@
-"""What a region proposal head predicts: for all anchors, and for those that carry a loss.
+"""Predictions of a region proposal head: for all anchors, and for those in the loss.
 
 B images, C channels, h x w cells of a level, R anchors a cell, A anchors in all, S samples.
 """
@@ -23,7 +23,7 @@ Layers = tuple[nn.Conv2d, nn.Conv2d, nn.Conv2d]
 
 @dataclass(frozen=True)
 class AnchorPredictions:
-    """Predictions of all anchors, to propose boxes from, and of those that carry a loss."""
+    """Predictions of all anchors, for proposals, and of those in the loss."""
 
     logits: list[Tensor]  # (B, h · w · R) of each level
     offsets: list[Tensor]  # (B, h · w · R, 4)
@@ -36,10 +36,10 @@ def predict_anchors(
 ) -> AnchorPredictions:
     """Predict all anchors, and those at `indices` (B, S) with gradients.
 
-    `dense` applies the layers to every cell of the maps (B, C, h, w). The routes: where few anchors
-    are sampled, all are predicted without gradients and the sampled ones once more by themselves,
-    so that the backward pass touches S windows instead of every cell. Otherwise, and where no
-    gradients are wanted, the sampled ones are taken out of all.
+    `dense` applies the layers to every cell of the maps (B, C, h, w). The routes: if few anchors
+    are sampled, all are predicted without gradients and the sampled ones again by themselves, so
+    that the backward pass touches S windows instead of every cell. Otherwise, and without
+    gradients, the sampled ones are selected from all.
     """
     per_cell = layers[1].out_channels
     cells = sum(height * width for height, width in shapes_of(pyramid))
@@ -56,5 +56,5 @@ def predict_anchors(
 
 
 def sparse_pays(samples: int, per_cell: int, anchors: int) -> bool:
-    """Tell whether most cells carry no loss when `samples` of so many anchors are sampled."""
+    """Whether most cells have no loss if `samples` of this many anchors are sampled."""
     return 2 * samples * per_cell < anchors

@@ -16,12 +16,13 @@ from tasks.detection.ops.kernels.nms_passes import nms_by_passes
 def nms_mask(
     boxes: Tensor, valid: Tensor, threshold: float, gpu_passes: int | None = None
 ) -> Tensor:
-    """Keep the boxes that no kept, better one overlaps by an IoU of more than `threshold`.
+    """Keep each box unless a better kept box overlaps it by an IoU of more than `threshold`.
 
     `boxes` (B, K, 4) are sorted by falling score; those not `valid` (B, K) neither stay nor
     suppress. Returns which are kept, (B, K) bool. The exact route is torchvision's, which reads
-    boxes on the host. `gpu_passes` allows a GPU as many fixed-point passes instead, which do not
-    wait for the device; they equal the exact result unless a chain of overlapping boxes is longer.
+    boxes on the host. `gpu_passes` lets a GPU use this many fixed-point passes instead, which do
+    not wait for the device. They equal the exact result unless a chain of overlapping boxes is
+    longer.
     """
     if gpu_passes is not None and routes.takes_gpu_route(boxes):
         return nms_by_passes(boxes, valid, threshold, gpu_passes)

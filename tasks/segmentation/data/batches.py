@@ -1,4 +1,6 @@
-"""Batches for segmentation, read ahead by workers: images and labels placed, padded and stacked."""
+"""Read batches for segmentation ahead with workers: images and labels placed, padded and
+stacked.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class _Load:
     augmenter: Augmenter | None
 
     def __call__(self, plan: BatchPlan) -> SegmentationBatch:
-        with stage(AUGMENT):  # but for decoding, which is a stage of its own
+        with stage(AUGMENT):  # without decoding, which is a stage of its own
             prepared = [self._prepare(image) for image in plan.images]
         ids = self.dataset.image_ids[[image.index for image in plan.images]].tolist()
         return stack(prepared, plan.padded_size, ids, self.config.loss.class_weights)
@@ -38,7 +40,7 @@ class _Load:
 
 @dataclass(frozen=True)
 class _LoadScored:
-    """Reads the images of a plan that are scored, in a worker."""
+    """Reads a plan's images for scoring, in a worker."""
 
     dataset: SemanticDataset
     config: SegmentationConfig
@@ -57,7 +59,7 @@ class _LoadScored:
 
 
 class TrainBatches(PlannedBatches[BatchPlan, SegmentationBatch]):
-    """Endless training batches of one rank."""
+    """Make the endless training batches of one rank."""
 
     def __init__(
         self, dataset: SemanticDataset, config: SegmentationConfig, share: Share | None = None
@@ -72,7 +74,7 @@ class TrainBatches(PlannedBatches[BatchPlan, SegmentationBatch]):
 def scored_batches(
     dataset: SemanticDataset, config: SegmentationConfig, share: Share, batch_size: int = 1
 ) -> DealtBatches[ScoredPlan, ScoredBatch]:
-    """Every image of a data set once, in batches of one padded size dealt to the ranks."""
+    """Yield every image of a data set once, in batches of one padded size dealt to the ranks."""
     data = config.data
     loader = Loader(_LoadScored(dataset, config), data.workers, share, data.timeout)
     return DealtBatches(loader, scored_plans(dataset, data, config.test.scales, batch_size))

@@ -1,4 +1,4 @@
-"""Which images make a batch and what is done with each, before any is read."""
+"""Plan the images of a batch and their operations, before any is read."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class TrainPlans:
 
 @dataclass(frozen=True)
 class ScoredPlan:
-    """What makes a batch that is scored."""
+    """The plan of a batch for scoring."""
 
     indices: tuple[int, ...]  # (B,)
     placements: tuple[tuple[Placement, ...], ...]  # of each scale, (B,)
     padded_sizes: tuple[Size, ...]  # of each scale
 
     def part(self, start: int, stop: int) -> ScoredPlan:
-        """The plan of some of the images, with the padding of all."""
+        """Return the plan of some of the images, with the padding of all."""
         kept = tuple(placements[start:stop] for placements in self.placements)
         return ScoredPlan(self.indices[start:stop], kept, self.padded_sizes)
 

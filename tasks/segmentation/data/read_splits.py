@@ -1,4 +1,4 @@
-"""The data set of a split that the settings name.  Imports no torch."""
+"""Read the data set of a split that the settings name. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def read_split(
     check_sizes: bool = True,
     check_command: str = "backbones check",
 ) -> SemanticDataset:
-    """The images and labels of a split, with the labels of `label_map` if given.
+    """Read the images and labels of a split, with the labels of `label_map` if given.
 
-    `check_sizes=False` spares a rank the reading of headers and labels that another one does;
-    data.check_sizes=false spares all. Raises UserError that says what is wrong with the paths or
-    the data, and that `check_command` tells more.
+    `check_sizes=False` skips headers and labels on a rank if another one reads them;
+    data.check_sizes=false skips them on all. Raises UserError that says what is wrong with the
+    paths or the data, and that `check_command` lists more.
     """
     dataset = read_semantic(
         source_of(config, split),

@@ -30,18 +30,18 @@ class SegmentationBatch(TensorBatch):
     images: Tensor  # (B, C, H, W) uint8, channels_last; zero outside `sizes`
     sizes: Tensor  # (B, 2) int64: valid height and width inside the padding
     labels: Tensor  # (B, H, W) uint8: 0..K-1, or IGNORED, as outside `sizes`
-    counted: Tensor  # (B,) bool: whether the image has a pixel that counts
-    weights: Tensor  # (B,) float64: summed class weights of the pixels that count
+    counted: Tensor  # (B,) bool: whether the image has a labelled pixel
+    weights: Tensor  # (B,) float64: summed class weights of the labelled pixels
     image_ids: Tensor  # (B,) int64: the data set's internal ids, from 1
 
     @property
     def weight(self) -> float:
-        """Summed class weights of all pixels that count."""
+        """Summed class weights of all labelled pixels."""
         return float(self.weights.sum())
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
-        """Images with a pixel that counts."""
+        """Number of images with a labelled pixel."""
         return dict.fromkeys(OF_IMAGES, float(self.counted.sum()))
 
 
@@ -108,7 +108,7 @@ def stack_scored(
 
 
 def stack_labels(labels: Sequence[Labels], padded_size: Size) -> Tensor:
-    """Stack labels as (B, H, W), IGNORED outside of each."""
+    """Stack labels as (B, H, W), with IGNORED outside each image."""
     stacked = torch.full((len(labels), *padded_size), IGNORED, dtype=torch.uint8)
     for row, own in enumerate(labels):
         stacked[row, : own.shape[0], : own.shape[1]] = torch.from_numpy(np.ascontiguousarray(own))
@@ -120,7 +120,7 @@ def _sizes(prepared: Sequence[Prepared]) -> Tensor:
 
 
 def _weight(labels: Labels, class_weights: Sequence[float] | None) -> float:
-    """Summed class weights of the pixels that count."""
+    """Sum the class weights of the labelled pixels."""
     counts = np.bincount(labels.ravel(), minlength=IGNORED + 1)[:IGNORED]
     if class_weights is None:
         return float(counts.sum())

@@ -1,4 +1,6 @@
-"""What all heads are made of.  B images, C channels in, D out, K classes; maps have h x w cells."""
+"""Building blocks of all heads. B images, C channels in, D out, K classes; maps have h x w
+cells.
+"""
 
 from __future__ import annotations
 
@@ -31,26 +33,27 @@ def conv_block(
 
 
 def head_norm(norm: HeadNorm, channels: int) -> nn.Module:
-    """The normalisation of (B, channels, h, w)."""
+    """Make the normalisation of (B, channels, h, w)."""
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     if norm == "sync":
         return nn.SyncBatchNorm(channels)
     assert norm == "group"
-    # two channels a group at least, as torch refuses to normalise a single value of a 1x1 map
+    # at least two channels a group, as torch refuses to normalise a single value of a 1x1 map
     return nn.GroupNorm(gcd(GROUPS, channels // 2, channels), channels)
 
 
 def class_predictor(channels: int, num_classes: int) -> nn.Conv2d:
-    """(B, channels, h, w) -> (B, K, h, w): a 1x1 convolution with torch's own start, as in
-    torchvision and smp; smaller weights take AdamW hundreds of steps to grow in a narrow head.
+    """(B, channels, h, w) -> (B, K, h, w): a 1x1 convolution with torch's own initialisation, as in
+    torchvision and smp. In a narrow head AdamW needs hundreds of steps to make smaller weights
+    grow.
     """
     return nn.Conv2d(channels, num_classes, 1)
 
 
 def resize_to(maps: Tensor, like: Tensor, *, corners: bool = False) -> Tensor:
-    """Maps (B, C, h, w) at another's height and width, bilinear; `corners` aligns the corners'
-    cells.
+    """Resize maps (B, C, h, w) to another map's height and width, bilinear; `corners` aligns the
+    corners' cells.
     """
     size = like.shape[-2:]
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=corners)

@@ -1,4 +1,4 @@
-"""Crops anywhere in an image that is scaled whole.  Sizes are (height, width) in pixels."""
+"""Crop anywhere in a whole, scaled image. Sizes are (height, width) in pixels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tasks.vision.planning import draw_placement, training_padding
 from tasks.vision.settings_semantic import SemanticDataConfig
 
 PLACES = 10
-"""Places that are tried for a crop that no class fills."""
+"""Number of places that are tried for a crop that no class fills."""
 
 
 def draw_cropped(original: Size, draws: Sequence[float], config: SemanticDataConfig) -> Placement:
-    """Placement in training by DRAWS numbers in [0, 1): with data.crop, the image is scaled whole,
-    and the crop lies anywhere in it.
+    """Place an image in training by DRAWS numbers in [0, 1): with data.crop, the whole image is
+    scaled, and the crop lies anywhere in it.
     """
     if config.crop is None:
         return draw_placement(original, draws, config)
@@ -35,7 +35,7 @@ def draw_cropped(original: Size, draws: Sequence[float], config: SemanticDataCon
 
 
 def cropped_padding(images: Sequence[ImagePlan], config: SemanticDataConfig) -> Size:
-    """Padded size of a training batch: the crop's, or as without crops."""
+    """Return the padded size of a training batch: the crop's, or the usual one without crops."""
     if config.crop is not None:
         side = round_up(config.crop, config.size_divisor)
         return side, side
@@ -43,14 +43,16 @@ def cropped_padding(images: Sequence[ImagePlan], config: SemanticDataConfig) -> 
 
 
 def crop_at(size: Size, side: int, down: float, right: float) -> Crop:
-    """A square in an image of a size, by two draws in [0, 1); it reaches past a smaller image."""
+    """Place a square in an image of a size, by two draws in [0, 1); it reaches past a smaller
+    image.
+    """
     top = int(max(0, size[0] - side + 1) * down)
     left = int(max(0, size[1] - side + 1) * right)
     return Crop(top, left, (side, side))
 
 
 def place_with_several_classes(plan: ImagePlan, labels: Labels, limit: float) -> Placement:
-    """The first of some places whose crop no class fills, or the last."""
+    """Return the first place whose crop no class fills, otherwise the last."""
     placement = plan.placement
     for placement in other_places(plan):
         counts = np.bincount(placement.of_mask(labels).ravel(), minlength=IGNORED + 1)[:IGNORED]
@@ -60,7 +62,7 @@ def place_with_several_classes(plan: ImagePlan, labels: Labels, limit: float) ->
 
 
 def other_places(plan: ImagePlan) -> Iterator[Placement]:
-    """The plan's placement, and the same with its crop at other places, PLACES in all."""
+    """Yield the plan's placement, and the same with its crop at other places, PLACES in all."""
     crop = plan.placement.crop
     assert crop is not None
     yield plan.placement

@@ -35,7 +35,7 @@ class AtrousPyramid(nn.Module):
         self.dropout = nn.Dropout2d(config.dropout)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Every place with its surroundings of several sizes."""
+        """Compute every place with its surroundings of several sizes."""
         found = [branch(maps) for branch in self.branches]
         mean = self.pooled(maps.mean((2, 3), keepdim=True))  # (B, aspp_channels, 1, 1)
         found.append(mean.expand(-1, -1, *maps.shape[-2:]))

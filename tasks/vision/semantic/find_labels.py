@@ -1,4 +1,4 @@
-"""The labels of whole images, at their original sizes.  B images, K classes, V views.
+"""Find the labels of whole images, at their original sizes. B images, K classes, V views.
 
 Views are images (B, C, H, W) uint8, padded, with their valid sizes (B, 2); sizes are (height,
 width) in pixels.
@@ -25,7 +25,7 @@ View = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class _Pass:
-    """Logits of a view."""
+    """Compute the logits of a view."""
 
     logits: Tensor  # (B, K, h, w)
     padded_size: Size
@@ -33,7 +33,7 @@ class _Pass:
     flipped: bool
 
     def at_original(self, network: SegmentationNetwork, row: int, original: Size) -> Tensor:
-        """Logits (K, *original) of an image: enlarged, cut to what is no padding, and resized.
+        """Enlarge the logits of an image, cut off the padding, and resize them to (K, *original).
 
         These are detectron2's steps (`sem_seg_postprocess`).
         """
@@ -51,7 +51,7 @@ def find_labels(
     network: SegmentationNetwork, views: Sequence[View], originals: Sequence[Size], test: TestConfig
 ) -> tuple[list[NDArray[np.uint8]], Tensor | None]:
     """Find the labels (height, width) of each image, on the host, and the logits of the first view;
-    None where a window slid over it.
+    None if a window slid over it.
 
     Of several views, and their mirror images, the probabilities are averaged.
     """
@@ -76,7 +76,7 @@ def _look(network: SegmentationNetwork, view: View, *, flipped: bool) -> _Pass:
 def _combined(
     network: SegmentationNetwork, passes: Sequence[_Pass], row: int, original: Size
 ) -> Tensor:
-    """Logits or summed probabilities (K, *original) of an image."""
+    """Compute the logits or summed probabilities (K, *original) of an image."""
     if len(passes) == 1:
         return passes[0].at_original(network, row, original)
     total: Tensor | None = None
@@ -90,7 +90,7 @@ def _combined(
 def _one_by_one(
     network: SegmentationNetwork, view: View, originals: Sequence[Size], test: TestConfig
 ) -> Iterator[NDArray[np.uint8]]:
-    """The labels of each image: from windows, or whole where it is no larger than one."""
+    """Find the labels of each image: from windows, or at once if it is no larger than a window."""
     assert test.window is not None
     images, sizes = view
     for row, (height, width) in enumerate(_as_list(sizes)):
@@ -106,8 +106,8 @@ def _one_by_one(
 def _in_windows(
     network: SegmentationNetwork, image: Tensor, original: Size, window: int, overlap: float
 ) -> NDArray[np.uint8]:
-    """The labels of an image (C, h, w) from windows; at another size than that the nearest counts,
-    so that no more than a row of windows is held.
+    """Find the labels of an image (C, h, w) from windows. For another size, nearest labels are
+    taken, so that no more than a row of windows is held.
     """
 
     def predict(windows: Tensor, sizes: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ def _in_windows(
 
 
 def mirrored(images: Tensor, sizes: Tensor) -> Tensor:
-    """Images (B, C, H, W) with left and right of their valid parts changed."""
+    """Mirror the valid parts of images (B, C, H, W)."""
     columns = torch.arange(images.shape[-1], device=images.device)
     widths = sizes[:, 1:]  # (B, 1)
     source = torch.where(columns < widths, widths - 1 - columns, columns)  # (B, W)

@@ -1,7 +1,7 @@
-"""Losses of logits of every pixel.  B images, K classes, H x W pixels.
+"""Losses of the logits of every pixel. B images, K classes, H x W pixels.
 
 logits are (B, K, H, W) float32, labels (B, H, W) int64, counted (B, H, W) bool: the pixels that are
-not ignored, whose labels are in 0..K-1; the labels of the others are 0. None of them waits for the
+not ignored. Their labels are in 0..K-1; the labels of the others are 0. No loss waits for the
 device.
 """
 
@@ -17,9 +17,9 @@ _EPSILON = 1e-7
 def cross_entropies(
     logits: Tensor, labels: Tensor, counted: Tensor, class_weights: Tensor | None
 ) -> Tensor:
-    """Weighted cross-entropy (B, H, W) of each pixel, 0 where it does not count.
+    """Compute the weighted cross-entropy (B, H, W) of each pixel, 0 for ignored ones.
 
-    Logits are channels_last, in which a row for each pixel takes half the time of (B, K, H, W).
+    Logits are channels_last: with a row for each pixel this takes half the time of (B, K, H, W).
     """
     rows = logits.permute(0, 2, 3, 1).flatten(0, 2)  # (B * H * W, K)
     losses = F.cross_entropy(rows, labels.flatten(), weight=class_weights, reduction="none")
@@ -29,7 +29,7 @@ def cross_entropies(
 def hard_pixels(
     logits: Tensor, labels: Tensor, counted: Tensor, below: float, least: int | None
 ) -> Tensor:
-    """Which pixels (B, H, W) bool are hard: whose true class has a probability less than `below`,
+    """Find the hard pixels (B, H, W) bool: those whose true class has a probability below `below`,
     and the `least` hardest of each image.
     """
     with torch.no_grad():
@@ -39,20 +39,22 @@ def hard_pixels(
             return truth < below
         count = min(least, truth[0].numel())
         lowest = truth.flatten(1).topk(count, dim=1, largest=False).values  # (B, least)
-        last = lowest[:, -1].clamp(max=1.0)  # fewer may count
+        last = lowest[:, -1].clamp(max=1.0)  # fewer may be labelled
         return (truth < below) | (truth <= last[:, None, None])
 
 
 def mean_of_images(losses: Tensor, kept: Tensor, counted: Tensor) -> Tensor:
-    """Sum over images of the mean loss of their kept pixels, over the images that count."""
+    """Sum the images' mean losses of their kept pixels, and divide by the number of labelled
+    images.
+    """
     sums = losses.masked_fill(~kept, 0.0).sum(dim=(1, 2))
     means = sums / kept.sum(dim=(1, 2)).clamp(min=1)
     return means.sum() / counting_images(counted).clamp(min=1)
 
 
 def dice_loss(logits: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
-    """Mean over images of 1 - 2 |P T| / (|P| + |T|), averaged over all K classes, of which those
-    that an image has not count 0 (as segmentation-models-pytorch's DiceLoss of one image).
+    """Mean over images of 1 - 2 |P T| / (|P| + |T|), averaged over all K classes; classes that an
+    image does not have count as 0 (as in segmentation-models-pytorch's DiceLoss of one image).
     """
     probabilities = logits.softmax(dim=1) * counted[:, None]
     truth = one_hot(labels, counted, logits.shape[1])
@@ -64,8 +66,8 @@ def dice_loss(logits: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
 
 
 def lovasz_loss(logits: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
-    """Mean over images of the Lovász-softmax loss, averaged over the classes that an image has
-    (Berman et al. 2018, eq. 12).
+    """Mean over images of the Lovász-softmax loss, averaged over an image's own classes (Berman et
+    al. 2018, eq. 12).
     """
     probabilities = logits.softmax(dim=1)
     truth = one_hot(labels, counted, logits.shape[1])
@@ -79,12 +81,12 @@ def lovasz_loss(logits: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
 
 
 def counting_images(counted: Tensor) -> Tensor:
-    """Number () of images with a pixel that counts."""
+    """Count the images with a labelled pixel, ()."""
     return counted.flatten(1).any(dim=1).sum()
 
 
 def one_hot(labels: Tensor, counted: Tensor, classes: int) -> Tensor:
-    """Truth (B, K, H, W) float32, zero where pixels do not count."""
+    """Encode the truth as (B, K, H, W) float32, zero at ignored pixels."""
     truth = torch.zeros(
         (labels.shape[0], classes, *labels.shape[1:]), dtype=torch.float32, device=labels.device
     )
@@ -92,7 +94,9 @@ def one_hot(labels: Tensor, counted: Tensor, classes: int) -> Tensor:
 
 
 def _jaccard_slopes(truth: Tensor) -> Tensor:
-    """Steps (B, K, N) of the Jaccard loss as pixels, in this order, turn wrong one by one."""
+    """Compute the steps (B, K, N) of the Jaccard loss as pixels, in this order, become wrong one by
+    one.
+    """
     total = truth.sum(dim=2, keepdim=True)
     missed = truth.cumsum(dim=2)
     jaccard = 1 - (total - missed) / (total + (1 - truth).cumsum(dim=2)).clamp(min=1)

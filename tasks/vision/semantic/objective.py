@@ -1,4 +1,4 @@
-"""What training a segmenter minimises."""
+"""The losses that training a segmenter minimises."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Losses = dict[str, Tensor]
 
 
 class SegmentationObjective(nn.Module):
-    """Named losses of a batch; their sum is minimised. What DDP wraps.
+    """Named losses of a batch; their sum is minimised. DDP wraps this module.
 
     `pixel` and `auxiliary` are sums over the batch's weight, `hard`, `dice` and `lovasz` means over
     its images.
@@ -41,7 +41,7 @@ class SegmentationObjective(nn.Module):
         self.register_buffer("class_weights", buffer, persistent=False)
 
     def forward(self, batch: SegmentationBatch) -> Losses:
-        """Losses () fp32 of the head and of the auxiliary one, where there is one."""
+        """Compute the losses () fp32 of the head and of the auxiliary head, if any."""
         features = self.model.features(batch.images, batch.sizes)
         losses = self.losses(batch, self.model.logits(features))
         if self.model.auxiliary is not None:
@@ -50,7 +50,7 @@ class SegmentationObjective(nn.Module):
         return losses
 
     def losses(self, batch: SegmentationBatch, logits: Tensor) -> Losses:
-        """Those of the head's logits (B, K, h, w)."""
+        """Compute the losses of the head's logits (B, K, h, w)."""
         config = self.config
         whole, labels, counted = self._at_pixels(batch, logits)
         losses: Losses = {}
@@ -69,7 +69,9 @@ class SegmentationObjective(nn.Module):
     def _hard_loss(
         self, batch: SegmentationBatch, whole: Tensor, labels: Tensor, counted: Tensor
     ) -> tuple[str, Tensor]:
-        """The loss of the hard pixels: over all that count, or over those of each image."""
+        """Compute the loss of the hard pixels: over all labelled ones, or over those of each
+        image.
+        """
         config = self.config
         assert config.hard_below is not None
         hard = hard_pixels(whole, labels, counted, config.hard_below, config.hard_least) & counted
@@ -83,7 +85,9 @@ class SegmentationObjective(nn.Module):
         return _over_weight(cross_entropies(whole, labels, counted, self.class_weights), batch)
 
     def _at_pixels(self, batch: SegmentationBatch, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits enlarged to the pixels, their labels, and which count."""
+        """Enlarge the logits to the pixels; return them with labels and the mask of counted
+        pixels.
+        """
         height, width = batch.labels.shape[1:]
         counted = batch.labels != IGNORED
         labels = batch.labels.long().masked_fill(~counted, 0)
@@ -91,5 +95,5 @@ class SegmentationObjective(nn.Module):
 
 
 def _over_weight(losses: Tensor, batch: SegmentationBatch) -> Tensor:
-    """The sum of the pixels' losses over the batch's weight; 0 where that is 0."""
+    """Divide the sum of the pixels' losses by the batch's weight; 0 if that is 0."""
     return losses.sum() / batch.weights.sum().clamp(min=1e-12).float()

@@ -1,4 +1,4 @@
-"""An image and its labels on their way into a batch: augmented, placed."""
+"""Prepare an image and its labels for a batch: augment, place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.vision.settings_semantic import SemanticDataConfig
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image with its labels, as they lie in a batch."""
+    """An image with its labels, as in a batch."""
 
     image: Tensor  # (C, h, w) uint8
     labels: Labels  # (h, w)
@@ -29,7 +29,8 @@ def prepare(
     config: SemanticDataConfig,
     augmenter: Augmenter | None,
 ) -> Prepared:
-    """Augment an image and its labels, and place them as planned, or where no class fills the crop.
+    """Augment an image and its labels, and place them as planned, or so that no class fills the
+    crop.
 
     An augmentation that changes the image's size is fitted into the planned size.
     """
@@ -56,9 +57,9 @@ def place(
 def _augmented(
     augmenter: Augmenter, pixels: Pixels, labels: Labels, key: int
 ) -> tuple[Pixels, Labels]:
-    """Augment an image and its labels; what comes into view is ignored.
+    """Augment an image and its labels; pixels from outside the image are ignored.
 
-    albumentations fills masks with 0, so that IGNORED is 0 meanwhile.
+    albumentations fills masks with 0, so IGNORED is 0 meanwhile.
     """
     targets, _ = augmenter(Targets(pixels, masks=(labels + np.uint8(1),)), key)
     assert targets.masks is not None

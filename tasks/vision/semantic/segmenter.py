@@ -32,7 +32,7 @@ SemanticHead = SemanticFPNHead | FCNHead | DeepLabV3Head | DeepLabV3PlusHead
 
 
 class SegmentationNetwork(nn.Module):
-    """Backbone, pyramid where the head wants one, head, and an auxiliary head or None."""
+    """Backbone, pyramid if the head needs one, head, and an auxiliary head or None."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def trunk(self) -> tuple[nn.Module, ...]:
-        """The parts that are convolutions, which torch.compile translates."""
+        """The convolutional parts, for torch.compile."""
         parts = (self.backbone, self.pyramid, self.head, self.auxiliary)
         return tuple(part for part in parts if part is not None)
 
@@ -68,23 +68,23 @@ class SegmentationNetwork(nn.Module):
         return maps
 
     def logits(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Logits (B, K, h, w) float32 of the backbone's maps, at the head's stride."""
+        """Compute logits (B, K, h, w) float32 of the backbone's maps, at the head's stride."""
         maps = features if self.pyramid is None else self.pyramid(features)
         logits: Tensor = self.head(maps)
         return logits.float()
 
     def auxiliary_logits(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Those of the auxiliary head, at the stride of its level."""
+        """Compute those of the auxiliary head, at the stride of its level."""
         assert self.auxiliary is not None
         logits: Tensor = self.auxiliary(features)
         return logits.float()
 
     def forward(self, images: Tensor, sizes: Tensor) -> Tensor:
-        """Logits (B, K, h, w) float32 of images, at the head's stride."""
+        """Compute logits (B, K, h, w) float32 of images, at the head's stride."""
         return self.logits(self.features(images, sizes))
 
     def enlarge(self, logits: Tensor, size: Size) -> Tensor:
-        """Logits (B, K, *size) of logits (B, K, h, w), bilinear, as the head enlarges its maps."""
+        """Enlarge logits (B, K, h, w) to (B, K, *size), bilinear, as the head enlarges its maps."""
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=self.corners)
 
     def class_rows(self) -> dict[str, ClassRows]:
@@ -102,13 +102,13 @@ def build_segmenter(
 ) -> SegmentationNetwork:
     """Build the network that the settings describe, in channels_last.
 
-    Backbone weights are loaded, those that were `found` if given, and the rest is initialised. With
+    Backbone weights are loaded, the `found` ones if given, and the rest is initialised. With
     `passport`, nothing is loaded: the caller will load a whole network's weights, made for that
-    preprocessing. Raises UserError for a number of classes that labels cannot tell apart, for a
-    backbone whose levels the head cannot take, and for what the backbone refuses.
+    preprocessing. Raises UserError for a number of classes that labels cannot hold, for a backbone
+    that does not fit the head, and for settings that the backbone refuses.
     """
     if not 1 <= num_classes <= IGNORED:
-        rule = f"a segmenter tells 1 to {IGNORED} classes apart"
+        rule = f"a segmenter must have 1 to {IGNORED} classes"
         raise UserError(f"{rule}, got {num_classes}; look at the data set's classes")
     backbone = build_from_config(config, passport, found, output_stride=config.backbone_stride)
     pyramid = _make_pyramid(backbone, config) if config.head.kind == "fpn" else None
@@ -120,11 +120,12 @@ def build_segmenter(
 
 
 def for_inference(model: SegmentationNetwork, *, bf16: bool = False) -> SegmentationNetwork:
-    """Copy a segmenter in evaluation mode, with everything done once that each batch would do
-    again, and without the auxiliary head; not for training.
+    """Copy a segmenter in evaluation mode, without the auxiliary head and with all work done that
+    batches would repeat; not for training.
 
     Constant norms are folded into their convolutions. With `bf16`, for use under autocast alone,
-    the weights that it would make bf16 are. Later changes of the model do not reach the copy.
+    the weights are in bf16 where autocast would convert them. Later changes of the model do not
+    reach the copy.
     """
     copy = fold_norms(model)
     copy.auxiliary = None
@@ -167,10 +168,10 @@ def _make_auxiliary(backbone: Backbone, num_classes: int, config: SemanticModelC
 
 
 def _check_two_levels(backbone: Backbone, setting: str, way_out: str) -> None:
-    """Raise UserError where a second level is needed and there is none."""
+    """Raise UserError if a second level is needed and missing."""
     if len(backbone.levels) < 2:
         name = backbone.passport.architecture
         raise UserError(
-            f"{setting} takes a backbone of at least two levels, got {name} with"
+            f"{setting} needs a backbone of at least two levels, got {name} with"
             f" {len(backbone.levels)}; set {way_out}"
         )

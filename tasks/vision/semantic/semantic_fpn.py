@@ -15,7 +15,7 @@ from resnet_backbones.features import FeatureLevel
 from tasks.vision.semantic.blocks import class_predictor, conv_block, resize_to
 from tasks.vision.settings_semantic import SemanticHeadConfig
 
-FINEST = 4  # stride of the map that the classes are told from
+FINEST = 4  # stride of the map of the classes
 
 
 class SemanticFPNHead(nn.Module):
@@ -23,8 +23,8 @@ class SemanticFPNHead(nn.Module):
 
     Each level has log2(stride / 4) blocks of convolution, norm and ReLU, each followed by an
     enlargement to the size of the level of half the stride; the stride-4 level has one block and no
-    enlargement. All are joined there. The last enlargement is linear and done to each channel, so
-    that the coarser levels are joined before it and enlarged together.
+    enlargement. All are joined there. The last enlargement is linear and works on each channel, so
+    the coarser levels are joined first and enlarged together.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SemanticFPNHead(nn.Module):
         self.predictor = class_predictor(joined, num_classes)
 
     def forward(self, pyramid: Mapping[str, Tensor]) -> Tensor:
-        """Logits (B, K, h, w) of the finest map's size."""
+        """Compute logits (B, K, h, w) of the finest map's size."""
         of_stride = {level.stride: pyramid[level.name] for level in reversed(self.levels)}
         finest, *coarser = self.levels
         merged = self._through_branch(finest, pyramid[finest.name], of_stride)
@@ -50,7 +50,7 @@ class SemanticFPNHead(nn.Module):
             maps = [
                 self._through_branch(level, pyramid[level.name], of_stride)
                 for level in reversed(coarser)  # coarse to fine
-            ]  # each of the size of the level of stride 8
+            ]  # each as large as the level of stride 8
             enlarged = resize_to(self._join(maps), merged, corners=self.corners)
             merged = self._join([enlarged, merged])
         logits: Tensor = self.predictor(self.dropout(merged))
@@ -59,7 +59,7 @@ class SemanticFPNHead(nn.Module):
     def _through_branch(
         self, level: FeatureLevel, maps: Tensor, of_stride: Mapping[int, Tensor]
     ) -> Tensor:
-        """All of a level's blocks, and the enlargements between them."""
+        """Make a level's blocks, with the enlargements between them."""
         branch = self.branches[level.name]
         assert isinstance(branch, nn.ModuleList)
         for number, block in enumerate(branch):
@@ -70,7 +70,7 @@ class SemanticFPNHead(nn.Module):
         return maps
 
     def _join(self, maps: Sequence[Tensor]) -> Tensor:
-        """Maps of one size, coarse to fine, summed or concatenated."""
+        """Sum or concatenate maps of one size, coarse to fine."""
         if self.joins == "cat":
             return torch.cat(tuple(maps), dim=1)
         total, *others = maps
@@ -80,13 +80,13 @@ class SemanticFPNHead(nn.Module):
 
 
 def check_levels(levels: Sequence[FeatureLevel], backbone: str) -> None:
-    """Raise UserError where the levels do not begin at stride 4 and double from there."""
+    """Raise UserError if the levels do not begin at stride 4 and double from there."""
     strides = [level.stride for level in levels]
     doubling = all(coarse in (fine, 2 * fine) for fine, coarse in pairwise(strides))
     if strides[0] == FINEST and strides[1:2] != [FINEST] and doubling:
         return
     raise UserError(
-        "model.head.kind=fpn takes a backbone whose finest level has stride 4, each next one at"
+        "model.head.kind=fpn needs a backbone whose finest level has stride 4, each next one at"
         f" most the double, got {backbone} with levels of strides"
         f" {', '.join(str(stride) for stride in strides)}; set model.backbone to one made for large"
         " images, such as resnet18, or model.head.kind=fcn"

@@ -1,4 +1,4 @@
-"""Weights of an FPN of segmentation_models_pytorch (smp) under our names."""
+"""Convert weights of an FPN of segmentation_models_pytorch (smp) to our names."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _PREFIXES = (
 
 
 def from_smp(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict of a `segmentation_models_pytorch.FPN` on a torchvision-like ResNet.
+    """Convert the state dict of a `segmentation_models_pytorch.FPN` on a torchvision-like ResNet.
 
-    It computes the same under head settings smooth=false and upsample=bilinear_corners, merge being
-    its `decoder_merge_policy`. Raises UserError with the first name that has no place here.
+    It gives the same results with the head settings smooth=false, upsample=bilinear_corners, and
+    merge as its `decoder_merge_policy`. Raises UserError with the first name that has no place
+    here.
     """
     return rename_tensors(state, _PREFIXES, "smp's FPN on a ResNet")

@@ -1,7 +1,8 @@
-"""A large image in windows of one size, in bounded memory.  Images are (C, H, W), logits (K, h, w).
+"""Segment a large image in windows of one size, in bounded memory. Images are (C, H, W), logits (K,
+h, w).
 
-Windows overlap, and where they do their logits are blended: a window's share falls off towards its
-border, where it saw the least of the surroundings.
+Windows overlap, and their logits are blended there: a window's share falls off towards its border,
+where it saw the least of the surroundings.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from resnet_backbones.errors import UserError
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """Windows (B, C, h, w) and their sizes without padding (B, 2) -> logits (B, K, h, w) float32."""
-ALIGNED = 32  # pixels; windows that lie so see the same cells as the whole image does
+ALIGNED = 32  # pixels; windows at multiples of this see the same cells as the whole image
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Strip:
     """Rows of an image that no window will change any more."""
 
     top: int
-    """Row of the image that is the first."""
+    """The first row's place in the image."""
     logits: Tensor
     """(K, rows, W) float32."""
 
@@ -34,7 +35,7 @@ class Strip:
 def sliding_labels(
     predict: Predict, image: Tensor, window: int, overlap: float = 0.25, batch_size: int = 1
 ) -> Tensor:
-    """Labels (H, W) uint8 of an image (C, H, W), on its device.
+    """Find the labels (H, W) uint8 of an image (C, H, W), on its device.
 
     Memory holds the logits of one row of windows. See `sliding_strips`.
     """
@@ -47,12 +48,11 @@ def sliding_strips(
 ) -> Iterator[Strip]:
     """Yield an image's logits from top to bottom, each strip once the windows over it are done.
 
-    Windows are of `window` pixels a side, or of the image's where that is less, and neighbours
-    share at least `overlap` of it; `batch_size` of a row go through the network together. The image
-    is padded to multiples of 32, so that windows, which start at multiples of 32, see the cells
-    that a whole image has. An image no larger than a window is given whole, and comes out as
-    `predict` makes it. UserError for a window that is not a multiple of 32, and an overlap outside
-    [0, 1).
+    Windows have `window` pixels a side, or the image's side if that is less, and neighbours share
+    at least `overlap` of it; `batch_size` windows of a row go through the network together. The
+    image is padded to multiples of 32, and windows start at these, so that they see the same cells
+    as a whole image. An image no larger than a window goes to `predict` whole. UserError for a
+    window that is not a multiple of 32, and for an overlap outside [0, 1).
     """
     if window < ALIGNED or window % ALIGNED:
         raise UserError(f"a sliding window must be a multiple of {ALIGNED} pixels, got {window}")
@@ -72,7 +72,7 @@ class _Slide:
     predict: Predict
     image: Tensor
     size: tuple[int, int]
-    """(height, width) without padding."""
+    """Its (height, width) without padding."""
     window: int
     overlap: float
     batch_size: int
@@ -92,7 +92,9 @@ class _Slide:
             unfinished = logits[:, end - top :].clone()
 
     def _row(self, top: int) -> Tensor:
-        """Logits (K, h, W) of the windows that start at a row of the image, from left to right."""
+        """Compute logits (K, h, W) of the windows that start at a row of the image, from left to
+        right.
+        """
         rows = self.image[:, top : top + self.window]
         width = rows.shape[2]
         side = min(self.window, width)
@@ -111,15 +113,15 @@ class _Slide:
         return total
 
     def _sizes(self, top: int, lefts: list[int], windows: Tensor) -> Tensor:
-        """What of each window is no padding (B, 2)."""
+        """Return each window's size without padding (B, 2)."""
         height, width = self.size
         rows = min(windows.shape[2], height - top)
         return torch.tensor([[rows, min(windows.shape[3], width - left)] for left in lefts])
 
 
 def window_starts(length: int, window: int, overlap: float) -> list[int]:
-    """First pixels of the fewest windows that cover `length` pixels, spread evenly; where the
-    overlap leaves room for that all are multiples of 32, as `length` and `window` are.
+    """Return the first pixels of the fewest windows that cover `length` pixels, spread evenly. They
+    are multiples of 32, as `length` and `window` are, if the overlap allows it.
     """
     most = max(1, int(window * (1 - overlap)))  # pixels from one to the next
     unit = ALIGNED if most >= ALIGNED else 1
@@ -129,11 +131,11 @@ def window_starts(length: int, window: int, overlap: float) -> list[int]:
 
 
 def window_shares(starts: list[int], window: int, length: int) -> Tensor:
-    """What each window counts for at each of its pixels (N, window) float32.
+    """Compute each window's share at each of its pixels, (N, window) float32.
 
-    Shares of all windows over a pixel sum to 1; a window's are largest at its centre and fall off
-    as the square of a sine. Along the other axis they are the same, so that a pixel's share is the
-    product of both.
+    The shares over a pixel sum to 1; a window's share is largest at its centre and falls off as the
+    square of a sine. The other axis has the same shares, and a pixel's share is the product of
+    both.
     """
     places = torch.arange(window, dtype=torch.float64) + 0.5
     bump = torch.sin(places * pi / window).square()

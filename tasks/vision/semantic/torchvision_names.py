@@ -1,4 +1,4 @@
-"""Weights of torchvision's segmentation networks under our names."""
+"""Convert weights of torchvision's segmentation networks to our names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PREFIXES: dict[TorchvisionKind, tuple[tuple[str, str], ...]] = {
 
 
 def torchvision_kind(state: Mapping[str, Tensor]) -> TorchvisionKind | None:
-    """The head of a torchvision network `fcn_resnet*` or `deeplabv3_resnet*`; None for other
+    """Return the head of a torchvision network `fcn_resnet*` or `deeplabv3_resnet*`; None for other
     weights.
     """
     if "backbone.conv1.weight" not in state or "classifier.4.weight" not in state:
@@ -46,10 +46,11 @@ def torchvision_kind(state: Mapping[str, Tensor]) -> TorchvisionKind | None:
 
 
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict of a `torchvision.models.segmentation.fcn_resnet*` or `deeplabv3_resnet*`.
+    """Convert the state dict of a `torchvision.models.segmentation.fcn_resnet*` or
+    `deeplabv3_resnet*`.
 
-    Its classes keep their places, the background being the first. Raises UserError with the first
-    name that has no place here.
+    Its classes keep their places, with the background first. Raises UserError with the first name
+    that has no place here.
     """
     kind = torchvision_kind(state) or "fcn"
     whose = "torchvision's fcn_resnet* or deeplabv3_resnet*"

@@ -1,5 +1,5 @@
-"""The segmenter that starts from weights which are no checkpoint of ours: torchvision's whole
-network, or those of a backbone.
+"""Build a segmenter from weights that are not a checkpoint of ours: torchvision's whole network, or
+a backbone's.
 """
 
 from __future__ import annotations
@@ -26,21 +26,20 @@ from tasks.vision.semantic.torchvision_names import (
 from tasks.vision.settings_semantic import SemanticModelConfig
 
 CONFIGURE = (
-    "set model.backbone, model.norm, model.options and model.head to what it was trained with"
+    "set model.backbone, model.norm, model.options and model.head to the values it was trained with"
 )
-_STRIDE = 8  # of all torchvision's networks
+_STRIDE = 8  # stride of all torchvision's networks
 _BACKGROUND = "__background__"
 
 
 def segmenter_from_weights(
     config: SemanticModelConfig, label_map: LabelMap, source: Source
 ) -> tuple[SegmentationNetwork, str]:
-    """The segmenter with the weights that model.weights names, and a line that says what was
-    loaded.
+    """Build the segmenter with the weights in model.weights, and a line about the loaded weights.
 
-    Of torchvision's `fcn_resnet*` and `deeplabv3_resnet*`, released ones and files, the whole
-    network is loaded, and of its predictors the rows of classes that are called the same; other
-    weights are a backbone's. Raises UserError where the settings are of another network.
+    From torchvision's `fcn_resnet*` and `deeplabv3_resnet*`, released ones and files, the whole
+    network is loaded, with the predictor rows of classes of the same name. Other weights are a
+    backbone's. Raises UserError if the settings describe another network.
     """
     kind = torchvision_kind(source.tensors)
     if kind is not None:
@@ -50,8 +49,8 @@ def segmenter_from_weights(
 
 
 def named_classes(source: Source, weights: str) -> LabelMap | None:
-    """The classes that the weights of a whole segmenter name, None where they name none; UserError
-    for other weights, of which no class can be scored.
+    """Return the classes named by the weights of a whole segmenter, None if they name none;
+    UserError for other weights, as these cannot be scored.
     """
     if torchvision_kind(source.tensors) is None:
         raise UserError(
@@ -64,14 +63,14 @@ def named_classes(source: Source, weights: str) -> LabelMap | None:
 def trained_segmenter(
     config: SemanticModelConfig, label_map: LabelMap, source: Source
 ) -> tuple[SegmentationNetwork, str]:
-    """The segmenter of a whole network's weights as it was trained; UserError where they have other
-    classes than the label map.
+    """Build the segmenter of a whole network's weights as it was trained; UserError if they have
+    other classes than the label map.
     """
     rows = len(source.tensors["classifier.4.weight"])
     if rows != label_map.num_classes:
         raise UserError(
             f"model.weights={config.weights} must have the {label_map.num_classes} classes of the"
-            f" data, got {rows}, which it does not name; set data.classes to what it was trained on"
+            f" data, got {rows} without names; set data.classes to those it was trained on"
         )
     return segmenter_from_weights(config, label_map, source)
 
@@ -100,7 +99,7 @@ def _from_torchvision(
 
 
 def _check_head(config: SemanticModelConfig, kind: TorchvisionKind) -> None:
-    """Raise UserError where the head is another one than torchvision's."""
+    """Raise UserError if the head is not torchvision's."""
     head = config.head
     if head.kind == kind and head.norm in ("batch", "sync"):
         return
@@ -114,7 +113,7 @@ def _check_head(config: SemanticModelConfig, kind: TorchvisionKind) -> None:
 def _check_left_over(
     state: Mapping[str, Tensor], model: SegmentationNetwork, config: SemanticModelConfig
 ) -> None:
-    """Raise UserError for tensors that a smaller network would leave out in silence."""
+    """Raise UserError for tensors that a smaller network would silently leave out."""
     own = model.state_dict()
     foreign = [
         name
@@ -124,25 +123,26 @@ def _check_left_over(
     if foreign:
         raise UserError(
             f"model.weights={config.weights} must be of model.backbone={config.backbone}, got"
-            f" {len(foreign)} tensors that it has not: {few(foreign)}; {CONFIGURE}"
+            f" {len(foreign)} tensors that it does not have: {few(foreign)}; {CONFIGURE}"
         )
 
 
 def _classes(passport: Passport, rows: int, label_map: LabelMap) -> tuple[LabelMap, list[str]]:
-    """The classes that the weights have, and what is to be said of them.
+    """Return the weights' classes, with notes on them.
 
-    A file does not name them: as many as wanted are those that are wanted, and others are none.
+    A file does not name them: if their number is right, they are taken as the data's; otherwise
+    there are none.
     """
     stated = _stated_classes(passport)
     if stated is not None:
         return stated, []
     if rows == label_map.num_classes:
-        return label_map, [f"it does not name its {rows} classes, which are taken in their order"]
+        return label_map, [f"it does not name its {rows} classes; those of the data are assumed"]
     return LabelMap((), ()), [f"it does not name its {rows} classes"]
 
 
 def _stated_classes(passport: Passport | None) -> LabelMap | None:
-    """The classes in a passport, torchvision's background by our name."""
+    """Return the classes in a passport, torchvision's background by our name."""
     if passport is None or not passport.label_map:
         return None
     names = tuple("background" if name == _BACKGROUND else name for name in passport.label_map)

@@ -114,5 +114,5 @@ def test_bf16_weights_give_what_autocast_gives() -> None:
 
 @pytest.mark.parametrize("classes", [0, 256])
 def test_labels_of_a_byte_set_the_number_of_classes(classes: int) -> None:
-    with pytest.raises(UserError, match=f"tells 1 to 255 classes apart, got {classes}"):
+    with pytest.raises(UserError, match=f"must have 1 to 255 classes, got {classes}"):
         tiny_segmenter(classes=classes)

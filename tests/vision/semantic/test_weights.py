@@ -60,7 +60,7 @@ def test_torchvisions_file_gives_torchvisions_logits(tmp_path: Path, kind: str) 
     torch.testing.assert_close(auxiliary, wanted["aux"], rtol=0, atol=1e-5)
     assert ours.backbone.passport.mean == IMAGENET_MEAN
     assert "6 classes keep their predictor" in report
-    assert "does not name its 6 classes, which are taken in their order" in report
+    assert "does not name its 6 classes; those of the data are assumed" in report
 
 
 def test_released_weights_keep_the_rows_of_classes_of_the_same_name(

@@ -1,7 +1,7 @@
-"""A feature pyramid as one table of cells, so that one operation gathers those of all levels.
+"""Store a feature pyramid as one table of cells, so that one operation gathers cells of all levels.
 
-B images, C channels, L levels, h x w cells of a level, A cells of an image.  RoIAlign's table holds
-the cells alone; that of 3x3 windows keeps a border of one cell of zeros around each level.
+B images, C channels, L levels, h x w cells of a level, A cells of an image. RoIAlign's table
+contains only the cells; the table for 3x3 windows has a border of one zero cell around each level.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tasks.engine.constants import device_constant
 
 @dataclass(frozen=True)
 class LevelLayout:
-    """Where the levels of an image lie in its table of cells."""
+    """Places of an image's levels in its table of cells."""
 
     offset: Tensor
     """(L,) int64, index of each level's cell (0, 0)."""
     row_stride: Tensor
-    """(L,) int64, from the index of one cell to that of the cell below it."""
+    """(L,) int64, index distance from a cell to the one below it."""
     shape: Tensor
     """(L, 2) int64, height and width in cells."""
     count: int

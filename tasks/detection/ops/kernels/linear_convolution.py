@@ -10,9 +10,9 @@ from tasks.engine.timing import speed_up, timed_route
 
 
 def linear_as_convolution(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Convolve N cells of K channels, which lie in memory just as the rows do (NHWC), to (N, O).
+    """Convolve N cells of K channels, in the same memory layout as the rows (NHWC), to (N, O).
 
-    Four lines of cells where N divides so: faster than one line, as oneDNN shares lines out among
+    Uses four lines of cells if 4 divides N: faster than one line, as oneDNN distributes lines over
     threads.
     """
     lines = x.reshape(1, 4 if len(x) % 4 == 0 else 1, -1, x.shape[1])  # (1, 4, N / 4, K)
@@ -21,7 +21,7 @@ def linear_as_convolution(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def convolution_speed_up() -> float:
-    """How many times faster a product is as a convolution; takes some ten milliseconds."""
+    """Measure how many times faster a product is as a convolution; takes some ten milliseconds."""
     with torch.random.fork_rng(devices=()):  # the layer draws its weights
         layer = nn.Linear(2048, 256)
     x = torch.ones(256, 2048)

@@ -1,4 +1,4 @@
-"""Suppression as fixed-point passes on the device.  B images, K boxes sorted by falling score."""
+"""Suppress boxes by fixed-point passes on the device. B images, K boxes sorted by falling score."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tasks.detection.ops.boxes import box_iou
 def nms_by_passes(boxes: Tensor, valid: Tensor, threshold: float, passes: int) -> Tensor:
     """Suppress boxes (B, K, 4) by those that the pass before kept, (B, K) bool.
 
-    Each pass settles one more link of every chain of overlapping boxes, so that the result is the
-    greedy one where no chain is longer than `passes`.
+    Each pass decides one more link of every chain of overlapping boxes. So the result is the greedy
+    one if no chain is longer than `passes`.
     """
     keep = valid
     earlier = torch.ones(

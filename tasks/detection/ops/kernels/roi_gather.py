@@ -1,6 +1,6 @@
-"""RoIAlign as weighted sums of gathered cells: the route of a CPU, and of the legacy rule.
+"""RoIAlign as weighted sums of gathered cells: the route for a CPU, and for the legacy rule.
 
-N boxes, r x r cells of a box's RoI features, C channels, P pyramid cells read for one of them;
+N boxes, r x r cells of a box's RoI features, C channels, P pyramid cells read for each of them;
 boxes are (x1, y1, x2, y2) in cells of their own level.
 """
 
@@ -17,35 +17,35 @@ from tasks.detection.ops.kernels.cells import level_layout, list_cells
 from tasks.detection.ops.pyramid import shapes_of
 
 POINTS_AT_ONCE = 1 << 23
-"""Most points whose cells and weights are in memory at once where their number follows the boxes:
-200 MB."""
+"""Most points in memory at once, with cells and weights, if their number depends on the boxes: 200
+MB."""
 
 
 @dataclass(frozen=True)
 class RoiGrid:
-    """Where RoIAlign reads in a box."""
+    """The sample points of RoIAlign in a box."""
 
     resolution: int
     """r."""
     sampling_ratio: int
-    """Sample points of an RoI cell along each axis; 0 takes as many as the box has cells there."""
+    """Sample points of an RoI cell along each axis; 0 takes as many as there are pyramid cells."""
     aligned: bool
     """Half-pixel-correct; false is the legacy rule."""
 
 
 @dataclass(frozen=True)
 class LevelAddress:
-    """Where N boxes' levels lie in the table of all images' cells."""
+    """Places of N boxes' levels in the table of all images' cells."""
 
     offset: Tensor
     """(N,) int64, index of cell (0, 0) of the box's level in its image."""
     row_stride: Tensor
-    """(N,) int64, from the index of one cell to that of the cell below it."""
+    """(N,) int64, index distance from a cell to the one below it."""
     shape: Tensor
     """(N, 2) int64, height and width of the level in cells."""
 
     def of(self, chosen: Tensor) -> LevelAddress:
-        """Those of some boxes, by index."""
+        """Return those of some boxes, by index."""
         return LevelAddress(self.offset[chosen], self.row_stride[chosen], self.shape[chosen])
 
 
@@ -64,7 +64,7 @@ def gather_rois(pyramid: Sequence[Tensor], boxes: Tensor, level: Tensor, grid: R
     )
     cells = list_cells(pyramid).flatten(0, 1)  # (B · A, C)
     if torch.is_grad_enabled():
-        cells = cells.float()  # bf16 would add up many boxes' gradients in bf16
+        cells = cells.float()  # bf16 would add up the gradients of many boxes in bf16
     pool = _pool_fixed if grid.sampling_ratio else _pool_adaptive
     pooled = pool(cells, boxes.flatten(0, 1), address, grid)  # (N, r · r, C)
     side = grid.resolution
@@ -73,7 +73,7 @@ def gather_rois(pyramid: Sequence[Tensor], boxes: Tensor, level: Tensor, grid: R
 
 
 def _pool_fixed(cells: Tensor, boxes: Tensor, address: LevelAddress, grid: RoiGrid) -> Tensor:
-    """Pool (N, r · r, C) from as many points in every RoI cell."""
+    """Pool (N, r · r, C) from the same number of points in every RoI cell."""
     index, weight = _points(boxes, address, grid, grid.sampling_ratio, grid.sampling_ratio)
     pooled = F.embedding_bag(
         index.flatten(0, 1),
@@ -87,7 +87,7 @@ def _pool_fixed(cells: Tensor, boxes: Tensor, address: LevelAddress, grid: RoiGr
 def _pool_adaptive(cells: Tensor, boxes: Tensor, address: LevelAddress, grid: RoiGrid) -> Tensor:
     """Pool (N, r · r, C) from as many points in an RoI cell as the box has pyramid cells there.
 
-    Boxes of the same numbers go together.
+    Boxes with the same numbers are pooled together.
     """
     low, high = _edges(boxes[:, :2], boxes[:, 2:], grid)
     ratios = ((high - low) / grid.resolution).ceil().clamp(min=0).long()  # (N, 2): along x, along y
@@ -111,8 +111,8 @@ def _pool_adaptive(cells: Tensor, boxes: Tensor, address: LevelAddress, grid: Ro
 def _points(
     boxes: Tensor, address: LevelAddress, grid: RoiGrid, rows: int, columns: int
 ) -> tuple[Tensor, Tensor]:
-    """Cells (N, r · r, P) and weights of rows x columns sample points in each RoI cell; P is four
-    times as many.
+    """Return the cells (N, r · r, P) and weights of rows x columns sample points in each RoI cell;
+    P is four times that number.
     """
     height, width = address.shape.unbind(-1)
     x, x_weight = _axis(boxes[:, 0], boxes[:, 2], width, grid, columns)  # (N, r, 2 · columns)
@@ -125,7 +125,9 @@ def _points(
 
 
 def _edges(low: Tensor, high: Tensor, grid: RoiGrid) -> tuple[Tensor, Tensor]:
-    """Where RoI features begin and end, in cells' indices; torchvision's order of rounding."""
+    """Return begin and end of RoI features, in cell indices, with torchvision's order of
+    rounding.
+    """
     if grid.aligned:
         return low - 0.5, high - 0.5
     return low, low + (high - low).clamp(min=1)
@@ -134,8 +136,8 @@ def _edges(low: Tensor, high: Tensor, grid: RoiGrid) -> tuple[Tensor, Tensor]:
 def _axis(
     low: Tensor, high: Tensor, cells: Tensor, grid: RoiGrid, ratio: int
 ) -> tuple[Tensor, Tensor]:
-    """Cells (N, r, 2 · ratio) and weights of the sample points along one axis of `cells` (N,), as
-    torchvision's roi_align takes them.
+    """Return the cells (N, r, 2 · ratio) and weights of the sample points along one axis of `cells`
+    (N,), as in torchvision's roi_align.
     """
     start, end = _edges(low, high, grid)
     steps = (torch.arange(grid.resolution * ratio, device=low.device) + 0.5) / max(ratio, 1)

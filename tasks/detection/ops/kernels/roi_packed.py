@@ -1,4 +1,4 @@
-"""RoIAlign by one call of torchvision's kernel on a map that holds all levels: the route of a GPU.
+"""RoIAlign by one call of torchvision's kernel on a map with all levels: the route for a GPU.
 
 B images, K boxes an image, C channels; boxes are (x1, y1, x2, y2) in cells of their own level.
 """
@@ -21,8 +21,8 @@ def pool_packed(
     """Pool RoI features (B · K, C, r, r) of boxes (B, K, 4), each from its `level` (B, K) of the
     feature maps (B, C, h, w), fine to coarse.
 
-    Half-pixel-correct only: the legacy rule reads zeros beyond a map's edge, where other levels lie
-    here. Gradients are added up in any order.
+    Half-pixel-correct only: the legacy rule reads zeros beyond a map's edge, but here other levels
+    lie there. Gradients are added up in arbitrary order.
     """
     packed_pyramid, origins = pack_pyramid(pyramid)
     left = device_constant(tuple(float(x) for x, _ in origins), boxes.device)[level]
@@ -38,12 +38,12 @@ def pool_packed(
 
 
 def pack_pyramid(pyramid: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
-    """Lay all levels (B, C, h, w) in one fp32 map (B, C, H, W); returns each one's origin (x, y)
-    too.
+    """Pack all levels (B, C, h, w) into one fp32 map (B, C, H, W), and return each level's origin
+    (x, y).
 
-    The finest level lies above the others, which stand in a row. Each keeps a border of one
-    replicated cell: RoIAlign reads at most one cell outside a map and takes the edge's value there,
-    so a box that lies in its level reads the same numbers as from the level by itself.
+    The finest level lies above a row of the others. Each has a border of one replicated cell.
+    RoIAlign reads at most one cell outside a map and takes the edge's value there, so a box reads
+    the same numbers as from its own level alone.
     """
     finest, *others = (F.pad(level.float(), (1, 1, 1, 1), mode="replicate") for level in pyramid)
     if not others:

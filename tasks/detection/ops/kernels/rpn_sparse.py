@@ -1,4 +1,4 @@
-"""The region proposal head at some anchors alone.
+"""Apply the region proposal head to some anchors only.
 
 B images, C channels, R anchors a cell, S anchors.
 """
@@ -24,11 +24,11 @@ def predict_at(
     pyramid: Sequence[Tensor],
     indices: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Predict logits (B, S) and offsets (B, S, 4) of the anchors at `indices` (B, S) alone.
+    """Predict logits (B, S) and offsets (B, S, 4) of only the anchors at `indices` (B, S).
 
-    The layers are a 3x3 convolution, and two of 1x1 with R and 4 · R channels; feature maps are
-    (B, C, h, w), fine to coarse. These are the numbers of the dense head, but the backward pass
-    touches S 3x3 windows instead of every cell.
+    The layers are a 3x3 convolution, and two of 1x1 with R and 4 · R channels; feature maps are (B,
+    C, h, w), fine to coarse. The results equal the dense head's, but the backward pass touches S
+    3x3 windows instead of every cell.
     """
     per_cell = objectness.out_channels
     cells = list_bordered_cells(pyramid)  # (B, cells, C)
