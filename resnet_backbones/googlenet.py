@@ -231,7 +231,7 @@ class AuxiliaryHead(nn.Module):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what the family has not."""
+    """Raise UserError for options that this family does not have."""
     refuse_foreign(spec)
     if _is_published(spec) and spec.norm not in ("batch", "frozen"):
         raise UserError(

@@ -147,7 +147,7 @@ def make_options(name: str, values: Mapping[str, Any]) -> object | None:
     """The options that `create_backbone` takes for a network, from values by name; None for no
     values.
 
-    UserError for names that the network's family has not.
+    UserError for names of options that the family does not have.
     """
     if not values:
         return None

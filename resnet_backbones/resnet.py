@@ -181,7 +181,7 @@ class ResNet(StagedBackbone):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what the family has not."""
+    """Raise UserError for options that this family does not have."""
     variant = VARIANTS[spec.name]
     options = own_options(spec, ResNetOptions)
     if variant.block is BasicBlock:

@@ -84,7 +84,7 @@ class CifarResNet(SmallStemBackbone):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what the family has not."""
+    """Raise UserError for options that this family does not have."""
     options = own_options(spec, CifarOptions)
     if spec.name.startswith("plain") and options != CifarOptions():
         raise UserError(

@@ -47,7 +47,7 @@ class WideCifarResNet(SmallStemBackbone):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what the family has not."""
+    """Raise UserError for options that this family does not have."""
     refuse_foreign(spec)
     if spec.freeze_through == "c5":
         raise UserError(

@@ -237,7 +237,7 @@ class IdentityResNet(StagedBackbone):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what the family has not."""
+    """Raise UserError for options that this family does not have."""
     own_options(spec, IdentityOptions)
     check_cifar(spec)
 

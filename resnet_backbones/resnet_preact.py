@@ -186,7 +186,7 @@ class ConvHead(Head):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what the family has not."""
+    """Raise UserError for options that this family does not have."""
     own_options(spec, PreActOptions)
     if _depth(spec) < 50:
         refuse_bottleneck_stride(spec)

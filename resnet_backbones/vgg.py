@@ -190,7 +190,7 @@ class VGGHead(Head):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what the family has not."""
+    """Raise UserError for options that this family does not have."""
     refuse_stride_in(spec)
     own_options(spec, VGGOptions)
     if not spec.name.endswith("_bn") and spec.norm not in ("batch", "frozen"):

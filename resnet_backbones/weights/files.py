@@ -57,8 +57,8 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """Tensors by name of a .safetensors file, or of a torch.save file or pickle that holds tensors
     only, on the CPU.
 
-    Wrappings such as `state_dict`, `model` or `net` and `module.` prefixes are taken off, and what
-    is no tensor is left out.
+    Wrappings such as `state_dict`, `model` or `net` and `module.` prefixes are taken off. Entries
+    that are not tensors are left out.
     """
     return read_file(Path(path)).tensors
 

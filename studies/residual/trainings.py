@@ -22,7 +22,7 @@ from tasks.metrics_file import Row, read_metrics
 ONE_RUN = "studies.residual.one_run"
 
 
-class StudyStopped(Exception):  # noqa: N818 - it is no error
+class StudyStopped(Exception):  # noqa: N818 - it is not an error
     """A signal asked for the end, and what was being done is saved."""
 
     def __init__(self, number: int) -> None:

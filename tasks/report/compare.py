@@ -13,7 +13,7 @@ from tasks.report.run import evaluation_metadata
 from tasks.scoring.evaluation import SETTINGS, percent_cell
 
 CONFIG = "config.yaml"
-VERSION_KEY = "settings_version"  # of the file's form, which is no setting
+VERSION_KEY = "settings_version"  # of the file's format, not a setting
 NOT_COMPARED = ("run.output_dir", VERSION_KEY)
 ABSENT = "absent"  # the value of a setting that one has and another has not
 Setting = tuple[str, str, str]  # name, and the value in both runs

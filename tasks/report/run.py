@@ -179,7 +179,7 @@ def _load(path: Path, otherwise: Any) -> Any:
         return otherwise
     try:
         content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):  # bytes that are no text are a ValueError
+    except (ValueError, RecursionError):  # bytes that are not text raise ValueError
         content = None
     if not isinstance(content, type(otherwise)):
         kind = "object" if isinstance(otherwise, dict) else "list"

@@ -103,7 +103,7 @@ def _rows(
 
 
 def _row(line: Sequence[str], labels: Mapping[str, int]) -> Row:
-    """A line's values; KeyError for an unknown class, ValueError for what is no number."""
+    """A line's values; KeyError for an unknown class, ValueError for text that is not a number."""
     ranked: list[int] = []
     probabilities: list[float] = []
     for text in line[len(COLUMNS) :]:

@@ -60,7 +60,7 @@ class WorstImages:
     images: list[LabelledImage] = field(default_factory=list)
 
     def add(self, image: LabelledImage) -> None:
-        """Take an image, unless it is better than all of enough others; nan is no score."""
+        """Take an image, unless it is better than all of enough others; nan is not a score."""
         full = len(self.images) == self.kept
         if math.isnan(image.score) or (full and _rank(image) > _rank(self.images[-1])):
             return

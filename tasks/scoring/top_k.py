@@ -145,7 +145,7 @@ def scoring_facts(
     """Say what scores are of, for `write_evaluation`; a report made again reads it.
 
     `image_root` is the folder that the file names of predictions.csv are below, None where the
-    images are no files.
+    images are not files.
     """
     root = {} if image_root is None else {"image_root": str(image_root)}
     counts = {"images": len(results), "classes": label_map.num_classes}

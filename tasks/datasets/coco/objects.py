@@ -124,7 +124,7 @@ def plain_rows(
         images, categories, boxes = zip(*map(fields, records), strict=True)
         indices = [positions[image] for image in images]
         classes = [labels[category] for category in categories]
-    except (KeyError, TypeError, ValueError):  # a field is missing or a list, or it is no record
+    except (KeyError, TypeError, ValueError):  # a field is missing or a list, or it is not a record
         return None
     areas = [record.get("area") for record in records]
     crowds = [record.get("iscrowd") for record in records]

@@ -30,7 +30,7 @@ class ClassList:
     """What messages call the list: its file, or "the list camvid"."""
     entries: tuple[MaskClass, ...]
     ignored: frozenset[int] = frozenset()
-    """An entry with such a value is no class; its colour counts for nothing too."""
+    """An entry with such a value is not a class; its colour is ignored too."""
 
     def __post_init__(self) -> None:
         _check_unique(self.source, "value", [entry.value for entry in self.entries])

@@ -51,8 +51,8 @@ class Lookup:
     def read(self, stored: NDArray[Any], path: Path) -> Labels:
         """The labels (H, W) of what the mask `path` stores.
 
-        Raises UnknownValuesError naming the first value or colour that is no class, and DataError
-        for what is no mask.
+        Raises UnknownValuesError naming the first value or colour that is not a class, and
+        DataError for a file that is not a mask.
         """
         if stored.ndim == 3 and stored.shape[2] >= 3:
             return self._read_colours(stored, path)
