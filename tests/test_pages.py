@@ -176,7 +176,9 @@ PREPARATIONS: dict[str, Callable[[Path], None]] = {
 }
 
 
-SLOW = ("docs/backbones.md", "docs/classify.md", "docs/evidence.md", "docs/segment.md")
+SLOW = tuple(
+    f"docs/{name}.md" for name in ("backbones", "classify", "evidence", "segment", "watch")
+)
 """Pages whose trainings and evaluations take a minute together."""
 
 

@@ -21,14 +21,13 @@ def test_killed_off_the_save_grid(finished_run: FinishedRun, tmp_path: Path) -> 
     assert_same_run(tmp_path, finished_run.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("save", "saved"),
     [
         (2, 4),  # last.pt of step 8
-        pytest.param(
-            3, 8, marks=pytest.mark.slow
-        ),  # best.pt of step 8, scored but not yet said to be
-        pytest.param(1, 0, marks=pytest.mark.slow),  # the very first, of step 4
+        (3, 8),  # best.pt of step 8, scored but not yet said to be
+        (1, 0),  # the very first, of step 4
     ],
 )
 def test_killed_inside_a_save(

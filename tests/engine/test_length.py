@@ -114,6 +114,7 @@ def test_a_run_too_short_for_its_patience_is_warned_of(
     assert all(f"in a run of {evaluations} evaluations; lower" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_plateau_lowers_the_rate_at_the_same_step_after_a_resume(
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,8 @@ def test_a_mistake_of_a_user_is_one_line(where: str, images: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "where", ["rank1", "worker", pytest.param("scoring", marks=pytest.mark.slow)]
+    "where",
+    ["rank1", *(pytest.param(name, marks=pytest.mark.slow) for name in ("worker", "scoring"))],
 )
 def test_a_bug_on_another_rank_keeps_its_traceback(
     where: str, images: Path, tmp_path: Path

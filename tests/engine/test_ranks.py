@@ -17,7 +17,11 @@ WORLD = World(0, 0, 1, torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
-    "overrides", [(), ("optim.accumulate=2",)], ids=["2x2", "2x1 accumulated twice"]
+    "overrides",
+    [
+        pytest.param((), id="2x2", marks=pytest.mark.slow),
+        pytest.param(("optim.accumulate=2",), id="2x1 accumulated twice"),
+    ],
 )
 def test_two_ranks_train_the_weights_of_one(
     toy: ModuleType, run_two_ranks: Callable, tmp_path: Path, overrides: tuple[str, ...]

@@ -272,7 +272,7 @@ def test_class_names_of_another_number_of_classes_are_refused(tmp_path: Path) ->
     _saved_classifier(path, ("cat", "dog", "cow"))
     with pytest.raises(
         UserError,
-        match=r"must name the 2 classes .*, got a label_map of 3; mend it with .*label_map=",
+        match=r"must name the 2 classes .*, got a label_map of 3; correct it with .*label_map=",
     ):
         create_classifier("resnet20", num_classes=2, weights=str(path))
 
