@@ -1,4 +1,22 @@
-"""The error that a user can cause and correct.  Imports nothing, so any module may import it."""
+"""The error that a user can cause and correct.
+
+Imports the standard library alone, so any module may import it.
+"""
+
+import struct
+import zipfile
+import zlib
+
+ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+"""What zipfile raises where bits of an archive's structure are not what was written."""
 
 
 class UserError(ValueError):

@@ -74,7 +74,7 @@ VIEWS = {
     "mmdet": "mmengine",
     "huggingface": "transformers",
 }
-ERRORS = "resnet_backbones.errors"  # which imports nothing, so that everything may import it
+ERRORS = "resnet_backbones.errors"  # of the standard library alone: everything may import it
 Row = tuple[str, set[str], set[str]]
 
 
@@ -82,6 +82,7 @@ def task_rows(task: str) -> list[Row]:
     """A task imports its own folder and every floor below, and never another task."""
     below = {"tasks.engine.*", "tasks.vision.*", "resnet_backbones.*", *FLOORS}
     settings = {
+        "tasks.engine.setting_declarations",
         "tasks.engine.settings",
         "tasks.vision.settings",
         "tasks.vision.settings_semantic",
@@ -110,6 +111,7 @@ TORCHLESS = {
         "run_files",
         "run_lock",
         "schedule",
+        "setting_declarations",
         "setting_help",
         "setting_names",
         "setting_types",
@@ -263,10 +265,14 @@ TABLE: list[Row] = [
         },
         {"timm"},
     ),
-    ("tasks.vision.settings", {"tasks.engine.settings"}, set()),
+    (
+        "tasks.vision.settings",
+        {"tasks.engine.setting_declarations", "tasks.engine.settings"},
+        set(),
+    ),
     (
         "tasks.vision.settings_semantic",
-        {"tasks.engine.settings", "tasks.vision.settings"},
+        {"tasks.engine.setting_declarations", "tasks.vision.settings"},
         set(),
     ),
     (

@@ -10,7 +10,8 @@ from tasks.classification.config import ClassificationConfig
 from tasks.cli.recipes import list_recipes
 from tasks.detection.config import DetectionConfig, ModelConfig
 from tasks.engine.config import flatten, to_dict
-from tasks.engine.settings import ScheduleConfig, TaskSettings, changeable
+from tasks.engine.setting_declarations import changeable
+from tasks.engine.settings import ScheduleConfig, TaskSettings
 from tasks.segmentation.config import SegmentationConfig
 
 LONGEST = 104

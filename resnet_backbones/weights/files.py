@@ -4,9 +4,7 @@ import argparse
 import ctypes
 import hashlib
 import pickle
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -16,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from resnet_backbones.errors import UserError
+from resnet_backbones.errors import ZIP_DAMAGE, UserError
 from resnet_backbones.weights.passport import Passport
 from resnet_backbones.weights.pickles import numpy_scalars, read_pickle
 
@@ -27,16 +25,6 @@ _WRAPPINGS = (
 )
 """Entries of a file that hold the tensors, in the order in which they are looked for; `blobs` is
 Detectron's."""
-_ZIP_DAMAGE = (
-    zipfile.BadZipFile,
-    OSError,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
-"""What zipfile raises where bits of an archive's structure are not what was written."""
 _ZIP_BEGINS = b"PK\x03\x04"
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
 
@@ -146,7 +134,7 @@ def _first_damaged(file: IO[bytes]) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.testzip()
-    except _ZIP_DAMAGE as error:
+    except ZIP_DAMAGE as error:
         return first_line(error)
 
 

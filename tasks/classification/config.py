@@ -6,14 +6,8 @@ from typing import ClassVar, Literal
 
 from resnet_backbones.errors import UserError
 from tasks.classification.data_config import DataConfig
-from tasks.engine.settings import (
-    OptimConfig,
-    RunConfig,
-    ScheduleConfig,
-    TaskSettings,
-    may_change,
-    require,
-)
+from tasks.engine.setting_declarations import may_change, require
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
 from tasks.vision.settings import OptionsConfig
 
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "nearest"]

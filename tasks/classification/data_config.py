@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.engine.settings import TIMEOUT, may_change, require
+from tasks.engine.setting_declarations import may_change, require
+from tasks.engine.settings import TIMEOUT
 
 _ADDRESS = re.compile(r"pipe:|[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _READ_FROM = ("http://", "https://", "s3://", "gs://")

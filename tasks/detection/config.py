@@ -8,13 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-from tasks.engine.settings import (
-    OptimConfig,
-    RunConfig,
-    ScheduleConfig,
-    TaskSettings,
-    require,
-)
+from tasks.engine.setting_declarations import require
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
 from tasks.vision.settings import BackboneConfig, ImageDataConfig
 
 

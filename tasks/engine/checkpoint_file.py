@@ -2,27 +2,14 @@
 
 import re
 import shlex
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from resnet_backbones.errors import UserError
+from resnet_backbones.errors import ZIP_DAMAGE, UserError
 from tasks.engine.run_files import BEST, LAST
-
-_ZIP_DAMAGE = (
-    zipfile.BadZipFile,
-    OSError,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
-"""Errors that zipfile raises for a damaged archive."""
 
 
 def load_mapped(file: Path) -> dict[str, Any]:
@@ -50,7 +37,7 @@ def check_archive(file: Path, name: str | None = None) -> None:
             members = [one for one in archive.namelist() if name is None or one.endswith(name)]
             for member in members:
                 archive.read(member)
-    except _ZIP_DAMAGE as error:
+    except ZIP_DAMAGE as error:
         raise UserError(damaged(file, str(error))) from error
 
 
@@ -88,7 +75,7 @@ def _is_whole(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.testzip() is None
-    except _ZIP_DAMAGE:
+    except ZIP_DAMAGE:
         return False
 
 

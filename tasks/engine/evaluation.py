@@ -13,7 +13,8 @@ from tasks.engine.batches import Batch
 from tasks.engine.compilation import begin_batch
 from tasks.engine.distributed import World
 from tasks.engine.precision import Precision
-from tasks.engine.settings import RunConfig, require
+from tasks.engine.setting_declarations import require
+from tasks.engine.settings import RunConfig
 from tasks.engine.threads import choose_threads, use_threads
 from tasks.engine.training import Evaluate
 from tasks.engine.wish import leave_if_asked

@@ -34,7 +34,8 @@ from tasks.engine.run_files import BEST, LABEL_MAP, LAST
 from tasks.engine.run_folder import check_output_dir, prepare_output_dir
 from tasks.engine.run_lock import RunLock
 from tasks.engine.samples import DrawSamples, draw_samples
-from tasks.engine.settings import TaskSettings, require
+from tasks.engine.setting_declarations import require
+from tasks.engine.settings import TaskSettings
 from tasks.engine.shared_folder import refuse_unshared
 from tasks.engine.sinks import Sink
 from tasks.engine.start import Start

@@ -11,7 +11,8 @@ from tasks.engine.progress import Progress
 from tasks.engine.run_files import BEST, LAST
 from tasks.engine.saved import settings_of
 from tasks.engine.schedule import lr_factor
-from tasks.engine.settings import RunConfig, TaskSettings, changeable
+from tasks.engine.setting_declarations import changeable
+from tasks.engine.settings import RunConfig, TaskSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -5,8 +5,8 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tasks.engine.setting_declarations import EXCLUDES
 from tasks.engine.setting_types import field_types, section_type
-from tasks.engine.settings import EXCLUDES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

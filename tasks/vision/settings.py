@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tasks.engine.settings import TIMEOUT, may_change, require
+from tasks.engine.setting_declarations import may_change, require
+from tasks.engine.settings import TIMEOUT
 
 
 @dataclass(frozen=True, kw_only=True)

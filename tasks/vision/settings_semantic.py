@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from tasks.engine.settings import may_change, require
+from tasks.engine.setting_declarations import may_change, require
 from tasks.vision.settings import BackboneConfig, ImageDataConfig
 
 HeadKind = Literal["fpn", "fcn", "deeplabv3", "deeplabv3plus"]

@@ -23,7 +23,8 @@ from tasks.engine.launch import Launch, Run, launch
 from tasks.engine.loading import Loader, Share
 from tasks.engine.sampling import batches_per_epoch, global_batch
 from tasks.engine.saved import read_run
-from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings, may_change
+from tasks.engine.setting_declarations import may_change
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
 from tasks.engine.start import Start
 from tasks.images import decode, find_images
 

@@ -10,8 +10,8 @@ import pytest
 
 from resnet_backbones.errors import UserError
 from tasks.engine.config import from_saved, load_config, to_saved, to_yaml, with_overrides
+from tasks.engine.setting_declarations import require
 from tasks.engine.setting_help import describe
-from tasks.engine.settings import require
 
 
 @dataclass(frozen=True, kw_only=True)

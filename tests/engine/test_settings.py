@@ -18,16 +18,9 @@ from tasks.engine.config import (
     to_yaml,
     with_overrides,
 )
+from tasks.engine.setting_declarations import changeable, may_change, require
 from tasks.engine.setting_help import describe
-from tasks.engine.settings import (
-    OptimConfig,
-    RunConfig,
-    ScheduleConfig,
-    TaskSettings,
-    changeable,
-    may_change,
-    require,
-)
+from tasks.engine.settings import OptimConfig, RunConfig, ScheduleConfig, TaskSettings
 
 
 def renamed(values: dict[str, Any]) -> dict[str, Any]:
