@@ -14,7 +14,7 @@ from studies.residual.measures import MEASURES, Values, measured, of_finished
 from studies.residual.points import Point
 from tasks.files import write_text
 
-ORDER = ("cpu", "gpu", "paper")
+ORDER = ("cpu", "long", "gpu", "paper")
 """Budgets, the longest last."""
 RESPONSES = "responses"
 """The study whose rows are layers."""

@@ -11,6 +11,7 @@ import pytest
 from resnet_backbones.errors import UserError
 from resnet_backbones.registry import make_options
 from studies.degradation import STUDY
+from studies.residual.results import ORDER
 from studies.residual.study import Plan, Study, choose_networks
 from studies.residual.subsets import StudyImages
 
@@ -37,6 +38,11 @@ def plan(study: Study, budget: str, images: StudyImages, out: Path, seeds: int =
     return Plan(study, budget, images, out, seeds, tuple(study.budgets[budget].networks), ())
 
 
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_every_study_has_these_budgets(study: Study) -> None:
+    assert {"cpu", "gpu", "paper"} <= set(study.budgets) <= set(ORDER)
+
+
 def test_a_seed_of_every_network_comes_before_the_next_seed(
     images: StudyImages, tmp_path: Path
 ) -> None:
@@ -47,8 +53,14 @@ def test_a_seed_of_every_network_comes_before_the_next_seed(
     ]
 
 
-@pytest.mark.parametrize("budget", ["cpu", "gpu", "paper"])
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+@pytest.mark.parametrize(
+    ("study", "budget"),
+    [
+        pytest.param(study, budget, id=f"{study.name}-{budget}")
+        for study in STUDIES
+        for budget in study.budgets
+    ],
+)
 def test_all_settings_of_a_study_are_right(
     study: Study, budget: str, images: StudyImages, tmp_path: Path
 ) -> None:
