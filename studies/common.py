@@ -1,6 +1,4 @@
-"""What studies share: their command lines, trainings that go on where they were, and the spread of
-those that differ by seed alone.
-"""
+"""What studies share: command lines, trainings that can be resumed, and the spread over seeds."""
 
 from __future__ import annotations
 
@@ -24,16 +22,16 @@ from tasks.engine.settings import TaskSettings
 from tasks.metrics_file import read_metrics
 
 Curve = dict[int, float]
-"""Scores by finished steps."""
+"""Score by number of finished steps."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What trainings that differ by seed alone reach."""
+    """Mean and deviation of the scores of trainings that differ only in their seed."""
 
     mean: float
     deviation: float | None
-    """Standard deviation of a sample; None for a single training."""
+    """Sample standard deviation; None for a single training."""
     count: int
 
     @classmethod
@@ -42,20 +40,20 @@ class Spread:
         return cls(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
     def shown(self) -> tuple[str, str]:
-        """Mean and deviation for people, with two decimals."""
+        """Mean and deviation as text with two decimals."""
         deviation = "n/a" if self.deviation is None else f"{self.deviation:.2f}"
         return f"{self.mean:.2f}", deviation
 
 
 def study_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser whose help shows the description as it is written."""
+    """Make a parser whose help keeps the line breaks of the description."""
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 
 def run_study(main: Callable[[], None]) -> None:
-    """Run a study; a user's mistake becomes one line and exit status 2."""
+    """Run a study; a UserError is printed as one line and ends it with status 2."""
     try:
         main()
     except UserError as error:
@@ -64,20 +62,19 @@ def run_study(main: Callable[[], None]) -> None:
 
 
 def report_head(title: str) -> list[str]:
-    """The first lines of a report: what it is about, and the machine."""
+    """The first lines of a report: its title and the machine."""
     return [f"# {title}", "", *(f"* {name}: {value}" for name, value in machine().items()), ""]
 
 
 def check_run(config: TaskSettings) -> None:
-    """UserError where the folder holds a run of other settings."""
+    """Raise UserError if the output folder holds a run with other settings."""
     check_output_dir(config.run, World(0, 0, 1, torch.device("cpu")), config)
 
 
 def finished_curve(config: TaskSettings) -> Curve:
-    """What a training scored in run.best_metric at each of its evaluations.
+    """Train, and return run.best_metric at each evaluation.
 
-    It is carried out, continued where it was interrupted, or only read where it is finished;
-    run.resume must be auto.
+    An interrupted training is resumed and a finished one is only read; run.resume must be auto.
     """
     curve = read_curve(config)
     if config.schedule.steps in curve:
@@ -88,7 +85,7 @@ def finished_curve(config: TaskSettings) -> Curve:
 
 
 def read_curve(config: TaskSettings) -> Curve:
-    """The evaluations so far; none where there is no run. A score that is no number is nan."""
+    """The evaluations so far, none without a run; a missing score is nan."""
     path = Path(config.run.output_dir) / METRICS
     metric = config.run.best_metric
     rows = read_metrics(path) if path.exists() else []

@@ -1,1 +1,1 @@
-"""What the studies of residual learning share: their runs, tables, curves, claims and page."""
+"""Shared by the studies of residual learning: runs, tables, curves, claims and the page."""

@@ -1,4 +1,4 @@
-"""What the sources say of residual learning, claim by claim."""
+"""All claims of the papers that the page lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLAIMS: tuple[Claim, ...] = (
     *ORDERS,
     *COLUMNS,
 )
-"""In the order of the page."""
+"""Claims that a study tests, in the order of the page."""
 ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere(
         text="On ImageNet plain-34 is worse than plain-18, and ResNet-34 better than ResNet-18",

@@ -1,4 +1,4 @@
-"""What is claimed of depth: degradation, convergence, and signals."""
+"""Claims about depth: degradation, convergence, and signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is claimed of the parts of a net: shortcuts, orders of activations, VGG's columns."""
+"""Claims about the parts of a net: shortcuts, activation orders, VGG's columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line of a study: what is to be done, done, and written down after every training."""
+"""The command line of a study. Results are written after every training."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ OUT = "runs/studies"
 
 
 def run_command(study: Study, description: str | None) -> None:
-    """Be the program of a study."""
+    """Run the command line of a study."""
     parser = shared_parser(description, tuple(study.budgets))
     _add_arguments(parser)
     run_study(lambda: _main(study, parser.parse_args()))
 
 
 def shared_parser(description: str | None, budgets: Sequence[str]) -> argparse.ArgumentParser:
-    """A parser of what every study takes."""
+    """Make a parser with the options that every study has."""
     parser = study_parser(description)
     parser.add_argument("--budget", choices=tuple(budgets), required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of CIFAR-10")
@@ -85,7 +85,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_plan(study: Study, given: argparse.Namespace) -> Plan:
-    """What the command line asks for; UserError where it cannot be."""
+    """Turn the command line into a plan; UserError for a wrong value."""
     budget = study.budgets[given.budget]
     for name in ("seeds", "jobs"):
         value = getattr(given, name)
@@ -124,7 +124,7 @@ def _main(study: Study, given: argparse.Namespace) -> None:
 
 
 def write_down(plan: Plan, runs: Sequence[Run], given: argparse.Namespace) -> None:
-    """Write points, curves and the page of what there is so far of these trainings."""
+    """Write the points, curves and page section of all points that these trainings have so far."""
     study = plan.study
     points = [point for run in runs for point in read_points(run.folder, run.origin)]
     results = Results(given.page / "results")
@@ -156,7 +156,7 @@ def _machines(runs: Sequence[Run]) -> dict[str, dict[str, str]]:
 
 
 def _shown_command(plan: Plan, given: argparse.Namespace) -> str:
-    """The command for readers: paths of this machine are left out, and what changes no number."""
+    """The command as the page shows it, without local paths and options that change no number."""
     words = ["python", f"studies/{plan.study.name}.py", "--budget", plan.budget_name]
     words += ["--data", plan.images.root.resolve().name]
     if given.seeds is not None:

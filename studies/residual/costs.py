@@ -1,4 +1,4 @@
-"""What a study would cost: multiply-adds of its trainings, at the speed of two CPU cores."""
+"""Estimate the cost of a study from the multiply-adds of its trainings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from studies.residual.study import Plan, Run
 from tasks.classification.config import ClassificationConfig
 
 MACS_PER_S = 37e9
-"""Of training in bf16 on two cores of an AMD EPYC (Zen 4): ResNet-20 was measured at 920 images/s
-there, of 40.6 million multiply-adds each."""
+"""Multiply-adds of a forward pass per second of training, in bf16 on two cores of an AMD EPYC (Zen
+4). ResNet-20, with 40.6 million an image, was measured there at 920 images/s."""
 START_S = 8.0
-"""Seconds of a training that are neither: libraries, images and reports."""
+"""Seconds of a training for imports, reading the images and the report."""
 SCORING = 1 / 3
-"""Cost of scoring an image, of that of training on it: no backward pass."""
+"""Cost of scoring an image relative to training on it, as there is no backward pass."""
 
 
 def list_runs(plan: Plan, runs: Sequence[Run], state: Callable[[Run], str]) -> list[str]:
-    """A table of the trainings: settings, cost and state."""
+    """Table of the trainings with their settings, estimated minutes and state."""
     rows = [("training", "settings", "minutes of two cores", "state")]
     minutes = {run.name: estimated_minutes(run) for run in runs}
     for run in runs:
@@ -30,7 +30,7 @@ def list_runs(plan: Plan, runs: Sequence[Run], state: Callable[[Run], str]) -> l
 
 
 def estimated_minutes(run: Run) -> float:
-    """Of training and scoring on those cores."""
+    """Minutes to train and score a run on two cores."""
     config = run.config
     steps = config.schedule.steps
     evaluations = -(-steps // config.run.eval_every) if config.run.eval_every else 1
@@ -42,7 +42,7 @@ def estimated_minutes(run: Run) -> float:
 
 
 def multiply_adds(config: ClassificationConfig) -> int:
-    """Of one image."""
+    """Multiply-adds of a forward pass on one image."""
     name = config.model.backbone
     options = make_options(name, config.model.options.given())
     found = measure(name, size=config.test.crop, num_classes=10, options=options)

@@ -1,4 +1,4 @@
-"""Rows of one dataclass as CSV and back; None is an empty cell."""
+"""Write rows of a dataclass as CSV, and read them; None is an empty cell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def as_csv(kind: type[Any], rows: Sequence[object]) -> str:
-    """A heading of the fields of `kind`, and a line for each row."""
+    """CSV text with the field names of `kind` as its header."""
     names = [field.name for field in fields(kind)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -24,13 +24,13 @@ def as_csv(kind: type[Any], rows: Sequence[object]) -> str:
 
 
 def from_csv(kind: type[T], path: Path) -> list[T]:
-    """The rows of a file, whose fields are texts, whole numbers, or other numbers or None."""
+    """Read rows; the fields of `kind` must be `str`, `int`, `float` or `float | None`."""
     with path.open(encoding="utf-8", newline="") as file:
         return [kind(**dict(_typed(kind, row))) for row in csv.DictReader(file)]
 
 
 def _typed(kind: type[Any], row: dict[str, str]) -> Iterator[tuple[str, object]]:
-    """Cells as the fields' types are."""
+    """Convert each cell to the type of its field."""
     for field in fields(kind):
         text = row[field.name]
         if field.type == "str":

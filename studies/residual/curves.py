@@ -1,4 +1,4 @@
-"""Curves of errors by images seen, every training a line and every network a colour."""
+"""Plot errors by epoch, with a line for each training and a colour for each network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PANELS = (("train_error", "training error, %"), ("test_error", "test error, %"))
 
 
 def draw_curves(points: Sequence[Point], title: str, path: Path) -> None:
-    """Training error on the left, test error on the right."""
+    """Write a PNG with training errors on the left and test errors on the right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -33,7 +33,7 @@ def draw_curves(points: Sequence[Point], title: str, path: Path) -> None:
 
 
 def _draw(axes: Any, points: Sequence[Point], name: str) -> None:
-    """A line for each training, the first of a network with its name."""
+    """Draw a line for each training; the first of a network carries its name."""
     networks = list(dict.fromkeys(point.network for point in points))
     named: set[str] = set()
     for network, of_run in _curves(points):
@@ -47,7 +47,7 @@ def _draw(axes: Any, points: Sequence[Point], name: str) -> None:
 
 
 def _curves(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
-    """Network and points of each training."""
+    """Yield the network and the points of each training."""
     way = [point for point in points if point.when == ON_THE_WAY]
     for _, group in groupby(way, key=lambda point: point.run):
         of_run = list(group)

@@ -1,5 +1,4 @@
-"""How the layers of trained nets respond, a row each, as CSV keeps it; and what is measured of a
-net.
+"""Responses of the layers of trained nets as rows of a CSV file, and the measures of a net.
 
 He et al. 2016, figure 7: standard deviations after the norm and before the nonlinearity.
 """
@@ -16,7 +15,7 @@ from studies.residual.measures import Measure
 
 @dataclass(frozen=True, kw_only=True)
 class LayerRow:
-    """A convolution of a trained net."""
+    """Response of one convolution of a trained net."""
 
     study: str
     budget: str
@@ -24,23 +23,22 @@ class LayerRow:
     network: str
     seed: int
     place: int
-    """Among the convolutions, from 0 in the order of the forward pass."""
+    """Index of the convolution in the order of the forward pass, from 0."""
     layer: str
     std: float | None
     """Standard deviation of the response."""
     forward_norm: float | None
     """Root mean square of the response."""
     backward_norm: float | None
-    """Root mean square of the gradient that reaches it, from a direction of the last map."""
+    """Root mean square of the gradient at the response, for a random direction of the last map."""
     residual_to_identity: float | None
-    """Of the last convolution of a residual block: norm of what the block adds over that of its
-    shortcut."""
+    """Norm of the branch over norm of the shortcut; only for the last convolution of a block."""
 
 
 def rows_of(
     responses: Responses, study: str, budget: str, network: str, seed: int
 ) -> list[LayerRow]:
-    """The rows of a net; convolutions of shortcuts are left out, as in the figure."""
+    """Rows of a net without the convolutions of its shortcuts, as in the figure."""
     ratios = {block.block: block.residual_to_identity for block in responses.blocks}
     layers = [layer for layer in responses.layers if ".downsample." not in layer.layer]
     last = {layer.layer.rpartition(".")[0]: layer.layer for layer in layers}
@@ -66,24 +64,24 @@ def rows_of(
 
 
 def mean_response(rows: Sequence[LayerRow]) -> float | None:
-    """Standard deviation of a layer's response, on average over the layers."""
+    """Mean over the layers of the standard deviation of the response."""
     return mean(row.std for row in rows if row.std is not None)
 
 
 def weakest_response(rows: Sequence[LayerRow]) -> float | None:
-    """Of all layers' standard deviations, the least over the largest."""
+    """Smallest standard deviation of a layer over the largest, in percent."""
     stds = [row.std for row in rows if row.std is not None]
     return 100 * min(stds) / max(stds)
 
 
 def gradient_left(rows: Sequence[LayerRow]) -> float | None:
-    """Of the gradient that the last layer gets, what the first one does."""
+    """Gradient at the first layer over that at the last one, in percent."""
     first, last = rows[0].backward_norm, rows[-1].backward_norm
     return None if first is None or not last else 100 * first / last
 
 
 def residual_share(rows: Sequence[LayerRow]) -> float | None:
-    """What a block adds over what its shortcut brings, on average; None without blocks."""
+    """Mean ratio of branch to shortcut over the blocks; None for a net without blocks."""
     found = [row.residual_to_identity for row in rows]
     ratios = [ratio for ratio in found if ratio is not None]
     return mean(ratios) if ratios else None
@@ -95,4 +93,4 @@ LAYER_MEASURES: Mapping[str, Measure[LayerRow]] = {
     "gradient of the first layer over the last's": Measure("%", gradient_left),
     "residual over identity": Measure("ratio of norms", residual_share),
 }
-"""By the names that tables give them."""
+"""Measures by their name in the tables."""

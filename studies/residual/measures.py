@@ -1,4 +1,4 @@
-"""One number of a finished training, or of a trained net, of its rows in their order."""
+"""Measures that turn the rows of a training, or of a trained net, into one number."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Generic, Protocol, TypeVar
 from studies.residual.points import AT_THE_END, ON_THE_WAY, Point
 
 Values = Mapping[str, Sequence[float]]
-"""By network, one of each seed."""
+"""For each network, a value of each seed."""
 EARLY = 0.25
-"""Share of a training that is its beginning; the learning rate has not been lowered then."""
+"""Share of a training that counts as early; the learning rate is still at its first value."""
 HALF = 50.0
-"""Training error, in percent, whose time is measured."""
+"""Training error in percent; measured is the time until it is reached."""
 
 
 class OfRun(Protocol):
@@ -22,11 +22,11 @@ class OfRun(Protocol):
 
     @property
     def run(self) -> str:
-        """Its name."""
+        """Name of the run."""
 
     @property
     def network(self) -> str:
-        """The name that tables give its net."""
+        """Name of the network in the tables."""
 
 
 Row = TypeVar("Row", bound=OfRun)
@@ -34,14 +34,14 @@ Row = TypeVar("Row", bound=OfRun)
 
 @dataclass(frozen=True)
 class Measure(Generic[Row]):
-    """What is measured of the rows of a run, None where it was not."""
+    """A unit, and a function from the rows of a run to a value or None."""
 
     unit: str
     of: Callable[[Sequence[Row]], float | None]
 
 
 def measured(rows: Iterable[Row], measure: Measure[Row]) -> dict[str, list[float]]:
-    """A measure of every run by network, in the order of the rows."""
+    """Apply a measure to every run; values by network, in the order of the rows."""
     values: dict[str, list[float]] = {}
     for _, group in groupby(rows, key=lambda row: row.run):
         of_run = list(group)
@@ -52,27 +52,27 @@ def measured(rows: Iterable[Row], measure: Measure[Row]) -> dict[str, list[float
 
 
 def final_train_error(points: Sequence[Point]) -> float | None:
-    """Of the training images that are scored on the way, at the last step."""
+    """Error of the regularly scored training images at the last step."""
     return _on_the_way(points)[-1].train_error
 
 
 def early_train_error(points: Sequence[Point]) -> float | None:
-    """The same after the beginning of training."""
+    """The same error at the first evaluation after EARLY of the steps."""
     way = _on_the_way(points)
     last = way[-1].step
     return next(point.train_error for point in way if point.step >= EARLY * last)
 
 
 def mean_train_error(points: Sequence[Point]) -> float | None:
-    """The same on average over the whole way: the lower, the faster it fell."""
+    """Mean of that error over all evaluations; it is lower if the error fell faster."""
     found = [point.train_error for point in _on_the_way(points)]
     errors = [error for error in found if error is not None]
     return sum(errors) / len(errors) if errors else None
 
 
 def epochs_to_half(points: Sequence[Point]) -> float | None:
-    """When the training error was HALF, on a line between two points; the whole length where it
-    never was.
+    """Epoch at which the training error reached HALF, interpolated between evaluations; the length
+    of training if it never did.
     """
     way = _on_the_way(points)
     if way[0].train_error is None or way[0].train_error <= HALF:
@@ -87,12 +87,12 @@ def epochs_to_half(points: Sequence[Point]) -> float | None:
 
 
 def full_train_error(points: Sequence[Point]) -> float | None:
-    """Of all training images."""
+    """Error of all training images after the last step."""
     return points[-1].train_error
 
 
 def full_test_error(points: Sequence[Point]) -> float | None:
-    """Of all test images."""
+    """Error of all test images after the last step."""
     return points[-1].test_error
 
 
@@ -104,11 +104,11 @@ MEASURES: Mapping[str, Measure[Point]] = {
     "training error, all images": Measure("%", full_train_error),
     "test error": Measure("%", full_test_error),
 }
-"""By the names that tables give them."""
+"""Measures by their name in the tables."""
 
 
 def of_finished(points: Iterable[Point]) -> list[Point]:
-    """The points of trainings that are finished."""
+    """Points of the finished trainings."""
     kept: list[Point] = []
     for _, group in groupby(points, key=lambda point: point.run):
         of_run = list(group)

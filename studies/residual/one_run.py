@@ -1,6 +1,6 @@
-"""Carry out what is left to be done of one training of a study: train, and score the full sets.
+"""Finish one training of a study: train, then score all training and test images.
 
-A process of its own, started by `trainings.py` with a Job as JSON.
+Runs in a process of its own, which `trainings.py` starts with a Job as JSON.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tasks.engine.run_files import LAST
 from tasks.files import write_text
 
 MACHINE = "machine.json"
-"""Of a run: what it was carried out on."""
+"""File of a run that describes the machine."""
 SCORES = "evaluation.json"
-"""Of a folder in which a full set was scored."""
+"""File that an evaluation writes into its folder."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Job:
 
     folder: str
     train: list[str] | None
-    """Recipe and overrides; None where it was trained already."""
+    """Recipe and overrides; None if the run is trained already."""
     full: dict[str, str]
-    """Folders of the run, and archives of images that are scored there at the end."""
+    """Archives to score at the end, by the subfolder that receives the scores."""
 
     def as_json(self) -> str:
-        """For the command line."""
+        """The job as an argument of the command line."""
         return json.dumps(asdict(self))
 
 
 def carry_out(job: Job) -> int:
-    """Train and score; the status of the first that failed, or 0. Nothing is done twice."""
+    """Train and score what is not done yet; return the first exit status that is not 0, or 0."""
     folder = Path(job.folder)
     if job.train is not None:
         status = main(["train", *job.train])

@@ -1,5 +1,6 @@
-"""The page of the studies: the table of claims, and a section for each study, between marks that
-leave everything else as it was written.
+"""The page of the studies: the table of claims, and a section for each study.
+
+Only what stands between the marks of a section is replaced.
 """
 
 from __future__ import annotations
@@ -18,16 +19,14 @@ CLAIMS_SECTION = "claims"
 
 
 def write_page(path: Path, results: Results, name: str, section: Sequence[str]) -> None:
-    """Write the section of a study and the table of claims into a page."""
+    """Update the section of a study and the table of claims in a page."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     text = replace_section(text, CLAIMS_SECTION, claims_section(results))
     write_text(path, replace_section(text, name, section))
 
 
 def replace_section(text: str, name: str, lines: Sequence[str]) -> str:
-    """A page with these lines between the marks of a section, which come last where there are
-    none.
-    """
+    """Replace the lines between the marks of a section; append the section if it is missing."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     body = "\n".join([begin, "", *lines, "", end])
     before, found, rest = text.partition(begin)
@@ -37,7 +36,7 @@ def replace_section(text: str, name: str, lines: Sequence[str]) -> str:
 
 
 def claims_section(results: Results) -> list[str]:
-    """The rule, and a row for every claim."""
+    """The rule of the verdicts, and a table with a row for every claim."""
     rows = [("claim", "source", "published", "here", "budget", "verdict")]
     for claim in CLAIMS:
         budget, judgement = judge_claim(claim, results)
@@ -50,7 +49,7 @@ def claims_section(results: Results) -> list[str]:
 
 
 def judge_claim(claim: Claim, results: Results) -> tuple[str, Judgement]:
-    """What the longest budget says that has all networks of a claim, and which that is."""
+    """The longest budget that has all networks of a claim, and its judgement."""
     for evidence in reversed(results.evidence(claim.study)):
         judgement = judge(claim, evidence.values(claim.measure))
         if judgement.verdict != NOT_RUN:

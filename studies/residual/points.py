@@ -1,4 +1,4 @@
-"""What a training showed on its way, a row each time that it was scored, as CSV keeps it."""
+"""Evaluations of a training as rows of a CSV file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tasks.engine.run_files import METRICS
 from tasks.metrics_file import Row, read_metrics
 
 FULL_TRAIN, FULL_TEST = "full_train", "full_test"
-"""Folders of a run in which the full sets are scored."""
+"""Subfolders of a run with the scores of all training and all test images."""
 ON_THE_WAY, AT_THE_END = "on the way", "at the end"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A training when it was scored; errors in percent, None where something was not measured."""
+    """One evaluation of a training; errors in percent, None for what was not measured."""
 
     study: str
     budget: str
@@ -25,30 +25,30 @@ class Point:
     network: str
     seed: int
     when: str
-    """`on the way`, or `at the end`, of the full sets."""
+    """`on the way`, or `at the end` for the evaluation of all images."""
     step: int
     epoch: float
     """Passes over the training images."""
     images: int
-    """Images seen, with their repetitions."""
+    """Number of images trained on, counting repetitions."""
     train_error: float | None
-    """Of training images without augmentation, in eval mode."""
+    """Error on training images, without augmentation and in eval mode."""
     train_scored: int
-    """Training images of which that is."""
+    """Number of training images that `train_error` is measured on."""
     test_error: float | None
     test_scored: int
     train_loss: float | None
-    """Of the images of `train_error`."""
+    """Loss on the images of `train_error`."""
     test_loss: float | None
     step_loss: float | None
-    """Mean of the augmented images since the point before."""
+    """Mean loss of the augmented batches since the previous point."""
     lr: float | None
     images_per_s: float | None
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which training points are of, and what they are counted by."""
+    """The training that points belong to, and its numbers of images."""
 
     study: str
     budget: str
@@ -57,13 +57,13 @@ class Origin:
     batch_size: int
     train_images: int
     train_scored: int
-    """Training images that are scored on the way."""
+    """Number of training images scored on the way."""
     test_scored: int
     full_test: int
-    """Images of the whole test set."""
+    """Number of all test images."""
 
     def point(self, step: int, when: str, **measured: Any) -> Point:
-        """A point after so many steps."""
+        """Make a point of this training after `step` steps."""
         images = step * self.batch_size
         return Point(
             study=self.study,
@@ -80,7 +80,7 @@ class Origin:
 
 
 def read_points(folder: Path, origin: Origin) -> list[Point]:
-    """What a training showed so far, and at last the full sets where they were scored."""
+    """Points of a training so far; the last one is of all images if they were scored."""
     path = folder / METRICS
     rows = read_metrics(path) if path.exists() else []
     points = [_scored_on_the_way(row, origin) for row in rows if "train/top1" in row]
@@ -106,7 +106,7 @@ def _scored_on_the_way(row: Row, origin: Origin) -> Point:
 
 
 def _full(folder: Path, origin: Origin, step: int) -> Point:
-    """The last weights on all images."""
+    """The point of the final weights on all images."""
     train = _scores(folder / FULL_TRAIN)
     test = _scores(folder / FULL_TEST)
     return origin.point(
@@ -130,5 +130,5 @@ def _scores(folder: Path) -> dict[str, float | None]:
 
 
 def _error(top1: float | None) -> float | None:
-    """Percent of images whose class was missed."""
+    """Percentage of images with a wrong class."""
     return None if top1 is None else round(100 * (1 - top1), 4)

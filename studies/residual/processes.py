@@ -1,4 +1,4 @@
-"""Processes beside one another, which are told of the signals that this one gets."""
+"""Run processes side by side and pass signals on to them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tasks.cores import usable_cores
 from tasks.engine.stop import ENDING
 
 PAUSE = 0.1
-"""Seconds between two looks at what is running."""
+"""Seconds between two checks for ended processes."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One of our modules to be run, and where its lines go: None for this process's own."""
+    """A module to run, and the log file for its output; None for that of this process."""
 
     name: str
     module: str
@@ -33,17 +33,18 @@ class Task:
 
 @dataclass
 class Processes:
-    """Up to `limit` processes of our modules, which all hold the file `held`."""
+    """Up to `limit` processes at a time, which all inherit the file descriptor `held`."""
 
     limit: int
     held: int
     running: dict[subprocess.Popen[bytes], Task] = field(default_factory=dict)
     received: list[int] = field(default_factory=list)
-    """Signals that came, and were passed on."""
+    """Signals received and passed on."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, int]]:
-        """Run tasks in their order; each as it ends, and its status. After a signal, or a status
-        that is not 0, none is started any more.
+        """Run tasks in order; yield each as it ends, with its exit status.
+
+        After a signal, or a status other than 0, no further task is started.
         """
         waiting = list(tasks)
         with self._passing_signals_on():
@@ -58,7 +59,7 @@ class Processes:
                     waiting = []
 
     def tell(self, number: int) -> None:
-        """Send a signal to all that are running."""
+        """Send a signal to all running processes."""
         for process in self.running:
             process.send_signal(number)
 
@@ -78,14 +79,14 @@ class Processes:
         self.running[process] = task
 
     def _ended(self) -> list[tuple[Task, int]]:
-        """What has ended since the last look, and its status."""
+        """Tasks that ended since the last check, with their exit status."""
         ended = [process for process in self.running if process.poll() is not None]
         return [(self.running.pop(process), process.returncode) for process in ended]
 
     @contextmanager
     def _passing_signals_on(self) -> Iterator[None]:
-        """Context in which the signals that end a run are passed on, but for those that this
-        process was started to ignore.
+        """Context that passes on the signals that end a run, except those that this process was
+        started to ignore.
         """
 
         def pass_on(number: int, frame: FrameType | None) -> None:
@@ -105,7 +106,7 @@ class Processes:
 
 
 def _environment(limit: int) -> dict[str, str]:
-    """That of this process, our modules being found and the cores shared among the processes."""
+    """The environment of this process, with our modules on the path and the cores shared out."""
     found = dict(os.environ)
     path = found.get("PYTHONPATH")
     found["PYTHONPATH"] = f"{ROOT}{os.pathsep}{path}" if path else str(ROOT)

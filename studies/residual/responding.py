@@ -1,4 +1,4 @@
-"""Measure how trained nets respond.  B images of 32 x 32 pixels, or whatever the data set has."""
+"""Measure the layer responses of trained nets.  B images of the data set's own size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tasks.engine.run_files import LAST
 
 @dataclass(frozen=True)
 class TrainedNet:
-    """A finished training's folder."""
+    """A finished training."""
 
     network: str
     seed: int
@@ -33,14 +33,14 @@ class TrainedNet:
 
 @dataclass(frozen=True)
 class Responding:
-    """A trained net, and how its layers respond."""
+    """A trained net and the responses of its layers."""
 
     net: TrainedNet
     responses: Responses
 
 
 def find_nets(folder: Path, networks: tuple[str, ...]) -> list[TrainedNet]:
-    """The finished trainings of a study at a budget, network by network."""
+    """Finished trainings below `folder`, network by network."""
     found = []
     for network in networks:
         for path in sorted(folder.glob(f"{network}-*")):
@@ -51,7 +51,7 @@ def find_nets(folder: Path, networks: tuple[str, ...]) -> list[TrainedNet]:
 
 
 def respond(nets: list[TrainedNet], images: Tensor) -> Iterator[Responding]:
-    """Responses to pixels (B, 3, H, W) uint8, with the statistics that the norms learnt."""
+    """Measure responses to pixels (B, 3, H, W) uint8, with the running statistics of the norms."""
     for net in nets:
         backbone = last_map(net.folder / LAST)
         pixels = PixelNormalizer(backbone.passport)(images)
@@ -59,8 +59,8 @@ def respond(nets: list[TrainedNet], images: Tensor) -> Iterator[Responding]:
 
 
 def last_map(checkpoint: Path) -> Backbone:
-    """The backbone of a classifier's checkpoint, giving its last map alone, so that gradients
-    reach every layer from there.
+    """Load the backbone of a classifier with its last feature map as the only output, so that
+    gradients start there.
     """
     trained = SavedClassifier.read(checkpoint).build(torch.device("cpu")).backbone
     passport = trained.passport
@@ -72,7 +72,7 @@ def last_map(checkpoint: Path) -> Backbone:
 
 
 def read_pixels(images: StudyImages, count: int) -> Tensor:
-    """So many training images (B, 3, H, W) uint8; UserError where they differ in size."""
+    """Read `count` training images as (B, 3, H, W) uint8; UserError if their sizes differ."""
     squares = images.pixels("train", count)
     if len({square.shape for square in squares}) > 1:
         raise UserError(f"images must have one size, got several in {images.root}")

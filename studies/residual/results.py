@@ -1,4 +1,4 @@
-"""What is kept of a study at a budget, rows, conditions and curves, in a folder of results."""
+"""Results of a study at a budget: rows, conditions and curves in a folder."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from studies.residual.points import Point
 from tasks.files import write_text
 
 ORDER = ("cpu", "long", "gpu", "paper")
-"""Budgets, the longest last."""
+"""Budgets from the shortest to the longest."""
 RESPONSES = "responses"
-"""The study whose rows are layers."""
+"""Name of the study whose rows are layers."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What the rows of a study at a budget are of."""
+    """How the rows of a study at a budget were obtained."""
 
     schedule: str
     command: str
     images: int
-    """Training images."""
+    """Number of training images."""
     networks: Mapping[str, Sequence[str]]
-    """Their settings."""
+    """Settings of each network."""
     machines: Mapping[str, Mapping[str, str]]
-    """Of each finished training: what it was carried out on, and when."""
+    """Machine and date of each finished training."""
 
 
 @dataclass(frozen=True)
@@ -46,40 +46,40 @@ class Found(Generic[T]):
 
 
 class Evidence(Protocol):
-    """What claims are judged by."""
+    """Results that claims are judged by."""
 
     @property
     def budget(self) -> str:
-        """How much was done."""
+        """Name of the budget."""
 
     def values(self, measure: str) -> Values:
-        """A measure by network."""
+        """Values of a measure by network."""
 
 
 class Trainings(Found[Point]):
-    """Points of trainings."""
+    """Results whose rows are points of trainings."""
 
     def values(self, measure: str) -> Values:
-        """A measure of the finished ones, by network."""
+        """Values of a measure for the finished trainings, by network."""
         return measured(of_finished(self.rows), MEASURES[measure])
 
 
 class Layers(Found[LayerRow]):
-    """Responses of trained nets."""
+    """Results whose rows are layers of trained nets."""
 
     def values(self, measure: str) -> Values:
-        """A measure of each net, by network."""
+        """Values of a measure by network."""
         return measured(self.rows, LAYER_MEASURES[measure])
 
 
 @dataclass(frozen=True)
 class Results:
-    """The folder results/ of the studies."""
+    """The folder results/ of the studies, with a subfolder for each study."""
 
     folder: Path
 
     def file(self, study: str, budget: str, suffix: str) -> Path:
-        """Where something of a study is."""
+        """Path of a file of a study."""
         return self.folder / study / f"{budget}{suffix}"
 
     def write(self, found: Trainings | Layers) -> None:
@@ -90,30 +90,30 @@ class Results:
         write_text(self.file(found.study, found.budget, ".json"), text + "\n")
 
     def trainings(self, study: str) -> list[Trainings]:
-        """What there is of a study, the longest budget last."""
+        """Results of a study, the longest budget last."""
         return [
             Trainings(study, budget, from_csv(Point, path), _conditions(path))
             for budget, path in self._budgets(study)
         ]
 
     def layers(self) -> list[Layers]:
-        """What there is of the responses, the longest budget last."""
+        """Results of the layer responses, the longest budget last."""
         return [
             Layers(RESPONSES, budget, from_csv(LayerRow, path), _conditions(path))
             for budget, path in self._budgets(RESPONSES)
         ]
 
     def evidence(self, study: str) -> Sequence[Evidence]:
-        """What there is of any study, the longest budget last."""
+        """Results of any study, the longest budget last."""
         return self.layers() if study == RESPONSES else self.trainings(study)
 
     def _budgets(self, study: str) -> list[tuple[str, Path]]:
-        """Budgets that were run, and their rows."""
+        """Budgets with results, and the files of their rows."""
         files = [(budget, self.file(study, budget, ".csv")) for budget in ORDER]
         return [(budget, path) for budget, path in files if path.exists()]
 
 
 def _conditions(path: Path) -> Conditions:
-    """Those beside the rows."""
+    """Read the conditions that stand beside the rows."""
     found: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     return Conditions(**found)

@@ -1,6 +1,4 @@
-"""Lengths of training and their learning rates: those of the papers, and shorter ones of the same
-shape.
-"""
+"""Schedules of the papers, and shorter ones of the same shape."""
 
 from __future__ import annotations
 
@@ -10,22 +8,22 @@ from dataclasses import dataclass, replace
 BATCH = 128
 CIFAR_IMAGES = 50_000
 PART = 10_000
-"""Training images of a study of minutes."""
+"""Number of training images in the studies that take minutes."""
 PAPER_STEPS = 64_000
 LEARNING_RATE = 0.1
-"""That of the recipe."""
+"""Learning rate of the recipe."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A length and a learning rate."""
+    """Length and learning rate of a training."""
 
     words: str
-    """For the page."""
+    """Description for the page."""
     settings: tuple[str, ...]
 
     def but(self, words: str, *settings: str) -> Schedule:
-        """The same with some of it changed."""
+        """This schedule with further settings and words."""
         return Schedule(f"{self.words}; {words}", (*self.settings, *settings))
 
 
@@ -37,7 +35,7 @@ def stretched(
     precision: str,
     learning_rate: float = LEARNING_RATE,
 ) -> Schedule:
-    """The paper's shape over so many epochs: a tenth of the learning rate at 50 % and 75 %."""
+    """The paper's shape over `epochs`: the learning rate is divided by 10 at 50 % and 75 %."""
     steps = epochs * math.ceil(images / BATCH)
     words = (
         f"{epochs} epochs, {steps:,} steps of {BATCH} images; SGD, learning rate {learning_rate:g},"
@@ -54,8 +52,8 @@ def stretched(
 def of_part(
     epochs: int, *, evaluations: int | None = None, learning_rate: float = LEARNING_RATE
 ) -> Schedule:
-    """So many epochs of PART of the training images, for two CPU cores; scored after each, or so
-    many times.
+    """`epochs` of PART of the training images, for two CPU cores; scored `evaluations` times, or
+    after each epoch.
     """
     return stretched(
         epochs,
@@ -67,7 +65,7 @@ def of_part(
 
 
 def paper() -> Schedule:
-    """64,000 steps, the learning rate divided by 10 at 32,000 and 48,000."""
+    """64,000 steps; the learning rate is divided by 10 at 32,000 and 48,000."""
     words = (
         f"that of He et al. 2016, section 4.2: {PAPER_STEPS:,} steps of {BATCH} images; SGD,"
         " learning rate 0.1, divided by 10 after 32,000 and 48,000 steps, no warm-up; weight decay"
@@ -77,8 +75,8 @@ def paper() -> Schedule:
 
 
 def warm_up(*, until: float, metric: str) -> tuple[str, ...]:
-    """A learning rate of 0.01 until a score, measured every 400 steps, is reached (He et al. 2016,
-    section 4.2).
+    """Settings for a learning rate of 0.01 until a score is reached, measured every 400 steps (He
+    et al. 2016, section 4.2).
     """
     return (
         "schedule.warmup_factor=0.1",
@@ -89,10 +87,10 @@ def warm_up(*, until: float, metric: str) -> tuple[str, ...]:
 
 
 def _settings(steps: int, every: int, precision: str) -> tuple[str, ...]:
-    """The recipe's milestones scale with the steps."""
+    """Settings of a length; the recipe's milestones scale with it."""
     return (f"schedule.steps={steps}", *_scored_every(every), f"run.precision={precision}")
 
 
 def _scored_every(steps: int) -> tuple[str, ...]:
-    """A loss is logged wherever errors are measured."""
+    """Settings that score, log and save at the same steps."""
     return (f"run.eval_every={steps}", f"run.log_every={steps}", f"run.save_every={steps}")

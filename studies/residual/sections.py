@@ -1,4 +1,4 @@
-"""What the page says of one study, budget by budget."""
+"""The section of one study on the page, budget by budget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from studies.residual.study import Study
 
 
 def study_section(study: Study, results: Results) -> list[str]:
-    """Of a study of trainings."""
+    """Lines of the section of a study of trainings."""
     lines = _heading(study.title, study.question)
     everything = results.trainings(study.name)
     for found in everything:
@@ -27,7 +27,7 @@ def study_section(study: Study, results: Results) -> list[str]:
 
 
 def responses_section(title: str, question: str, results: Results) -> list[str]:
-    """Of the responses of trained nets."""
+    """Lines of the section of the layer responses."""
     lines = _heading(title, question)
     everything = results.layers()
     for found in everything:
@@ -39,7 +39,7 @@ def responses_section(title: str, question: str, results: Results) -> list[str]:
 
 
 def value_table(name: str, unit: str, values: Values) -> list[str]:
-    """Every seed of every network, with mean and standard deviation; nothing for no network."""
+    """Table of every seed of every network with mean and deviation; empty without networks."""
     if not values:
         return []
     seeds = max(map(len, values.values()))
@@ -64,7 +64,7 @@ def _picture(title: str, name: str, budget: str) -> str:
 
 
 def _of_trainings(found: Trainings) -> Iterator[str]:
-    """Schedule, seeds, images and machine, a line each."""
+    """Yield lines on schedule, images, seeds, networks, machine and speed."""
     yield f"* schedule: {found.conditions.schedule}"
     yield f"* images: {_images(found.rows, found.conditions.images)}"
     seeds = sorted({point.seed for point in found.rows})
@@ -75,7 +75,7 @@ def _of_trainings(found: Trainings) -> Iterator[str]:
 
 
 def _of_layers(found: Layers) -> Iterator[str]:
-    """Whose nets, images and machine, a line each."""
+    """Yield lines on nets, images, seeds and machine."""
     yield f"* nets: {found.conditions.schedule}"
     yield f"* images: {found.conditions.images:,} of the training images, not augmented"
     seeds = sorted({row.seed for row in found.rows})
@@ -84,7 +84,7 @@ def _of_layers(found: Layers) -> Iterator[str]:
 
 
 def _machine(conditions: Conditions) -> Iterator[str]:
-    """Each fact in all its texts, command and dates."""
+    """Yield lines on the machines, the command and the dates."""
     for name, texts in _facts(conditions.machines).items():
         yield f"* {name}: {'; '.join(texts)}"
     yield f"* command: `{conditions.command}`"
@@ -94,7 +94,7 @@ def _machine(conditions: Conditions) -> Iterator[str]:
 
 
 def _facts(machines: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
-    """Facts by name, each text once."""
+    """Different texts of each fact, by the name of the fact."""
     found: dict[str, list[str]] = {}
     for facts in machines.values():
         for name, text in facts.items():
@@ -104,13 +104,13 @@ def _facts(machines: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
 
 
 def _networks(conditions: Conditions) -> str:
-    """Names, and what is set for each."""
+    """Names of the networks with their settings."""
     texts = [f"{name} (`{' '.join(of)}`)" for name, of in conditions.networks.items()]
     return ", ".join(texts)
 
 
 def _images(points: Sequence[Point], trained: int) -> str:
-    """What was trained and scored on."""
+    """Numbers of images that were trained and scored on."""
     first = next(point for point in points if point.when == ON_THE_WAY)
     texts = [
         f"{trained:,} to train on",
@@ -124,7 +124,7 @@ def _images(points: Sequence[Point], trained: int) -> str:
 
 
 def _speeds(points: Sequence[Point]) -> str:
-    """Images a second of each network, the median over the points."""
+    """Median images/s of each network over its points."""
     speeds: dict[str, list[float]] = {}
     for point in points:
         if point.images_per_s is not None:

@@ -1,4 +1,4 @@
-"""What a study is: networks, seeds and lengths, and the settings of each of its trainings."""
+"""A study: its networks, seeds and schedules, and the settings of each training."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from tasks.classification.config import ClassificationConfig
 from tasks.cli.train import read_recipe
 
 Settings = tuple[str, ...]
-"""`section.key=value`, the right-most of which wins."""
+"""Overrides `section.key=value`; the last one wins."""
 RECIPE = "cifar_resnet20"
-"""Of section 4.2 of He et al. 2016, but for the network: augmentation, optimiser, schedule."""
+"""Recipe with the augmentation, optimiser and schedule of He et al. 2016, section 4.2."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How much is trained and scored, for some machine."""
+    """Networks, length and numbers of images that fit a kind of machine."""
 
     schedule: Schedule
     networks: Mapping[str, Settings]
-    """What is particular about each, by the name that tables give it."""
+    """Settings of each network, by its name in the tables."""
     seeds: int
     train_images: int | None = None
-    """Training images; None for all."""
+    """Number of training images; None for all."""
     train_scored: int | None = None
-    """Those of them that are scored on the way; None for all."""
+    """Number of them that are scored on the way; None for all."""
     test_scored: int | None = None
-    """Test images that are scored on the way; None for all."""
+    """Number of test images that are scored on the way; None for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A question, and what is trained to answer it."""
+    """A question, and the trainings that answer it."""
 
     name: str
     title: str
@@ -46,7 +46,7 @@ class Study:
     """A paragraph for the page."""
     budgets: Mapping[str, Budget]
     measures: tuple[str, ...] = ("training error", "training error, all images", "test error")
-    """Whose tables the page shows."""
+    """Measures that the page shows tables of."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,18 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """Name of the folder."""
         return f"{self.network}-{self.seed}"
 
     @property
     def folder(self) -> Path:
-        """Everything that it makes."""
+        """Folder of everything that the run writes."""
         return Path(self.config.run.output_dir)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study at a budget, on images that are there."""
+    """A study at a budget, with its images and folders."""
 
     study: Study
     budget_name: str
@@ -80,22 +80,23 @@ class Plan:
     out: Path
     seeds: int
     networks: tuple[str, ...]
-    """Those of the budget that are trained."""
+    """Networks of the budget that are trained."""
     overrides: Settings
-    """Of the command line, for all trainings."""
+    """Overrides of the command line, for all trainings."""
 
     @property
     def budget(self) -> Budget:
-        """What the study does at that budget."""
+        """The budget of that name."""
         return self.study.budgets[self.budget_name]
 
     def train_archive(self) -> Archive:
-        """What is trained on."""
+        """Archive of the training images."""
         return self.images.archive("train", self.budget.train_images)
 
     def runs(self) -> list[Run]:
-        """All trainings, a seed of every network before the next seed; UserError for wrong
-        settings, and for a folder that holds a training of others.
+        """All trainings, with a seed of every network before the next seed.
+
+        UserError for wrong settings, and for a folder that holds a training with other settings.
         """
         pairs = ((network, seed) for seed in range(self.seeds) for network in self.networks)
         return [self._run(network, seed) for network, seed in pairs]
@@ -137,7 +138,7 @@ class Plan:
 
 
 def choose_networks(budget: Budget, only: Sequence[str]) -> tuple[str, ...]:
-    """The networks that were asked for, all where none was; UserError for one that is not there."""
+    """The networks of `only`, or all if it is empty; UserError for an unknown one."""
     unknown = [name for name in only if name not in budget.networks]
     if unknown:
         known = ", ".join(budget.networks)

@@ -1,6 +1,6 @@
-"""The images of a study as archives of class folders, the same whatever the data set was.
+"""The images of a study, as zip files of class folders for any layout of the data set.
 
-A part of a split is drawn once, the same for every network, seed and study.
+A part of a split is drawn once; it is the same for every network, seed and study.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever they are written
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip of class folders, and how many images it has."""
+    """A zip of class folders, and its number of images."""
 
     path: Path
     images: int
@@ -39,13 +39,13 @@ class Archive:
 
 @dataclass(frozen=True)
 class StudyImages:
-    """Reads a data set, and keeps the archives that are made of it in a folder."""
+    """A data set at `root`, and the folder of the archives made of it."""
 
     root: Path
     folder: Path
 
     def archive(self, split: Split, count: int | None = None) -> Archive:
-        """All images of a split, or so many of them; written where they are not there yet."""
+        """Archive of all images of a split, or of `count` of them; written if it is missing."""
         whole = self._count(split)
         images = whole if count is None else min(count, whole)
         path = self.folder / f"{split}-{images}.zip"
@@ -54,7 +54,7 @@ class StudyImages:
         return Archive(path, images)
 
     def pixels(self, split: Split, count: int) -> list[NDArray[np.uint8]]:
-        """So many images of a split (H, W, 3), the same at every call."""
+        """Read `count` images (H, W, 3) of a split, the same at every call."""
         images = _part(self._read(split), count)
         return [decode(images.read(place)) for place in range(len(images))]
 
@@ -63,7 +63,7 @@ class StudyImages:
         return read_class_images(locate_class_images(self.root, split), split, known)
 
     def _count(self, split: Split) -> int:
-        """Images of a split; UserError where the folder holds those of another data set."""
+        """Number of images of a split; UserError if the folder was made of another data set."""
         path = self.folder / f"{split}.json"
         seen = str(locate_class_images(self.root, split).resolve())
         if not path.exists():
@@ -77,28 +77,28 @@ class StudyImages:
 
 
 def _part(images: ClassImages, count: int) -> ClassImages:
-    """So many images in their order, drawn among all."""
+    """Draw `count` of the images, kept in their order."""
     keys = mix_keys(0, _PART, np.arange(len(images)))
     chosen = np.argsort(keys, kind="stable")[:count]
     return images.select(np.sort(chosen))
 
 
 def _write(images: ClassImages, path: Path) -> None:
-    """Write a zip of class folders, whose files keep their bytes."""
+    """Write a zip of class folders; the files keep their bytes."""
     with AtomicFile(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in _files(images):
             archive.writestr(zipfile.ZipInfo(name, _DATE), content)
 
 
 def _files(images: ClassImages) -> Iterator[tuple[str, bytes]]:
-    """Names and contents."""
+    """Yield names and contents of the files."""
     for place, label in enumerate(images.labels.tolist()):
         suffix, content = _content(images.read(place), images.name(place))
         yield f"{images.label_map.names[label]}/{place:06d}{suffix}", content
 
 
 def _content(source: ImageSource, name: str) -> tuple[str, bytes]:
-    """An image's file: its suffix and bytes; an array becomes a PNG."""
+    """Suffix and bytes of an image's file; an array becomes a PNG."""
     if isinstance(source, bytes):
         return PurePosixPath(name).suffix, source
     if isinstance(source, str | Path):

@@ -1,6 +1,4 @@
-"""Carry out a study's trainings, each in a process of its own; what was finished is not done
-again.
-"""
+"""Run the trainings of a study, each in a process of its own; finished ones are skipped."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ ONE_RUN = "studies.residual.one_run"
 
 
 class StudyStopped(Exception):  # noqa: N818 - it is not an error
-    """A signal asked for the end, and what was being done is saved."""
+    """A signal asked the study to end, and its trainings have been saved."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -32,9 +30,9 @@ class StudyStopped(Exception):  # noqa: N818 - it is not an error
 
 @contextmanager
 def only_process(out: Path) -> Iterator[IO[str]]:
-    """Hold a folder of runs, which a training that outlives a killed study holds on to.
+    """Lock a folder of runs; a training that outlives a killed study keeps the lock.
 
-    UserError where another study, or such a training, has it.
+    UserError if another study, or such a training, holds it.
     """
     out.mkdir(parents=True, exist_ok=True)
     with (out / "lock").open("w") as lock:
@@ -48,9 +46,9 @@ def only_process(out: Path) -> Iterator[IO[str]]:
 
 
 def carry_out(plan: Plan, runs: Sequence[Run], jobs: int, lock: IO[str]) -> Iterator[Run]:
-    """Train networks, or go on with them, up to `jobs` beside one another; each as it is finished.
+    """Start or resume trainings, up to `jobs` side by side; yield each as it is finished.
 
-    StudyStopped where a signal ended it; UserError where a training failed, as its own lines say.
+    StudyStopped if a signal ended it; UserError if a training failed, whose own output says why.
     """
     by_name = {run.name: run for run in runs}
     tasks = [_task(plan, run, jobs) for run in runs]
@@ -70,7 +68,7 @@ def carry_out(plan: Plan, runs: Sequence[Run], jobs: int, lock: IO[str]) -> Iter
 
 
 def _task(plan: Plan, run: Run, jobs: int) -> Task:
-    """What is left to be done of a run; its lines go to a file where there are others beside it."""
+    """The task that finishes a run; with several jobs its output goes to a file."""
     sets = {FULL_TRAIN: plan.train_archive(), FULL_TEST: plan.images.archive("val")}
     job = Job(
         folder=str(run.folder),
@@ -84,21 +82,21 @@ def _task(plan: Plan, run: Run, jobs: int) -> Task:
 
 
 def is_trained(run: Run) -> bool:
-    """Whether the last step was scored, and what it was carried out on is written."""
+    """Whether the last step was scored, and the machine was written."""
     steps = run.config.schedule.steps
     scored = any(row["step"] == steps and "val/top1" in row for row in _rows(run))
     return scored and (run.folder / MACHINE).exists()
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the full sets were scored too."""
+    """Whether all training and test images were scored too."""
     return is_trained(run) and all(
         (run.folder / name / SCORES).exists() for name in (FULL_TRAIN, FULL_TEST)
     )
 
 
 def state_of(run: Run) -> str:
-    """How far a run is, in words."""
+    """Progress of a run in words."""
     if is_finished(run):
         return "finished"
     if is_trained(run):

@@ -1,4 +1,4 @@
-"""Whether trainings that differ by seed show what was claimed of their networks."""
+"""Judge a claim about networks by trainings with several seeds."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ RULE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a source says of two networks: `measure` of `larger` less that of `smaller` is more
+    """A source's claim about two networks: `measure` of `larger` minus that of `smaller` is more
     than `margin`; a network that is None counts as 0.
     """
 
     text: str
     source: str
-    """Paper, and figure, table or section."""
+    """Paper, and its figure, table or section."""
     published: str
-    """Its figures."""
+    """Figures of the source."""
     study: str
     measure: str
     larger: str | None
@@ -42,25 +42,25 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
-    """What a source says that no study measures."""
+    """A source's claim that no study tests."""
 
     text: str
     source: str
     published: str
     needs: str
-    """What it would take."""
+    """Data and commands that a test would need."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What came out of a claim."""
+    """Our figures for a claim, and the verdict."""
 
     figure: str
     verdict: str
 
 
 def judge(claim: Claim, values: Values) -> Judgement:
-    """Compare the networks of a claim, by the values of its measure."""
+    """Compare the networks of a claim by the values of its measure."""
     names = [name for name in (claim.larger, claim.smaller) if name is not None]
     samples = [values.get(name, ()) for name in names]
     if not all(samples):
@@ -82,6 +82,6 @@ def judge(claim: Claim, values: Values) -> Judgement:
 
 
 def pooled_deviation(samples: Sequence[Sequence[float]]) -> float:
-    """Standard deviation within samples of at least two values, by their degrees of freedom."""
+    """Standard deviation within samples of at least two values, weighted by degrees of freedom."""
     squares = sum((len(sample) - 1) * variance(sample) for sample in samples)
     return math.sqrt(squares / sum(len(sample) - 1 for sample in samples))
