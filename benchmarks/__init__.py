@@ -1,1 +1,1 @@
-"""Ours beside the field's own tools, in one process, after their outputs were found to be equal."""
+"""Benchmarks against the field's own tools: in one process, after the outputs were found equal."""

@@ -1,5 +1,5 @@
-"""Whether two detectors find the same.  n detections of an image; boxes are (x1, y1, x2, y2) in
-resized pixels.
+"""Check that two detectors agree. n detections of an image; boxes are (x1, y1, x2, y2) in resized
+pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONFIDENT, SAME_PLACE, FOUND_AGAIN = 0.5, 0.9, 0.85
 
 @dataclass(frozen=True)
 class Found:
-    """Detections of one image, on the host."""
+    """Detections of one image, on the CPU."""
 
     boxes: Tensor  # (n, 4)
     scores: Tensor  # (n,)
@@ -29,11 +29,11 @@ class Found:
 def check_boxes(
     name: str, expected: Sequence[Found], found: Sequence[Found], *, threshold: float, most: int
 ) -> str:
-    """A line that says how far apart the boxes are; OutputsDifferError where one has no partner
-    within 0.01 px.
+    """Return a line with the largest distance between the boxes; OutputsDifferError if a box has no
+    partner within 0.01 px.
 
-    Left out of account are detections whose score is as good as at the threshold, or as the worst
-    that is kept of `most`: rounding decides which of them are there.
+    Detections are ignored if their score is within rounding of the threshold, or of the worst of
+    the `most` that are kept: rounding decides which of these appear.
     """
     farthest = 0.0
     count = 0
@@ -64,7 +64,7 @@ def check_boxes(
 
 
 def _distances(own: Found, partner: Found) -> Tensor:
-    """Largest difference of the corners (n, m), 1e9 where class or score are not the same."""
+    """Largest difference of the corners (n, m); 1e9 if class or score differ."""
     apart = (own.boxes[:, None] - partner.boxes).abs().amax(dim=-1)
     same_score = (own.scores[:, None] - partner.scores).abs() <= NEAR
     same = (own.labels[:, None] == partner.labels) & same_score
@@ -72,8 +72,8 @@ def _distances(own: Found, partner: Found) -> Tensor:
 
 
 def share_found_again(expected: Sequence[Found], found: Sequence[Found]) -> tuple[float, int]:
-    """Share of the confident expected boxes that were found at IoU 0.9 with their class, and how
-    many there are.
+    """Share of the confident expected boxes that were found with their class at IoU 0.9, and the
+    number of confident boxes.
     """
     hits = 0
     count = 0
@@ -87,8 +87,8 @@ def share_found_again(expected: Sequence[Found], found: Sequence[Found]) -> tupl
 
 
 def check_confident(name: str, expected: Sequence[Found], found: Sequence[Found]) -> str:
-    """A line with the share of confident boxes found again; OutputsDifferError where it is below 85
-    %.
+    """Return a line with the share of confident boxes found again; OutputsDifferError if it is
+    below 85 %.
     """
     share, count = share_found_again(expected, found)
     line = (

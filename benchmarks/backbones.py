@@ -1,8 +1,8 @@
-"""ResNet feature maps with the same weights in ours, in torchvision and in timm: forward, and a
+"""Time ResNet feature maps against torchvision and timm with the same weights: forward pass and
 training step.
 
-The peers run as their users start them, in fp32 and NCHW; ours in channels_last, in fp32 and in
-bf16 by autocast, with its norms folded where it is not trained.
+The peers run as their users start them, in fp32 and NCHW. Ours runs in channels_last, in fp32 and
+in bf16 autocast, and folds its norms for inference.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Network = Callable[[Tensor], list[Tensor]]  # images (B, 3, H, W) to the four le
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneSettings:
-    """Network, images and the size of the measurement."""
+    """Network, images and numbers of rounds."""
 
     backbone: str
     size: int
@@ -39,7 +39,7 @@ class BackboneSettings:
 
 @dataclass(frozen=True)
 class Variant:
-    """A network in one arithmetic."""
+    """A network with its precision and memory format."""
 
     name: str
     module: nn.Module
@@ -48,11 +48,11 @@ class Variant:
     ours: bool = True
 
     def images(self, images: Tensor) -> Tensor:
-        """The images in the layout it wants."""
+        """The images in this variant's memory format."""
         return images.contiguous(memory_format=torch.channels_last) if self.ours else images
 
     def network(self, *, training: bool) -> Network:
-        """Images to levels, in training or in evaluation mode."""
+        """The network as a function from images to levels, in training or evaluation mode."""
         module = self.module.train() if training else self.module.eval()
         if self.ours and not training:
             module = fold_norms(module)
@@ -68,8 +68,8 @@ class Variant:
 
 
 def run(settings: BackboneSettings) -> Report:
-    """Compare the levels, then time forward and training step; OutputsDifferError where levels
-    differ.
+    """Compare the feature maps, then time forward pass and training step; OutputsDifferError if
+    they differ.
     """
     images = torch.randn(
         settings.batch, 3, settings.size, settings.size, generator=torch.Generator().manual_seed(0)
@@ -97,9 +97,7 @@ def run(settings: BackboneSettings) -> Report:
 
 
 def make_variants(settings: BackboneSettings) -> list[Variant]:
-    """The peers, and ours in each arithmetic, each with a network of its own with the same
-    weights.
-    """
+    """Make the peers, and ours in each precision, each with its own network; all share weights."""
     import timm
     from torchvision import models
     from torchvision.models._utils import IntermediateLayerGetter
@@ -129,9 +127,7 @@ def _our_variant(backbone: str, *, bf16: bool, compiled: bool) -> Variant:
 
 
 def random_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under which every level has values of ordinary size: random statistics, damped
-    residual branches.
-    """
+    """Random weights and statistics that keep the values of every level in an ordinary range."""
     generator = torch.Generator().manual_seed(0)
     drawn = dict(state)
     for name, value in state.items():
@@ -170,8 +166,8 @@ def _training(variant: Variant, images: Tensor) -> Callable[[], None]:
 
 
 def check_equal(variants: list[Variant], images: Tensor, *, training: bool) -> str:
-    """A line with the largest differences; OutputsDifferError with the variant and level where one
-    is too large.
+    """Return a line with the largest differences; OutputsDifferError names the variant and level if
+    one is too large.
     """
     with torch.no_grad():
         expected = variants[0].network(training=training)(images)

@@ -1,4 +1,4 @@
-"""CIFAR's images to batches: ours against torchvision's transforms of single PIL images.
+"""Time batches of CIFAR images against torchvision's transforms of single PIL images.
 
 B images of a batch, H x W pixels.
 """
@@ -40,26 +40,26 @@ GOAL = 5.0
 
 @dataclass(frozen=True)
 class Cifar:
-    """Images of CIFAR's size, and a network with random weights that is to learn them."""
+    """Images of CIFAR's size, and a network with random weights to train on them."""
 
     config: ClassificationConfig
     batches: DecodedBatches
     network: Classifier
-    """Contiguous; each variant trains a copy."""
+    """Contiguous network; each variant trains a copy."""
 
     @property
     def decoded(self) -> DecodedImages:
-        """The images."""
+        """The decoded images."""
         return self.batches.decoded
 
     @property
     def colour(self) -> tuple[int, int, int]:
-        """That of the border."""
+        """Colour of the border."""
         return mean_colour(self.network.backbone.passport)
 
 
 class PeerImages(Dataset[tuple[Tensor, int]]):
-    """The images as torchvision.datasets.CIFAR10 gives them."""
+    """The images as a dataset like torchvision.datasets.CIFAR10."""
 
     def __init__(self, decoded: DecodedImages, transform: Callable[[Image.Image], Tensor]) -> None:
         self.pixels = decoded.pixels.numpy()
@@ -76,8 +76,8 @@ class PeerImages(Dataset[tuple[Tensor, int]]):
 def peer_transform(
     config: ClassificationConfig, *last: Callable[[Image.Image], Tensor]
 ) -> Callable[[Image.Image], Tensor]:
-    """Version 1 of torchvision's transforms: random crop of the padded image, flip, and the
-    last ones.
+    """Transforms of torchvision's first version: random crop of the padded image, flip, and the
+    last ones given.
     """
     augment = config.augment
     crop = transforms.RandomCrop(augment.size, padding=augment.pad)
@@ -88,7 +88,7 @@ def peer_transform(
 
 
 def draw_cifar(images: int, batch: int) -> Cifar:
-    """Noise with labels at random, which takes as long as photographs do."""
+    """Random images and labels, which take as long as photographs."""
     overrides = [f"data.batch_size={batch}"]
     config: ClassificationConfig = load_config(ClassificationConfig, RECIPE, overrides)
     side = config.augment.size
@@ -107,7 +107,7 @@ def draw_cifar(images: int, batch: int) -> Cifar:
 
 
 def time_augmentation(cifar: Cifar, steps: int, rounds: int) -> Timings:
-    """Seconds of the batches of so many steps, as bytes (B, 3, H, W)."""
+    """Seconds to make the batches of `steps` steps, as bytes (B, 3, H, W)."""
     config = cifar.config.augment
     batch = cifar.config.batch_size
     images = PeerImages(cifar.decoded, peer_transform(cifar.config, transforms.PILToTensor()))
@@ -129,8 +129,8 @@ def time_augmentation(cifar: Cifar, steps: int, rounds: int) -> Timings:
 
 
 def check_augmentation(cifar: Cifar) -> str:
-    """A line that says that a batch is torchvision's, given the same draws; OutputsDifferError
-    where it is not.
+    """Return a line that says that our batch equals torchvision's for the same random draws;
+    OutputsDifferError otherwise.
     """
     plan = cifar.batches.plan(0)
     found = cifar.batches.batch(plan).images
@@ -143,8 +143,8 @@ def check_augmentation(cifar: Cifar) -> str:
 
 
 def torchvision_squares(cifar: Cifar, plan: Plan) -> list[Tensor]:
-    """The images (3, H, W) of a batch, padded with our colour, cropped and flipped by
-    torchvision where we draw it.
+    """The images (3, H, W) of a batch, padded with our colour, then cropped and flipped by
+    torchvision as we drew it.
     """
     config = cifar.config.augment
     squares = []

@@ -1,7 +1,7 @@
-"""Training on CIFAR's images: ours against a plain torch loop, from the same weights.
+"""Time training on CIFAR images against a plain torch loop that starts from the same weights.
 
-The peer is what a torch user writes: torchvision's transforms of single PIL images in a loader, a
-contiguous network in fp32, SGD.
+The peer is what a torch user writes: torchvision's transforms of single PIL images in a loader, and
+a contiguous network in fp32 with SGD.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ OURS, OURS_BF16 = "ours fp32", "ours bf16"
 GOALS = {OURS: 1.2, OURS_BF16: 1.9}
 LOSS_TOLERANCE = 1e-5
 GRADIENT_TOLERANCE = 0.02
-"""Norm of the difference over the norm: units whose input is zero up to rounding are on in one and
-off in the other, and each weighs about a thousandth in a gradient of noise."""
+"""Norm of the difference over the norm. Units whose input is zero up to rounding are active in one
+and not in the other; each weighs about a thousandth in a gradient of noise."""
 WORKERS = (0, 2)
 CPU = torch.device("cpu")
 
 
 def time_training(cifar: Cifar, steps: int, rounds: int) -> Timings:
-    """Seconds of so many steps by ours, and by the peer with each number of workers."""
+    """Seconds of the steps for ours, and for the peer with each number of workers."""
     peers = {_peer_name(workers): peer_training(cifar, workers, steps) for workers in WORKERS}
     ours = {OURS: our_training(cifar, Precision("fp32", "cpu"), steps)}
     if cpu_flags() & BF16_FLAGS:
@@ -64,7 +64,7 @@ def _peer_name(workers: int) -> str:
 
 
 def our_training(cifar: Cifar, precision: Precision, steps: int) -> Callable[[], None]:
-    """So many steps as the trainer takes them."""
+    """Run the steps as the trainer runs them."""
     config = cifar.config
     network = our_network(cifar)
     objective = our_objective(network, config)
@@ -85,7 +85,7 @@ def our_training(cifar: Cifar, precision: Precision, steps: int) -> Callable[[],
 
 
 def peer_training(cifar: Cifar, workers: int, steps: int) -> Callable[[], None]:
-    """So many steps of a plain loop, whose loader keeps its workers between calls."""
+    """Run the steps in a plain loop whose loader keeps its workers between calls."""
     config = cifar.config
     network = copy.deepcopy(cifar.network).train()
     loader = DataLoader(
@@ -114,17 +114,17 @@ def peer_training(cifar: Cifar, workers: int, steps: int) -> Callable[[], None]:
 
 
 def our_network(cifar: Cifar) -> Classifier:
-    """A copy in our layout."""
+    """A copy of the network in channels_last."""
     return copy.deepcopy(cifar.network).to(memory_format=torch.channels_last)
 
 
 def our_objective(network: Classifier, config: ClassificationConfig) -> ClassificationObjective:
-    """What we minimise."""
+    """The training loss of ours."""
     return ClassificationObjective(network, config.loss, config.augment).train()
 
 
 def to_network_input(config: ClassificationConfig) -> Callable[[Image.Image], Tensor]:
-    """torchvision's way from a PIL image to what the network takes."""
+    """torchvision's conversion of a PIL image to the network's input."""
     transform: Callable[[Image.Image], Tensor] = transforms.Compose(
         [transforms.ToTensor(), transforms.Normalize(config.data.mean, config.data.std)]
     )
@@ -132,8 +132,8 @@ def to_network_input(config: ClassificationConfig) -> Callable[[Image.Image], Te
 
 
 def check_step(cifar: Cifar) -> str:
-    """A line with how far apart loss and gradient of the same batch are; OutputsDifferError where
-    that is too far.
+    """Return a line with the differences of loss and gradient on one batch; OutputsDifferError if
+    they are too large.
     """
     batch = cifar.batches.batch(cifar.batches.plan(0))
     network = our_network(cifar)
@@ -154,6 +154,6 @@ def check_step(cifar: Cifar) -> str:
 
 
 def _gradient(loss: Tensor, network: nn.Module) -> Tensor:
-    """All numbers of the gradient in a row."""
+    """The gradient of all parameters as one vector."""
     parts = torch.autograd.grad(loss, list(network.parameters()))
     return torch.cat([part.flatten() for part in parts])

@@ -1,6 +1,6 @@
-"""A classifier's training and its images: ours against plain torch, torchvision and timm.
+"""Time training a classifier and preparing its images against plain torch, torchvision and timm.
 
-Training takes as many threads as it is given; images are made ready on one.
+Training uses the given number of threads; images are prepared on one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOTE = (
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings:
-    """Images and the size of the measurement."""
+    """Images, and numbers of rounds and steps."""
 
     images: Path
     count: int
@@ -33,7 +33,7 @@ class ClassifierSettings:
 
 
 def run(settings: ClassifierSettings) -> Report:
-    """Compare all outputs, then the times; OutputsDifferError where outputs differ."""
+    """Compare all outputs, then time them; OutputsDifferError if they differ."""
     photos = find_photos(settings.images, settings.count)
     cifar = draw_cifar(settings.steps * settings.batch, settings.batch)
     checks = (check_step(cifar), check_augmentation(cifar), check_crops(photos))

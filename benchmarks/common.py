@@ -1,9 +1,8 @@
-"""What all benchmarks share: variants in turn, medians of per-round ratios, and the report as
+"""Shared by all benchmarks: variants in turn, medians of the ratios of each round, and reports as
 table, JSON and Markdown.
 
-The variants are called A B C A B C …, so that a clock or a neighbour that changes the machine's
-speed changes all of a round; a figure is the median over the rounds of (base's seconds / variant's
-seconds).
+The variants are called A B C A B C …, so that a change of the machine's speed affects a whole
+round. A figure is the median over the rounds of (seconds of the base / seconds of the variant).
 """
 
 import importlib.metadata
@@ -39,12 +38,12 @@ LIBRARIES = (
 
 
 class OutputsDifferError(Exception):
-    """Two variants do not compute the same, so that comparing their times would say nothing."""
+    """Two variants compute different outputs, so their times cannot be compared."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What was promised: `variant` at least `factor` times as fast as `base`."""
+    """A goal: `variant` is at least `factor` times as fast as `base`."""
 
     variant: str
     base: str
@@ -59,22 +58,22 @@ class Timings:
     seconds: Mapping[str, Sequence[float]]
     goals: tuple[Goal, ...] = ()
     work: int = 1
-    """Images, or whatever else is counted, in one call."""
+    """Number of images, or other units of work, in one call."""
     least: Mapping[str, float] = field(default_factory=dict)
-    """Seconds in which the machine could do a variant's arithmetic, where that was measured."""
+    """Least seconds that the arithmetic of a variant can take on this machine, if measured."""
 
     @property
     def base(self) -> str:
-        """The variant that is 1.00: the first."""
+        """The first variant, whose ratio is 1.00."""
         return next(iter(self.seconds))
 
     def ratio(self, variant: str, base: str | None = None) -> float:
-        """Median over the rounds of how many times faster than `base` the variant was."""
+        """How many times as fast as `base` the variant was, the median over the rounds."""
         pairs = zip(self.seconds[base or self.base], self.seconds[variant], strict=True)
         return median(other / own for other, own in pairs)
 
     def table(self) -> list[str]:
-        """The figures as a Markdown table."""
+        """The ratios as a Markdown table."""
         limit = ("of the limit",) if self.least else ()
         rows: list[tuple[str, ...]] = [("variant", "ms", "per s", "times as fast", *limit, "goal")]
         for name, seconds in self.seconds.items():
@@ -89,7 +88,7 @@ class Timings:
         return markdown_table(rows)
 
     def as_json(self) -> dict[str, object]:
-        """Every second measured, and the ratios."""
+        """All seconds measured, and the ratios, as JSON."""
         return {
             "title": self.title,
             "work": self.work,
@@ -108,7 +107,7 @@ class Timings:
         }
 
     def goals_measured(self) -> list[Goal]:
-        """The goals whose variants were measured."""
+        """Goals whose variants were measured."""
         return [goal for goal in self.goals if {goal.variant, goal.base} <= self.seconds.keys()]
 
     def _measured(self, goal: Goal) -> float:
@@ -133,9 +132,10 @@ def interleave(
     warm_up: bool = True,
     synchronize: Callable[[], object] = lambda: None,
 ) -> dict[str, list[float]]:
-    """Seconds of each variant in each round, called in turn after a round that does not count.
+    """Seconds of each variant in each round. They are called in turn, after a round that does not
+    count.
 
-    `synchronize` waits for a device, before the clock is started and before it is read.
+    `synchronize` waits for a device before the clock is started and before it is read.
     """
     if rounds < 1:
         raise UserError(f"--rounds must be >= 1, got {rounds}")
@@ -153,18 +153,18 @@ def interleave(
 
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found."""
+    """The results of a benchmark."""
 
     name: str
-    """Stem of the files that are written."""
+    """Name of the written files, without suffix."""
     title: str
     checks: tuple[str, ...]
-    """What was found equal before anything was timed."""
+    """Lines about the outputs that were compared before the timing."""
     timings: tuple[Timings, ...]
     notes: tuple[str, ...] = ()
 
     def markdown(self) -> str:
-        """The report as the file says it."""
+        """The report as Markdown."""
         lines = [f"# {self.title}", ""]
         lines += [f"* {name}: {value}" for name, value in machine().items()]
         lines += ["", "Checked before timing:", "", *(f"* {check}" for check in self.checks)]
@@ -182,7 +182,7 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """<name>.json and <name>.md in the folder."""
+        """Write <name>.json and <name>.md into the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         content = {
             "title": self.title,
@@ -198,7 +198,7 @@ class Report:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows, the first of them the heading, padded so that they read well as plain text."""
+    """Lines of a Markdown table whose columns are aligned; the first row is the header."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
@@ -222,7 +222,7 @@ def machine() -> dict[str, str]:
 
 
 def _cpuinfo(*fields: str) -> str:
-    """The first value of any of the fields that Linux tells; empty elsewhere."""
+    """The first value in /proc/cpuinfo of any of the fields; empty on other systems."""
     path = Path("/proc/cpuinfo")
     for line in path.read_text().splitlines() if path.is_file() else []:
         name, _, value = line.partition(":")
@@ -245,7 +245,7 @@ def _cores() -> int:
 
 
 def _gpu_and_threads() -> dict[str, str]:
-    """Of torch, where the benchmark imported it."""
+    """GPU and threads of torch, if the benchmark imported it."""
     torch = sys.modules.get("torch")
     if torch is None:
         return {}

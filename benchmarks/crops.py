@@ -1,9 +1,9 @@
-"""Photographs to batches of random resized crops: ours against torchvision's and timm's
-transforms, in one process.
+"""Time batches of random resized crops of photographs against the transforms of torchvision and
+timm.
 
-All decode, cut a random window, resize it with PIL's bilinear filter and flip. torchvision's
-pipeline normalises each image; timm's and ours leave that to the batch, on the network's device, so
-that ours is timed with it too.
+All decode, cut out a random window, resize it with PIL's bilinear filter and flip. torchvision's
+pipeline normalises each image. timm's and ours leave that to the batch on the network's device, so
+ours is also timed with it.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ NORMALIZER = PixelNormalizer(Passport(architecture="any"))
 
 @dataclass(frozen=True)
 class Photos:
-    """Image files, and what reads them for training."""
+    """Image files, and our training reader for them."""
 
     files: Sequence[Path]
     reader: TrainReader
 
     @property
     def config(self) -> ClassificationConfig:
-        """Settings of ours."""
+        """Our settings."""
         return self.reader.config
 
     def plans(self, number: int) -> list[Plan]:
-        """Plans of batches that show every file once; another number, other windows."""
+        """Plans of batches that show every file once; each number gives other windows."""
         images = len(self.files)
         plan = draw_plan(number, images, images, 0, self.config.augment)
         return [plan.part(start, start + BATCH) for start in range(0, images, BATCH)]
 
 
 def find_photos(folder: Path, most: int) -> Photos:
-    """The first images of a folder; UserError where there are none."""
+    """The first `count` images of a folder; UserError if there are none."""
     files = find_images(folder)[:most]
     names = PackedValues([str(file.relative_to(folder)) for file in files])
     label_map = LabelMap(("any",), ("any",))
@@ -75,7 +75,7 @@ def find_photos(folder: Path, most: int) -> Photos:
 
 
 def time_crops(photos: Photos, rounds: int) -> Timings:
-    """Seconds of all images once."""
+    """Seconds to read all images once."""
     size = photos.config.augment.size
     numbers = count()
 
@@ -94,13 +94,13 @@ def time_crops(photos: Photos, rounds: int) -> Timings:
 
 
 def _drain(batches: Iterator[object]) -> None:
-    """One after the other, none kept: a loader hands its batches on."""
+    """Consume the images one by one and keep none, as a loader does."""
     for _ in batches:
         pass
 
 
 def torchvision_batches(photos: Photos) -> Iterator[Tensor]:
-    """Version 1 of torchvision's transforms, as its training script for ImageNet has them."""
+    """Batches with torchvision's first transforms, as in its ImageNet training script."""
     transform = transforms.Compose(
         [
             transforms.RandomResizedCrop(photos.config.augment.size),
@@ -114,7 +114,7 @@ def torchvision_batches(photos: Photos) -> Iterator[Tensor]:
 
 
 def timm_batches(photos: Photos) -> Iterator[Tensor]:
-    """timm's transforms without colour jitter, to bytes as its loader collates them."""
+    """Batches of timm's transforms without colour jitter, as bytes, as its loader collates them."""
     transform: Callable[[object], object] = create_transform(
         photos.config.augment.size,
         is_training=True,
@@ -132,8 +132,8 @@ def _batches(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
 
 
 def check_crops(photos: Photos) -> str:
-    """A line with the largest difference of a batch's images from torchvision's; OutputsDifferError
-    with the file where it is too large.
+    """Return a line with the largest difference between our images and torchvision's;
+    OutputsDifferError names the file if it is too large.
     """
     worst = 0.0
     for plan in photos.plans(0):
@@ -154,7 +154,7 @@ def check_crops(photos: Photos) -> str:
 
 
 def torchvision_crops(photos: Photos, plan: Plan) -> Iterator[Tensor]:
-    """The images (3, H, W) of a batch, cut out by torchvision where we cut them."""
+    """The images (3, H, W) of a batch, cut out by torchvision at our windows."""
     augment = photos.config.augment
     draws = uniform(torch.from_numpy(plan.keys), Stream.PLACEMENT, DRAWS).tolist()
     side = [augment.size, augment.size]

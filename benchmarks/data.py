@@ -1,8 +1,8 @@
-"""Images from file to network: ours against torchvision's PIL pipeline, on real photographs.
+"""Time images from file to network against torchvision's PIL pipeline, on real photographs.
 
-Both decode, resize the shorter side with PIL's bilinear filter, flip, and normalise.  Ours hands
-bytes to the batch, which is normalised as a whole where the network runs; so ours is timed with and
-without that normalisation.
+Both decode, resize the shorter side with PIL's bilinear filter, flip and normalise. Ours passes
+bytes to the batch, which is normalised as a whole on the network's device; so it is timed with and
+without that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Pipeline = Callable[[Path], Tensor]  # a file to an image (3, H, W)
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """Images and the size of the measurement."""
+    """Images and numbers of rounds."""
 
     images: Path
     count: int
@@ -38,8 +38,8 @@ class DataSettings:
 
 
 def run(settings: DataSettings) -> Report:
-    """Compare the images, then the times; OutputsDifferError where a value differs by more than one
-    of 255.
+    """Compare the images, then time them; OutputsDifferError if a value differs by more than one of
+    255.
     """
     files = find_images(settings.images)[: settings.count]
     ours = our_pipeline(settings.short_edge)
@@ -75,13 +75,13 @@ def run(settings: DataSettings) -> Report:
 
 
 def _each(files: Sequence[Path], load: Pipeline) -> None:
-    """One after the other, none kept: a loader hands its images on."""
+    """Consume the images one by one and keep none, as a loader does."""
     for file in files:
         load(file)
 
 
 def torchvision_pipeline(short_edge: int) -> Pipeline:
-    """Version 1 of torchvision's transforms: PIL image, resize, flip, to_tensor, normalize."""
+    """torchvision's first transforms: PIL image, resize, flip, to_tensor, normalize."""
     from PIL import Image
     from torchvision.transforms import Compose, Normalize, RandomHorizontalFlip, Resize, ToTensor
 
@@ -103,7 +103,7 @@ def torchvision_pipeline(short_edge: int) -> Pipeline:
 
 
 def our_pipeline(short_edge: int) -> Pipeline:
-    """What a training worker does with an image: bytes (3, H, W), flipped."""
+    """Our training worker's result for an image: bytes (3, H, W), flipped."""
     config = DataConfig(
         short_edge=(short_edge,), long_edge=LONG_EDGE, resize_rounding="floor", exif="ignore"
     )
@@ -124,8 +124,8 @@ def _normalized(image: Tensor, normalize: PixelNormalizer) -> Tensor:
 
 
 def check_equal(files: Sequence[Path], theirs: Pipeline, ours: Pipeline) -> str:
-    """A line with the largest difference in units of 1/255; OutputsDifferError with the file where
-    it is too large.
+    """Return a line with the largest difference in units of 1/255; OutputsDifferError names the
+    file if it is too large.
     """
     scale = 255 * torch.tensor(IMAGENET_STD)[:, None, None]
     largest = 0.0

@@ -1,8 +1,8 @@
-"""Faster R-CNN with the same weights in ours and in the peers, on real photographs.
+"""Time Faster R-CNN against the peers with the same weights, on real photographs.
 
-Detections are compared first: boxes to 0.01 px in fp32; in bf16, which only trained weights can
-show, at least 85 % of the peer's confident boxes found again at the image size of the training.
-Then inference and a training step are timed.
+Detections are compared first: boxes to 0.01 px in fp32. In bf16, where only trained weights can
+tell, at least 85 % of the peer's confident boxes must be found again at the image size of the
+training. Then inference and a training step are timed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OBJECTS = 8  # drawn in each image for the training step
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionSettings:
-    """Images, weights and the size of the measurement; None is the device's own default."""
+    """Images, weights and numbers of rounds; None is the default of the device."""
 
     images: Path
     count: int
@@ -49,7 +49,7 @@ class DetectionSettings:
 
 
 def run(settings: DetectionSettings) -> Report:
-    """Compare, then time inference and training; OutputsDifferError where detections differ."""
+    """Compare detections, then time inference and training; OutputsDifferError if they differ."""
     device = resolve_device(settings.device, 0, 1)
     on_gpu = device.type == "cuda"
     weights = random_weights()
@@ -78,13 +78,13 @@ def run(settings: DetectionSettings) -> Report:
 
 
 def inference_batch(settings: DetectionSettings, device: torch.device) -> int:
-    """Images a call in inference."""
+    """Images per call in inference."""
     own = 16 if device.type == "cuda" else 1
     return _at_least_one("--batch", own if settings.batch is None else settings.batch)
 
 
 def training_batch(settings: DetectionSettings, device: torch.device) -> int:
-    """Images a training step."""
+    """Images per training step."""
     own = 16 if device.type == "cuda" else 2
     given = settings.train_batch
     return _at_least_one("--train-batch", own if given is None else given)
@@ -124,7 +124,7 @@ def time_both(
 
 
 def describe_weights(weights: DetectorWeights, device: torch.device) -> list[str]:
-    """Say what weights were taken, and what our arithmetic is."""
+    """Lines that name the weights and our precision."""
     default = Precision.resolve("auto", device).name
     notes = [f"Weights: {weights.source}. Our default precision on this machine: {default}."]
     if not weights.trained:
@@ -141,10 +141,10 @@ def compare_bf16(
     size: tuple[int, int],
     device: torch.device,
 ) -> list[str]:
-    """The comparison in bf16, at the image size that the detector was trained for: at others it is
-    confident of little.
+    """Compare in bf16 at the image size that the detector was trained for; at others it is rarely
+    confident.
 
-    OutputsDifferError where too few of a peer's confident boxes are found again.
+    OutputsDifferError if too few of a peer's confident boxes are found again.
     """
     own = replace(settings, short_edge=size[0], long_edge=size[1])
     pairings = make_pairings(weights, settings.detectron2, *size, device, compiled=settings.compile)
@@ -154,7 +154,7 @@ def compare_bf16(
 
 
 def goals(device: torch.device, *, training: bool) -> tuple[Goal, ...]:
-    """What was promised on such a device."""
+    """The goals for such a device."""
     if device.type == "cuda":
         return (Goal("ours bf16", "torchvision", 4.0 if training else 6.0),)
     fp32, bf16 = (1.5, 3.1) if training else (1.6, 3.3)
@@ -169,8 +169,8 @@ def goals(device: torch.device, *, training: bool) -> tuple[Goal, ...]:
 def make_batches(
     settings: DetectionSettings, batch: int, device: torch.device
 ) -> list[DetectionBatch]:
-    """The images, wide ones first, in batches of one size; torchvision's own resize then leaves
-    them as they are.
+    """Batches of images of one size, wide ones first, so that torchvision's own resize leaves them
+    unchanged.
     """
     config = DataConfig(
         short_edge=(settings.short_edge,),
@@ -190,7 +190,7 @@ def make_batches(
 
 
 def _with_objects(batch: DetectionBatch, classes: int) -> DetectionBatch:
-    """The batch with drawn objects in it, the same each time."""
+    """The batch with random objects, the same in each call."""
     generator = torch.Generator().manual_seed(0)
     count = len(batch)
     sizes = batch.sizes.cpu().flip(-1)[:, None].float()  # (B, 1, 2) width, height
@@ -212,9 +212,7 @@ def _time(
     rounds: int,
     device: torch.device,
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Seconds of each subject by round, and on a CPU those that its arithmetic takes at the
-    least.
-    """
+    """Seconds of each subject by round, and on a CPU the least seconds of its arithmetic."""
     calls = {name: prepare(subject) for name, subject in subjects.items()}
     if device.type == "cuda":
         return interleave(calls, rounds, synchronize=torch.cuda.synchronize), {}
@@ -224,9 +222,7 @@ def _time(
 
 
 def describe_limit(timings: Sequence[Timings]) -> list[str]:
-    """What "of the limit" means, and which of the goals no detector could reach where the machine
-    is too slow.
-    """
+    """Lines that explain the limit and name the goals that no detector can reach here."""
     rates = {
         name: convolution_rate(dtype) / 1e9
         for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
@@ -249,7 +245,7 @@ def describe_limit(timings: Sequence[Timings]) -> list[str]:
 
 
 def count_synchronisations(steps: Mapping[str, Callable[[], None]]) -> list[str]:
-    """How often one training step of each waits for the GPU."""
+    """Number of times that one training step of each subject waits for the GPU."""
     lines = []
     for name, step in steps.items():
         torch.cuda.synchronize()

@@ -1,7 +1,6 @@
-"""Detectors as things to be timed: each detects in a batch, and makes a training step on it.
+"""Detectors to be timed: each detects in a batch, and makes a training step on it.
 
-All get the same images, resized to their final size beforehand: ours as bytes, the peers as they
-want them.
+All get the same images, resized beforehand: ours as bytes, the peers as they expect them.
 """
 
 from __future__ import annotations
@@ -28,24 +27,24 @@ Arithmetic = Literal["ieee", "tf32", "bf16"]
 
 
 class Subject(Protocol):
-    """A detector in one arithmetic."""
+    """A detector in one precision."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """What most of it is computed in."""
+        """Type of most of its computation."""
 
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
-        """What detects in the batch."""
+        """A call that detects in the batch."""
 
     def training(self, batch: DetectionBatch) -> Callable[[], None]:
-        """What makes one training step on the batch; weights stay as they are, the learning rate
-        being 0.
+        """A call that makes one training step on the batch; the learning rate is 0, so the weights
+        stay.
         """
 
 
 @contextmanager
 def arithmetic(name: Arithmetic, device: torch.device) -> Iterator[None]:
-    """fp32 by IEEE or by a GPU's TF32, or bf16 by autocast; afterwards all is as before."""
+    """Context for fp32 by IEEE or a GPU's TF32, or bf16 by autocast; restores the state before."""
     backends = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
     before = [backend.fp32_precision for backend in backends]
     try:
@@ -60,7 +59,7 @@ def arithmetic(name: Arithmetic, device: torch.device) -> Iterator[None]:
 
 
 def dtype_of(name: Arithmetic) -> torch.dtype:
-    """What convolutions are computed in on a CPU, which has no TF32."""
+    """Type of the convolutions on a CPU, which has no TF32."""
     return torch.bfloat16 if name == "bf16" else torch.float32
 
 
@@ -71,15 +70,15 @@ class Ours:
     model: FasterRCNN
     precision: Precision
     compiled: bool = False
-    """Whether torch.compile translates backbone, pyramid and region proposal head."""
+    """Whether backbone, pyramid and region proposal head are compiled."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """What most of it is computed in."""
+        """Type of most of its computation."""
         return dtype_of("bf16" if self.precision.name == "bf16" else "ieee")
 
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
-        """What detects in the batch."""
+        """A call that detects in the batch."""
         with evaluation_mode(self.model):
             detector = for_inference(self.model, bf16=self.precision.name == "bf16")
         if self.compiled:
@@ -92,7 +91,7 @@ class Ours:
         return detect
 
     def training(self, batch: DetectionBatch) -> Callable[[], None]:
-        """What makes one training step on the batch."""
+        """A call that makes one training step on the batch."""
         objective = DetectionObjective(self.model.train())
         if self.compiled:
             compile_parts(self.model.trunk)
@@ -108,18 +107,18 @@ class Ours:
 
 @dataclass
 class Torchvision:
-    """torchvision's detector, in channels_last where it runs in bf16."""
+    """torchvision's detector, in channels_last if it runs in bf16."""
 
     model: nn.Module
     kind: Arithmetic
 
     @property
     def dtype(self) -> torch.dtype:
-        """What most of it is computed in."""
+        """Type of most of its computation."""
         return dtype_of(self.kind)
 
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
-        """What detects in the batch."""
+        """A call that detects in the batch."""
         images = float_images(batch)
 
         def detect() -> list[Found]:
@@ -130,7 +129,7 @@ class Torchvision:
         return detect
 
     def training(self, batch: DetectionBatch) -> Callable[[], None]:
-        """What makes one training step on the batch."""
+        """A call that makes one training step on the batch."""
         self.model.train()
         images = float_images(batch)
         is_object = batch.labels >= 0
@@ -164,7 +163,7 @@ def make_step(
     losses: Callable[[], Sequence[Tensor]],
     context: Callable[[], AbstractContextManager[None]],
 ) -> Callable[[], None]:
-    """A step of forward, backward and SGD's update, the same for all."""
+    """A training step with forward pass, backward pass and SGD update, the same for all."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=0.0, momentum=0.9)
 

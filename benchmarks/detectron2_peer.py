@@ -1,6 +1,6 @@
-"""detectron2's Faster R-CNN with our weights, out of a source tree of it.
+"""detectron2's Faster R-CNN with our weights, from its source tree.
 
-The tree need not be installed; what it needs itself (fvcore, iopath, …) must be.
+The tree need not be installed, but its own dependencies (fvcore, iopath, …) must be.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ _NAMES = (  # of detectron2, and what they are here
 
 @dataclass
 class Detectron2:
-    """detectron2's detector, as its own tools call it."""
+    """detectron2's detector as its own tools call it."""
 
     model: nn.Module
     kind: Arithmetic
 
     @property
     def dtype(self) -> torch.dtype:
-        """What most of it is computed in."""
+        """Type of most of its computation."""
         return dtype_of(self.kind)
 
     def detecting(self, batch: DetectionBatch) -> Callable[[], list[Found]]:
-        """What detects in the batch."""
+        """A call that detects in the batch."""
         inputs = self._inputs(batch)
 
         def detect() -> list[Found]:
@@ -73,7 +73,7 @@ class Detectron2:
         return detect
 
     def training(self, batch: DetectionBatch) -> Callable[[], None]:
-        """What makes one training step on the batch."""
+        """A call that makes one training step on the batch."""
         from detectron2.structures import Boxes, Instances
         from detectron2.utils.events import EventStorage
 
@@ -98,7 +98,7 @@ class Detectron2:
 
 
 def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device) -> nn.Module:
-    """detectron2's R50-FPN by its own config with the weights; UserError where the tree cannot be
+    """detectron2's R50-FPN from its own config with the weights; UserError if the tree cannot be
     imported.
     """
     file = tree / CONFIG
@@ -136,8 +136,8 @@ def build_detectron2(tree: Path, weights: DetectorWeights, device: torch.device)
 
 
 def detectron2_rules(weights: DetectorWeights) -> ModelConfig:
-    """Our settings that do what its config does: our defaults, and windows sampled by the size of
-    the box.
+    """Our settings that match its config: our defaults, and windows sampled according to the size
+    of the box.
     """
     model = weights.model
     rules = ModelConfig(
@@ -148,7 +148,7 @@ def detectron2_rules(weights: DetectorWeights) -> ModelConfig:
 
 
 def to_detectron2(state: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our weights under detectron2's names, which `theirs` has; what it computes itself stays."""
+    """Our weights under the names in `theirs`; values that detectron2 computes itself are kept."""
     return {name: state.get(_our_name(name), value) for name, value in theirs.items()}
 
 

@@ -1,7 +1,7 @@
-"""COCO box scores of val2017's size: pycocotools against ours, from the two JSON files to the
+"""Time COCO box scores at the size of val2017 against pycocotools, from the two JSON files to the
 twelve numbers.
 
-N images, M objects, D detections.  The data is drawn, since nobody's detections of val2017 can be
+N images, M objects, D detections. The data is random, as nobody's detections of val2017 can be
 shipped; it has crowds, equal scores, misplaced boxes and wrong classes.
 """
 
@@ -34,17 +34,17 @@ GOAL = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """Size of the data and of the measurement."""
+    """Size of the data and numbers of rounds."""
 
     scale: float
-    """Share of val2017's images, objects and detections."""
+    """Size of the data relative to val2017's images, objects and detections."""
     rounds: int
     seed: int = 0
 
 
 def run(settings: EvaluationSettings) -> Report:
-    """Draw the data, compare the scores, then the times; OutputsDifferError where a score differs
-    in any bit.
+    """Draw the data, compare the scores, then time them; OutputsDifferError if any bit of a score
+    differs.
     """
     if not 0 < settings.scale <= 1:
         raise UserError(f"--scale must be in (0, 1], got {settings.scale}")
@@ -76,7 +76,7 @@ def run(settings: EvaluationSettings) -> Report:
 
 
 def pycocotools_scores(truth: Path, results: Path) -> list[float]:
-    """The twelve numbers as pycocotools gives them for two files."""
+    """The twelve numbers of two files by pycocotools."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -90,14 +90,14 @@ def pycocotools_scores(truth: Path, results: Path) -> list[float]:
 
 
 def our_scores(truth: Path, results: Path) -> list[float]:
-    """The twelve numbers by our readers and scorer."""
+    """The twelve numbers of two files by our readers and scorer."""
     dataset = read_coco(truth)
     scores = score_boxes(dataset, read_results_json(results, dataset))
     return [scores[f"box/{name}"] for name in SCORE_NAMES]
 
 
 def our_stages(truth: Path, results: Path) -> dict[str, float]:
-    """Seconds of the parts of `our_scores`."""
+    """Seconds of each part of `our_scores`."""
     clock = [time.perf_counter()]
     dataset = read_coco(truth)
     clock.append(time.perf_counter())
@@ -110,8 +110,8 @@ def our_stages(truth: Path, results: Path) -> dict[str, float]:
 
 
 def check_equal(expected: Sequence[float], found: Sequence[float]) -> str:
-    """A line with some of the numbers; OutputsDifferError with all that differ, -1 being
-    our nan.
+    """Return a line with some of the numbers; OutputsDifferError lists all that differ, where -1
+    counts as our nan.
     """
     found = [-1.0 if value != value else value for value in found]
     pairs = list(zip(SCORE_NAMES, expected, found, strict=True))
@@ -126,7 +126,9 @@ def check_equal(expected: Sequence[float], found: Sequence[float]) -> str:
 
 
 def draw(truth: Path, results: Path, scale: float, seed: int) -> tuple[int, int, int]:
-    """Write an annotation and a results file; how many images, objects and detections they hold."""
+    """Write an annotation and a results file; return their numbers of images, objects and
+    detections.
+    """
     rng = np.random.default_rng(seed)
     counts = tuple(max(1, round(scale * count)) for count in (IMAGES, OBJECTS, DETECTIONS))
     images, objects, detections = counts
@@ -149,13 +151,13 @@ def draw(truth: Path, results: Path, scale: float, seed: int) -> tuple[int, int,
 
 
 def _classes(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
-    """Few frequent classes and many rare ones."""
+    """Class of each object: few frequent classes and many rare ones."""
     shares = 1 / np.arange(1, CLASSES + 1)
     return rng.choice(CLASSES, count, p=shares / shares.sum())
 
 
 def _boxes(rng: np.random.Generator, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Boxes (M, 4) x, y, width, height inside images of those sizes, small ones being the most
+    """Boxes (M, 4) x, y, width, height inside images of those sizes; small ones are the most
     frequent.
     """
     extent = sizes * np.exp(rng.uniform(np.log(0.02), np.log(0.9), sizes.shape))
@@ -164,7 +166,7 @@ def _boxes(rng: np.random.Generator, sizes: NDArray[np.int64]) -> NDArray[np.flo
 
 
 def _moved(rng: np.random.Generator, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Boxes displaced by some per cent of their sides."""
+    """Boxes displaced by a few per cent of their sides."""
     sides = np.tile(boxes[:, 2:], 2)
     return boxes + rng.normal(0, 0.06, boxes.shape) * sides * (1, 1, 0.5, 0.5)
 

@@ -1,5 +1,5 @@
-"""How long a call must take on this machine: its convolutions and matrix products at the best rate
-measured.
+"""The least time of a call on this machine: its convolutions and matrix products at the best
+measured rate.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def least_seconds(call: Callable[[], object], dtype: torch.dtype) -> float:
 
 @cache
 def convolution_rate(dtype: torch.dtype) -> float:
-    """FLOP/s of the fastest of some large convolutions on the CPU, a multiply-add being two."""
+    """FLOP/s of the fastest of some large convolutions on the CPU; a multiply-add counts as two."""
     images = torch.ones(BATCH, CHANNELS, CELLS, CELLS, dtype=dtype).to(
         memory_format=torch.channels_last
     )

@@ -1,4 +1,4 @@
-"""A peer's detector beside ours with the same weights and the peer's rules, in fp32 and, once
+"""Pairs of a peer's detector and ours with the same weights and the peer's rules, in fp32 and, if
 trained, in bf16.
 """
 
@@ -24,8 +24,8 @@ Wrap = Callable[[nn.Module, Arithmetic], Subject]
 
 @dataclass(frozen=True)
 class Pairing:
-    """One peer and ours; `names`: the peer, ours, the peer in bf16, ours in bf16 and compiled, as
-    far as timed.
+    """One peer and ours. `names` are those of the peer, ours, the peer in bf16, and ours in bf16
+    and compiled, as far as they are timed.
     """
 
     names: tuple[str, ...]
@@ -35,11 +35,13 @@ class Pairing:
     model: ModelConfig
 
     def subjects(self) -> dict[str, Subject]:
-        """What takes turns."""
+        """The detectors that are called in turn."""
         return dict(zip(self.names, self.variants, strict=True))
 
     def compare_fp32(self, batches: Sequence[DetectionBatch]) -> str:
-        """How far boxes in fp32 are apart; OutputsDifferError where that is too far."""
+        """Return a line with the distance of the boxes in fp32; OutputsDifferError if it is too
+        large.
+        """
         expected, found = (
             detect_all(subject, batches)() for subject in (self.reference, self.variants[1])
         )
@@ -50,8 +52,8 @@ class Pairing:
         )
 
     def compare_bf16(self, batches: Sequence[DetectionBatch]) -> list[str]:
-        """How many of the peer's confident boxes are found again in bf16; OutputsDifferError where
-        that is too few.
+        """Return a line with the share of the peer's confident boxes found again in bf16;
+        OutputsDifferError if it is too small.
         """
         expected = detect_all(self.reference, batches)()
         found = [detect_all(subject, batches)() for subject in self.variants[2:]]
@@ -67,7 +69,7 @@ class Pairing:
 
 
 def detect_all(subject: Subject, batches: Sequence[DetectionBatch]) -> Callable[[], list[Found]]:
-    """What detects in all batches."""
+    """A call that detects in all batches."""
     calls = [subject.detecting(batch) for batch in batches]
     return lambda: [found for call in calls for found in call()]
 
@@ -81,7 +83,7 @@ def make_pairings(
     *,
     compiled: bool,
 ) -> list[Pairing]:
-    """torchvision's pairing, the first, and detectron2's where its source tree is given."""
+    """Pairs with torchvision, and with detectron2 if its source tree is given."""
     theirs = weights.build_torchvision(short_edge, long_edge).to(device)
     bf16 = copy.deepcopy(theirs).to(memory_format=torch.channels_last)
     names: tuple[str, ...] = (
@@ -112,8 +114,8 @@ def _pair(
     model: ModelConfig,
     device: torch.device,
 ) -> Pairing:
-    """`theirs` is the peer for fp32, which is TF32 on a GPU, and for bf16; bf16 comes with trained
-    weights only.
+    """Make a pair; `theirs` makes the peer for fp32 (TF32 on a GPU) and for bf16, which needs
+    trained weights.
     """
     fp32: Arithmetic = "tf32" if device.type == "cuda" else "ieee"
     variants = [

@@ -1,4 +1,4 @@
-"""The benchmarks as a command line: its arguments, and from them to a report on disk."""
+"""The command line of the benchmarks, which writes a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def main(description: str | None) -> None:
     """Parse the command line and run one benchmark.
 
-    Exit status 1 where outputs differ, 2 where the command is wrong.
+    Exit status 1 if outputs differ, 2 if the command is wrong.
     """
     parser = _parser(description)
     given = parser.parse_args()
@@ -28,10 +28,9 @@ def main(description: str | None) -> None:
 
 
 def run_benchmark(given: Namespace) -> str:
-    """Run the benchmark that was named; its report, which is also written to `given.out`.
+    """Run the named benchmark; return its report, which is also written to `given.out`.
 
-    Raises OutputsDifferError where ours and a peer's differ, UserError for arguments that cannot
-    be.
+    Raises OutputsDifferError if our outputs differ from a peer's, UserError for wrong arguments.
     """
     if given.threads is not None and given.threads < 1:
         raise UserError(f"--threads must be >= 1, got {given.threads}")
@@ -144,7 +143,7 @@ def _limit_threads(count: int | None) -> None:
 
 
 def _parser(description: str | None) -> ArgumentParser:
-    """The parser of the command line, whose first word names the benchmark."""
+    """Make the parser of the command line, whose first word names the benchmark."""
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
     benchmarks = parser.add_subparsers(
         dest="benchmark",

@@ -1,8 +1,8 @@
-"""Semantic segmentation with the same weights in ours and in the peers: the FPN of
+"""Time semantic segmentation against peers with the same weights: the FPN of
 segmentation_models_pytorch (smp), and torchvision's DeepLabV3.
 
-The peers run as their users start them, in fp32 and NCHW; ours in channels_last from bytes, in fp32
-and, where that is our default on the machine, in bf16. All give logits of every pixel.
+The peers run as their users start them, in fp32 and NCHW. Ours runs in channels_last from bytes, in
+fp32, and also in bf16 where that is our default on the machine. All give logits of every pixel.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HEADS: dict[Network, SemanticHeadConfig] = {
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationSettings:
-    """Networks, images and the size of the measurement."""
+    """Networks, images and numbers of rounds."""
 
     networks: tuple[Network, ...]
     backbone: str
@@ -60,14 +60,14 @@ class SegmentationBatch:
 
 
 class Subject(Protocol):
-    """A network in one arithmetic."""
+    """A network in one precision."""
 
     def predicting(self, batch: SegmentationBatch) -> Callable[[], Tensor]:
-        """What gives logits (B, K, H, W) of the batch."""
+        """A call that gives the logits (B, K, H, W) of the batch."""
 
     def training(self, batch: SegmentationBatch) -> Callable[[], None]:
-        """What makes one training step on the batch; weights stay as they are, the learning rate
-        being 0.
+        """A call that makes one training step on the batch; the learning rate is 0, so the weights
+        stay.
         """
 
 
@@ -78,10 +78,10 @@ class Ours:
     model: SegmentationNetwork
     bf16: bool = False
     compiled: bool = False
-    """Whether torch.compile translates backbone, pyramid and head."""
+    """Whether backbone, pyramid and head are compiled."""
 
     def predicting(self, batch: SegmentationBatch) -> Callable[[], Tensor]:
-        """What gives logits (B, K, H, W) of the batch."""
+        """A call that gives the logits (B, K, H, W) of the batch."""
         segmenter = for_inference(self.model, bf16=self.bf16)
         if self.compiled:
             compile_parts(segmenter.trunk)
@@ -93,7 +93,7 @@ class Ours:
         return predict
 
     def training(self, batch: SegmentationBatch) -> Callable[[], None]:
-        """What makes one training step on the batch."""
+        """A call that makes one training step on the batch."""
         labels = batch.labels.flatten()
 
         def losses() -> Sequence[Tensor]:
@@ -111,14 +111,14 @@ class Ours:
 
 @dataclass
 class Peer:
-    """A network that takes normalised images and gives logits of every pixel, torchvision's in a
-    dictionary.
+    """A network that takes normalised images and gives logits of every pixel; torchvision's returns
+    them in a dictionary.
     """
 
     model: nn.Module
 
     def predicting(self, batch: SegmentationBatch) -> Callable[[], Tensor]:
-        """What gives logits (B, K, H, W) of the batch."""
+        """A call that gives the logits (B, K, H, W) of the batch."""
         images = _normalised(batch)
 
         def predict() -> Tensor:
@@ -129,7 +129,7 @@ class Peer:
         return predict
 
     def training(self, batch: SegmentationBatch) -> Callable[[], None]:
-        """What makes one training step on the batch."""
+        """A call that makes one training step on the batch."""
         images = _normalised(batch)
         return make_step(
             self.model,
@@ -144,9 +144,7 @@ class Peer:
 
 
 def run(settings: SegmentationSettings) -> Report:
-    """Compare the logits, then time inference and training step; OutputsDifferError where logits
-    differ.
-    """
+    """Compare logits, then time inference and training step; OutputsDifferError if they differ."""
     default = Precision.resolve("auto", torch.device("cpu")).name
     batch = make_batch(settings)
     checks: list[str] = []
@@ -173,7 +171,7 @@ def run(settings: SegmentationSettings) -> Report:
 
 
 def make_batch(settings: SegmentationSettings) -> SegmentationBatch:
-    """Images and labels of noise, the same each time."""
+    """Random images and labels, the same in each call."""
     generator = torch.Generator().manual_seed(0)
     shape = (settings.batch, settings.size, settings.size)
     images = torch.randint(0, 256, (*shape, 3), dtype=torch.uint8, generator=generator)
@@ -185,9 +183,7 @@ def make_batch(settings: SegmentationSettings) -> SegmentationBatch:
 def make_subjects(
     network: Network, settings: SegmentationSettings, *, bf16: bool
 ) -> dict[str, Subject]:
-    """The peer, and ours in each arithmetic, each with a network of its own with the same
-    weights.
-    """
+    """Make the peer, and ours in each precision, each with its own network and the same weights."""
     theirs = _peer(network, settings)
     theirs.load_state_dict(random_state(theirs.state_dict()))
     convert = from_smp if network == "fpn" else from_torchvision
@@ -209,7 +205,7 @@ def make_subjects(
 
 
 def check_equal(network: Network, predicting: Mapping[str, Callable[[], Tensor]]) -> str:
-    """A line with the differences of the logits; OutputsDifferError where one is too large."""
+    """Return a line with the differences of the logits; OutputsDifferError if one is too large."""
     expected, *others = (predict() for predict in predicting.values())
     lines = []
     for name, found in zip(list(predicting)[1:], others, strict=True):
@@ -226,7 +222,7 @@ def check_equal(network: Network, predicting: Mapping[str, Callable[[], Tensor]]
 
 
 def goals(network: Network, *, training: bool) -> tuple[Goal, ...]:
-    """What was promised."""
+    """The goals."""
     peer = PEERS[network]
     if network == "deeplabv3":
         return (Goal(OURS_BF16, peer, 1.5),)
@@ -236,7 +232,7 @@ def goals(network: Network, *, training: bool) -> tuple[Goal, ...]:
 
 
 def _peer(network: Network, settings: SegmentationSettings) -> nn.Module:
-    """The peer's network with random weights, without dropout."""
+    """The peer's network with random weights and without dropout."""
     if network == "fpn":
         import segmentation_models_pytorch as smp
 

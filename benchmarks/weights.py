@@ -1,4 +1,4 @@
-"""One set of detector weights for ours and the peers: a checkpoint's, or random ones that find
+"""One set of detector weights for ours and the peers: from a checkpoint, or random ones that detect
 something.
 """
 
@@ -36,8 +36,8 @@ _SPREAD = {  # deviation of the predictors' random weights, so that scores and b
 
 @dataclass(frozen=True)
 class DetectorWeights:
-    """Weights under our names, and their detector: torchvision's rules, constant norms, stem and c2
-    frozen.
+    """Weights under our names, and a detector for them: torchvision's rules, constant norms, stem
+    and c2 frozen.
     """
 
     state: Mapping[str, Tensor]
@@ -50,19 +50,17 @@ class DetectorWeights:
 
     @property
     def trained(self) -> bool:
-        """Whether the detector can be confident of a box."""
+        """Whether the weights are trained, so that boxes can be confident."""
         return self.trained_size is not None
 
     def build(self, device: torch.device, model: ModelConfig | None = None) -> FasterRCNN:
-        """Our detector on a device, by other rules where `model` gives them."""
+        """Build our detector on a device, with other rules if `model` gives them."""
         detector = build_faster_rcnn(model or self.model, self.classes, self.passport)
         detector.load_state_dict(self.state)
         return detector.to(device).eval()
 
     def build_torchvision(self, short_edge: int, long_edge: int) -> nn.Module:
-        """torchvision's detector with the same weights and anchors, on the CPU in
-        evaluation mode.
-        """
+        """torchvision's detector with the same weights and anchors, on the CPU in eval mode."""
         from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
         from torchvision.models.detection.anchor_utils import AnchorGenerator
         from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -97,9 +95,9 @@ class DetectorWeights:
 
 
 def to_torchvision(state: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our weights under torchvision's names, which `theirs` has; the inverse of `from_torchvision`.
+    """Our weights under torchvision's names, as in `theirs`; the inverse of `from_torchvision`.
 
-    The background comes first there and has offsets, which nothing reads: they are zero.
+    torchvision's first class is the background, whose offsets nothing reads: they are set to zero.
     """
     names = dict(zip(theirs, from_torchvision(theirs), strict=True))  # it keeps the order
     converted = {name: state[ours] for name, ours in names.items()}
@@ -115,7 +113,7 @@ def to_torchvision(state: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) ->
 
 
 def torchvision_rules(backbone: str) -> ModelConfig:
-    """The settings of our torchvision recipe, its norms constant and its stem and c2 frozen."""
+    """Settings of our torchvision recipe with constant norms, and stem and c2 frozen."""
     config: DetectionConfig = load_config(DetectionConfig, str(RECIPE), [])
     return replace(
         config.model, backbone=backbone, weights=None, norm="frozen", freeze_through="c2"
@@ -123,7 +121,7 @@ def torchvision_rules(backbone: str) -> ModelConfig:
 
 
 def random_weights(backbone: str = "resnet50") -> DetectorWeights:
-    """Random weights that find something: residual branches are damped, predictors spread out."""
+    """Random weights that detect something: damped residual branches, widely spread predictors."""
     torch.manual_seed(0)
     model = torchvision_rules(backbone)
     passport = Passport(architecture=backbone)
@@ -139,9 +137,7 @@ def random_weights(backbone: str = "resnet50") -> DetectorWeights:
 
 
 def checkpoint_weights(path: str) -> DetectorWeights:
-    """The weights of a checkpoint; UserError where torchvision's detector has no place for
-    them.
-    """
+    """Weights of a checkpoint; UserError if torchvision's detector has no place for them."""
     saved = SavedDetector.read(path)
     own = saved.config.model
     rules = torchvision_rules(own.backbone)
