@@ -25,7 +25,7 @@ from resnet_backbones.weights.sources import read_source
 _BACKBONE = "backbone."
 _HEAD = "head."
 _AUXILIARY = "aux"
-"""What the names of heads that only training uses begin with, as in torchvision."""
+"""Beginning of the names of heads that are for training only, as in torchvision."""
 _CLASSES = 1000  # of ImageNet
 HeadSource = Literal["load", "new"]
 
@@ -121,7 +121,7 @@ def fill_classifier(
     *,
     strict: bool = True,
 ) -> None:
-    """Load what was found at `source` into a classifier, as `create_classifier` does."""
+    """Load the weights found at `source` into a classifier, as `create_classifier` does."""
     backbone = classifier.backbone
     tensors, passport = for_network(
         found.tensors, found.passport, classifier.state_dict().keys(), backbone.passport, source
@@ -144,7 +144,7 @@ def fill_classifier(
 
 
 def last_bias(backbone: Backbone) -> str:
-    """Name of the tensor of the head that has one value a class."""
+    """Name of the head's tensor that has one value per class."""
     modules = backbone.classifier_head(1).items()
     main = {name: module for name, module in modules if not name.startswith(_AUXILIARY)}
     return [f"{name}.{key}" for name, module in main.items() for key in module.state_dict()][-1]
@@ -175,7 +175,7 @@ def _load_head(classifier: Classifier, tensors: Mapping[str, Tensor], source: st
 def _head_error(
     classifier: Classifier, wanted: dict[str, Tensor], tensors: Mapping[str, Tensor], source: str
 ) -> UserError:
-    """What the head should be, what the file has in its place, and the way out."""
+    """Message with the head that is needed, the one in the file, and the way out."""
     amiss = {k: x for k, x in wanted.items() if k not in tensors or not fits(tensors[k], x)}
     stages = {name for name, _ in classifier.backbone.named_children()}
     others = {key: x for key, x in tensors.items() if key.partition(".")[0] not in stages}
@@ -211,7 +211,7 @@ def _check_labels(passport: Passport, num_classes: int, source: str) -> None:
 def _flatten(
     module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]
 ) -> None:
-    """Take `backbone.` and `head.` off, in the order of the tensors."""
+    """Remove the prefixes `backbone.` and `head.`, in the order of the tensors."""
     for name in [name for name in state if name.startswith(prefix)]:
         bare = name.removeprefix(prefix)
         owner = _BACKBONE if bare.startswith(_BACKBONE) else _HEAD
@@ -219,7 +219,7 @@ def _flatten(
 
 
 def _nest(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-    """Put them on again; what the head has no module for is the backbone's."""
+    """Add these prefixes again; names of no module of the head belong to the backbone."""
     assert isinstance(module, Classifier)
     for name in [name for name in state if name.startswith(prefix)]:
         bare = name.removeprefix(prefix)

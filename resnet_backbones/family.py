@@ -25,7 +25,7 @@ def refuse_foreign(spec: BackboneSpec) -> None:
 
 
 def refuse_stride_in(spec: BackboneSpec) -> None:
-    """Raise UserError where a stride is asked in one of the convolutions of bottlenecks."""
+    """Raise UserError if a convolution of bottlenecks is asked to carry the stride."""
     if spec.stride_in != "3x3":
         raise UserError(
             f"stride_in must be 3x3 for {spec.name}, which has no bottlenecks; got {spec.stride_in}"
@@ -33,8 +33,8 @@ def refuse_stride_in(spec: BackboneSpec) -> None:
 
 
 def choose_levels(names: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
-    """The asked levels fine to coarse, c2 to c5 for None; UserError for unknown or
-    repeated ones.
+    """The requested levels, fine to coarse, c2 to c5 for None; UserError for unknown or repeated
+    ones.
     """
     names = ("c2", "c3", "c4", "c5") if names is None else names
     if not names or len(set(names)) != len(names) or not set(names) <= set(known):
@@ -45,7 +45,9 @@ def choose_levels(names: Sequence[str] | None, known: Sequence[str]) -> tuple[st
 
 
 def own_options(spec: BackboneSpec, kind: type[T]) -> T:
-    """The family's options, its defaults for None; UserError for another family's."""
+    """The given options, or the family's defaults for None; UserError for options of another
+    family.
+    """
     if spec.options is None:
         return kind()
     if not isinstance(spec.options, kind):
@@ -55,7 +57,7 @@ def own_options(spec: BackboneSpec, kind: type[T]) -> T:
 
 
 def refuse_bottleneck_stride(spec: BackboneSpec) -> None:
-    """Raise UserError where the stride is asked in a 1x1 convolution that the blocks have not."""
+    """Raise UserError if a 1x1 convolution is to carry the stride in blocks that have none."""
     if spec.stride_in == "1x1":
         raise UserError(
             f"stride_in must be 3x3 for {spec.name}, whose blocks have no 1x1 convolution; got 1x1"
@@ -65,10 +67,10 @@ def refuse_bottleneck_stride(spec: BackboneSpec) -> None:
 def described(
     options: Any, output_stride: int = 32, settled: Mapping[str, object] | None = None
 ) -> dict[str, Any]:
-    """What the passport says of a family's options: those that change what trained weights compute.
+    """Options of a family for the passport: those that change what trained weights compute.
 
-    `settled` replaces values, None leaving them out. At stride 32 nothing is said of it and of
-    dilation, of which there is none then: weights trained so serve every output stride.
+    `settled` replaces values; None leaves them out. At stride 32 neither stride nor dilation is
+    stated: the weights then serve every output stride.
     """
     values = {**({} if options is None else asdict(options)), **(settled or {})}
     kept = {

@@ -25,9 +25,9 @@ class FeatureLevel:
 
 
 class Head(nn.ModuleDict):
-    """Modules that turn maps into logits of K classes, by the names that the field gives them.
+    """Modules that turn maps into logits of K classes, under the field's names.
 
-    This one is a linear layer `fc` on the mean of the coarsest level's cells.
+    This one is a linear layer `fc` on the mean over the coarsest map.
     """
 
     def __init__(self, level: str, modules: Mapping[str, nn.Module]) -> None:

@@ -15,12 +15,12 @@ M = TypeVar("M", bound=nn.Module)
 
 @torch.no_grad()
 def fold_norms(module: M) -> M:
-    """A copy of `module` in evaluation mode without gradients, whose constant norms are in its
-    convolutions' weights.
+    """Copy `module` in evaluation mode without gradients, with constant norms folded into the
+    weights of their convolutions.
 
-    Such a norm, a frozen one or a batch norm, becomes nn.Identity; its convolution's weight is
-    scaled and its bias shifted. What follows a convolution is known by its name: conv1 and bn1, or
-    neighbours in an nn.Sequential. Weights keep their memory layout.
+    Such a norm, a frozen one or a batch norm, becomes nn.Identity; the weight of its convolution is
+    scaled and the bias shifted. Pairs are found by name: conv1 and bn1, or neighbours in an
+    nn.Sequential. Weights keep their memory layout.
     """
     folded = copy.deepcopy(module).eval().requires_grad_(False)
     for parent, conv_name, norm_name in list(_pairs(folded)):
@@ -35,8 +35,8 @@ def fold_norms(module: M) -> M:
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
-    """Each convolution directly followed by its constant norm: their parent and their names
-    in it.
+    """Yield each convolution that is directly followed by its constant norm: their parent and their
+    names in it.
     """
     for parent in module.modules():
         for (first, conv), (second, norm) in pairwise(parent.named_children()):

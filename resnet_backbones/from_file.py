@@ -99,7 +99,7 @@ def load_classifier(
 def _described(
     file: str, overrides: Mapping[str, Any], known: frozenset[str]
 ) -> tuple[Source, BackboneSpec]:
-    """What the file holds, with a passport in any case, and the network that fits it."""
+    """The content of the file with a passport, assumed if it has none, and the matching network."""
     unknown = overrides.keys() - known
     if unknown:
         raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
@@ -120,7 +120,7 @@ def _described(
 
 
 def _lacks_statistics(tensors: Mapping[str, Tensor], spec: BackboneSpec) -> bool:
-    """Whether a network with norms is in a file without statistics of batch norms."""
+    """Whether the file holds a network with norms but no statistics of batch norms."""
     with torch.device("meta"):
         needed = build(spec).state_dict()
     has = any(name.endswith("running_mean") for name in tensors)
@@ -128,7 +128,7 @@ def _lacks_statistics(tensors: Mapping[str, Tensor], spec: BackboneSpec) -> bool
 
 
 def count_classes(tensors: dict[str, Tensor], spec: BackboneSpec) -> int | None:
-    """Of the head that a file holds for this network; None where it holds none."""
+    """Number of classes of the head in a file for this network; None if it has no head."""
     with torch.device("meta"):
         backbone = build(spec)
         name = last_bias(backbone)

@@ -23,7 +23,7 @@ from resnet_backbones.spec import BackboneSpec, NormName
 from resnet_backbones.weights.passport import Passport
 
 EPS = 1e-3
-"""Of torchvision's batch norms."""
+"""Epsilon of torchvision's batch norms."""
 INCEPTIONS = {  # table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection
     "3a": (64, 96, 128, 16, 32, 32),
     "3b": (128, 128, 192, 32, 96, 64),
@@ -41,16 +41,16 @@ LEVELS = {
     "c3": ("inception3b", 480),
     "c4": ("inception4e", 832),
 } | {"c5": ("inception5b", 1024)}
-"""Level name -> the module that makes it, and its channels."""
+"""Level name -> module that makes it, and its channels."""
 AUXILIARY = {"aux1": ("inception4a", 512), "aux2": ("inception4d", 528)}
 
 
 class GoogLeNet(Backbone):
-    """Stem and inception modules up to the coarsest asked level; parameters are called as in
-    torchvision.
+    """Stem and inception modules up to the coarsest requested level; parameters have torchvision's
+    names.
 
-    c1 is the first convolution, c2 the third, c3 to c5 the last module before a pooling. Where
-    `output_stride` is 8 or 16, the last poolings trade their stride for dilation.
+    c1 is the first convolution, c2 the third, c3 to c5 the last module before a pooling. With
+    `output_stride` 8 or 16, the last poolings trade their stride for dilation.
     """
 
     def __init__(self, spec: BackboneSpec) -> None:
@@ -117,8 +117,8 @@ class GoogLeNet(Backbone):
         return recomputed(module, x) if again else module(x)
 
     def logits(self, images: Tensor, head: Head) -> dict[str, Tensor]:
-        """As of any backbone; in training the head gets the maps of its auxiliary classifiers too,
-        by their modules' names.
+        """Logits as in any backbone; in training the head also gets the maps of its auxiliary
+        classifiers, by the names of their modules.
         """
         self._also = tuple(module for module, _ in AUXILIARY.values()) if head.training else ()
         try:
@@ -264,8 +264,8 @@ def _response_norm(present: bool) -> nn.Module:
 
 
 def _initialise(module: nn.Module) -> None:
-    """As torchvision where norms follow; without them as Glorot and Bengio 2010, the reference
-    prototxt's filler.
+    """Initialise as torchvision if there are norms; otherwise as Glorot and Bengio 2010, the filler
+    of the reference prototxt.
     """
     for child in module.modules():
         if isinstance(child, nn.Conv2d | nn.Linear):

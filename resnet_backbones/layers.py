@@ -53,7 +53,7 @@ class FrozenBatchNorm2d(nn.Module):
 
 
 def make_norm(name: NormName, channels: int, eps: float = 1e-5) -> nn.Module:
-    """A normalisation layer for (B, channels, H, W)."""
+    """Make a normalisation layer for (B, channels, H, W)."""
     if name == "batch":
         return nn.BatchNorm2d(channels, eps=eps)
     if name == "frozen":
@@ -95,17 +95,15 @@ def merges(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
 
 
 def is_foldable(conv: nn.Module) -> bool:
-    """Whether a module is a plain convolution with zero padding, whose weights a scale may be
-    multiplied into. A subclass, as parametrisations and FSDP make one, may do more.
+    """Whether a module is a plain convolution with zero padding, so that a scale can be multiplied
+    into its weights. Subclasses are not, as those of parametrisations and FSDP may do more.
     """
     plain = type(conv) is nn.Conv2d
     return plain and conv.padding_mode == "zeros" and isinstance(conv.padding, tuple)
 
 
 def is_constant(norm: nn.Module) -> bool:
-    """Whether a norm multiplies and adds the same numbers whatever it is given; a subclass may do
-    more.
-    """
+    """Whether a norm applies the same scale and shift to any input; subclasses may do more."""
     kind = type(norm)
     if kind in (nn.BatchNorm2d, nn.SyncBatchNorm):
         assert isinstance(norm, _BatchNorm)
@@ -114,7 +112,7 @@ def is_constant(norm: nn.Module) -> bool:
 
 
 def is_unobserved(module: nn.Module) -> bool:
-    """Whether calling the module does no more than its class's `forward`."""
+    """Whether calling the module only runs its class's `forward`."""
     return not (
         module._forward_pre_hooks
         or module._forward_hooks
@@ -129,13 +127,13 @@ def is_unobserved(module: nn.Module) -> bool:
 
 
 def scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
-    """What a constant norm multiplies with and then adds, (C,) each."""
+    """Scale and shift of a constant norm, (C,) each."""
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     return scale, norm.bias - norm.running_mean * scale
 
 
 def init_residual(module: nn.Module) -> None:
-    """Initialise convolutions as He et al. 2015 (fan out), as torchvision does; norms start as the
+    """Initialise convolutions as in He et al. 2015 (fan out), like torchvision; norms start as the
     identity.
     """
     for child in module.modules():

@@ -5,13 +5,12 @@ from torch import Tensor, nn
 
 
 class DenseMaxPool(nn.Module):
-    """Max pooling (B, C, H, W) -> (B, C, H, W) of maps that are nowhere negative, without the
-    stride.
+    """Max pooling (B, C, H, W) -> (B, C, H, W) of maps without negative values, without the stride.
 
-    Its cells at even places are those that a stride of 2 without padding keeps, so what follows at
-    twice the dilation computes the strided network's values and those in between (the à trous
-    algorithm). With `centred`, a cell looks to all sides alike, as a stride-1 pooling with padding
-    does.
+    Its cells at even positions are those that a stride of 2 without padding keeps. So layers that
+    follow at twice the dilation compute the values of the strided network and those in between (the
+    à trous algorithm). With `centred`, the window is centred on its cell, as in a stride-1 pooling
+    with padding.
     """
 
     def __init__(self, kernel: int, dilation: int, *, centred: bool = False) -> None:
@@ -23,7 +22,7 @@ class DenseMaxPool(nn.Module):
         self.dilation = dilation
 
     def forward(self, x: Tensor) -> Tensor:
-        """The largest value in reach; zeros beyond the border change none."""
+        """The largest value in the window; zeros beyond the border change nothing."""
         padded = F.pad(x, (self.before, self.after) * 2)
         return F.max_pool2d(padded, self.kernel, stride=1, dilation=self.dilation)
 
@@ -33,7 +32,7 @@ class DenseMaxPool(nn.Module):
 
 
 def max_pool(kernel: int, stride: int, dilation: int, *, ceil_mode: bool = False) -> nn.Module:
-    """Max pooling without padding, dense where the stride was traded for dilation."""
+    """Max pooling without padding; dense if its stride was traded for dilation."""
     if stride == 1:
         return DenseMaxPool(kernel, dilation)
     return nn.MaxPool2d(kernel, stride, ceil_mode=ceil_mode)

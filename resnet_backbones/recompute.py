@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """`block(x)`, whose activations are computed again in the backward pass instead of
-    being kept.
+    """Compute `block(x)`, and compute its activations again in the backward pass instead of keeping
+    them.
     """
     counting = [m for m in block.modules() if isinstance(m, _BatchNorm) and m.training]
     draws = any(
@@ -28,8 +28,8 @@ def recomputed(block: nn.Module, x: Tensor) -> Tensor:
 def _count_once(
     norms: list[_BatchNorm],
 ) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Contexts of the first pass and of the recomputation; the second must not update running
-    statistics again.
+    """Contexts of the first pass and of the recomputation, which must not update running statistics
+    again.
     """
     return nullcontext(), _on_copied_statistics(norms)
 

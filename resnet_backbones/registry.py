@@ -144,7 +144,7 @@ def check_name(name: str) -> None:
 
 
 def make_options(name: str, values: Mapping[str, Any]) -> object | None:
-    """The options that `create_backbone` takes for a network, from values by name; None for no
+    """Make the options that `create_backbone` takes for a network, from values by name; None for no
     values.
 
     UserError for names of options that the family does not have.

@@ -1,4 +1,4 @@
-"""ResNet (He et al. 2016) and its kin as feature extractors, with torchvision's and timm's
+"""ResNets (He et al. 2016) and their relatives as feature extractors, with torchvision's and timm's
 parameter names.
 
 B images of C channels, H x W pixels.
@@ -21,32 +21,30 @@ from resnet_backbones.weights.passport import Passport
 
 LEVELS = ("c1", "c2", "c3", "c4", "c5")
 WIDTHS = (64, 128, 256, 512)
-"""N of the blocks of c2 to c5."""
+"""Inner channels N of the blocks of c2 to c5."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetOptions:
-    """What ResNets, ResNeXts and wide ResNets can be asked for; the plain nets take `pool` and
-    `dilation` only.
-    """
+    """Options of ResNets, ResNeXts and wide ResNets; plain nets take `pool` and `dilation` only."""
 
     shortcut: Shortcut = "B"
-    """Where a block changes the shape, A pads zeros (`A_centred` on both sides), B projects; C
-    projects everywhere."""
+    """Shortcut of blocks that change the shape: A pads zeros (`A_centred` on both sides), B
+    projects; C projects in every block."""
     pool: Literal["padded", "caffe"] = "padded"
-    """Max-pool of the stem: padded by 1, or as in Caffe without padding, sizes rounded up; original
-    weights need it."""
+    """Max-pool of the stem: padded by 1, or as in Caffe without padding and with sizes rounded up,
+    as the original weights need."""
     dilation: Dilation = "torchvision"
-    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has
-    the new one."""
+    """Dilation of the first block of a dilated stage: that of the previous stage, or the new one as
+    in detectron2."""
     zero_init_residual: bool = False
-    """Whether the last norm of each block starts at zero, so that blocks start as the identity
+    """Whether the last norm of each block starts at zero, so that the block starts as the identity
     (Goyal et al. 2017)."""
     drop_path: float = 0.0
-    """Probability to leave the last block's branch out in training; linear in depth before (Huang
+    """Probability to drop the last block's branch in training; it grows linearly with depth (Huang
     et al. 2016)."""
     squeeze_excite: int | None = None
-    """Reduction of squeeze-and-excitation, 16 in Hu et al. 2018; None is without."""
+    """Reduction of squeeze-and-excitation, 16 in Hu et al. 2018; None for none."""
 
     def __post_init__(self) -> None:
         if self.shortcut not in ("A", "A_centred", "B", "C"):
@@ -70,11 +68,11 @@ OPTIONS = ResNetOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A row of He et al. 2016, table 1, and what later papers changed."""
+    """A column of He et al. 2016, table 1, and changes of later papers."""
 
     block: type[BasicBlock] | type[Bottleneck]
     depths: tuple[int, int, int, int]
-    """Blocks in c2 … c5."""
+    """Number of blocks in c2 … c5."""
     groups: int = 1
     base_width: int = 64
     deep_stem: bool = False
@@ -82,7 +80,7 @@ class Variant:
     average: bool = False
     """Average pooling before a projection with a stride (ResNet-D)."""
     plain: bool = False
-    """The same layers without shortcuts."""
+    """Whether to leave the shortcuts out."""
 
 
 DEPTHS = {
@@ -115,11 +113,11 @@ VARIANTS = {
 
 
 class ResNet(StagedBackbone):
-    """Stem and the stages up to the coarsest asked level; parameters are called as in torchvision
+    """Stem and the stages up to the coarsest requested level; parameters have torchvision's names
     (`layer1.0.conv1`).
 
-    c1 is the stem's output after its ReLU, before the max-pool. Where `output_stride` is 8 or 16,
-    later stages trade their stride for dilation; the first block of such a stage keeps the previous
+    c1 is the stem's output after its ReLU, before the max-pool. With `output_stride` 8 or 16, later
+    stages trade their stride for dilation; the first block of such a stage keeps the previous
     dilation, as in torchvision and timm, or with `ResNetOptions(dilation="detectron2")` has the new
     one.
     """
@@ -197,7 +195,7 @@ build = ResNet
 
 
 def zero_last_norms(module: nn.Module) -> None:
-    """Have every block start as its shortcut."""
+    """Set the last norm of every block to zero, so that blocks start as their shortcuts."""
     for block in module.modules():
         if isinstance(block, BasicBlock | Bottleneck):
             weight = block.last_norm().weight
@@ -206,7 +204,7 @@ def zero_last_norms(module: nn.Module) -> None:
 
 
 def resnet_levels(variant: Variant, spec: BackboneSpec) -> tuple[FeatureLevel, ...]:
-    """The asked levels fine to coarse, c2 to c5 for None."""
+    """The requested levels, fine to coarse, c2 to c5 for None."""
     channels = dict(
         zip(LEVELS[1:], (width * variant.block.expansion for width in WIDTHS), strict=True)
     ) | {"c1": 64}
@@ -228,7 +226,7 @@ def _max_pool(options: ResNetOptions) -> nn.MaxPool2d:
 
 
 def _deep_stem(spec: BackboneSpec) -> Row:
-    """Three convolutions, the last one's norm being the net's `bn1`."""
+    """Three convolutions; the norm of the last one is the net's `bn1`."""
     first = nn.Conv2d(spec.in_channels, 32, 3, stride=2, padding=1, bias=False)
     second, third = (nn.Conv2d(32, channels, 3, padding=1, bias=False) for channels in (32, 64))
     relus = nn.ReLU(inplace=True), nn.ReLU(inplace=True)

@@ -1,4 +1,4 @@
-"""Residual blocks, their shortcuts and what they are made of.
+"""Residual blocks, their shortcuts and parts.
 
 B images of C channels, H x W cells; N channels inside a block, whose output has K = N x expansion
 channels.
@@ -21,31 +21,30 @@ Shortcut = Literal["A", "A_centred", "B", "C", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What the blocks of a network differ in."""
+    """Shape of a block."""
 
     in_channels: int
     channels: int
-    """N: channels of the block's inner convolutions, where `groups` and `base_width` leave
-    them so."""
+    """N: channels of the block's inner convolutions, unless `groups` and `base_width` change
+    them."""
     stride: int = 1
     stride_in: StrideIn = "3x3"
     first_dilation: int = 1
-    """Dilation at the place of the stride: in the first block of a dilated stage still the previous
-    stage's."""
+    """Dilation of the convolution that may carry the stride: in the first block of a dilated stage
+    still that of the previous stage."""
     dilation: int = 1
     norm: NormName
     groups: int = 1
-    """Of the 3x3 convolution (Xie et al. 2017)."""
+    """Groups of the 3x3 convolution (Xie et al. 2017)."""
     base_width: int = 64
-    """Channels of each group for each 64 of `channels`."""
+    """Channels of each group per 64 of `channels`."""
     shortcut: Shortcut = "B"
     average: bool = False
-    """Whether the projection's stride is an average pooling of its own (He et al. 2019,
-    ResNet-D)."""
+    """Whether average pooling carries the projection's stride (He et al. 2019, ResNet-D)."""
     squeeze_excite: int | None = None
-    """By how much squeeze-and-excitation reduces the channels; None is without."""
+    """Reduction of squeeze-and-excitation; None for none."""
     drop_path: float = 0.0
-    """Probability to leave the block's branch out in training."""
+    """Probability to drop the block's branch in training."""
 
     @property
     def inner(self) -> int:
@@ -54,7 +53,7 @@ class Shape:
 
 
 class ResidualBlock(nn.Module):
-    """What both blocks share: how the branch meets the shortcut."""
+    """Base of both blocks: how the branch joins the shortcut."""
 
     relu: nn.Module
 
@@ -68,7 +67,7 @@ class ResidualBlock(nn.Module):
             self.downsample = make_shortcut(shape, out_channels)
 
     def join(self, branch: Tensor, x: Tensor) -> Tensor:
-        """The block's output (B, K, h, w) from its branch's and its input (B, C, H, W); writes over
+        """The block's output (B, K, h, w) from its branch and its input (B, C, H, W); overwrites
         `branch`.
         """
         branch = branch if self.se is None else self.se(branch)
@@ -136,7 +135,7 @@ class Bottleneck(ResidualBlock):
 
 
 class ZeroPad(nn.Module):
-    """Shortcut A: every `stride`-th cell, and zeros for the channels that are missing.
+    """Shortcut A: every `stride`-th cell, and zeros for the missing channels.
 
     The zeros follow the input's channels, as in fb.resnet.torch, or with `centred` lie on both
     sides of them, as in akamaster's pytorch_resnet_cifar10. Weights trained with one do not work
@@ -160,9 +159,10 @@ class ZeroPad(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by what the means of all channels say (Hu et al. 2018).
+    """Squeeze-and-excitation: scale each channel depending on the means of all channels (Hu et al.
+    2018).
 
-    Names are timm's, and so are the reduced channels: a multiple of 8, at least 8.
+    Names are timm's, and so is the number of reduced channels: a multiple of 8, at least 8.
     """
 
     def __init__(self, channels: int, reduction: int) -> None:
@@ -180,8 +180,8 @@ class SqueezeExcite(nn.Module):
 
 
 class DropPath(_DropoutNd):
-    """Stochastic depth (Huang et al. 2016): in training zero for an image with probability p, else
-    scaled to keep.
+    """Stochastic depth (Huang et al. 2016): in training the branch of an image is zero with
+    probability p, otherwise scaled by 1 / (1 - p).
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ class DropPath(_DropoutNd):
 
 
 class DenseAverage(nn.Module):
-    """The 2x2 average pooling of ResNet-D where its stride was traded for dilation, as in timm."""
+    """ResNet-D's 2x2 average pooling, its stride traded for dilation, as in timm."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
@@ -210,12 +210,12 @@ def conv1x1(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
 def conv3x3(
     in_channels: int, out_channels: int, stride: int, dilation: int, groups: int = 1
 ) -> nn.Conv2d:
-    """A 3x3 convolution without bias that keeps the size apart from its stride."""
+    """A 3x3 convolution without bias, whose padding keeps the size at stride 1."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, dilation, dilation, groups, bias=False)
 
 
 def make_shortcut(shape: Shape, out_channels: int) -> nn.Module | None:
-    """Zero padding or projection where the option asks for it, None for the identity."""
+    """Make zero padding or a projection, as the option says; None is the identity."""
     same = shape.stride == 1 and shape.in_channels == out_channels
     if same and shape.shortcut != "C":
         return None

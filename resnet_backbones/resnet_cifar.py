@@ -23,21 +23,21 @@ from resnet_backbones.weights.passport import Passport
 
 LEVELS = ("c1", "c2", "c3")
 WIDTHS = (16, 32, 64)
-"""N of the blocks of c1 to c3."""
+"""Inner channels N of the blocks of c1 to c3."""
 BASIC_DEPTHS = (20, 32, 44, 56, 110, 1202)
 BOTTLENECK_DEPTHS = (164, 1001)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CifarOptions:
-    """What the residual CIFAR nets can be asked for; the plain ones take none."""
+    """Options of the residual CIFAR nets; the plain ones take none."""
 
     shortcut: Shortcut | None = None
-    """Where a block changes the shape, A pads zeros after the channels (fb.resnet.torch) and
-    A_centred on both sides of them (akamaster); B projects; C projects everywhere. None is A for
-    basic blocks and B for bottlenecks, as in He et al. 2016 and in Identity Mappings."""
+    """Shortcut of blocks that change the shape: A pads zeros after the channels (fb.resnet.torch),
+    A_centred on both sides of them (akamaster), B projects; C projects in every block. None is A
+    for basic blocks and B for bottlenecks, as in He et al. 2016 and in Identity Mappings."""
     drop_path: float = 0.0
-    """Probability to leave the last block's branch out in training; linear in depth before (Huang
+    """Probability to drop the last block's branch in training; it grows linearly with depth (Huang
     et al. 2016)."""
 
     def __post_init__(self) -> None:
@@ -97,15 +97,15 @@ build = CifarResNet
 
 
 def cifar_depth(name: str) -> tuple[bool, int]:
-    """Whether a net has bottlenecks, and the blocks of each of its three stages, from the depth in
-    its name.
+    """Whether a net has bottlenecks, and the number of blocks in each of its three stages, from the
+    depth in its name.
     """
     depth = int("".join(filter(str.isdigit, name.removeprefix("resnetv2"))))
     return (True, (depth - 2) // 9) if depth in BOTTLENECK_DEPTHS else (False, (depth - 2) // 6)
 
 
 def cifar_levels(names: Sequence[str] | None, expansion: int) -> tuple[FeatureLevel, ...]:
-    """The asked levels fine to coarse, all three for None."""
+    """The requested levels, fine to coarse, all three for None."""
     chosen = choose_levels(LEVELS if names is None else names, LEVELS)
     places = {name: index for index, name in enumerate(LEVELS)}
     return tuple(
@@ -114,7 +114,7 @@ def cifar_levels(names: Sequence[str] | None, expansion: int) -> tuple[FeatureLe
 
 
 def check_cifar(spec: BackboneSpec) -> None:
-    """Raise UserError for what no net of stride 1 to 4 and 16 to 64 channels can do."""
+    """Raise UserError for a setting that no net of stride 1 to 4 and 16 to 64 channels has."""
     if spec.norm == "group":
         raise UserError(
             f"norm must be auto, batch, frozen or sync for {spec.name}, whose 16 channels have no"

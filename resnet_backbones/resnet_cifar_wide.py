@@ -1,5 +1,5 @@
-"""ResNet-18 and -34 for 32 x 32 pixels, as kuangliu's pytorch-cifar made them common: ImageNet's
-widths behind a 3x3 convolution of stride 1, without a max-pool.
+"""ResNet-18 and -34 for 32 x 32 pixels, as in kuangliu's pytorch-cifar: ImageNet's widths after a
+3x3 convolution of stride 1, without a max-pool.
 
 B images of C channels, H x W pixels. Names of parameters are those of torchvision's ResNets.
 """
@@ -14,7 +14,7 @@ from resnet_backbones.spec import BackboneSpec
 from resnet_backbones.weights.passport import Passport
 
 DEPTHS = {"resnet18_cifar": (2, 2, 2, 2), "resnet34_cifar": (3, 4, 6, 3)}
-"""Blocks in c1 … c4."""
+"""Number of blocks in c1 … c4."""
 LEVELS = (
     FeatureLevel("c1", 64, 1),
     FeatureLevel("c2", 128, 2),

@@ -35,8 +35,8 @@ PRE = ("relu_only", "full")
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityOptions:
-    """What the CIFAR nets `resnetv2_…` can be asked for; table 1 of the paper is `order="original"`
-    on resnetv2_110.
+    """Options of the CIFAR nets `resnetv2_…`; table 1 of the paper is `order="original"` on
+    resnetv2_110.
     """
 
     order: Order = "full"
@@ -46,19 +46,19 @@ class IdentityOptions:
     """A, A_centred, B or C as in `CifarOptions`; C is the 1x1 convolutions of table 1. None is A
     for basic blocks and B for bottlenecks."""
     gate: Gate = "none"
-    """Table 1: what scales the shortcut: a constant, a gate 1 - g beside g on the branch
-    (`exclusive`) or alone, or dropout."""
+    """Table 1, how the shortcut is scaled: by a constant, by a gate 1 - g with g on the branch
+    (`exclusive`) or without it, or by dropout."""
     shortcut_scale: float = 0.5
-    """Of `gate="constant"`."""
+    """Scale of the shortcut with `gate="constant"`."""
     branch_scale: float = 1.0
-    """Of `gate="constant"`; 0.5 and 1 in table 1."""
+    """Scale of the branch with `gate="constant"`; 0.5 and 1 in table 1."""
     gate_bias: float = -6.0
-    """At which the gates' biases start; 0 to -10 in table 1."""
+    """Initial bias of the gates; 0 to -10 in table 1."""
     dropout: float = 0.5
-    """Of `gate="dropout"`."""
+    """Probability of dropout with `gate="dropout"`."""
     drop_path: float = 0.0
-    """Probability to leave the last unit's branch out in training; linear in depth before (Huang et
-    al. 2016)."""
+    """Probability to drop the last unit's branch in training; it grows linearly with depth (Huang
+    et al. 2016)."""
 
     def __post_init__(self) -> None:
         if self.order not in ("original", "norm_after", "relu_before", "relu_only", "full"):
@@ -80,11 +80,11 @@ OPTIONS = IdentityOptions
 
 
 class Unit(nn.Module):
-    """One residual unit in any of the paper's activation orders (fig. 4), with any of its shortcuts
-    (fig. 2).
+    """One residual unit in any activation order (fig. 4) and with any shortcut (fig. 2) of the
+    paper.
 
     The first unit of a pre-activation net gets an activated input and has no first activation of
-    its own; where a unit changes the shape, its shortcut starts from the activated input too, as in
+    its own. If a unit changes the shape, its shortcut starts from the activated input too, as in
     the authors' code.
     """
 
@@ -143,7 +143,7 @@ class Unit(nn.Module):
 
 
 class Junction(nn.Module):
-    """Where a branch and a shortcut meet: added, or scaled, gated or dropped before (fig. 2)."""
+    """Joins branch and shortcut: adds them, after scaling, gating or dropout (fig. 2)."""
 
     def __init__(self, shape: Shape, out_channels: int, options: IdentityOptions) -> None:
         super().__init__()
@@ -156,7 +156,9 @@ class Junction(nn.Module):
             nn.init.constant_(self.gate.bias, options.gate_bias)  # type: ignore[arg-type]
 
     def forward(self, branch: Tensor, shortcut: Tensor, source: Tensor) -> Tensor:
-        """(B, K, h, w) each -> the same; gates look at the unit's input `source` (B, C, H, W)."""
+        """Branch and shortcut (B, K, h, w) each -> their sum; gates read the unit's input `source`
+        (B, C, H, W).
+        """
         branch = branch if self.drop_path is None else self.drop_path(branch)
         if self.kind == "constant":
             return branch * self.scales[0] + shortcut * self.scales[1]
@@ -218,7 +220,7 @@ class IdentityResNet(StagedBackbone):
         self.settle(spec)
 
     def modules_through(self, level: str | None) -> tuple[str, ...]:
-        """As of any net of stages; the last norm belongs to c3."""
+        """As in any net of stages; the last norm belongs to c3."""
         last = ("norm",) if level == "c3" and self.norm is not None else ()
         return (*super().modules_through(level), *last)
 

@@ -23,13 +23,13 @@ from resnet_backbones.weights.passport import Passport
 
 @dataclass(frozen=True, kw_only=True)
 class PreActOptions:
-    """What pre-activation ResNets for ImageNet can be asked for."""
+    """Options of pre-activation ResNets for ImageNet."""
 
     dilation: Dilation = "torchvision"
-    """Whether a dilated stage's first block keeps the previous dilation, or as in detectron2 has
-    the new one."""
+    """Dilation of the first block of a dilated stage: that of the previous stage, or the new one as
+    in detectron2."""
     drop_path: float = 0.0
-    """Probability to leave the last block's branch out in training; linear in depth before (Huang
+    """Probability to drop the last block's branch in training; it grows linearly with depth (Huang
     et al. 2016)."""
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class PreActBlock(nn.Module):
 
 
 class Projection(nn.Module):
-    """The shortcut's 1x1 convolution; what follows it is the next block's norm."""
+    """1x1 convolution of the shortcut; the next block's norm follows it."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -95,11 +95,11 @@ class Projection(nn.Module):
 
 
 class PreActResNet(StagedBackbone):
-    """Stem and the stages up to the coarsest asked level; parameters are called as in timm
+    """Stem and the stages up to the coarsest requested level; parameters have timm's names
     (`stages.0.blocks.0.conv1`).
 
-    c1 is the stem's convolution, before any norm; c2 to c4 are sums before any activation, as in
-    timm, and c5 comes after the last norm and ReLU.
+    c1 is the stem's convolution, before any norm. c2 to c4 are sums before any activation, as in
+    timm; c5 comes after the last norm and ReLU.
     """
 
     def __init__(self, spec: BackboneSpec) -> None:
@@ -165,7 +165,7 @@ class PreActResNet(StagedBackbone):
         return {level.name: maps[level.name] for level in self.levels}
 
     def modules_through(self, level: str | None) -> tuple[str, ...]:
-        """As of any net of stages; the last norm belongs to c5."""
+        """As in any net of stages; the last norm belongs to c5."""
         last = ("norm",) if level == "c5" and "c5" in self.stage_of else ()
         return (*super().modules_through(level), *last)
 
@@ -177,7 +177,7 @@ class PreActResNet(StagedBackbone):
 
 
 class ConvHead(Head):
-    """A 1x1 convolution of the mean of the coarsest level's cells."""
+    """A 1x1 convolution on the mean over the coarsest map."""
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{"main": (B, K)} for K classes."""

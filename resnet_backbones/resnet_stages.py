@@ -1,5 +1,5 @@
-"""What the residual families share: the plan of their stages, and how a net of stages runs.  B
-images, C channels.
+"""Shared by the residual families: the plan of the stages, and a backbone made of stages. B images,
+C channels.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ Dilation = Literal["torchvision", "detectron2"]
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """Where one block stands."""
+    """Stride, dilation and drop rate of one block."""
 
     stride: int
     first_dilation: int
@@ -35,8 +35,8 @@ def plan_units(
     convention: Dilation,
     drop_path: float,
 ) -> Iterator[list[Unit]]:
-    """The units of each stage; the first stage's maps have `first_stride`, and each next one
-    doubles it.
+    """Plan the units of each stage; the maps of the first stage have `first_stride`, and each next
+    stage doubles it.
 
     Beyond `output_stride` a stage trades its stride for dilation. Its first block keeps the
     previous dilation in torchvision and timm, and has the new one in detectron2. Drop rates grow
@@ -62,7 +62,7 @@ def plan_units(
 def make_stage(
     block: type[BasicBlock] | type[Bottleneck], shape: Shape, units: Sequence[Unit]
 ) -> Stage:
-    """A stage of blocks; `shape` is that of the first, and `units` hold the values of each."""
+    """Make a stage of blocks; `shape` is that of the first, and `units` hold the values of each."""
     blocks = Stage()
     for unit in units:
         placed = replace(
@@ -78,7 +78,7 @@ def make_stage(
 
 
 class StagedBackbone(Backbone):
-    """A stem and then stages of blocks, the output of each being a level."""
+    """A stem followed by stages of blocks; the output of each stage is a level."""
 
     stem_modules: tuple[str, ...]
     """Names of the modules before the first stage."""
@@ -96,12 +96,12 @@ class StagedBackbone(Backbone):
         )
 
     def run_stage(self, level: str, x: Tensor) -> Tensor:
-        """The map that a level's stage makes of the one before it."""
+        """Run the stage of a level on the map before it."""
         return self.get_submodule(self.stage_of[level])(x)  # type: ignore[no-any-return]
 
 
 class SmallStemBackbone(StagedBackbone):
-    """Stages behind a 3x3 convolution of stride 1, as for images of 32 x 32 pixels."""
+    """Stages after a 3x3 convolution of stride 1, as for images of 32 x 32 pixels."""
 
     def add_stem(self, spec: BackboneSpec, channels: int) -> None:
         """Add the modules before the first stage."""

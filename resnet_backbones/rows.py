@@ -1,5 +1,5 @@
-"""Modules in a row: called as one module, and still open to what asks for maps inside.  B images,
-C channels in, K channels out, H x W cells.
+"""Modules in a row, called as one module; maps inside can still be asked for. B images, C channels
+in, K channels out, H x W cells.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from resnet_backbones.recompute import recomputed
 
 
 class Taps:
-    """Where a row is tapped: names of its modules to names of maps, and the maps that came."""
+    """Maps to record inside a row: names of modules to names of maps, and the recorded maps."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
         self.wanted = dict(wanted)
@@ -25,14 +25,14 @@ class Taps:
 
 
 class Row(nn.Sequential):
-    """Modules in a row, a convolution and the norm after it merged where that is the same."""
+    """Modules in a row; a convolution and the norm after it are merged if that changes nothing."""
 
     def forward(self, x: Tensor, taps: Taps | None = None) -> Tensor:
         """(B, C, H, W) -> (B, K, h, w)."""
         return self.run(x, 0, len(self), taps)
 
     def run(self, x: Tensor, start: int, end: int, taps: Taps | None = None) -> Tensor:
-        """The output of the modules from `start` to before `end`, of the input of the first."""
+        """Run the modules from `start` up to `end`, without `end`."""
         named = list(self._modules.items())[start:end]
         index = 0
         while index < len(named):
@@ -50,7 +50,7 @@ class Row(nn.Sequential):
 
 
 def row_norm(row: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    """`norm(row(x))` of a convolution, or of a row that ends with one, as `conv_norm`."""
+    """Compute `norm(row(x))` of a convolution, or of a row that ends with one, like `conv_norm`."""
     if isinstance(row, Row) and is_unobserved(row) and merges(row[-1], norm, x):
         last = len(row) - 1
         return conv_norm(row[last], norm, row.run(x, 0, last))
@@ -58,10 +58,10 @@ def row_norm(row: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
 
 
 class Stage(Row):
-    """A row whose activations may be computed again in the backward pass instead of being kept.
+    """A row whose activations can be recomputed in the backward pass instead of being kept.
 
-    What is computed again at a time is each module, or with `ends` what lies between two of these
-    numbers of modules.
+    Each module is recomputed separately, or with `ends` each group of modules between two of these
+    indices.
     """
 
     def __init__(self, *modules: nn.Module) -> None:

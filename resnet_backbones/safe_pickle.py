@@ -16,7 +16,7 @@ class ArraysOnly(pickle.Unpickler):
     """
 
     others = "which is not an array"
-    """What is said of everything else."""
+    """Words of the error about anything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what a pickle may call; UnpicklingError for all else."""
@@ -26,7 +26,7 @@ class ArraysOnly(pickle.Unpickler):
         return allowed
 
     def allowed(self, module: str, name: str) -> Callable[..., Any] | None:
-        """Return what makes the values of this name, None where it may not be made."""
+        """Return the callable for a name, None if it is not allowed."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("_codecs", "encode"):  # Python 3 writes bytes so for Python 2

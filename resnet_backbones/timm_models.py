@@ -18,17 +18,17 @@ from resnet_backbones.spec import BackboneSpec, NormName
 from resnet_backbones.weights.passport import IMAGENET_MEAN, IMAGENET_STD, Passport
 
 _ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
-"""Arguments by which timm's transformers take any image size; convolutional nets take none
-of them."""
+"""Arguments that let timm's transformers take any image size; convolutional nets take none of
+them."""
 _PREFIX = "model."
 
 
 class TimmBackbone(Backbone):
-    """A timm model up to the coarsest asked level.
+    """A timm model up to the coarsest requested level.
 
     Levels are named after their stride, c1 for 2 to c6 for 64; of several maps with one stride the
-    last counts. Models whose maps are (B, h, w, C) give (B, C, h, w) as all others. Norms are the
-    model's own, frozen or synchronised where it has batch norms.
+    last is used. Maps (B, h, w, C) are returned as (B, C, h, w). Norms are the model's own; batch
+    norms can be frozen or synchronised.
     """
 
     def __init__(self, spec: BackboneSpec) -> None:
@@ -52,13 +52,13 @@ class TimmBackbone(Backbone):
         self.settle(spec)
 
     def modules_through(self, level: str | None) -> tuple[str, ...]:
-        """Names of the modules to freeze for `freeze_through`; UserError where timm has no such
+        """Names of the modules to freeze for `freeze_through`; UserError if timm has no such
         module.
         """
         return _modules_through(self.model, level, self._paths, self.passport.architecture)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """As of any backbone; UserError for a model that timm cannot recompute."""
+        """As in any backbone; UserError for a model that timm cannot recompute."""
         self.checkpoint_activations = enable
         try:
             self.model.set_grad_checkpointing(enable)
@@ -78,7 +78,7 @@ class TimmBackbone(Backbone):
 
 
 def check(spec: BackboneSpec) -> None:
-    """Raise UserError for what no model of timm's has; the model itself says the rest when it is
+    """Raise UserError for settings that no timm model has; others are checked when the model is
     built.
     """
     refuse_foreign(spec)
@@ -93,7 +93,9 @@ build = TimmBackbone
 
 
 def _check_model(name: str) -> dict[str, Any]:
-    """Refuse what timm does not know, else the settings that make the model take any image size."""
+    """Raise UserError for an unknown model; otherwise return the settings that make the model take
+    any image size.
+    """
     import timm
 
     bare = name.removeprefix("timm:")
@@ -183,8 +185,8 @@ def _with_norm(model: Any, norm: NormName, name: str) -> Any:
 def _modules_through(
     model: Any, level: str | None, paths: dict[str, str], name: str
 ) -> tuple[str, ...]:
-    """Everything that timm registers before the end of a level's module, or before the first
-    level's for the stem.
+    """Modules that timm registers before the end of a level's module, or before the first level's
+    module for the stem.
     """
     if level is None:
         return ()

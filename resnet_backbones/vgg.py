@@ -24,7 +24,7 @@ WIDTH = 64
 FACTORS = (1, 2, 4, 8, 8)
 """Channels of the five stages, over those of the first."""
 WINDOW = 7
-"""Cells of c5 that the fully connected layers see, along each side."""
+"""Side, in cells of c5, of the window of the fully connected layers."""
 FC_CHANNELS = 4096
 
 
@@ -52,13 +52,13 @@ VARIANTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class VGGOptions:
-    """What VGGs can be asked for."""
+    """Options of VGGs."""
 
     width: int = WIDTH
     """Channels of the first stage; the others have 2, 4, 8 and 8 times as many."""
     head: Literal["paper", "mean"] = "paper"
-    """A classifier's: the paper's three layers on 7 x 7 cells, of which c5 has one at 32 pixels, or
-    one linear layer on the mean of the cells."""
+    """Head of a classifier: the paper's three layers on 7 x 7 cells (c5 has one cell at 32 pixels),
+    or one linear layer on the mean of the cells."""
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -67,7 +67,7 @@ class VGGOptions:
             raise UserError(f"options.head must be paper or mean, got {self.head!r}")
 
     def told(self) -> dict[str, object]:
-        """Those that a passport names: none of the paper's."""
+        """Options for the passport; None for those of the paper."""
         return {
             "width": None if self.width == WIDTH else self.width,
             "head": None if self.head == "paper" else self.head,
@@ -78,13 +78,14 @@ OPTIONS = VGGOptions
 
 
 class VGG(Backbone):
-    """Stages up to the coarsest asked level; parameters are called as in torchvision
+    """Stages up to the coarsest requested level; parameters have torchvision's names
     (`features.0`).
 
     c1 to c5 are the maps after the pooling that ends a stage, whose sizes round down. The last
     convolution's map before the last pooling, which detectors use, is the level `conv5_3` (in
-    general `conv5_` and the stage's convolutions). Where `output_stride` is 8 or 16, later poolings
-    trade their stride for dilation: every cell of the strided net is a cell of the dilated one.
+    general `conv5_` and the number of the stage's convolutions). With `output_stride` 8 or 16,
+    later poolings trade their stride for dilation: every cell of the strided net is a cell of the
+    dilated one.
     """
 
     def __init__(self, spec: BackboneSpec) -> None:
@@ -165,13 +166,13 @@ class VGGHead(Head):
     """The paper's three fully connected layers, on 7 x 7 cells."""
 
     def forward(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """{"main": (B, K)}, c5 being brought to 7 x 7 cells, which it has at 224 pixels."""
+        """{"main": (B, K)}; c5 is pooled to 7 x 7 cells, its size at 224 pixels."""
         pooled = F.adaptive_avg_pool2d(maps["c5"], WINDOW)
         return {"main": self["classifier"](pooled.flatten(1))}
 
     def dense(self, maps: Mapping[str, Tensor]) -> Tensor:
-        """The mean of the logits of every window of 7 x 7 cells, the first layer being a
-        convolution (Simonyan and Zisserman 2015, section 3.2). UserError where c5 is smaller.
+        """Mean of the logits over all windows of 7 x 7 cells, with the first layer as a convolution
+        (Simonyan and Zisserman 2015, section 3.2). UserError if c5 is smaller.
         """
         c5 = maps["c5"]
         if min(c5.shape[2:]) < WINDOW:

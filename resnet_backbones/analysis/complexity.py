@@ -1,5 +1,5 @@
-"""What a network costs at one image size: parameters, multiply-adds and activations by stage,
-counted without data.
+"""Parameters, multiply-adds and activations of a network by stage at one image size, counted
+without data.
 """
 
 import json
@@ -32,16 +32,16 @@ HEADER = (
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One stage of a network, or what all stages before a point cost together."""
+    """Cost of one stage, or of several together."""
 
     parameters: int = 0
     macs: int = 0
     """Multiply-adds of convolutions and matrix products; FLOPs are twice as many."""
     activations: int = 0
-    """Numbers that convolutions and matrix products put out."""
+    """Number of values that convolutions and matrix products put out."""
     kept_bytes: int = 0
-    """fp32 activations that a training step keeps for the backward pass; weights are not among
-    them."""
+    """Bytes of fp32 activations that a training step keeps for the backward pass, without
+    weights."""
 
     def __sub__(self, other: "Cost") -> "Cost":
         return Cost(**{name: value - getattr(other, name) for name, value in asdict(self).items()})
@@ -49,7 +49,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A level's map and the cost of what leads to it from the level before."""
+    """A level's map, and the cost of the modules between it and the level before."""
 
     name: str
     channels: int
@@ -116,8 +116,8 @@ def measure(
     """Costs of a registered network by stage, its classifier last; `size` None is 224, or 32 for
     nets of stride 1.
 
-    Everything runs on the meta device: no weights, no memory. A stage is what a backbone up to its
-    level has more than one up to the level before.
+    Everything runs on the meta device: no weights, no memory. The cost of a stage is that of a
+    backbone up to its level minus that of one up to the level before.
     """
 
     def make(levels: list[str] | None) -> Backbone:
@@ -183,7 +183,7 @@ def _cost(
     run: Callable[[Tensor], dict[str, Tensor]] | None = None,
     head: nn.Module | None = None,
 ) -> tuple[Cost, dict[str, Tensor]]:
-    """Cost of `run`, by default the backbone's forward, and what it returns."""
+    """Cost of `run`, by default the backbone's forward, and its result."""
     run = run or backbone
     modules = nn.ModuleList([backbone, *(others or [])])
     images = torch.empty(
@@ -204,7 +204,7 @@ def _cost(
 def _kept_bytes(
     run: Callable[[Tensor], dict[str, Tensor]], images: Tensor, modules: nn.Module
 ) -> int:
-    """Bytes of the different storages that autograd saves, parameters apart."""
+    """Bytes of the distinct storages that autograd saves, without parameters."""
     own = {
         tensor.untyped_storage()._cdata for tensor in (*modules.parameters(), *modules.buffers())
     }
@@ -224,7 +224,7 @@ def _kept_bytes(
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sums multiply-adds and outputs of what torch's own FLOP counter counts."""
+    """Sums multiply-adds and outputs of the operations that torch's own FLOP counter counts."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,8 +1,7 @@
-"""How signals behave in a network: layer responses, norms of signals and gradients by depth,
-residual against identity.
+"""Layer responses, norms of signals and gradients by depth, and residual against identity.
 
 The layer responses are those of He et al. 2016, figure 7: standard deviations of each convolution's
-output after its norm and before the nonlinearity or the addition.  B images of C channels, H x W
+output after its norm and before the nonlinearity or the addition. B images of C channels, H x W
 pixels.
 """
 
@@ -24,7 +23,7 @@ NORMS = (_BatchNorm, FrozenBatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
 @dataclass(frozen=True, kw_only=True)
 class LayerResponse:
-    """One convolution, in the order of the forward pass."""
+    """Response of one convolution."""
 
     layer: str
     """The convolution's name."""
@@ -33,17 +32,17 @@ class LayerResponse:
     forward_norm: float
     """Root mean square of that output."""
     backward_norm: float
-    """Root mean square of the gradient that reaches it, of the loss that `measure_responses`
+    """Root mean square of the gradient at that output, of the loss that `measure_responses`
     states."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockResponse:
-    """One residual block."""
+    """Response of one residual block."""
 
     block: str
     residual_to_identity: float
-    """Norm of what the block adds, over the norm of what its shortcut brings."""
+    """Norm of the block's branch over the norm of its shortcut."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Responses:
     blocks: tuple[BlockResponse, ...]
 
     def sorted_stds(self) -> tuple[float, ...]:
-        """Standard deviations from the largest down, the lower half of figure 7."""
+        """Standard deviations from the largest to the smallest, the lower half of figure 7."""
         return tuple(sorted((layer.std for layer in self.layers), reverse=True))
 
     def __str__(self) -> str:
@@ -72,13 +71,12 @@ class Responses:
 
 
 def measure_responses(backbone: Backbone, images: Tensor, *, batch_statistics: bool) -> Responses:
-    """Responses of a copy of the backbone to normalised images (B, C, H, W); nothing about the
-    backbone changes.
+    """Measure responses of a copy of the backbone to normalised images (B, C, H, W).
 
-    `batch_statistics` has batch norms use the images' statistics, which nets with random weights
-    need; without it they use their own, as in inference. The gradient is that of one fixed random
+    `batch_statistics` makes batch norms use the images' statistics, which nets with random weights
+    need; otherwise they use their own, as in inference. The gradient is that of one fixed random
     direction of unit length in each level's map, averaged over the images, so that nets of
-    different depth are compared without labels.
+    different depth can be compared without labels.
     """
     subject = copy.deepcopy(backbone).requires_grad_(True).train(batch_statistics)
     watch = _Watch(subject)
@@ -97,7 +95,7 @@ def measure_responses(backbone: Backbone, images: Tensor, *, batch_statistics: b
 
 
 def write_csv(responses: Responses, folder: Path) -> None:
-    """Write layers.csv, and blocks.csv where the network has residual blocks."""
+    """Write layers.csv, and blocks.csv if the network has residual blocks."""
     for stem, rows in (("layers", responses.layers), ("blocks", responses.blocks)):
         if not rows:
             continue
@@ -109,8 +107,8 @@ def write_csv(responses: Responses, folder: Path) -> None:
 
 
 class _Watch:
-    """Sees what convolutions and the norms after them put out, and what residual blocks add, in one
-    forward pass.
+    """Records in one forward pass the outputs of convolutions and the norms after them, and the
+    branches of residual blocks.
     """
 
     def __init__(self, module: nn.Module) -> None:

@@ -1,6 +1,4 @@
-"""The figure of layer responses: networks by name, images from a folder or noise, tables and a
-picture.
-"""
+"""Compare the layer responses of networks: tables and a picture."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from resnet_backbones.registry import create_backbone
 from resnet_backbones.weights.passport import PixelNormalizer
 
 BACKWARD = "backward norm"
-"""The panel whose axis is logarithmic."""
+"""Title of the panel with a logarithmic axis."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
@@ -122,9 +120,7 @@ def draw(found: Sequence[Responses], path: Path, note: str = "") -> None:
 
 
 def _panels(found: Sequence[Responses]) -> dict[tuple[str, str], list[list[float]]]:
-    """The titles of x and y, and the values of each network; shortcuts are left out, as in the
-    paper.
-    """
+    """Titles of the axes and the values of each network, without shortcuts, as in the paper."""
     layers = []
     for responses in found:
         layers.append([row for row in responses.layers if ".downsample." not in row.layer])
@@ -142,7 +138,7 @@ def _panels(found: Sequence[Responses]) -> dict[tuple[str, str], list[list[float
 
 
 def _note(names: Sequence[str]) -> str:
-    """What to know of networks without weights; empty where all have some."""
+    """Note on networks without weights; empty if all have some."""
     random = [name for name in names if not name.partition("=")[2]]
     if not random:
         return ""

@@ -53,7 +53,7 @@ class HuggingfaceView(View):
 
     @classmethod
     def _from_config(cls, config: Any, **rest: Any) -> Self:
-        """What transformers calls to build the backbone of a model."""
+        """Build the backbone of a model; transformers calls it."""
         if config.held is None:
             rule = (
                 f"a {TYPE} configuration must come from as_huggingface(backbone), as files hold no"
@@ -73,12 +73,12 @@ class HuggingfaceView(View):
         return BackboneOutput(feature_maps=tuple(self.backbone(pixel_values).values()))
 
     def forward_with_filtered_kwargs(self, pixel_values: Tensor, **rest: Any) -> Any:
-        """What transformers' models call in place of `forward`."""
+        """Called by transformers' models instead of `forward`."""
         return self(pixel_values)
 
 
 class _Held:
-    """A backbone inside a configuration, which is copied often, and the backbone never."""
+    """Holds a backbone in a configuration; copies of the configuration share the backbone."""
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone

@@ -15,8 +15,8 @@ TYPE = "RBBackbone"
 
 
 def as_mmdet(backbone: Backbone) -> nn.Module:
-    """A backbone that returns a tuple, as OpenMMLab's do; the neck's `in_channels` are the levels'
-    channels.
+    """Wrap a backbone to return a tuple, as OpenMMLab's do; the neck's `in_channels` are the
+    levels' channels.
     """
     return MmdetView(backbone)
 
@@ -46,8 +46,8 @@ def build_mmdet(
     checkpoint_activations: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """`create_backbone` under OpenMMLab's interface; `options` are the family's by name, as configs
-    hold no objects.
+    """`create_backbone` with OpenMMLab's interface; `options` are the family's, as a dict, as
+    configs hold no objects.
     """
     backbone = create_backbone(
         name,

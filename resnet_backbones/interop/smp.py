@@ -54,7 +54,7 @@ class SmpEncoder(View):
         return [images, *list(self.backbone(images).values())[: self._depth]]
 
     def set_in_channels(self, in_channels: int, pretrained: bool = True) -> None:
-        """Refuse what the backbone was not built for."""
+        """Raise UserError for a value that the backbone was not built with."""
         if in_channels != self.out_channels[0]:
             seen = f"got {in_channels}, but {self.out_channels[0]} in the backbone"
             raise UserError(
@@ -63,7 +63,7 @@ class SmpEncoder(View):
             )
 
     def make_dilated(self, output_stride: int) -> None:
-        """Refuse what the backbone was not built for."""
+        """Raise UserError for a value that the backbone was not built with."""
         if output_stride != self.output_stride:
             seen = f"got {output_stride}, but {self.output_stride} in the backbone"
             way_out = f"use create_backbone(…, output_stride={output_stride})"
@@ -72,5 +72,5 @@ class SmpEncoder(View):
             )
 
     def get_stages(self) -> dict[int, list[nn.Module]]:
-        """Nothing for smp to dilate: strides are the backbone's."""
+        """Empty, so that smp dilates nothing: strides are the backbone's."""
         return {}

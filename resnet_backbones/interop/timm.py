@@ -15,8 +15,8 @@ from resnet_backbones.registry import create_backbone, list_backbones
 
 
 def as_timm(backbone: Backbone) -> nn.Module:
-    """The backbone as timm's feature extractors are: a list of maps, and `feature_info`, whose
-    index 0 is c1.
+    """Wrap a backbone as a timm feature extractor: a list of maps, and `feature_info`, whose index
+    0 is c1.
     """
     return TimmFeatures(backbone)
 

@@ -1,4 +1,4 @@
-"""Fit the first convolution to other inputs.  K filters over C channels: weights (K, C, h, w)."""
+"""Adapt the first convolution to other inputs. K filters over C channels: weights (K, C, h, w)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,12 +15,12 @@ State = dict[str, Tensor]
 
 
 def first_convolution(network: nn.Module) -> str:
-    """Name of the weights that see the image."""
+    """Name of the weights of the first convolution."""
     return next(name for name, tensor in network.state_dict().items() if tensor.dim() == 4)
 
 
 def check_adaptation(how: str) -> None:
-    """Raise UserError for another word than those of `Adaptation`."""
+    """Raise UserError for a word that is not an `Adaptation`."""
     if how not in get_args(Adaptation):
         raise UserError(
             f"adapt must be {', '.join(get_args(Adaptation)[:-1])} or mean, got {how!r}"
@@ -30,11 +30,11 @@ def check_adaptation(how: str) -> None:
 def adapt_channels(
     tensors: State, name: str, channels: int, how: Adaptation = "auto"
 ) -> tuple[State, str]:
-    """Weights `name` for inputs of `channels` channels, and a sentence about it ("" where nothing
-    changed).
+    """Adapt the weights `name` to `channels` input channels; returns a sentence about the change
+    too, or "".
 
     `sum` is for one channel, `repeat` takes the trained channels in turn, `mean` gives each the
-    mean of them. The response to gray images stays, with `repeat` where whole cycles fit. `auto` is
+    mean of them. The response to gray images stays; with `repeat`, if whole cycles fit. `auto` is
     sum for one channel, else repeat. UserError for another word, and for a sum over several
     channels.
     """
@@ -68,7 +68,7 @@ def adapt_channels(
 def reorder_channels(
     tensors: Mapping[str, Tensor], name: str, passport: Passport
 ) -> tuple[State, Passport]:
-    """The same function of images in the other channel order: exact, as whole filters change
+    """Weights of the same function for the other channel order: exact, as whole filters change
     places.
     """
     other: Literal["rgb", "bgr"] = "bgr" if passport.channel_order == "rgb" else "rgb"
@@ -81,8 +81,8 @@ def reorder_channels(
 def fold_std(
     tensors: Mapping[str, Tensor], name: str, passport: Passport
 ) -> tuple[State, Passport]:
-    """The same function of images that are not divided by the std: exact to rounding, as zero
-    padding stays zero.
+    """Weights of the same function for images that are not divided by the std: exact to rounding,
+    as zero padding stays zero.
     """
     std = torch.tensor(passport.std, dtype=torch.float64).reshape(1, -1, 1, 1)
     weight = tensors[name]

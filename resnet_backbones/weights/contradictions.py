@@ -1,4 +1,4 @@
-"""Refuse weights that were trained for another network than the one that was built."""
+"""Refuse weights that were trained for a different network than the one built."""
 
 import sys
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from resnet_backbones.features import Backbone
 from resnet_backbones.weights.passport import Passport
 
 _WITHOUT = {"output_stride": 32, "dilation": "torchvision"}
-"""Options of networks that say nothing of these."""
+"""Values of these options in networks that do not state them."""
 
 
 def check_passport(passport: Passport, backbone: Backbone, source: str) -> None:
-    """Raise UserError, with the arguments that help, where a passport is not the network's."""
+    """Raise UserError, with the arguments that help, if the passport contradicts the network."""
     wanted = backbone.passport
     assumption = (
         ", which is assumed from its names as it has no passport" if passport.assumed else ""
@@ -45,7 +45,7 @@ def check_passport(passport: Passport, backbone: Backbone, source: str) -> None:
 
 
 def check_norms(tensors: Mapping[str, Tensor], backbone: Backbone, source: str) -> None:
-    """Raise UserError for batch norm's statistics where the network has group norms."""
+    """Raise UserError for statistics of batch norms if the network has group norms."""
     statistics = next((name for name in tensors if name.endswith("running_mean")), None)
     if statistics and any(isinstance(module, nn.GroupNorm) for module in backbone.modules()):
         raise UserError(
@@ -55,8 +55,8 @@ def check_norms(tensors: Mapping[str, Tensor], backbone: Backbone, source: str) 
 
 
 def _check_options(passport: Passport, backbone: Backbone, source: str, assumption: str) -> None:
-    """Refuse weights of other options; what the file does not say, as older files do not,
-    contradicts nothing.
+    """Refuse weights of other options; options that the file does not state, as in older files,
+    contradict nothing.
     """
     wanted = backbone.passport
     timm = wanted.architecture.startswith("timm:")  # whose nets say nothing of what shapes tell
@@ -79,7 +79,7 @@ def _check_options(passport: Passport, backbone: Backbone, source: str, assumpti
 
 
 def _options_class(backbone: Backbone) -> str:
-    """How Python calls the options of the network's family."""
+    """Name of the options class of the network's family."""
     module = type(backbone).__module__
     kind = getattr(sys.modules[module], "OPTIONS", None)
     return "…" if kind is None else f"{module}.{kind.__name__}"

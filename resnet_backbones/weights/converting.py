@@ -1,4 +1,4 @@
-"""Rewrite a weights file in another library's names, and show that its features stay the same."""
+"""Rewrite a weights file in another library's names, and check that its features stay the same."""
 
 import io
 import json
@@ -46,9 +46,9 @@ def convert_weights(
     """Write `target` (.safetensors, .pth or .pkl) from `source`, and return a report with the
     difference of features.
 
-    `rename` replaces beginnings of names first; `architecture` is found from names and shapes where
-    it is not given, and `passport_fields` replace what the file's passport says or what is assumed.
-    `commit` is that of this code, for the passport. UserError for what does not fit.
+    `rename` first replaces beginnings of names. `architecture` is recognised by names and shapes if
+    it is not given, and `passport_fields` replace fields of the file's passport or of the assumed
+    one. `commit`, for the passport, is that of this code. UserError for tensors that do not fit.
     """
     if target.suffix not in _ENDINGS:
         raise UserError(f"the file to write must end in {', '.join(_ENDINGS)}, got {target}")
@@ -78,8 +78,8 @@ def _read(
     architecture: str | None,
     fields: Mapping[str, Any],
 ) -> tuple[State, Passport, str]:
-    """Tensors under torchvision's names, their passport with what the user says of it, and what
-    was read.
+    """Tensors under torchvision's names, their passport with the user's fields, and notes on the
+    file.
     """
     found = read_source(source)
     found = found._replace(tensors=_renamed(found.tensors, rename))
@@ -103,8 +103,8 @@ def _difference(before: State, after: State) -> str:
 
 
 def write_weights(path: Path, tensors: State, passport: Passport, commit: str = "") -> None:
-    """A file of the kind that the path's ending says; all kinds carry the passport and a hash of
-    the content.
+    """Write a file of the kind of the path's suffix; all kinds carry the passport and a hash of the
+    content.
     """
     if path.suffix == ".safetensors":
         return save_weights(path, tensors, passport, commit=commit)
@@ -127,7 +127,9 @@ def write_weights(path: Path, tensors: State, passport: Passport, commit: str = 
 
 
 def parse_fields(entries: Sequence[str]) -> dict[str, Any]:
-    """`stride_in=3x3`, `mean=[0.5,0.5,0.5]` -> values by name: JSON where it is JSON, else text."""
+    """Parse `stride_in=3x3`, `mean=[0.5,0.5,0.5]` into values by name: as JSON if possible, else as
+    text.
+    """
     return {name: _value(text) for name, _, text in (entry.partition("=") for entry in entries)}
 
 
@@ -154,7 +156,7 @@ def _renamed(tensors: State, rename: Sequence[tuple[str, str]]) -> State:
 
 
 def _stated(passport: Passport, fields: Mapping[str, Any]) -> Passport:
-    """The passport with what the user says of the file."""
+    """The passport with the user's fields."""
     try:
         return replace(passport, **{"assumed": passport.assumed and not fields, **fields})
     except TypeError as error:
@@ -177,7 +179,7 @@ def _reprocessed(
 
 @torch.no_grad()
 def _features(tensors: State, passport: Passport) -> dict[str, Tensor]:
-    """Features of one image of noise, which says whether two files are of the same function."""
+    """Features of one image of noise, which show whether two files hold the same function."""
     backbone = build(stated_spec(passport)).eval()
     load_tensors(backbone, tensors, passport, passport.source)
     images = torch.rand(1, len(passport.mean), 64, 64, generator=torch.Generator().manual_seed(0))

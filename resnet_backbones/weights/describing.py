@@ -1,4 +1,4 @@
-"""What a weights file says of itself."""
+"""Describe a weights file."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from resnet_backbones.zoo.catalogue import PREFIX, PublishedWeights, find_weight
 
 @dataclass(frozen=True)
 class FileDescription:
-    """Facts about a weights file by name, those that nothing is known of left out."""
+    """Facts about a weights file by name, without unknown ones."""
 
     facts: dict[str, Any]
 
@@ -30,8 +30,8 @@ class FileDescription:
 
 
 def describe_file(file: str) -> FileDescription:
-    """A file's passport, or what is recognised and assumed without one, and how to load it; of
-    `ours:NAME` its figures too.
+    """Describe a file: its passport, or the recognised and assumed one, and how to load it; for
+    `ours:NAME` its scores too.
 
     UserError for a file that is damaged or holds no tensors.
     """

@@ -32,7 +32,7 @@ _END_OF_STEM = "7"  # of mmdet's deep stem: the norm that torchvision's and timm
 
 
 def detect(names: Iterable[str]) -> Dialect:
-    """The dialect of a file's names; torchvision's for timm's too, which are the same."""
+    """The dialect of a file's names; torchvision's also for timm's, which are the same."""
     names = list(names)
     if any(re.match(r"res\d_\d+_branch|res_conv1_bn|conv1_[wb]$", name) for name in names):
         return "caffe2"
@@ -47,19 +47,19 @@ def detect(names: Iterable[str]) -> Dialect:
 
 
 def to_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str, Tensor]:
-    """The same tensors under torchvision's names; prefixes of wrappers (`module.`, `encoder.`, …)
-    are taken off.
+    """The tensors under torchvision's names; prefixes of wrappers (`module.`, `encoder.`, …) are
+    removed.
     """
     return _rename(tensors, lambda name: _inward(without_prefixes(name), dialect))
 
 
 def bare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors without the prefixes of wrappers, and else under their own names."""
+    """The tensors without prefixes of wrappers, otherwise under their own names."""
     return _rename(tensors, _bare)
 
 
 def _rename(tensors: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
-    """UserError where two tensors would have one name."""
+    """Rename tensors; UserError if two would get the same name."""
     renamed: dict[str, Tensor] = {}
     first: dict[str, str] = {}
     for name, tensor in tensors.items():
@@ -76,7 +76,9 @@ def _rename(tensors: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict
 
 
 def _beginning(one: str, other: str) -> str:
-    """What the longer of two names, the second of equals, begins with and the other does not."""
+    """Beginning of the longer of two names, or of the second if they are equal, that the other
+    lacks.
+    """
     longer, shorter = (one, other) if len(one) > len(other) else (other, one)
     parts = longer.split(".")
     same = 0
@@ -88,9 +90,9 @@ def _beginning(one: str, other: str) -> str:
 
 
 def from_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[str, Tensor]:
-    """The same tensors under a dialect's names; caffe2's leave out `num_batches_tracked`.
+    """The tensors under a dialect's names; caffe2's leave out `num_batches_tracked`.
 
-    UserError names a tensor that the dialect has no name for, such as a deep stem's in detectron2.
+    UserError names a tensor that has no name in the dialect, such as a deep stem's in detectron2.
     """
     kept = {
         n: t
@@ -102,9 +104,7 @@ def from_torchvision(tensors: Mapping[str, Tensor], dialect: Dialect) -> dict[st
 
 
 def without_prefixes(name: str) -> str:
-    """A name without the prefixes of wrappers, and with torchvision's for a classifier of another
-    name.
-    """
+    """A name without prefixes of wrappers, and with torchvision's name for a classifier."""
     name = _bare(name)
     head, _, last = name.rpartition(".")
     return f"{_HEADS[head]}.{last}" if head in _HEADS and last in ("weight", "bias") else name
@@ -155,7 +155,7 @@ def _outward(name: str, dialect: Dialect, deep: bool) -> str:
 
 
 def _to_detectron2(name: str) -> str | None:
-    """`layer1.0.bn2.bias` -> `res2.0.conv2.norm.bias`; None where there is no such name."""
+    """`layer1.0.bn2.bias` -> `res2.0.conv2.norm.bias`; None if there is no such name."""
     stem = re.fullmatch(r"(conv|bn)1\.(\w+)", name)
     if stem:
         return f"stem.conv1.{'norm.' if stem[1] == 'bn' else ''}{stem[2]}"

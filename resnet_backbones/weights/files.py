@@ -30,15 +30,15 @@ _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.co
 
 
 class Source(NamedTuple):
-    """What was found where weights come from."""
+    """Content of a file of weights, or of another source."""
 
     tensors: dict[str, Tensor]
-    """By the names that they have there."""
+    """Tensors by their names in the source."""
     passport: Passport | None
     notes: tuple[str, ...] = ()
-    """What was read of a file that holds several networks."""
+    """Notes on which of several networks in a file was read."""
     hashed: bool = False
-    """Whether the file holds a hash of its content, which was right."""
+    """Whether the file holds a hash of its content, which was correct."""
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -52,7 +52,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def content_hash(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values, whatever the order or memory layout."""
+    """SHA-256 over names, types, shapes and values, for any order and memory layout."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -63,7 +63,7 @@ def content_hash(tensors: Mapping[str, Tensor]) -> str:
 
 
 def read_file(path: Path) -> Source:
-    """Tensors of a file by its names, and its passport."""
+    """Read the tensors of a file under its own names, and its passport."""
     if not path.is_file():
         raise UserError(
             "weights must be an existing file, torchvision:<model>.<weights>, timm:<model>.<tag> or"
@@ -99,8 +99,8 @@ def text_hash(text: str) -> str:
 
 
 def _check_hashes(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Raise UserError where tensors or passport are not those that a file of ours was written
-    with; those of others say nothing of theirs.
+    """Raise UserError if tensors or passport differ from those that our library wrote; files of
+    others hold no hashes.
     """
     passport = metadata.get("passport", "")
     stated = {"content_hash": content_hash(tensors), "passport_hash": text_hash(passport)}
@@ -114,8 +114,8 @@ def _check_hashes(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 
 def _check_archive(path: Path) -> None:
-    """Raise UserError where a part of a torch.save file differs from its checksum, which torch does
-    not look at.
+    """Raise UserError if a part of a torch.save file differs from its checksum, which torch does
+    not check.
     """
     with path.open("rb") as file:
         if zipfile.is_zipfile(file):
@@ -130,7 +130,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _first_damaged(file: IO[bytes]) -> str | None:
-    """The first part of a zip that differs from its checksum, or what is wrong with the zip."""
+    """The first part of a zip that differs from its checksum, or the error of the zip."""
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.testzip()
@@ -160,8 +160,8 @@ def _read_pickled(path: Path) -> tuple[object, dict[str, str]]:
 
 
 def _unwrap(content: object, path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors of the first wrapping that holds any, else those of every entry; and what of
-    several networks was read.
+    """Tensors of the first wrapping that holds any, otherwise of all entries, with notes on what
+    was read.
     """
     if not isinstance(content, Mapping):
         raise UserError(f"weights {path} must hold tensors by name, got {type(content).__name__}")
@@ -202,7 +202,7 @@ def _bare(name: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """An error in one line."""
+    """An error as one line."""
     return (
         f"{type(error).__name__}:"
         f" {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

@@ -22,10 +22,10 @@ from resnet_backbones.weights.report import PartialWeightsWarning, WeightReport,
 from resnet_backbones.weights.sources import read_source
 
 COUNTER = "num_batches_tracked"
-"""Of batch norms: needed by no network, and absent in many files."""
+"""Counter of batch norms, which no network needs and many files lack."""
 _LISTED = 10
 _OF_CLASSIFIERS = re.compile(r"layer\d+|stages|features|norm|inception\w+|aux\d*")
-"""Outermost names of stages that the asked levels may not need, and of auxiliary heads."""
+"""Outermost names of stages that the requested levels may not need, and of auxiliary heads."""
 
 
 def load_weights(
@@ -103,10 +103,10 @@ def load_tensors(
 
 
 def adopt_passport(backbone: Backbone, passport: Passport) -> None:
-    """Make the backbone expect what `passport` says of input and norms, when a state dict is loaded
+    """Set the backbone's input and norms to those of `passport`, for a state dict that is loaded
     without a file.
 
-    The options stay those that the backbone was built with, and class names are a classifier's.
+    The options stay those that the backbone was built with; class names belong to a classifier.
     """
     _set_eps(backbone, passport.norm_eps)
     passport = replace(passport, options=backbone.passport.options, label_map=())
@@ -114,12 +114,12 @@ def adopt_passport(backbone: Backbone, passport: Passport) -> None:
 
 
 def fits(tensor: Tensor, wanted: Tensor) -> bool:
-    """Whether a file's tensor is of the wanted shape and finite."""
+    """Whether a tensor has the wanted shape and is finite."""
     return tensor.shape == wanted.shape and is_finite(tensor)
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether no value is infinite or no number."""
+    """Whether all values are finite."""
     return bool(torch.isfinite(tensor).all())
 
 
@@ -150,8 +150,8 @@ def _compare(
 
 
 def _check_report(report: WeightReport, backbone: Backbone, strict: bool) -> None:
-    """Refuse what is not whole, or warn of it; tensors of another network inside the stages that
-    were built count too.
+    """Raise UserError for weights that are not complete, or warn; tensors of another network inside
+    the stages that were built count too.
     """
     foreign = foreign_names(report.unexpected, backbone)
     if not report.random and not foreign:
@@ -183,7 +183,7 @@ def _rename_hint(report: WeightReport) -> str:
 
 
 def foreign_names(names: Collection[str], backbone: Backbone) -> list[str]:
-    """Those of left-over names that lie inside the modules that were built."""
+    """Left-over names inside modules that were built."""
     built = {name for name, _ in backbone.named_children()}
     inside = [name for name in names if name.partition(".")[0] in built]
     last: dict[str, int] = {}
@@ -195,7 +195,7 @@ def foreign_names(names: Collection[str], backbone: Backbone) -> list[str]:
 
 def _other_parts(names: Collection[str], backbone: Backbone) -> tuple[str, ...]:
     """Outermost parts of left-over names that no classifier with this backbone has; a single layer
-    may be a head by another name.
+    may be a head under another name.
     """
     own = {name for name, _ in backbone.named_children()}
     own |= {name.partition(".")[0] for name in backbone.classifier_head(1).state_dict()}
@@ -206,15 +206,15 @@ def _other_parts(names: Collection[str], backbone: Backbone) -> tuple[str, ...]:
 
 
 def _is_later(name: str, last: Mapping[str, int]) -> bool:
-    """Whether a name is that of a layer of VGG, or of a stage of a pre-activation net, after those
-    that the asked levels need.
+    """Whether a name belongs to a layer of VGG, or a stage of a pre-activation net, after those
+    that the requested levels need.
     """
     owner, index = _place(name)
     return owner in ("features", "stages") and index > last.get(owner, -1)
 
 
 def _place(name: str) -> tuple[str, int]:
-    """A tensor's outermost module and its number in that, -1 where it has none."""
+    """A tensor's outermost module and its index in it, -1 without one."""
     owner, _, rest = name.partition(".")
     index = rest.partition(".")[0]
     return owner, int(index) if index.isdigit() else -1

@@ -1,4 +1,4 @@
-"""What a file says in its own names, in those of the network that is to be filled."""
+"""Bring the tensors of a file under the names of the network to be filled."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -15,8 +15,8 @@ State = dict[str, Tensor]
 def for_network(
     tensors: State, passport: Passport | None, needed: Collection[str], built: Passport, source: str
 ) -> tuple[State, Passport]:
-    """The tensors under the names of a network that needs these and was built as `built` says, and
-    the file's passport, or what is most likely of a file without one.
+    """Tensors under the names of a network that needs `needed` and was built as `built` says, and
+    the file's passport, or the most likely one.
     """
     named, dialect = network_names(tensors, needed)
     if dialect in ("caffe2", "detectron2"):
@@ -25,8 +25,8 @@ def for_network(
 
 
 def network_names(tensors: State, needed: Collection[str]) -> tuple[State, Dialect]:
-    """The tensors under those names of which the network knows the most, and the file's dialect:
-    as they are, without prefixes, or torchvision's.
+    """Tensors under the names of which the network knows the most, and the file's dialect:
+    unchanged, without prefixes, or torchvision's.
     """
     dialect = detect(tensors)
     choices: tuple[State, ...] = (tensors, bare(tensors), to_torchvision(tensors, dialect))
@@ -38,11 +38,11 @@ def network_names(tensors: State, needed: Collection[str]) -> tuple[State, Diale
 
 
 def complete_norms(tensors: State, dialect: Dialect, eps: float) -> State:
-    """Give the norms of Caffe's and Detectron's networks, under torchvision's names, what they have
-    elsewhere.
+    """Complete the norms of Caffe's and Detectron's networks, under torchvision's names.
 
-    MSRA's files have the statistics merged into scale and shift: mean 0, and variance 1 once
-    epsilon is added. A convolution's bias before a norm is the same as a smaller mean, exactly.
+    MSRA's files have the statistics merged into scale and shift: the mean becomes 0, and the
+    variance 1 once epsilon is added. A convolution's bias before a norm becomes a smaller mean,
+    exactly.
     """
     merged = not any(name.endswith("running_mean") for name in tensors)
     completed = dict(tensors)
@@ -60,7 +60,9 @@ def complete_norms(tensors: State, dialect: Dialect, eps: float) -> State:
 
 
 def _norm_after(module: str) -> str:
-    """The norm after a convolution: `layer1.0.conv2` -> `layer1.0.bn2`; else what is none."""
+    """Name of the norm after a convolution: `layer1.0.conv2` -> `layer1.0.bn2`; any other name
+    gives one that does not exist.
+    """
     place, _, last = module.rpartition(".")
     if place.endswith("downsample"):
         return f"{place}.1" if last == "0" else ""
@@ -71,8 +73,8 @@ def _norm_after(module: str) -> str:
 def assumed_passport(
     built: Passport, tensors: Mapping[str, Tensor], dialect: Dialect, source: str
 ) -> Passport:
-    """What is most likely of a file without a passport: MSRA's preprocessing for Detectron's names,
-    else ImageNet's; zeros on both sides where akamaster's CIFAR nets pad.
+    """The most likely passport of a file without one: MSRA's preprocessing for Detectron's names,
+    else ImageNet's; centred zeros for akamaster's CIFAR nets.
     """
     passport = Passport(
         architecture=built.architecture, source=source, norm_eps=built.norm_eps, assumed=True
@@ -92,7 +94,7 @@ def assumed_passport(
 
 
 def is_akamaster(tensors: Mapping[str, Tensor], dialect: Dialect) -> bool:
-    """Whether the names are those of akamaster's CIFAR nets with their usual shortcuts, which hold
+    """Whether the names are those of akamaster's CIFAR nets with their usual shortcuts, which have
     no tensors.
     """
     if dialect != "kuangliu":

@@ -16,7 +16,7 @@ from resnet_backbones.errors import UserError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MSRA_MEAN = (103.53, 116.28, 123.675)
-"""Blue, green and red in 0–255, of the networks that come from Caffe by way of Detectron."""
+"""Mean of blue, green and red in 0–255, of networks that come from Caffe through Detectron."""
 _TUPLES = ("mean", "std", "label_map")
 _TEXTS = ("architecture", "source", "adapted", "licence", "recipe", "library_version", "commit")
 _SMALLEST_STD = 1e-6
@@ -51,14 +51,13 @@ class Passport:
     value_range: float = 1.0
     """Value of a white pixel before the mean is subtracted: 1 or 255."""
     mean: tuple[float, ...] = IMAGENET_MEAN
-    """Subtracted, by channel in `channel_order`."""
+    """Mean to subtract, by channel in `channel_order`."""
     std: tuple[float, ...] = IMAGENET_STD
-    """Divided by, after the mean."""
+    """Standard deviation to divide by, after the mean."""
     resize_size: int | None = None
-    """Shorter side in pixels that test images were resized to before the crop; None where the
-    source does not say."""
+    """Shorter side in pixels that test images were resized to before the crop; None if unknown."""
     crop_size: int | None = None
-    """Side in pixels of the square that was then cut from their centre."""
+    """Side in pixels of the square crop from their centre."""
     interpolation: str | None = None
     """Interpolation of that resize: `nearest`, `bilinear`, `bicubic` or `lanczos`."""
     label_map: tuple[str, ...] = ()
@@ -226,7 +225,7 @@ class PixelNormalizer(nn.Module):
 
 
 def _is_moderate(value: object) -> bool:
-    """Whether a value is a number, and neither infinite nor so large that float32 ends."""
+    """Whether a value is finite and in the range of float32."""
     return isinstance(value, int | float) and abs(value) <= _LARGEST
 
 

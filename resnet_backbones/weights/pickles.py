@@ -14,7 +14,7 @@ from resnet_backbones.safe_pickle import ArraysOnly
 
 
 def read_pickle(path: Path) -> object:
-    """What a pickle of dicts, lists, numbers, strings, numpy arrays and tensors holds, arrays being
+    """Read a pickle of dicts, lists, numbers, strings, numpy arrays and tensors; arrays become
     tensors.
 
     UnpicklingError names the first other thing: nothing that the file names is ever called.
@@ -24,8 +24,8 @@ def read_pickle(path: Path) -> object:
 
 
 def numpy_scalars() -> list[Any]:
-    """What `torch.load(weights_only=True)` has to be allowed to read numpy's numbers, which scripts
-    save as scores: it makes values and runs nothing. Empty without numpy.
+    """Classes that `torch.load(weights_only=True)` needs for numpy's numbers, which scripts save as
+    scores: they make values and run nothing. Empty without numpy.
     """
     try:
         import numpy as np

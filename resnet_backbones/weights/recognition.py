@@ -1,4 +1,6 @@
-"""Which registered network a file without a passport is of, by names and shapes of its tensors."""
+"""Recognise the registered network of a file without a passport, by names and shapes of its
+tensors.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,18 +23,18 @@ from resnet_backbones.weights.passport import Passport
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
 _FEWER = 4
-"""How many fewer convolutions than its name says a network may have: VGG's last three layers are
-none, nor is the classifier."""
+"""Number of convolutions that a network may have fewer than its name says: VGG's last three layers
+are none, nor is the classifier."""
 _SHORTCUTS = ("A", "A_centred", "B", "C")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network that has a file's tensors."""
+    """A network that fits a file's tensors."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict, hash=False)
-    """Those of the family's that are not its defaults, by name."""
+    """Options that differ from the family's defaults, by name."""
 
     def __str__(self) -> str:
         told = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
@@ -48,12 +50,12 @@ def identify(
     settled: bool = False,
     dialect: Dialect | Literal["auto"] = "auto",
 ) -> tuple[State, Passport]:
-    """A file's tensors under torchvision's names, and its passport; without one, what is assumed of
-    the network that has these tensors.
+    """Tensors of a file under torchvision's names, and its passport; without one, the assumed
+    passport of the network that fits.
 
-    `name` is the network's where it is known, and `settled` says that its options are known too.
-    UserError, which ends in `way_out`, where no network has these tensors, or several that compute
-    different things from them.
+    `name` is the network's if it is known, and `settled` says that its options are known too.
+    UserError, which ends in `way_out`, if no network fits, or several that compute different
+    things.
     """
     known = detect(found.tensors) if dialect == "auto" else dialect
     tensors = to_torchvision(found.tensors, known)
@@ -90,7 +92,7 @@ def _recognise(
 
 
 def stated_spec(passport: Passport, given: Mapping[str, Any] | None = None) -> BackboneSpec:
-    """What builds the network that a passport describes; `given` replaces fields of it."""
+    """Spec of the network that a passport describes; `given` replaces fields of it."""
     settings: dict[str, Any] = {"name": passport.architecture, **(given or {})}
     name = settings.pop("name")
     if "options" not in settings and not name.startswith("timm:"):
@@ -105,9 +107,9 @@ def stated_spec(passport: Passport, given: Mapping[str, Any] | None = None) -> B
 
 
 def find_candidates(tensors: State, dialect: Dialect, names: Sequence[str]) -> list[Candidate]:
-    """Every one of these networks whose backbone has exactly these tensors in its stages.
+    """All of these networks whose backbone has exactly these tensors in its stages.
 
-    Kinds of shortcut are looked for, other options than the defaults are not.
+    Kinds of shortcut are tried; other options keep their defaults.
     """
     shapes = {
         name: tuple(tensor.shape)
@@ -147,7 +149,7 @@ def _depth(name: str) -> int:
 
 
 def _on_meta(name: str, options: dict[str, Any]) -> Backbone:
-    """A network without memory."""
+    """A network on the meta device, without memory."""
     passport = Passport(architecture=name, options=options)
     with torch.device("meta"):
         return build(stated_spec(passport))
@@ -158,5 +160,5 @@ def _shapes_of(network: Backbone) -> Shapes:
 
 
 def _branches(shapes: Shapes) -> Shapes:
-    """All but the shortcuts' tensors."""
+    """Tensors without those of the shortcuts."""
     return {name: shape for name, shape in shapes.items() if ".downsample." not in name}

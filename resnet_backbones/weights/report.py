@@ -17,7 +17,7 @@ class WeightReport:
 
     source: str
     matched: tuple[str, ...]
-    """Loaded."""
+    """Tensors that were loaded."""
     missing: tuple[str, ...]
     """Needed by the backbone but not in the file; these keep their initial values."""
     unexpected: tuple[str, ...]
@@ -26,9 +26,9 @@ class WeightReport:
     mismatched: tuple[str, ...]
     """"name: file (shape), backbone (shape)"; these keep their initial values."""
     notes: tuple[str, ...] = ()
-    """What was assumed or adapted."""
+    """Notes on what was assumed or adapted."""
     not_finite: tuple[str, ...] = ()
-    """In the file with infinite or nan values; these keep their initial values."""
+    """Tensors of the file with infinite or nan values; these keep their initial values."""
     other_parts: tuple[str, ...] = ()
     """Outermost names of unused tensors of other networks, such as a detector's heads."""
     head_loaded: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class WeightReport:
 
     @property
     def needed(self) -> int:
-        """Number of tensors that the asked levels need."""
+        """Number of tensors that the requested levels need."""
         return len(self.matched) + len(self.random)
 
     @property
@@ -48,7 +48,9 @@ class WeightReport:
         return (*self.missing, *wrong, *self.not_finite)
 
     def faults(self, limit: int) -> list[str]:
-        """What the backbone needs and did not get: how many of each kind, and the first `limit`."""
+        """The kinds of tensors that the backbone needs and did not get: the number of each, and the
+        first `limit`.
+        """
         kinds = {
             "missing": self.missing,
             "wrong shape": self.mismatched,
@@ -80,6 +82,6 @@ def count(kind: str, names: tuple[str, ...] | list[str], limit: int) -> str:
 
 
 def shorten(names: tuple[str, ...] | list[str], limit: int = 4) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of the others."""
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

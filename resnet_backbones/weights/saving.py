@@ -42,7 +42,7 @@ def save_weights(
 
 
 def write_beside(target: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it; UserError where it cannot be written."""
+    """Write a temporary file beside `path` and rename it; UserError if it cannot be written."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         unfinished.write_bytes(content)
@@ -58,8 +58,8 @@ def write_beside(target: Path, content: bytes) -> None:
 def file_metadata(
     tensors: Mapping[str, Tensor], passport: Passport, commit: str = ""
 ) -> dict[str, str]:
-    """What a file says of its tensors: the passport with this library's version and the commit, and
-    the hashes of the content and of the passport.
+    """Metadata of a file: the passport with this library's version and the commit, and hashes of
+    content and passport.
     """
     try:
         written_by = version("resnet-backbones")

@@ -1,4 +1,4 @@
-"""Where weights come from: files, torchvision, timm, and those that come with this library."""
+"""Sources of weights: files, torchvision, timm, and those that come with this library."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from resnet_backbones.zoo.catalogue import PREFIX, published_file
 
 
 def read_source(source: str) -> Source:
-    """Tensors by the names they have at `source`, and their passport where there is one; see
+    """Read the tensors under their names at `source`, and their passport if there is one; see
     `load_weights`.
     """
     kind, _, name = source.partition(":")
@@ -28,7 +28,7 @@ def read_source(source: str) -> Source:
 
 
 def local_file(source: str) -> Path:
-    """The file that a path or `ours:NAME` stands for; UserError for a name that there is not."""
+    """The file of a path or of `ours:NAME`; UserError for an unknown name."""
     return published_file(source) if source.startswith(PREFIX) else Path(source)
 
 
@@ -63,7 +63,7 @@ def _read_torchvision(source: str, name: str) -> Source:
 
 
 def _torchvisions_fields(architecture: str, weights: Any) -> dict[str, Any]:
-    """What torchvision states of its weights, and what it does inside the model."""
+    """Passport fields that torchvision states, or that its model does inside."""
     preset, meta = weights.transforms(), weights.meta
     sizes = {name: getattr(preset, name, [None])[0] for name in ("resize_size", "crop_size")}
     interpolation = getattr(getattr(preset, "interpolation", None), "value", None)
@@ -111,9 +111,7 @@ def _read_timm(source: str, name: str) -> Source:
 
 
 def _check_hub(repository: str | None) -> None:
-    """Ask for the file's header once, so that without a network timm does not retry for most of a
-    minute.
-    """
+    """Request the file's header once, as timm would retry for most of a minute offline."""
     if repository is None:
         return
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache

@@ -9,35 +9,35 @@ from pathlib import Path
 from resnet_backbones.errors import UserError
 
 PREFIX = "ours:"
-"""What their names begin with where weights are asked for."""
+"""Beginning of their names where weights are asked for."""
 FOLDER = Path(__file__).parent
 LIST = "zoo.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedWeights:
-    """A file of weights that comes with the library; its passport says the rest."""
+    """A file of weights that comes with the library; its passport holds the rest."""
 
     name: str
     """`ours:` and this name loads it."""
     file: str
-    """Its name in the library's folder."""
+    """File name in the library's folder."""
     sha256: str
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes."""
     architecture: str
     """Registered backbone name."""
     classes: int | None
-    """Of its head; None for a backbone alone."""
+    """Number of classes of its head; None for a backbone alone."""
     licence: str
-    """Of the weights."""
+    """Licence of the weights."""
     figures: dict[str, float] = field(hash=False)
     """Scores by name, 0–1."""
     command: str
-    """What trained the weights."""
+    """Command that trained the weights."""
 
 
 def list_weights() -> tuple[PublishedWeights, ...]:
-    """The weights that come with the library, which `weights="ours:NAME"` loads."""
+    """List the weights that come with the library; `weights="ours:NAME"` loads them."""
     return read_list(FOLDER)
 
 
@@ -48,7 +48,7 @@ def read_list(folder: Path) -> tuple[PublishedWeights, ...]:
 
 
 def find_weights(source: str) -> PublishedWeights:
-    """The entry that `ours:NAME` names; UserError, with all names and the nearest, for another."""
+    """The entry of `ours:NAME`; UserError, with all names and the nearest, for an unknown one."""
     known = {f"{PREFIX}{entry.name}": entry for entry in list_weights()}
     if source in known:
         return known[source]
@@ -59,7 +59,7 @@ def find_weights(source: str) -> PublishedWeights:
 
 
 def published_file(source: str) -> Path:
-    """The file that `ours:NAME` names; UserError where it is not there or not what it was."""
+    """The file of `ours:NAME`; UserError if it is missing or changed."""
     entry = find_weights(source)
     path = FOLDER / entry.file
     seen = file_hash(path) if path.is_file() else "no file"

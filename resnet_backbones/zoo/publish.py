@@ -22,21 +22,21 @@ from resnet_backbones.zoo.catalogue import (
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What people should know of published weights, besides what their passport says."""
+    """Facts about published weights, besides those of their passport."""
 
     licence: str
-    """Of the weights, and of the data where that matters."""
+    """Licence of the weights, and of the data if that matters."""
     data: str
-    """What they were trained and scored on, in a sentence."""
+    """Data of training and scoring, in a sentence."""
     figures: Mapping[str, float]
     """Scores by name, 0–1."""
     command: str
-    """What trained them."""
+    """Command that trained them."""
 
 
 def publish(file: str | Path, name: str, card: Card, folder: Path) -> PublishedWeights:
-    """Write a file's weights into the folder, in fp32, with a card and an entry in its list, which
-    replace those of the same name.
+    """Write a file's weights into the folder, in fp32, with a card and an entry in its list; those
+    of the same name are replaced.
 
     UserError for a file without a passport, and for a name that is not ARCHITECTURE.TAG.
     """
