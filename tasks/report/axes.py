@@ -1,4 +1,4 @@
-"""The axes of a chart: where points get their place, and the lines and numbers around them."""
+"""Axes of a chart: positions of points, grid lines and numbers."""
 
 import math
 from collections.abc import Sequence
@@ -18,30 +18,30 @@ BOTTOM = 36
 
 @dataclass(frozen=True)
 class Axes:
-    """The ranges of a chart, its axis titles, and how points get their place."""
+    """Ranges and axis titles of a chart."""
 
     x: tuple[float, float]
     y: tuple[float, float]
     x_title: str
     y_title: str = ""
     x_ticks: Sequence[float] | None = None
-    """Where numbers stand; None for both ends and three between them."""
+    """Positions of numbers; None for both ends and three between them."""
 
     def place(self, x: float, y: float) -> Point:
-        """Place a point in the chart; what lies outside is moved to the rim."""
+        """Position of a point in the chart; points outside are moved to the rim."""
         across = _share(x, self.x) * (WIDTH - LEFT - RIGHT)
         up = _share(y, self.y) * (HEIGHT - TOP - BOTTOM)
         return LEFT + across, HEIGHT - BOTTOM - up
 
 
 def _share(value: float, limits: tuple[float, float]) -> float:
-    """Where a value lies between the limits, 0 to 1."""
+    """Position of a value between the limits, 0 to 1."""
     low, high = limits
     return (min(max(value, low), high) - low) / (high - low)
 
 
 def nice_ceiling(value: float) -> float:
-    """Round up to 1, 2, 3, 4, 6, 8 or 10 times a power of ten, whose quarters are short numbers."""
+    """Round up to 1, 2, 3, 4, 6, 8 or 10 times a power of ten, so that quarters are short."""
     if not value > 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -50,7 +50,7 @@ def nice_ceiling(value: float) -> float:
 
 
 def step_ticks(last: int) -> list[int]:
-    """Places of numbers on an axis from 0 to a last step: whole, round, and six at most."""
+    """Positions of numbers on an axis from 0 to a last step: whole, round, and at most six."""
     power = 10 ** max(0, math.floor(math.log10(last / 5)))
     interval = next(step * power for step in (1, 2, 5, 10) if 5 * step * power >= last)
     return list(range(0, last + 1, interval))

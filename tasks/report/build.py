@@ -21,7 +21,7 @@ def write_page(
 ) -> Path:
     """Write the sections as the folder's report.html and return its path.
 
-    It is written beside and renamed, so that an older page stays whole until the new one is.
+    The file is written beside and renamed, so an older page stays whole until then.
     """
     file = Path(folder) / REPORT
     write_text(file, page(title.heading, subtitle, sections, details=title.details))
@@ -34,7 +34,7 @@ def run_sections(
     """Put a task's sections among those that every report has, in the order of all reports.
 
     `scores`, the headline numbers, and `data` are HTML; a folder without a training has no section
-    of one.
+    about it.
     """
     folder = Path(folder)
     training = training_section(folder)
@@ -48,7 +48,7 @@ def run_sections(
 
 
 def try_report(make: Callable[[], Path], retry_command: str) -> str:
-    """Make a report; return its path, or why there is none.
+    """Make a report; return its path, or the reason why there is none.
 
     A fault in a page about results must not end a training whose results are saved, so every
     exception becomes text, with the command that tries again.

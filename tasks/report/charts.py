@@ -19,10 +19,10 @@ LONGEST_BAR = 170
 LONGEST_NAME = 18
 NAME_WIDTH = 6.2
 NUMBERED = 20
-"""Rows of a matrix at most whose cells have room for numbers."""
+"""Largest number of rows of a matrix whose cells have room for numbers."""
 
 DOTTED = 20
-"""Points of a line up to which each is marked."""
+"""Largest number of points of a line whose points are all marked."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def line_chart(title: str, series: Sequence[Series], axes: Axes, *, legend: bool
 
 
 def bar_chart(title: str, bars: Sequence[tuple[str, float, str]], x_title: str) -> str:
-    """Draw horizontal bars from (name, value, what is written behind it)."""
+    """Draw horizontal bars from (name, value, text behind the bar)."""
     longest = max([value for _, value, _ in bars] + [1e-9])
     rows = []
     for row, (name, value, text) in enumerate(bars):
@@ -128,7 +128,7 @@ def matrix_chart(
 def _matrix_cell(
     corner: Point, cell: int, share: float, number: str, says: str, is_right: bool
 ) -> str:
-    """A square with its number, where there is room; a mouse over it shows `says`."""
+    """A cell with its number, if there is room; the mouse shows `says`."""
     x, y = corner
     color = "bar" if is_right else "wrong"
     opacity = share if is_right else math.sqrt(share)
@@ -143,7 +143,7 @@ def _matrix_cell(
 
 
 def shorten(name: str) -> str:
-    """A name that fits beside a chart: its end is left out where it is long."""
+    """Shorten a long name at its end, so that it fits beside a chart."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
@@ -194,9 +194,7 @@ def figure(
 
 
 def _line(series: Series, axes: Axes) -> str:
-    """The line through the finite points, each with a dot where they are few; a mouse over it shows
-    its name.
-    """
+    """A line through the finite points, with dots if they are few; the mouse shows its name."""
     finite = [point for point in series.points if all(map(math.isfinite, point))]
     places = [axes.place(x, y) for x, y in finite]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
@@ -211,7 +209,7 @@ def _line(series: Series, axes: Axes) -> str:
 
 
 def _legend(series: Sequence[Series]) -> str:
-    """The colours of the lines that have a name, dashed where they are."""
+    """Legend of the lines that have a name, dashed where the lines are."""
     items = ""
     for line in series:
         if line.name:
@@ -226,7 +224,7 @@ def line_sample(series: Series) -> str:
 
 
 def legend(entries: Iterable[tuple[str, str]]) -> str:
-    """Say what colours mean, from (name, CSS)."""
+    """Legend from (name, CSS colour)."""
     items = ""
     for name, color in entries:
         items += f'<li><i style="background:{color}"></i>{escape(name)}</li>'

@@ -1,4 +1,4 @@
-"""What comparisons of two runs of any task share: differences of scores, and of settings."""
+"""Shared by comparisons of two runs of any task: differences of scores, and of settings."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,19 +29,19 @@ COMPARED = (
     "exif",
     "max_detections",
 )
-"""What two evaluations say besides settings that changes scores, or may."""
+"""Facts of an evaluation, besides settings, that may change scores."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of both runs, and the 95 % interval of b - a; nan where nothing defines it."""
+    """A score of both runs, and the 95 % interval of b - a; nan if nothing defines it."""
 
     name: str
     a: float
     b: float
     interval: tuple[float, float]
     samples: int | None = None
-    """Bootstrap samples behind the interval, where they are fewer than all."""
+    """Number of bootstrap samples behind the interval, if fewer than all."""
 
     def __str__(self) -> str:
         scores = f"{percent_cell(self.a, 8)}{percent_cell(self.b, 8)}"
@@ -55,17 +55,17 @@ class Difference:
 
 
 def as_written(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings as they stand in a file."""
+    """Settings as they stand in a file."""
     return values
 
 
 def differing_settings(
     run_a: str | Path, run_b: str | Path, read: ReadSettings
 ) -> tuple[Setting, ...] | None:
-    """Find the settings of two evaluations that differ, and other conditions that differ.
+    """Find the settings and other conditions of two evaluations that differ.
 
-    They are those of evaluation.json, or else of the run's config.yaml; the run's folder is none.
-    None where an evaluation has neither.
+    They are those of evaluation.json, or else of the run's config.yaml, without the run's folder.
+    None if an evaluation has neither.
     """
     settings_a = flat_settings(run_a, read)
     settings_b = flat_settings(run_b, read)
@@ -81,8 +81,8 @@ def differing_settings(
 
 
 def flat_settings(run: str | Path, read: ReadSettings) -> dict[str, str] | None:
-    """The settings of a run or an evaluation by their full names, but for the run's folder; None
-    where it has none.
+    """Settings of a run or an evaluation by their full names, without the run's folder; None if
+    there are none.
     """
     found = _settings(Path(run))
     if found is None:
@@ -92,7 +92,7 @@ def flat_settings(run: str | Path, read: ReadSettings) -> dict[str, str] | None:
 
 
 def _differing_facts(run_a: str | Path, run_b: str | Path) -> list[Setting]:
-    """What two evaluations both say of how they were made, where it differs."""
+    """Facts that two evaluations both state and that differ."""
     facts_a = evaluation_metadata(run_a)
     facts_b = evaluation_metadata(run_b)
     differing: list[Setting] = []
@@ -104,7 +104,7 @@ def _differing_facts(run_a: str | Path, run_b: str | Path) -> list[Setting]:
 
 
 def settings_lines(settings: Sequence[Setting] | None) -> list[str]:
-    """The lines that tell of `differing_settings`."""
+    """Lines about the settings that differ."""
     if settings is None:
         return ["settings: not compared, as one of the evaluations has none"]
     rows = [f"  {name}: {a} -> {b}" for name, a, b in settings]
@@ -112,14 +112,14 @@ def settings_lines(settings: Sequence[Setting] | None) -> list[str]:
 
 
 def interval_lines(title: str, rows: Sequence[Difference]) -> list[str]:
-    """The lines of a table of differences."""
+    """Lines of a table of differences."""
     width = max([len(row.name) for row in rows] + [len(title)])
     head = f"{title:<{width}}{'a':>8}{'b':>8}{'b - a':>8}   95 % interval"
     return [head, *(f"{row.name:<{width}}{row}" for row in rows)]
 
 
 def partial_lines(samples: int, what: str) -> list[str]:
-    """The line that tells of samples that hold nothing of some class, where there are any."""
+    """Line about samples that hold nothing of some class, if there are any."""
     if not samples:
         return []
     return [
@@ -129,8 +129,8 @@ def partial_lines(samples: int, what: str) -> list[str]:
 
 
 def _settings(folder: Path) -> Mapping[str, Any] | None:
-    """The settings in a folder's evaluation.json, or else in the config.yaml of a run's folder or
-    of the run that an evaluation/ lies in.
+    """Settings in a folder's evaluation.json, or else in the config.yaml of a run's folder or of
+    the run that an evaluation/ lies in.
     """
     stated: Mapping[str, Any] | None = evaluation_metadata(folder).get(SETTINGS)
     if stated is not None:
@@ -142,7 +142,7 @@ def _settings(folder: Path) -> Mapping[str, Any] | None:
 
 
 def read_config(file: Path) -> Mapping[str, Any]:
-    """The settings of a config.yaml as they stand there; UserError where it is damaged."""
+    """Settings of a config.yaml; UserError if it is damaged."""
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -19,7 +19,7 @@ BLANK = 238  # gray of an image that cannot be read
 def read_or_blank(
     source: ImageSource, exif: Exif, size: tuple[int, int] = (SIDE, SIDE)
 ) -> tuple[Pixels, str]:
-    """Decode an image; where it cannot be read, return a blank of its (height, width) and why."""
+    """Decode an image; if that fails, return a blank of its (height, width) and the reason."""
     try:
         return decode(source, exif), ""
     except UserError as error:
@@ -47,14 +47,14 @@ def thumbnail(pixels: Pixels, side: int = SIDE) -> Pixels:
 
 
 def data_url(pixels: Pixels) -> str:
-    """An image as the address of a JPEG that is part of the page."""
+    """Encode an image as a JPEG inside a URL."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def png_url(picture: Image.Image) -> str:
-    """An image, every value of which counts, as the address of a PNG that is part of the page."""
+    """Encode an image without loss as a PNG inside a URL."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

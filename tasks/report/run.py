@@ -1,4 +1,4 @@
-"""What a run's folder tells of a training, as HTML: curves, settings, command lines and machine."""
+"""Sections about a run's training, as HTML: curves, settings, command lines and machine."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -102,7 +102,7 @@ def read_starts(folder: Path) -> list[dict[str, Any]]:
 
 
 def _machine(start: Mapping[str, Any]) -> str:
-    """Where a run was started last, and with which libraries."""
+    """Machine and libraries of the last start of a run."""
     versions = [f"{name} {version}" for name, version in start.get("versions", {}).items()]
     known = [(name, str(start[name])) for name in HARDWARE if start.get(name) is not None]
     return facts([*known, ("versions", ", ".join(versions))])
@@ -118,10 +118,7 @@ def _commands(starts: Sequence[Mapping[str, Any]], folder: Path) -> str:
 
 
 def _report_command(starts: Sequence[Mapping[str, Any]]) -> str:
-    """How the page is made: by a script, where the run was started last by one of the same folder.
-
-    It follows from the folder's files, so that they make the same page again.
-    """
+    """Command that makes the page: a script, if one of the same folder started the run last."""
     words = starts[-1].get("command", []) if starts else []
     for word in words[1:]:
         script = Path(word)
@@ -162,7 +159,7 @@ def curve(name: str, rows: Sequence[Mapping[str, Any]], *, percent: bool) -> lis
 
 
 def _range(lowest: float, highest: float) -> tuple[float, float]:
-    """Where an axis of values begins and ends: 0 is on it."""
+    """Ends of an axis of values, with 0 between them."""
     floor = -nice_ceiling(-lowest) if lowest < 0 else 0.0
     ceiling = 0.0 if floor < 0 and highest <= 0 else nice_ceiling(highest)
     return floor, ceiling

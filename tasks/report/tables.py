@@ -16,7 +16,7 @@ class Confused:
     predicted: str
     count: int
     share: float
-    """Of all that is counted of the true class."""
+    """Share of all that is counted of the true class."""
 
 
 def confusions_table(confused: Iterable[Confused]) -> str:
@@ -32,7 +32,7 @@ def confusions_table(confused: Iterable[Confused]) -> str:
 
 @dataclass(frozen=True)
 class ConfidenceBin:
-    """What is counted between two confidences."""
+    """Counts between two confidences."""
 
     low: float
     high: float

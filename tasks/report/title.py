@@ -1,4 +1,4 @@
-"""What a report is about, in words for its head: model, data, recipe, steps and date."""
+"""Head of a report in words: model, data, recipe, steps and date."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def _settings(metadata: Mapping[str, Any], runs: Sequence[Path]) -> Mapping[str,
 
 
 def _load_yaml(file: Path) -> Any:
-    """What a file of settings holds; None of a damaged one, without which the head is shorter."""
+    """Contents of a file of settings; None if it is damaged, which makes the head shorter."""
     try:
         return yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):

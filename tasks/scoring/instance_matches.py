@@ -19,12 +19,12 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREAS = np.array([(0, 1e10), (0, 32**2), (32**2, 96**2), (96**2, 1e10)])
-"""Least and largest area in square pixels; both belong to it."""
+"""Least and largest area in square pixels; both are included."""
 
 
 @dataclass(frozen=True)
 class Matches:
-    """What was found of one class, in the images that have objects or detections of it."""
+    """Matches of one class, in the images that have objects or detections of it."""
 
     images: NDArray[np.int64]
     """Places of those images in the data set, (m,)."""

@@ -36,19 +36,19 @@ class SampledScores:
     """(S, K) AP, nan where a sample holds no object of the class."""
 
     def minus(self, other: SampledScores) -> SampledScores:
-        """How much higher these scores are than others' on the same samples."""
+        """Differences of these scores and others' on the same samples."""
         overall = {name: values - other.overall[name] for name, values in self.overall.items()}
         return SampledScores(overall, self.classes - other.classes)
 
     @property
     def defined(self) -> NDArray[np.int64]:
-        """How many samples say something of each class, (K,)."""
+        """Number of samples that define the score of each class, (K,)."""
         held: NDArray[np.int64] = (~np.isnan(self.classes)).sum(axis=0)
         return held
 
     @property
     def partial(self) -> int:
-        """How many samples lack some class that others hold."""
+        """Number of samples that lack some class that others hold."""
         held = ~np.isnan(self.classes)
         return int((~held[:, held.any(axis=0)]).any(axis=1).sum())
 

@@ -1,8 +1,8 @@
-"""COCO's box scores by two engines that must agree, and how they are shown.
+"""COCO's box scores by two engines that must agree, and their table.
 
-A score that nothing in the data set defines (no object of that size or class) is nan.  COCO's
-limits of 1, 10 and 100 detections per image and class hold, where no other `limit` takes the
-place of 100; `AR100` is then the recall with that many.
+A score that nothing in the data set defines (no object of that size or class) is nan. COCO's limits
+of 1, 10 and 100 detections per image and class hold, unless another `limit` replaces 100; `AR100`
+is then the recall with that many.
 """
 
 import importlib.metadata
@@ -87,7 +87,7 @@ def scoring_facts(
     final: bool,
     limit: int = SCORED_DETECTIONS,
 ) -> dict[str, object]:
-    """Say what scores are of and who computed them, for `write_evaluation`."""
+    """Facts about the scores and the scoring libraries, for `write_evaluation`."""
     versions = engine_versions()
     return {
         "annotations": str(dataset.path.absolute()),
@@ -102,7 +102,7 @@ def scoring_facts(
 
 
 def crowded_note(dataset: CocoDataset, limit: int = SCORED_DETECTIONS) -> tuple[str, ...]:
-    """What to know where images hold more objects of a class than detections are scored."""
+    """Note about images that hold more objects of a class than detections are scored."""
     owners = np.repeat(np.arange(len(dataset)), np.diff(dataset.first))[~dataset.crowd]
     pairs = np.stack((owners, dataset.labels[~dataset.crowd]))
     kinds, counts = np.unique(pairs, axis=1, return_counts=True)

@@ -1,8 +1,8 @@
 """pixels.npz: all that an evaluation of labels of every pixel leaves besides its scores.
 
-N images, K classes.  It holds `confusion` (K, K), `counts` (N, 3, K), `image_ids` (N,), the labels
-of the worst images as `truth_<place>` and `predicted_<place>`, and `about`, a text of JSON: the
-classes, the names of the N files, and what is to know about the data.
+N images, K classes. It holds `confusion` (K, K), `counts` (N, 3, K), `image_ids` (N,), the labels
+of the worst images as `truth_<place>` and `predicted_<place>`, and `about`, a JSON text: the
+classes, the names of the N files, and notes about the data.
 """
 
 from __future__ import annotations

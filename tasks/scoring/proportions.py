@@ -1,4 +1,4 @@
-"""Shares of images that are right: how sure one is, and whether two of the same images differ."""
+"""Shares of right images: confidence intervals, and tests of two shares of the same images."""
 
 import math
 from statistics import NormalDist

@@ -1,6 +1,6 @@
-"""How sure scores of counts are: bootstrap samples of the images.  N images, S samples, K classes.
+"""Intervals of scores by bootstrap samples of the images. N images, S samples, K classes.
 
-Every sample draws N images with replacement.  The draws follow from N alone, so two evaluations of
+Every sample draws N images with replacement. The draws follow from N alone, so two evaluations of
 the same images are resampled alike, and their differences are paired.
 """
 
@@ -27,7 +27,7 @@ def resample(counts: NDArray[np.int32], samples: int = SAMPLES) -> NDArray[np.fl
 
 
 def draw_images(images: int, samples: int = SAMPLES) -> NDArray[np.int16]:
-    """How often each sample holds each of N images, (S, N): the draws of `resample`."""
+    """Number of times that each sample holds each of N images, (S, N): the draws of `resample`."""
     drawn = np.zeros((samples if images else 0, images), np.int16)
     for sample, counts in enumerate(_draws(images, samples)):
         drawn[sample] = counts
@@ -42,7 +42,7 @@ def _draws(images: int, samples: int) -> Iterator[NDArray[np.int64]]:
 
 
 def interval_of(values: NDArray[np.float64]) -> Interval:
-    """The middle 95 % of the samples' values (S,), those that are nan left out."""
+    """The middle 95 % of the samples' values (S,), without nan."""
     defined = values[~np.isnan(values)]
     if not defined.size:
         return math.nan, math.nan

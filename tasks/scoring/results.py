@@ -197,7 +197,7 @@ def _load_list(path: Path, text: bytes) -> list[dict[str, Any]]:
 
 
 def _what_it_is(annotations: object) -> str:
-    """What a JSON object with annotations is, and the way out where it holds scores."""
+    """Description of a JSON object with annotations, and the way out if it has scores."""
     first = annotations[0] if isinstance(annotations, list) and annotations else {}
     if isinstance(first, dict) and "score" in first:
         return (
@@ -233,7 +233,7 @@ def _is_known(value: Any, known: Mapping[FileId, int]) -> bool:
 
 
 def _hint(unknown: Any, known: Mapping[FileId, int]) -> str:
-    """What to know about an id that the annotation file does not have."""
+    """Hint about an id that the annotation file does not have."""
     retyped = unknown
     if isinstance(unknown, int):
         retyped = str(unknown)

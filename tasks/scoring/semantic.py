@@ -105,7 +105,7 @@ def score_names(label_map: LabelMap) -> list[str]:
 
 
 def scoring_facts(dataset: SemanticDataset, images: int) -> dict[str, object]:
-    """Say what scores are of, for `write_evaluation`; a report made again reads it."""
+    """Facts about the scores for `write_evaluation`; a report that is made again reads them."""
     return {
         "data": str(dataset.path),
         "image_root": str(dataset.image_root.absolute()),

@@ -1,6 +1,6 @@
-"""What an evaluation of labels of every pixel keeps: sums, counts of each image, the worst images.
+"""Results of scoring labels of every pixel: sums, counts of each image, the worst images.
 
-N images, K classes.  Labels of all images are never held at once.
+N images, K classes. Labels of all images are never held at once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tasks.scoring.semantic import (
 )
 
 WORST_KEPT = 12
-"""Images whose labels are kept."""
+"""Number of images whose labels are kept."""
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """An image with its labels, and how well they agree."""
+    """An image with its labels, and the score of their agreement."""
 
     image_id: int  # place in the data set + 1
     score: float  # mean IoU of the image's own classes
@@ -37,7 +37,7 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class SemanticResults:
-    """What scores, intervals and a report are made of; ranks' own are joined by `merge`."""
+    """Data of scores, intervals and reports; `merge` joins those of the ranks."""
 
     image_ids: NDArray[np.int64]  # (N,) place in the data set + 1
     counts: NDArray[np.int32]  # (N, 3, K) pixels of a class: right, true, predicted
@@ -92,7 +92,7 @@ class SemanticTally:
         self.worst.add(LabelledImage(image_id, score, truth, predicted))
 
     def results(self) -> SemanticResults:
-        """What was added so far."""
+        """Results of the images added so far."""
         counts = np.array(list(self._counts.values()), np.int32).reshape(-1, 3, self.classes)
         ids = np.array(list(self._counts), np.int64)
         return SemanticResults(ids, counts, self._confusion.copy(), tuple(self.worst.images))

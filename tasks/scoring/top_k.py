@@ -12,9 +12,9 @@ from tasks.labels import LabelMap
 from tasks.scoring.evaluation import percent_cell, worst_class_lines
 
 RANKS = 5
-"""Classes of an image that are kept, at most."""
+"""Largest number of classes kept for an image."""
 DETAILS = "top1/"
-"""What the names of the classes' own scores begin with."""
+"""Beginning of the names of the classes' own scores."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,9 @@ def calibration(results: ClassResults, bins: int = 15) -> Calibration:
 def scoring_facts(
     data: str | Path, image_root: str | Path | None, results: ClassResults, label_map: LabelMap
 ) -> dict[str, object]:
-    """Say what scores are of, for `write_evaluation`; a report made again reads it.
+    """Facts about the scores for `write_evaluation`; a report that is made again reads them.
 
-    `image_root` is the folder that the file names of predictions.csv are below, None where the
+    `image_root` is the folder that the file names of predictions.csv are relative to, None if the
     images are not files.
     """
     root = {} if image_root is None else {"image_root": str(image_root)}

@@ -68,27 +68,27 @@ _CITYSCAPES_IGNORED = (
 
 
 def _ade20k() -> ClassList:
-    """1..150; 0 is what has no class."""
+    """Values 1..150; pixels of 0 have no class."""
     names = enumerate(split_names(ADE20K), start=1)
     entries = [MaskClass(name, value) for value, name in names]
     return _built_in("ade20k", *entries, MaskClass("other", 0), ignored=(0,))
 
 
 def _cityscapes() -> ClassList:
-    """19 of the 34 ids in *_labelIds.png."""
+    """The 19 scored ones of the 34 ids in *_labelIds.png."""
     ignored = tuple(entry.value for entry in _CITYSCAPES_IGNORED)
     return _built_in("cityscapes", *_CITYSCAPES, *_CITYSCAPES_IGNORED, ignored=ignored)
 
 
 def _cityscapes_train_ids() -> ClassList:
-    """The same classes as *_labelTrainIds.png numbers them, 0..18."""
+    """The same classes with the values of *_labelTrainIds.png, 0..18."""
     classes = enumerate(_CITYSCAPES)
     entries = [MaskClass(entry.name, value, entry.colour) for value, entry in classes]
     return _built_in("cityscapes_train_ids", *entries)
 
 
 def _voc() -> ClassList:
-    """0..20, of which 0 is the background; 255 is the border of objects."""
+    """Values 0..20, of which 0 is the background; 255 is the border of objects."""
     names = enumerate(split_names(VOC))
     entries = [MaskClass(name, value, voc_colour(value)) for value, name in names]
     return _built_in("voc", *entries, MaskClass("void", IGNORED, voc_colour(IGNORED)))
@@ -114,12 +114,14 @@ def _built_in(name: str, *entries: MaskClass, ignored: tuple[int, ...] = ()) -> 
 
 
 def split_names(text: str) -> list[str]:
-    """Split names at their commas; one may go on in the next line."""
+    """Split a text at its commas; a name may continue in the next line."""
     return " ".join(text.split()).split(", ")
 
 
 def voc_colour(value: int) -> Colour:
-    """The colour of a value in Pascal VOC's palette: its bits by turns, the highest first."""
+    """Colour of a value in Pascal VOC's palette: its bits go to red, green and blue in turn, from
+    the highest bit of each down.
+    """
     colour = [0, 0, 0]
     for place in range(8):
         for channel in range(3):
@@ -136,4 +138,4 @@ BUILT_IN: Mapping[str, ClassList] = {
     "coco_stuff_pixelmaps": _coco_stuff_pixelmaps(),
     "voc": _voc(),
 }
-"""By the name that `classes` takes."""
+"""Built-in lists by the name that `classes` takes."""

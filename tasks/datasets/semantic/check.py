@@ -38,7 +38,7 @@ from tasks.labels import LabelMap
 
 @dataclass
 class _Reading:
-    """A split as it was read."""
+    """A split, its labels and the findings about it."""
 
     name: str
     source: Path
@@ -151,7 +151,7 @@ def _read_labels(
 def _overview(
     dataset: SemanticDataset, counts: LabelCounts, sound: Sequence[int], exif: Exif
 ) -> Overview:
-    """What a page shows: the `sound` images with their labels, and the share of each class."""
+    """Overview for the page: the `sound` images with their labels, and the share of each class."""
     pixels = counts.pixels[: dataset.label_map.num_classes]
 
     def example(index: int) -> Example:

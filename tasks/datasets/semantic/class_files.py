@@ -1,4 +1,4 @@
-"""Lists of classes that people write, and the list that a setting names."""
+"""Read lists of classes from files, and find the list that a setting names."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tasks.datasets.text_files import read_text
 from tasks.labels import Colour
 
 USUAL = ("classes.txt", "classes.yaml", "classes.json", "labelmap.txt")
-"""Files that are taken where no list is set."""
+"""Files that are used if no list is set."""
 FORMS = (
     "one name a line, the first for value 0, in classes.txt; or in classes.yaml a list of entries"
     " {name: road, value: 3, colour: [128, 64, 128]}"
@@ -66,7 +66,7 @@ def read_class_file(path: Path) -> ClassList:
 
 
 def _read_names(path: Path, text: str) -> list[MaskClass]:
-    """One name a line; its value is how many lines are above it."""
+    """Names, one per line; the value is the number of the line, from 0."""
     entries: list[MaskClass] = []
     for value, line in enumerate(text.rstrip().splitlines()):
         if not line.strip():
@@ -96,7 +96,7 @@ def _read_labelmap(path: Path, text: str) -> list[MaskClass]:
 
 
 def _read_entries(path: Path, text: str) -> list[MaskClass]:
-    """A list of names, or of entries {name, value, colour}; in YAML all are the texts written."""
+    """Entries of a list of names, or of {name, value, colour}; in YAML all values are texts."""
     is_json = path.suffix == ".json"
     try:
         content = json.loads(text) if is_json else yaml.load(text, Loader=yaml.BaseLoader)
@@ -109,7 +109,7 @@ def _read_entries(path: Path, text: str) -> list[MaskClass]:
 
 
 def _entry(item: Any, place: int, where: str) -> MaskClass:
-    """A name whose value is its place, or an entry that says more."""
+    """Make a class from a name, whose value is its place, or from an entry with more fields."""
     if not isinstance(item, Mapping):
         item = {"name": item}
     name = item.get("name")
@@ -126,7 +126,7 @@ def _entry(item: Any, place: int, where: str) -> MaskClass:
 
 
 def _number(value: Any) -> Any:
-    """The whole number that a text of YAML is, or what is given."""
+    """Convert a text of YAML to a whole number; other values stay."""
     if not isinstance(value, str) or len(value) > 9:
         return value
     digits = value.removeprefix("-")
@@ -134,7 +134,7 @@ def _number(value: Any) -> Any:
 
 
 def _colour(numbers: Any, where: str) -> Colour | None:
-    """Three bytes, or None for none."""
+    """Convert three numbers to a colour; None stays."""
     if numbers in (None, [], "", "null", "~"):
         return None
     is_colour = isinstance(numbers, list) and len(numbers) == 3

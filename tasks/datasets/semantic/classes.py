@@ -13,24 +13,24 @@ LARGEST = 65535
 
 @dataclass(frozen=True)
 class MaskClass:
-    """A line of a list of classes."""
+    """A class of a list."""
 
     name: str
     value: int
-    """What masks of indices store for it."""
+    """Value of the class in masks of indices."""
     colour: Colour | None = None
-    """What masks of colours store for it."""
+    """Colour of the class in masks of colours."""
 
 
 @dataclass(frozen=True)
 class ClassList:
-    """The classes of masks, and the values that count for nothing."""
+    """The classes of masks, and the ignored values."""
 
     source: str
-    """What messages call the list: its file, or "the list camvid"."""
+    """Name of the list in messages: its file, or "the list camvid"."""
     entries: tuple[MaskClass, ...]
     ignored: frozenset[int] = frozenset()
-    """An entry with such a value is not a class; its colour is ignored too."""
+    """Ignored values; an entry with such a value is no class, and its colour is ignored too."""
 
     def __post_init__(self) -> None:
         _check_unique(self.source, "value", [entry.value for entry in self.entries])
@@ -42,7 +42,7 @@ class ClassList:
 
     @property
     def scored(self) -> list[MaskClass]:
-        """The entries that are classes, in the order of their labels."""
+        """Entries that are classes, in the order of their labels."""
         return [entry for entry in self.entries if entry.value not in self.ignored]
 
     @property
@@ -53,7 +53,7 @@ class ClassList:
     def ignoring(self, values: Iterable[int]) -> "ClassList":
         """Return the list without these values, and without 255 unless an entry has it.
 
-        Raises UserError where no class is left, or too many are.
+        Raises UserError if no class is left, or too many are.
         """
         named = any(entry.value == IGNORED for entry in self.entries)
         usual = set() if named else {IGNORED}
@@ -69,7 +69,7 @@ class ClassList:
 
 
 def _check_colours(classes: ClassList) -> None:
-    """Raise UserError for a colour of two classes."""
+    """Raise UserError if two classes have the same colour."""
     colours = [entry.colour for entry in classes.scored if entry.colour is not None]
     ignored = {entry.colour for entry in classes.entries if entry.value in classes.ignored}
     _check_unique(classes.source, "colour", [*colours, *(ignored - {None})])

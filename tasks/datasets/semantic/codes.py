@@ -20,9 +20,9 @@ class CodeTable:
     labels: Labels  # (C,)
 
     def look_up(self, codes: Codes) -> tuple[Labels, NDArray[np.bool_]]:
-        """The labels of codes (H, W), and which are not in the table.
+        """Look up the labels of codes (H, W), and mark those that are not in the table.
 
-        Every run of equal codes is looked up once, in an eighth of the time.
+        Every run of equal codes is looked up once, which takes an eighth of the time.
         """
         flat = codes.ravel()
         starts = np.flatnonzero(np.diff(flat, prepend=~flat[:1]))

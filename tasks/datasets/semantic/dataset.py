@@ -19,7 +19,7 @@ from tasks.images import Exif, Labels, Pixels, decode
 from tasks.labels import IGNORED, FileId, LabelMap
 
 MOST_CLASSES = IGNORED
-"""Classes that a mask of bytes can tell apart, besides what is ignored."""
+"""Largest number of classes in a mask of bytes, besides ignored pixels."""
 READ_AT_THE_START = 500  # images; some seconds
 
 
@@ -34,12 +34,12 @@ class ReadLabels(Protocol):
         """
 
     def file(self, index: int) -> Path:
-        """The file that they are read from."""
+        """The file that the labels of an image are read from."""
 
 
 @dataclass(frozen=True)
 class SemanticDataset:
-    """Images in order, where they are, and how their labels are read."""
+    """Images in order, their files, and the reader of their labels."""
 
     path: Path  # what messages call the data set: a JSON file or a folder of masks
     image_root: Path  # folder that file names are relative to
@@ -56,7 +56,7 @@ class SemanticDataset:
 
     @property
     def contents(self) -> str:
-        """What it holds, in words."""
+        """Description of the contents."""
         return f"{len(self)} images, {self.label_map.num_classes} classes"
 
     def image_path(self, index: int) -> Path:
@@ -65,7 +65,7 @@ class SemanticDataset:
 
 
 def read_pair(dataset: SemanticDataset, index: int, exif: Exif) -> tuple[Pixels, Labels]:
-    """An image (H, W, 3) and its labels (H, W); UserError where they are not of one size."""
+    """Read an image (H, W, 3) and its labels (H, W); UserError if their sizes differ."""
     path = dataset.image_path(index)
     pixels = decode(path, exif)
     labels = dataset.read_labels(index)

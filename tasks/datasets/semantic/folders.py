@@ -30,7 +30,7 @@ from tasks.images import Exif, Labels, opened, stored_values
 from tasks.labels import FileId, LabelMap
 
 FIRST = 8
-"""Masks whose headers are read where not all are."""
+"""Number of masks whose headers are read if not all are."""
 _PLAIN = ("1", "L", "LA", "P", "PA", "I", "I;16", "I;16B", "F")  # of one value a pixel
 
 
@@ -59,13 +59,13 @@ class MaskFiles:
 
 @dataclass(frozen=True)
 class _Header:
-    """What the header of a mask says."""
+    """Header of a mask."""
 
     size: tuple[int, int]
     mode: str
     format: str | None
     palette: bytes | None
-    """Red, green and blue of each value that it has a colour for."""
+    """Red, green and blue of each value of the palette."""
 
 
 def open_folders(
@@ -108,7 +108,7 @@ def _dataset(
     warnings: tuple[str, ...],
     lookup: Lookup,
 ) -> SemanticDataset:
-    """The pairs, whose images' headers are those of `files`, as a data set."""
+    """Make a data set of the pairs; `files` holds the headers of the images."""
     images = PackedValues([pair.image for pair in pairs])
     masks = PackedValues([pair.mask for pair in pairs])
     sizes = np.array([file.size for file in files], dtype=np.int32).reshape(-1, 2)
@@ -132,7 +132,7 @@ def _find_mask_problems(
     headers: Sequence[_Header | DataError],
     exif: Exif,
 ) -> Iterator[Finding]:
-    """Yield what the headers of the first masks tell to be wrong."""
+    """Yield the problems that the headers of the first masks show."""
     for index, header in enumerate(headers):
         path = dataset.read_labels.file(index)
         if isinstance(header, DataError):
@@ -155,9 +155,9 @@ def _find_mask_problems(
 def _tell_of_palettes(
     dataset: SemanticDataset, headers: Sequence[_Header | DataError]
 ) -> Iterator[str]:
-    """Say where palettes give a value other colours than the first one does.
+    """Say which palettes give a value another colour than the first one does.
 
-    Programs that save few colours make a palette for each picture, and the values follow it.
+    Programs that save few colours make a palette for each picture, and the values depend on it.
     """
     coloured = [
         (index, header.palette)
@@ -201,7 +201,7 @@ def of_mask(
     error: DataError,
     severity: Severity = "error",
 ) -> Finding:
-    """Make the finding of an image's labels that are wrong."""
+    """Make the finding about wrong labels of an image."""
     return Finding(
         kind=kind,
         severity=severity,

@@ -23,9 +23,7 @@ _VALUES = 256  # that a label can have
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """How many pixels of a data set have each label, how many images any, and how many were
-    read.
-    """
+    """Numbers of pixels of each label, of images with each label, and of images that were read."""
 
     pixels: NDArray[np.int64]  # (256,)
     images: NDArray[np.int64]  # (256,)
@@ -60,7 +58,7 @@ def count_labels(
 
 
 def _read(dataset: SemanticDataset, index: int) -> NDArray[np.int64] | DataError:
-    """Pixels of each label (256,), or why they cannot be told."""
+    """Pixels of each label (256,), or the reason why they are unknown."""
     try:
         labels = dataset.read_labels(index)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Where the images and the masks of a split are."""
+"""Find the images and the masks of a split."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _MASK_FOLDERS = ("masks", "labels", "annotations")
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticSource:
-    """What settings say of a split."""
+    """Settings of a split."""
 
     root: str | Path | None = None
     split: Split = "train"
@@ -31,34 +31,34 @@ class SemanticSource:
     """A folder of masks, or the JSON file of panoptic or instance annotations."""
     kind: Literal["auto", "panoptic", "instances", "masks"] = "auto"
     classes: str | None = None
-    """Of masks: a built-in list or a file. Of panoptic annotations: all (None too), stuff or
+    """For masks a built-in list or a file; for panoptic annotations all (also None), stuff or
     things."""
     ignore: tuple[int, ...] = ()
-    """Values of masks that count for nothing, besides 255."""
+    """Values of masks that are ignored, besides 255."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a split may be, and what its masks are."""
+    """A possible place of a split, and the kind of its masks."""
 
     kind: Kind
     images: Path
     masks: Path
     listing: Path | None = None
-    """The text file that lists the images' stems, of Pascal VOC."""
+    """Text file with the stems of the images, as in Pascal VOC."""
 
     @property
     def is_there(self) -> bool:
-        """Whether all of it exists."""
+        """Whether all its files exist."""
         masks = self.masks.is_dir() if self.kind == "masks" else self.masks.is_file()
         return masks and self.images.is_dir() and (self.listing is None or self.listing.is_file())
 
 
 def locate_semantic(source: SemanticSource) -> Place:
-    """Find a split where the settings say, or in one of the usual layouts under the root.
+    """Find a split at the paths of the settings, or in one of the usual layouts under the root.
 
-    Of several kinds the first counts of panoptic, instances and masks, as far as `kind` and
-    `classes` allow it. Raises UserError that lists everything tried.
+    Of several kinds the order is panoptic, instances, masks, as far as `kind` and `classes` allow.
+    Raises UserError that lists everything tried.
     """
     if source.masks is not None:
         return _given(source, Path(source.masks))
@@ -77,14 +77,14 @@ def locate_semantic(source: SemanticSource) -> Place:
 
 
 def _below(root: str | Path | None, path: Path) -> str:
-    """A path as it is called in the root, or all of it."""
+    """A path relative to the root if it is inside, else the whole path."""
     if root is None or not path.is_relative_to(root):
         return str(path)
     return str(path.relative_to(root))
 
 
 def _kinds(source: SemanticSource) -> tuple[Kind, ...]:
-    """The kinds that may be meant."""
+    """Kinds that the settings allow."""
     if source.kind != "auto":
         return (source.kind,)
     if source.classes is None:
@@ -93,7 +93,7 @@ def _kinds(source: SemanticSource) -> tuple[Kind, ...]:
 
 
 def _given(source: SemanticSource, masks: Path) -> Place:
-    """The masks that are set, and their images."""
+    """The masks of the settings, and their images."""
     if not masks.exists():
         raise UserError(f"no masks at {masks}; correct data.{source.split}.annotations")
     is_json = masks.is_file()
@@ -110,7 +110,7 @@ def _given(source: SemanticSource, masks: Path) -> Place:
 
 
 def _kind_of(annotations: Path) -> Kind:
-    """What a JSON file holds, by its name or else by its first annotation."""
+    """Kind of a JSON file, by its name or else by its first annotation."""
     for kind in ("panoptic", "instances"):
         if kind in annotations.name:
             return kind
@@ -119,7 +119,7 @@ def _kind_of(annotations: Path) -> Kind:
 
 
 def _images_of(source: SemanticSource, masks: Path) -> Path:
-    """The images that are set, or a usual folder under the root."""
+    """The images of the settings, or a usual folder under the root."""
     split = source.split
     if source.images is not None:
         tried = [Path(source.images)]
@@ -138,7 +138,7 @@ def _images_of(source: SemanticSource, masks: Path) -> Path:
 
 
 def _candidates(source: SemanticSource, kind: Kind) -> Iterator[Place]:
-    """What may hold the split under the root, the likelier first."""
+    """Possible places of the split under the root, the likelier first."""
     if source.root is None:
         return
     root = Path(source.root)
@@ -149,7 +149,7 @@ def _candidates(source: SemanticSource, kind: Kind) -> Iterator[Place]:
 
 
 def _json_places(split: Split, kind: Kind) -> Iterator[tuple[str, str, str]]:
-    """Images, annotation file, and no listing."""
+    """Places of JSON files: images, annotation file, and no listing."""
     panoptic = (f"annotations/panoptic_{split}2017.json", f"annotations/panoptic_{split}.json")
     for annotations in panoptic if kind == "panoptic" else instance_files(split):
         for images in image_folders(split):
@@ -157,7 +157,9 @@ def _json_places(split: Split, kind: Kind) -> Iterator[tuple[str, str, str]]:
 
 
 def _mask_places(split: Split) -> Iterator[tuple[str, str, str]]:
-    """Images, masks, and the listing, if any: CamVid, ADE20K, Cityscapes, COCO-Stuff, VOC."""
+    """Places of masks: images, masks, and the listing, if any; CamVid, ADE20K, Cityscapes,
+    COCO-Stuff, VOC.
+    """
     for name in NAMES[split]:
         for masks in _MASK_FOLDERS:
             yield f"{name}/images", f"{name}/{masks}", ""

@@ -1,4 +1,4 @@
-"""From what a mask stores to labels.  K classes."""
+"""Turn the values and colours of masks into labels. K classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class UnknownValuesError(DataError):
     """A mask with values or colours that are neither a class nor ignored."""
 
     different = 1
-    """How many different ones it has."""
+    """Number of different ones."""
 
 
 def unknown_values(rule: str, way_out: str, different: int) -> UnknownValuesError:
@@ -41,15 +41,15 @@ class Lookup:
     """The labels of values and of colours."""
 
     source: str
-    """What messages call the list of classes."""
+    """Name of the list of classes in messages."""
     listed: tuple[int, ...]
-    """The values that are classes or ignored."""
+    """Values that are classes or ignored."""
     labels: Labels  # (65536,) of values
     known: NDArray[np.bool_]  # (65536,)
     colours: CodeTable | None
 
     def read(self, stored: NDArray[Any], path: Path) -> Labels:
-        """The labels (H, W) of what the mask `path` stores.
+        """Labels (H, W) of the mask at `path`, from its values or colours.
 
         Raises UnknownValuesError naming the first value or colour that is not a class, and
         DataError for a file that is not a mask.
@@ -99,13 +99,13 @@ class Lookup:
 
 
 def _first(unknown: NDArray[np.bool_]) -> str:
-    """The place of the first pixel, in words."""
+    """Position of the first pixel, in words."""
     row, column = np.argwhere(unknown)[0].tolist()
     return f"x {column}, y {row}"
 
 
 def without_colours(path: Path, source: str) -> DataError:
-    """Make the error of a mask of colours whose classes have none."""
+    """Make the error for a mask of colours if the classes have none."""
     rule = f"{path}: a mask must hold a value for each pixel, got colours, and {source} has none"
     return DataError(rule, "save masks as gray or palette PNG, or give the classes colours")
 
@@ -132,7 +132,7 @@ def make_lookup(classes: ClassList, wanted: LabelMap | None) -> tuple[Classes, L
 
 
 def label_or_ignored(label: int | None) -> int:
-    """The label of a class, or that of pixels that count for nothing where it has none."""
+    """Label of a class, or the ignored label if it has none."""
     return IGNORED if label is None else label
 
 
@@ -146,7 +146,7 @@ def _colour_table(classes: ClassList, labels: Labels) -> CodeTable | None:
 
 
 def _with_colours(label_map: LabelMap, classes: ClassList) -> LabelMap:
-    """The label map in the list's colours, where every class has one."""
+    """The label map with the list's colours, if every class has one."""
     colours = [entry.colour for entry in classes.scored if entry.colour is not None]
     every = len(colours) == label_map.num_classes
     return replace(label_map, colours=tuple(colours)) if every else label_map

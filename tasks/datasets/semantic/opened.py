@@ -1,4 +1,4 @@
-"""What the readers of all kinds return, and the sizes of masks.  Sizes are (height, width)."""
+"""Result of the readers of all kinds, and errors about mask sizes. Sizes are (height, width)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +11,20 @@ from tasks.images import Exif
 
 @dataclass(frozen=True)
 class Opened:
-    """A data set, and what is wrong with its files as far as their headers tell."""
+    """A data set, and the problems that the headers of its files show."""
 
     dataset: SemanticDataset
     findings: list[Finding]
 
 
 class MaskSizeError(DataError):
-    """A mask that is not of its image's size."""
+    """A mask whose size differs from its image's."""
 
 
 def mask_size_error(
     mask: Path, size: tuple[int, ...], image: tuple[int, ...], turned_by: Exif | None = None
 ) -> MaskSizeError:
-    """Make the error of a mask that is not of its image's size.
+    """Make the error for a mask whose size differs from its image's.
 
     `turned_by` is the setting by which EXIF turned the image by a right angle.
     """

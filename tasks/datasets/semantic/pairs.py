@@ -13,7 +13,7 @@ from tasks.datasets.text_files import read_text
 from tasks.images import find_images
 
 ENDINGS = ("_mask", "_masks", "_seg", "_segmentation", "_label", "_labels", "_labelIds", "_gt")
-"""What names of masks may have in addition to those of their images."""
+"""Endings that the names of masks may have in addition to those of their images."""
 CITY_IMAGES = "_leftImg8bit"
 CITY_MASKS = ("_gtFine_labelIds", "_gtCoarse_labelIds")
 CITY_TRAIN_IDS = ("_gtFine_labelTrainIds", "_gtCoarse_labelTrainIds")
@@ -30,7 +30,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """The pairs in the order of their stems, and what is left over."""
+    """The pairs in the order of their stems, and the files without a partner."""
 
     pairs: list[Pair]
     findings: list[Finding]
@@ -75,7 +75,7 @@ def _by_stem(folder: Path) -> Files:
 
 
 def _ending_with(endings: tuple[str, ...], files: Files) -> Files:
-    """The files whose stem has one of the endings, by what comes before it."""
+    """Files whose stem has one of the endings, by the stem before it."""
     chosen: dict[str, list[str]] = {}
     for stem, names in files.items():
         for ending in endings:
@@ -85,7 +85,7 @@ def _ending_with(endings: tuple[str, ...], files: Files) -> Files:
 
 
 def _without_endings(masks: Files, images: Files) -> Files:
-    """The masks by the stem of their image: their own, or without an ending."""
+    """Masks by the stem of their image: their own stem, or that without an ending."""
     chosen: dict[str, list[str]] = {}
     for stem, names in masks.items():
         owners = [stem.removesuffix(ending) for ending in ENDINGS if stem.endswith(ending)]
@@ -95,7 +95,7 @@ def _without_endings(masks: Files, images: Files) -> Files:
 
 
 def _problems(place: Place, stem: str, image: list[str], mask: list[str]) -> Iterator[Finding]:
-    """Yield why a stem gives no pair."""
+    """Yield the reasons why stems give no pair."""
     if not image and not mask:
         rule = f"a listed image must be there, found none in {place.images} nor a mask"
         yield _finding("missing image", place.listing or place.images, stem, rule, "correct it")

@@ -28,7 +28,7 @@ from tasks.images import Exif, Labels, stored_values
 from tasks.labels import IGNORED, FileId, LabelMap
 
 THINGS = "things"
-"""The class that all things are in where the classes are stuff, its id 0."""
+"""Name of the class that holds all things if the classes are stuff; its id is 0."""
 _MOST_SEGMENTS = 2**24
 
 
@@ -158,7 +158,7 @@ def _classes(
 
 
 def _is_thing(record: Record) -> bool:
-    """Whether a category is of things; DataError where it does not say."""
+    """Whether a category is a thing; DataError if it does not say."""
     if record.get("isthing") not in (0, 1):
         rule = f"every panoptic category needs isthing 0 or 1, got {record.get('isthing')!r}"
         raise DataError(rule, "add it", f"category {record['id']!r}")

@@ -1,4 +1,4 @@
-"""Charts of what a data set holds: its classes, the sizes of its objects and of its images."""
+"""Charts of a data set: its classes, the sizes of its objects and of its images."""
 
 import math
 from collections import Counter
@@ -38,7 +38,7 @@ svg .mark-line{stroke:var(--bad);stroke-width:1.2;stroke-dasharray:4 3}
 svg .mark-text{fill:var(--bad)}svg .dot{fill:var(--bar);fill-opacity:.55;stroke:var(--bar)}
 """
 MANY = 120
-"""Classes above which their bars scroll in a frame of their own."""
+"""Number of classes above which their bars scroll in a frame of their own."""
 _PER_DOUBLING = 2  # bars of a size chart
 _CELLS = 40  # of a chart of image sizes, along each axis
 _LARGEST_DOT = 11.0
@@ -46,7 +46,7 @@ _LARGEST_DOT = 11.0
 
 @dataclass(frozen=True)
 class ClassBar:
-    """How much there is of a class."""
+    """Count of a class."""
 
     name: str
     value: float
@@ -145,7 +145,7 @@ def _height_rule(value: float, most: float) -> str:
 
 
 def _below(x: float, text: str) -> str:
-    """A number below the axis; the last one ends at the chart's rim."""
+    """A number below the axis; the last one ends at the chart's edge."""
     is_last = x > WIDTH - RIGHT - 1
     anchor = "end" if is_last else "mid"
     x = x + RIGHT - 2 if is_last else x

@@ -35,7 +35,7 @@ LINE = 3  # pixels
 
 
 def findings_table(report: CheckReport) -> str:
-    """List the kinds of findings with how many there are, and a link to each."""
+    """List the kinds of findings with their numbers, and a link to each."""
     rows = []
     for kind, findings in report.kinds():
         severity = findings[0].severity
@@ -46,7 +46,7 @@ def findings_table(report: CheckReport) -> str:
 
 
 def findings_of_a_kind(kind: str, findings: Sequence[Finding], exif: Exif) -> str:
-    """Show the findings of a kind: thumbnails of the first, and the words of all."""
+    """Show the findings of a kind: thumbnails of the first, and the texts of all."""
     thumbnails = "".join(_thumbnail(finding, exif) for finding in findings[:OF_A_KIND])
     pictures = f'<div class="shots">{thumbnails}</div>' if thumbnails else ""
     rest = findings[OPEN:LISTED]
@@ -59,9 +59,10 @@ def findings_of_a_kind(kind: str, findings: Sequence[Finding], exif: Exif) -> st
 
 
 def marked(pixels: Pixels, box: Box | None) -> Pixels:
-    """The image SIDE long with a box (x, y, width, height in its pixels), as far as it is inside.
+    """The image, SIDE pixels long, with a box (x, y, width, height in its pixels), cut at the
+    edges.
 
-    A ring shows where a box is that is small, a point, or at the rim as it lies outside.
+    A ring marks a box that is small, a point, or outside; then it is at the edge.
     """
     height, width = pixels.shape[:2]
     small = thumbnail(pixels, SIDE)
@@ -97,7 +98,7 @@ def _words(findings: Sequence[Finding]) -> str:
 
 
 def _thumbnail(finding: Finding, exif: Exif) -> str:
-    """The finding's image with its box, or nothing where there is none that can be shown."""
+    """Thumbnail of the finding's image with its box; empty if nothing can be shown."""
     if finding.image is None:
         return ""
     try:

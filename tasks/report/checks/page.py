@@ -1,4 +1,4 @@
-"""A check's findings, and what the data hold, as one self-contained HTML page."""
+"""Write a check's findings and an overview of the data as one self-contained HTML page."""
 
 import os
 from datetime import UTC, datetime
@@ -14,8 +14,7 @@ from tasks.report.page import page, paragraph
 
 
 def write_page(report: CheckReport, out: str | Path, exif: Exif, seed: int = 0) -> None:
-    """Write what was found, random images and charts of each split, and each finding with its
-    thumbnail.
+    """Write random images and charts of each split, and each finding with its thumbnail.
 
     `seed` draws the images.
     """
@@ -34,7 +33,7 @@ def write_page(report: CheckReport, out: str | Path, exif: Exif, seed: int = 0) 
 
 
 def _name(report: CheckReport) -> str:
-    """What the splits have in common: the end of the folder that holds them."""
+    """Common name of the splits: the end of the folder that holds them."""
     places = [str(split.source.absolute()) for split in report.splits]
     common = Path(os.path.commonpath(places))
     return str(Path(*common.parts[-2:]))

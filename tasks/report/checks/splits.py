@@ -1,4 +1,4 @@
-"""What a split holds, as pictures and charts."""
+"""The contents of a split, as pictures and charts."""
 
 from html import escape
 from pathlib import Path
@@ -42,7 +42,7 @@ TITLES = {
 
 
 def split_section(split: CheckedSplit, seed: int) -> str:
-    """Show a split: numbers, random images drawn by the seed, charts, and all that was counted."""
+    """Show a split: numbers, random images drawn by the seed, charts, and all counts."""
     parts = [paragraph(str(split.source))]
     notes = [line for line in split.contents if line.startswith("note: ")]
     if split.overview is None:
@@ -75,7 +75,7 @@ def _tiles(overview: Overview) -> str:
 
 
 def _examples(overview: Overview, seed: int) -> str:
-    """A dozen images that are drawn by the seed; those that cannot be read give way to others."""
+    """A dozen images drawn by the seed, without those that cannot be read."""
     order = np.random.default_rng(seed).permutation(overview.examples)
     figures: list[str] = []
     for index in order[: 3 * SHOWN].tolist():
@@ -104,7 +104,7 @@ def _figure(example: Example, label_map: LabelMap) -> str:
 
 
 def drawn(example: Example, label_map: LabelMap) -> Pixels:
-    """The image as large as it is shown, with boxes or labels that are drawn after resizing."""
+    """The image at its shown size, with boxes or labels drawn after resizing."""
     if example.class_name:
         return _sharp(example.pixels)
     pixels = thumbnail(example.pixels, SIDE)
@@ -118,7 +118,9 @@ def drawn(example: Example, label_map: LabelMap) -> Pixels:
 
 
 def _sharp(pixels: Pixels) -> Pixels:
-    """The image CLASS_SIDE long; a small one by a whole number, so that its pixels stay squares."""
+    """The image, CLASS_SIDE pixels long; a small one grows by a whole factor, so that its pixels
+    stay squares.
+    """
     longer = max(pixels.shape[:2])
     if longer > CLASS_SIDE // 2:
         return thumbnail(pixels, CLASS_SIDE)
@@ -129,7 +131,7 @@ def _sharp(pixels: Pixels) -> Pixels:
 
 
 def _charts(overview: Overview) -> list[str]:
-    """Classes across the page, and sizes side by side below."""
+    """Charts of the classes, and of the sizes side by side below."""
     charts = [class_bars(TITLES[overview.counted], _bars(overview)), '<div class="charts">']
     if overview.objects is not None:
         charts += [_object_sizes(overview.objects), _anchor_sizes(overview.objects)]
@@ -140,7 +142,7 @@ def _charts(overview: Overview) -> list[str]:
 
 
 def _bars(overview: Overview) -> list[ClassBar]:
-    """The classes, the most frequent first."""
+    """Bars of the classes, the most frequent first."""
     label_map = overview.label_map
     bars: list[ClassBar] = []
     for label in np.argsort(-overview.by_class, kind="stable").tolist():
@@ -152,7 +154,7 @@ def _bars(overview: Overview) -> list[ClassBar]:
 
 
 def _object_sizes(objects: ObjectSizes) -> str:
-    """Sizes in the file, with COCO's limits."""
+    """Chart of the objects' sizes in the file, with COCO's limits."""
     small = int((objects.areas < SMALL).sum())
     large = int((objects.areas >= LARGE).sum())
     note = (
@@ -165,7 +167,7 @@ def _object_sizes(objects: ObjectSizes) -> str:
 
 
 def _anchor_sizes(objects: ObjectSizes) -> str:
-    """Sizes as the network gets them, with those of the anchors."""
+    """Chart of the objects' sizes in the network, with those of the anchors."""
     grid = objects.grid
     met = 100 * (objects.best_iou >= 0.5).mean()
     note = (

@@ -1,4 +1,4 @@
-"""What a check tells: text for a terminal, and a page where one is named."""
+"""Print a check's findings, and write its page if one is named."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,24 +14,26 @@ from tasks.report.checks.page import write_page
 
 @dataclass(frozen=True)
 class Checked:
-    """What was looked at, and how."""
+    """Findings of a check, and how the data were read."""
 
     report: CheckReport
     missing: Sequence[str]
-    """Why other splits were not looked at."""
+    """Reasons why other splits were not checked."""
     exif: Exif
-    """How images were decoded."""
+    """EXIF setting that the images were decoded with."""
     seed: int
-    """Draws the images that a page shows."""
+    """Seed of the images that a page shows."""
 
 
 @dataclass(frozen=True)
 class CheckByHand:
-    """The check of data that no corrected file can mend; call it with what a command line names."""
+    """Check of data that no corrected file can mend; it is called with the options of the command
+    line.
+    """
 
     look: Callable[[Sequence[str]], Checked]
     unfixable: str
-    """Why, and the way out."""
+    """Error for `--fix`: the reason, and the way out."""
 
     def __call__(
         self,
@@ -43,9 +45,9 @@ class CheckByHand:
         force: bool = False,
     ) -> tuple[CheckReport, str]:
         """Return the findings and their text with at most `shown` of each kind; write the HTML page
-        where it is named.
+        if it is named.
 
-        Raises UserError where the data cannot be found, for `fix`, and for a page that is a file of
+        Raises UserError if the data cannot be found, for `fix`, and for a page that is a file of
         the user, unless `force`.
         """
         if fix is not None:
@@ -56,14 +58,14 @@ class CheckByHand:
 
 
 def owned_page(page: str | None, force: bool) -> AbstractContextManager[None]:
-    """Context in which a check writes its page, where one is named."""
+    """Context in which a check writes its page, if one is named."""
     outputs = Outputs(by="check", force=force, endings=(".html", ".htm"))
     return outputs.owning(*([] if page is None else [Path(page)]))
 
 
 def told(checked: Checked, shown: int | None, page: str | None) -> str:
-    """The findings as text, at most `shown` of each kind, and why what is missing was not checked;
-    writes the page where one is named.
+    """Findings as text, at most `shown` of each kind, and the reasons why splits are missing;
+    writes the page if one is named.
     """
     report = checked.report
     lines = [report.text(shown), *(f"not checked: {reason}" for reason in checked.missing)]

@@ -27,7 +27,7 @@ CHANGED_MOST = 20  # classes that are listed where there are many
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of both, nan where nothing defines it."""
+    """A score of both models, nan if nothing defines it."""
 
     name: str
     a: float
@@ -44,15 +44,15 @@ class Changes:
     """The images on which two models differ, by their place in the results."""
 
     name: str
-    """What is right or wrong: top1 or top5."""
+    """What counts as right: top1 or top5."""
     gained: NDArray[np.intp]
-    """Wrong in a, right in b."""
+    """Images that are wrong in a and right in b."""
     lost: NDArray[np.intp]
-    """Right in a, wrong in b."""
+    """Images that are right in a and wrong in b."""
 
     @property
     def p_value(self) -> float:
-        """McNemar's exact one, two-sided."""
+        """McNemar's exact two-sided p-value."""
         return mcnemar_p_value(len(self.gained), len(self.lost))
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare_runs` found, to be printed."""
+    """Result of `compare_runs`, to be printed."""
 
     runs: tuple[str, str]
     evaluated: tuple[Evaluated, Evaluated]
@@ -71,9 +71,9 @@ class Comparison:
     classes: tuple[Difference, ...]
     """Top 1 of the classes that have images, the largest difference first."""
     changes: tuple[Changes, ...]
-    """Of top 1, then of top 5 where there are more classes."""
+    """Changes of top 1, then of top 5 if there are more classes."""
     settings: tuple[Setting, ...] | None
-    """The settings that differ; None where an evaluation has none."""
+    """Settings that differ; None if an evaluation has none."""
 
     def __str__(self) -> str:
         first = self.evaluated[0]
@@ -99,7 +99,7 @@ class Comparison:
         return "\n".join(lines)
 
     def _images(self) -> list[str]:
-        """Lines of the images whose top 1 changed."""
+        """Lines about the images whose top 1 changed."""
         lines: list[str] = []
         top1 = self.changes[0]
         confidences = self.evaluated[1].results.confidences
@@ -129,8 +129,8 @@ def compare_runs(
 ) -> Comparison:
     """Compare the last evaluations in two folders.
 
-    `read_settings` brings settings to the present form, `eval_command` is how the user starts
-    an evaluation. Raises UserError where the two are not of the same images and classes.
+    `read_settings` brings settings to the present form, `eval_command` is the user's command for an
+    evaluation. Raises UserError unless both are of the same images and classes.
     """
     a = read_evaluated(run_a, eval_command=eval_command)
     b = read_evaluated(run_b, eval_command=eval_command)
@@ -156,7 +156,7 @@ def compare_runs(
 
 
 def _differences(a: Evaluated, b: Evaluated) -> list[str]:
-    """In what counts of two evaluated data sets they differ."""
+    """Differences of what counts in two evaluated data sets."""
     if len(a.results) != len(b.results):
         return ["the number of images"]
     differing: list[str] = []

@@ -1,4 +1,4 @@
-"""What a page and a comparison are about: a classifier's results and the data they are of."""
+"""A classifier's results with their data, for reports and comparisons."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from tasks.scoring.top_k import DETAILS, ClassResults
 
 PREDICTIONS = "predictions.csv"
 CLASS_SCORES = f"val/{DETAILS}"
-"""What the names of the classes' scores begin with in evaluation.json."""
+"""Beginning of the names of the classes' scores in evaluation.json."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A classifier's results, with names and images of what they are of."""
+    """A classifier's results, with the names and images of their data set."""
 
     data: str
-    """What was scored on, in words or as a path."""
+    """Data that was scored, in words or as a path."""
     label_map: LabelMap
     results: ClassResults
     name: Callable[[int], str]
     """File name of image i of the data set, from 0."""
     read_image: Callable[[int], ImageSource]
-    """What `tasks.images.decode` makes image i of."""
+    """Source of image i for `tasks.images.decode`."""
     exif: Exif = "apply"
 
 
@@ -38,10 +38,10 @@ def read_evaluated(
     *,
     eval_command: str = "backbones eval",
 ) -> Evaluated:
-    """Read what a folder's evaluation.json and predictions.csv say.
+    """Read a folder's evaluation.json and predictions.csv.
 
-    `images` replaces the folder of images, `eval_command` is how the user starts an evaluation.
-    Raises UserError where a file is missing or damaged; images need not be there.
+    `images` replaces the folder of images, `eval_command` is the user's command for an evaluation.
+    Raises UserError if a file is missing or damaged; images need not exist.
     """
     folder = Path(folder)
     metadata = finished_evaluation(folder, "data", eval_command)

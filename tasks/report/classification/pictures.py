@@ -1,4 +1,4 @@
-"""The images that tell most about a classifier, as HTML."""
+"""The most telling images of a classifier, as HTML."""
 
 from html import escape
 from pathlib import PurePath
@@ -28,7 +28,7 @@ def mistakes_section(evaluated: Evaluated) -> str:
 
 
 def unsure_section(evaluated: Evaluated) -> str:
-    """Show what is right with the lowest confidence."""
+    """Show the images that are right with the lowest confidence."""
     results = evaluated.results
     right = np.flatnonzero(results.right())
     least = right[np.argsort(results.confidences[right], kind="stable")][:UNSURE]
@@ -38,7 +38,7 @@ def unsure_section(evaluated: Evaluated) -> str:
 
 
 def _gallery(evaluated: Evaluated, rows: NDArray[np.intp]) -> str:
-    """The images of those rows of the results."""
+    """Gallery of the images of these rows of the results."""
     if not rows.size:
         return paragraph("There is none.")
     figures = [_figure(evaluated, row) for row in rows.tolist()]
@@ -46,7 +46,7 @@ def _gallery(evaluated: Evaluated, rows: NDArray[np.intp]) -> str:
 
 
 def _figure(evaluated: Evaluated, row: int) -> str:
-    """An image with what it is and what it was taken for."""
+    """An image with its true and its predicted class."""
     results = evaluated.results
     index = int(results.image_ids[row]) - 1
     pixels, problem = read_or_blank(evaluated.read_image(index), evaluated.exif)
@@ -64,13 +64,13 @@ def _figure(evaluated: Evaluated, row: int) -> str:
 
 
 def _short(name: str) -> str:
-    """The end of a path, its last folder and file, which tell images apart."""
+    """The last folder and file of a path, which tell images apart."""
     parts = PurePath(name).parts
     return name if len(parts) <= 2 else str(PurePath("…", *parts[-2:]))
 
 
 def _truth(evaluated: Evaluated, row: int) -> str:
-    """The true class of a mistake, with its probability where that is known."""
+    """True class of a mistake, with its probability if known."""
     results = evaluated.results
     label = results.labels[row]
     if results.predicted[row] == label:
@@ -81,6 +81,6 @@ def _truth(evaluated: Evaluated, row: int) -> str:
 
 
 def _class(name: str, probability: np.float32 | None) -> str:
-    """A class, and how likely it is where that is known."""
+    """A class, with its probability if known."""
     behind = "" if probability is None else f" {percent(float(probability))}&nbsp;%"
     return f"<b>{escape(name)}</b>{behind}"

@@ -1,4 +1,4 @@
-"""The sections of a report that say how good a classifier is, as HTML.  K classes."""
+"""Sections of a report with the scores of a classifier, as HTML. K classes."""
 
 import math
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ WORST = 30  # classes that are listed where there are many
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class: its images, and what was predicted."""
+    """A class with its images and predictions."""
 
     name: str
     images: int
     right: int
     predicted: int
-    """Images of any class that are taken for it."""
+    """Number of images of any class that are predicted as this one."""
     taken_for: str
     """The most frequent wrong class of its images, with their number; empty without one."""
 
@@ -47,7 +47,7 @@ class ClassRow:
 
     @property
     def precision(self) -> float:
-        """Share of what is taken for it that is right."""
+        """Share of the images predicted as this class that are of it."""
         return self.right / self.predicted if self.predicted else math.nan
 
 

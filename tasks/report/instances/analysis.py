@@ -1,6 +1,6 @@
-"""What is to be said of detections beyond COCO's scores, by hotcoco and by resampling.
+"""Analyses of detections beyond COCO's scores, by hotcoco and by resampling.
 
-K classes, N detections.  Numbers are 0–1; nan where the ground truth does not define one.
+K classes, N detections. Numbers are 0–1; nan if the ground truth does not define one.
 """
 
 import math

@@ -32,7 +32,7 @@ COMPARED = ("boxes", "labels", "crowd", "areas", "sizes", "first")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare_runs` found, to be printed."""
+    """Result of `compare_runs`, to be printed."""
 
     runs: tuple[str, str]
     dataset: CocoDataset

@@ -32,7 +32,7 @@ LISTED = 10  # images that changed, each way
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare_runs` found, to be printed."""
+    """Result of `compare_runs`, to be printed."""
 
     runs: tuple[str, str]
     evaluated: tuple[Evaluated, Evaluated]
@@ -64,7 +64,7 @@ class Comparison:
         return "\n".join(lines)
 
     def gains(self) -> NDArray[np.float64]:
-        """How much each image's mean IoU (N,) grows from a to b, nan where it has none."""
+        """Gain of each image's mean IoU (N,) from a to b, nan if it has none."""
         a, b = self.evaluated
         return b.results.image_scores() - a.results.image_scores()
 

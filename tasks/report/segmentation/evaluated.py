@@ -1,7 +1,4 @@
-"""What a page and a comparison are about: scored pixels and the data they are of.
-
-N images, K classes, S bootstrap samples.
-"""
+"""Scored pixels with their data, for reports and comparisons."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ class Evaluated:
     """Scored pixels, where their images are, and how sure the scores are."""
 
     data: str
-    """What was scored on, as a path."""
+    """Path of the data that was scored."""
     image_root: Path
     """Folder that file names are below."""
     exif: Exif
@@ -49,7 +46,7 @@ class Evaluated:
 
     @cached_property
     def samples(self) -> NDArray[np.float64]:
-        """The same of every bootstrap sample (S, 3, K)."""
+        """Counts of every bootstrap sample (S, 3, K)."""
         return resample(self.results.counts)
 
     def headline_intervals(self) -> dict[str, Interval]:
@@ -65,13 +62,13 @@ class Evaluated:
 
     @property
     def held_samples(self) -> NDArray[np.int64]:
-        """How many samples hold a pixel of each class, (K,)."""
+        """Number of samples that hold a pixel of each class, (K,)."""
         held: NDArray[np.int64] = (self.samples[:, 1] > 0).sum(axis=0)
         return held
 
     @property
     def partial_samples(self) -> int:
-        """How many samples lack some class that others hold."""
+        """Number of samples that lack some class that others hold."""
         held = self.samples[:, 1] > 0
         return int((~held[:, held.any(axis=0)]).any(axis=1).sum())
 

@@ -30,7 +30,7 @@ class ClassRow:
     name: str
     color: Color
     share: float
-    """Of all pixels."""
+    """Share of all pixels."""
     iou: float
     interval: Interval
     samples: int

@@ -20,7 +20,7 @@ from tasks.report.several.table import (
 
 @dataclass(frozen=True)
 class Several:
-    """What `compare_several` found, to be printed."""
+    """Result of `compare_several`, to be printed."""
 
     task: str
     runs: tuple[OneRun, ...]
@@ -32,12 +32,12 @@ class Several:
 
     @property
     def names(self) -> list[str]:
-        """What the runs are called."""
+        """Names of the runs."""
         return run_names([run.folder for run in self.runs])
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the scores should know."""
+        """Notes for readers of the scores."""
         on: dict[str, list[str]] = {}
         for name, run in zip(self.names, self.runs, strict=True):
             if run.scored_on:
@@ -65,10 +65,7 @@ class Several:
 
 
 def choose_runs(paths: Sequence[Path]) -> tuple[list[Path], tuple[Path, ...]]:
-    """Those of the paths that are folders of runs or evaluations, and the others.
-
-    UserError where there is none of a run.
-    """
+    """Split the paths into folders of runs or evaluations, and others."""
     runs = [path for path in paths if is_run(path)]
     if not runs:
         rule = "a comparison needs the folders of runs, which hold config.yaml or evaluation.json"

@@ -1,4 +1,4 @@
-"""What the folder of a run, or of an evaluation, tells to somebody who compares several."""
+"""Read the folder of a run or an evaluation for a comparison of several."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from tasks.report.run import EVALUATION, METRICS, evaluated_scores, evaluation_m
 from tasks.report.title import HEADS, find_recipe
 
 SCORED_ON = ("annotations", "data")
-"""Where an evaluation says what it was scored on."""
+"""Facts of an evaluation that name its data."""
 COUNTS = ("images", "objects", "classes")
 
 
@@ -23,7 +23,7 @@ class OneRun:
     folder: Path
     model: str
     recipe: str
-    """What it was started with; empty where nobody knows, as for `model`."""
+    """Recipe that the run was started with; empty if unknown, as for `model`."""
     step: int | None
     """Finished steps; None without a training."""
     total: int | None

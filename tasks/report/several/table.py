@@ -11,7 +11,7 @@ from tasks.report.several.read import OneRun
 from tasks.written import duration
 
 NOTHING = "-"
-"""What is in a cell of which nothing is known."""
+"""Text of a cell without a value."""
 BEST = "*"
 FEW = 3  # of the main scores that are in a terminal and have curves
 OTHERS = 2  # runs with the most common value of a setting; more are counted, not named
@@ -24,7 +24,7 @@ class Entry:
 
     text: str
     order: float | None = None
-    """What a column of numbers is sorted by; None where nothing is known."""
+    """Number that a column is sorted by; None if unknown."""
     is_best: bool = False
 
 
