@@ -81,8 +81,7 @@ class ColourBatches:
     def load(self, plan: Plan) -> ColourBatch:
         pixels = np.stack([decode(self.files[place]) for place in plan.places])
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        colours = images.float().mean(dim=(2, 3)) / 255
-        return ColourBatch(images, colours, torch.tensor(plan.places) + 1)
+        return ColourBatch(images, images.float().mean((2, 3)) / 255, torch.tensor(plan.places) + 1)
 
     def start(self, step: int) -> Iterator[ColourBatch]:
         loader = Loader(self.load, self.config.workers, self.share)
