@@ -1,4 +1,4 @@
-"""The error that a user can cause and correct.
+"""The error that a user can cause and correct, and the errors of a damaged zip file.
 
 Imports the standard library alone, so any module may import it.
 """

@@ -30,11 +30,10 @@ from studies.residual.command import run_command
 from studies.residual.schedules import paper, stretched
 from studies.residual.study import Budget, Study
 
-RESIDUAL = {name: (f"model.backbone={name}",) for name in ("resnet20", "resnet56")}
 NETWORKS = {
-    **{name: (f"model.backbone={name}",) for name in ("plain20", "plain56")},
-    **RESIDUAL,
+    name: (f"model.backbone={name}",) for name in ("plain20", "plain56", "resnet20", "resnet56")
 }
+RESIDUAL = {name: NETWORKS[name] for name in ("resnet20", "resnet56")}
 STUDY = Study(
     name="degradation",
     title="Degradation",

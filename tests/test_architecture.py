@@ -106,6 +106,7 @@ TORCHLESS = {
         "config",
         "config_text",
         "config_words",
+        "nested_values",
         "progress",
         "run_ending",
         "run_files",

@@ -15,8 +15,9 @@ from omegaconf import OmegaConf
 
 from tasks.classification.config import ClassificationConfig
 from tasks.detection.config import DetectionConfig
-from tasks.engine.config import flatten, load_config, to_dict, to_yaml
+from tasks.engine.config import load_config, to_dict, to_yaml
 from tasks.engine.config_text import read_yaml
+from tasks.engine.nested_values import flatten
 from tasks.segmentation.config import SegmentationConfig
 
 TESTS = Path(__file__).parent

@@ -9,7 +9,8 @@ from page_blocks import PAGES, ROOT
 from tasks.classification.config import ClassificationConfig
 from tasks.cli.recipes import list_recipes
 from tasks.detection.config import DetectionConfig, ModelConfig
-from tasks.engine.config import flatten, to_dict
+from tasks.engine.config import to_dict
+from tasks.engine.nested_values import flatten
 from tasks.engine.setting_declarations import changeable
 from tasks.engine.settings import ScheduleConfig, TaskSettings
 from tasks.segmentation.config import SegmentationConfig

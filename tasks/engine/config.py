@@ -10,13 +10,14 @@ the next; REMOVED: dotted names of settings that are gone, with what to do inste
 
 import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from resnet_backbones.errors import UserError
 from tasks.engine.config_text import parse_override, read_yaml, yaml_text
+from tasks.engine.nested_values import flatten, forget, look_up, merge
 from tasks.engine.run_files import BEST, ENVIRONMENT, LAST, METRICS
 from tasks.engine.setting_names import declared_type, excluded_by, setting_names, unknown_setting
 from tasks.engine.setting_types import (
@@ -105,15 +106,6 @@ def to_yaml(config: "DataclassInstance") -> str:
     return yaml_text(to_saved(config))
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Pairs ("section.key", value) of nested settings."""
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
 def _version(cls: type["DataclassInstance"]) -> int:
     return 1 + len(getattr(cls, "UPGRADES", ()))
 
@@ -141,7 +133,7 @@ def _combine(default: Config, sources: Sequence[_Source]) -> Config:
         checked = _checked_section(cls, known, "", source)
         if not source.saved:  # a saved file holds every setting, also unused ones
             _make_room(cls, values, checked, source)
-        _merge(values.nested, checked)
+        merge(values.nested, checked)
         values.origins.update({key: source for key, _ in flatten(checked)})
     return _build(default, values.nested, "", values.origins)
 
@@ -235,42 +227,14 @@ def _make_room(
         for other in excluded_by(cls, key):
             earlier = values.origins.get(other)
             beside = earlier is not None and earlier.typed and source.typed
-            if other in given or (beside and _look_up(values.nested, other) is not None):
+            if other in given or (beside and look_up(values.nested, other) is not None):
                 raise UserError(
                     f"{key} and {other} exclude each other, got both in {source.name}; leave one"
                     " of them out"
                 )
             if earlier is not None:
                 del values.origins[other]
-            _forget(values.nested, other, may_be_absent(declared_type(cls, other)))
-
-
-def _look_up(values: Mapping[str, Any], key: str) -> Any:
-    section, _, rest = key.partition(".")
-    below = values.get(section)
-    return _look_up(below, rest) if rest and isinstance(below, Mapping) else below
-
-
-def _forget(values: dict[str, Any], key: str, nullable: bool) -> None:
-    """Make a setting null if its type allows it, as the default may set it too, or remove it."""
-    section, _, rest = key.partition(".")
-    if rest:
-        _forget(values.setdefault(section, {}), rest, nullable)
-    elif nullable:
-        values[section] = None
-    else:
-        values.pop(section, None)
-
-
-def _merge(values: dict[str, Any], newer: Mapping[str, Any]) -> None:
-    """Lay newer nested values over older ones, in place."""
-    for name, value in newer.items():
-        if isinstance(value, Mapping):
-            older = values.get(name)
-            values[name] = older if isinstance(older, dict) else {}
-            _merge(values[name], value)
-        else:
-            values[name] = value
+            forget(values.nested, other, may_be_absent(declared_type(cls, other)))
 
 
 def _build(

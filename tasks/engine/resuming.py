@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import Checkpoint
-from tasks.engine.config import flatten, to_dict
+from tasks.engine.config import to_dict
+from tasks.engine.nested_values import flatten
 from tasks.engine.progress import Progress
 from tasks.engine.run_files import BEST, LAST
 from tasks.engine.saved import settings_of

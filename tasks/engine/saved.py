@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from resnet_backbones.errors import UserError
 from tasks.engine.checkpoint import Checkpoint, read_checkpoint
 from tasks.engine.commands import command
-from tasks.engine.config import flatten, from_saved, to_dict, to_saved, with_overrides
+from tasks.engine.config import from_saved, to_dict, to_saved, with_overrides
+from tasks.engine.nested_values import flatten
 from tasks.run_start import found_where_started
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a settings class may say of its settings: rules, exclusions, what a resumed run may change.
+"""Declarations in settings classes: rules, exclusions, and what a resumed run may change.
 
 Imports no torch.
 """

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from resnet_backbones.errors import UserError
-from tasks.engine.config import flatten, to_dict
+from tasks.engine.config import to_dict
 from tasks.engine.distributed import World
+from tasks.engine.nested_values import flatten
 from tasks.engine.settings import TaskSettings
 from tasks.engine.sinks import Sink
 from tasks.files import write_text
