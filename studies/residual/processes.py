@@ -31,6 +31,14 @@ class Task:
     log: Path | None = None
 
 
+@dataclass(frozen=True)
+class Signal:
+    """A signal received, and the processes that ran then and were told."""
+
+    number: int
+    told: tuple[subprocess.Popen[bytes], ...]
+
+
 @dataclass
 class Processes:
     """Up to `limit` processes at a time, which all inherit the file descriptor `held`."""
@@ -38,8 +46,12 @@ class Processes:
     limit: int
     held: int
     running: dict[subprocess.Popen[bytes], Task] = field(default_factory=dict)
-    received: list[int] = field(default_factory=list)
-    """Signals received and passed on."""
+    signals: list[Signal] = field(default_factory=list)
+
+    @property
+    def received(self) -> list[int]:
+        """Signals received and passed on."""
+        return [one.number for one in self.signals]
 
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, int]]:
         """Run tasks in order; yield each as it ends, with its exit status.
@@ -49,13 +61,13 @@ class Processes:
         waiting = list(tasks)
         with self._passing_signals_on():
             while waiting or self.running:
-                while waiting and len(self.running) < self.limit:
+                while waiting and not self.signals and len(self.running) < self.limit:
                     self._start(waiting.pop(0))
                 time.sleep(PAUSE)
                 for task, status in self._ended():
                     waiting = [] if status else waiting
                     yield task, status
-                if self.received:
+                if self.signals:
                     waiting = []
 
     def tell(self, number: int) -> None:
@@ -77,6 +89,9 @@ class Processes:
         if log is not None:
             log.close()
         self.running[process] = task
+        for one in self.signals:  # since it was decided to start
+            if process not in one.told:
+                process.send_signal(one.number)
 
     def _ended(self) -> list[tuple[Task, int]]:
         """Tasks that ended since the last check, with their exit status."""
@@ -90,8 +105,10 @@ class Processes:
         """
 
         def pass_on(number: int, frame: FrameType | None) -> None:
-            self.received.append(number)
-            self.tell(number)
+            told = tuple(self.running)
+            self.signals.append(Signal(number, told))
+            for process in told:
+                process.send_signal(number)
 
         before = {number: signal.getsignal(number) for number in ENDING}
         obeyed = [number for number in ENDING if before[number] != signal.SIG_IGN]

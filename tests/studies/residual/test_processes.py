@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 
 from studies.residual import processes
 from studies.residual.processes import Processes, Task
+
+TEN_SECONDS = "n=0; while [ $n -lt 1000 ]; do n=$((n+1)); sleep 0.01; done"
+"""Script that can be interrupted, and ends where nobody does."""
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ def test_after_a_failure_nothing_is_started(held: int) -> None:
 @pytest.mark.usefixtures("shells")
 def test_a_signal_is_passed_on_and_nothing_is_started(held: int, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    script = f"trap 'exit 7' TERM; touch {ready}; while true; do sleep 0.01; done"
+    script = f"trap 'exit 7' TERM; touch {ready}; {TEN_SECONDS}"
     running = Processes(1, held)
 
     def interrupt() -> None:
@@ -82,6 +86,40 @@ def test_a_signal_is_passed_on_and_nothing_is_started(held: int, tmp_path: Path)
     found = ended(running, [task("long", script), task("never", "true")])
     helper.join()
     assert (found, running.received) == ([("long", 7)], [signal.SIGTERM])
+
+
+@pytest.mark.usefixtures("shells")
+def test_a_signal_during_a_start_reaches_the_started(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = tmp_path / "ready"
+    script = f"trap 'exit 7' TERM; touch {ready}; {TEN_SECONDS}"
+    running = Processes(2, held)
+    popen = subprocess.Popen
+
+    def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        process = popen(command, **options)
+        while not ready.exists():
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr(processes.subprocess, "Popen", start)
+    found = ended(running, [task("long", script), task("never", "true")])
+    assert (found, running.received) == ([("long", 7)], [signal.SIGTERM])
+
+
+@pytest.mark.usefixtures("shells")
+def test_each_process_is_told_once(held: int, tmp_path: Path) -> None:
+    told, ready = tmp_path / "told", tmp_path / "ready"
+    second = f"trap 'echo told >> {told}' TERM; touch {ready}; sleep 0.1; sleep 0.1"
+    first = f"while [ ! -e {ready} ]; do sleep 0.01; done"
+    running = Processes(2, held)
+    tasks = [task("first", first), task("second", second), task("never", "true")]
+    for one, _ in running.run(tasks):
+        if one.name == "first":
+            signal.raise_signal(signal.SIGTERM)
+    assert told.read_text() == "told\n"
 
 
 @pytest.mark.usefixtures("shells")
