@@ -89,7 +89,7 @@ class Processes:
         if log is not None:
             log.close()
         self.running[process] = task
-        for one in self.signals:  # since it was decided to start
+        for one in self.signals:  # those that came during the start
             if process not in one.told:
                 process.send_signal(one.number)
 

@@ -84,13 +84,13 @@ def _of_layers(found: Layers) -> Iterator[str]:
 
 
 def _machine(conditions: Conditions) -> Iterator[str]:
-    """Yield lines on the machines, the command and the dates."""
+    """Yield lines on the machines, the command, and when the first and the last were finished."""
     for name, texts in _facts(conditions.machines).items():
         yield f"* {name}: {'; '.join(texts)}"
     yield f"* command: `{conditions.command}`"
     times = sorted(facts["date"] for facts in conditions.machines.values())
     if times:
-        yield f"* date: {times[0]} to {times[-1]}"
+        yield f"* finished: {times[0]} to {times[-1]}"
 
 
 def _facts(machines: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
